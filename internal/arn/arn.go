@@ -1,0 +1,51 @@
+// Package arn builds and parses Amazon Resource Names.
+//
+// Format: arn:partition:service:region:account:resource.
+package arn
+
+import (
+	"fmt"
+	"strings"
+)
+
+const (
+	// Account is the account number of a single installation: tools insist on
+	// twelve digits, and this is the number that local stacks have come to use.
+	Account = "000000000000"
+	// Region is the default region.
+	Region = "us-east-1"
+)
+
+// ARN is a parsed resource name.
+type ARN struct {
+	Partition, Service, Region, Account, Resource string
+}
+
+func (a ARN) String() string {
+	return "arn:" + a.Partition + ":" + a.Service + ":" + a.Region + ":" + a.Account + ":" + a.Resource
+}
+
+// Parse reads a resource name; it does not check that the service exists.
+func Parse(s string) (ARN, error) {
+	p := strings.SplitN(s, ":", 6)
+	if len(p) != 6 || p[0] != "arn" || p[1] == "" || p[2] == "" || p[5] == "" {
+		return ARN{}, fmt.Errorf("%q is not a resource name of the form arn:partition:service:region:account:resource", s)
+	}
+	return ARN{p[1], p[2], p[3], p[4], p[5]}, nil
+}
+
+// Function is the name of a function.
+func Function(region, name string) string { return of("lambda", region, "function:"+name) }
+
+// Topic is the name of a topic.
+func Topic(region, name string) string { return of("sns", region, name) }
+
+// Rule is the name of a schedule's rule.
+func Rule(region, name string) string { return of("events", region, "rule/"+name) }
+
+// Bucket is the name of a bucket, which has neither region nor account.
+func Bucket(name string) string { return "arn:aws:s3:::" + name }
+
+func of(service, region, resource string) string {
+	return "arn:aws:" + service + ":" + region + ":" + Account + ":" + resource
+}

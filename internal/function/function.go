@@ -1,0 +1,74 @@
+// Package function holds the deployed functions and invokes them.
+//
+// Invoke answers with the function's result. Enqueue answers once the event is on
+// disk; it is then delivered at least once, with Lambda's retry rule, and kept as
+// a dead letter when the retries are used up.
+package function
+
+import (
+	"context"
+	"time"
+)
+
+// Function is one deployed function. It is part of a revision and never changes.
+type Function struct {
+	Stack       string            `json:"stack"`
+	Name        string            `json:"name"`
+	ARN         string            `json:"arn"`
+	Description string            `json:"description,omitempty"`
+	Version     string            `json:"version"` // "$LATEST"
+	Runtime     string            `json:"runtime"` // provided.al2023 ...
+	Handler     string            `json:"handler"`
+	Artifact    string            `json:"artifact"` // SHA-256 of the zip, hex
+	Environment map[string]string `json:"environment,omitempty"`
+	MemoryMB    int               `json:"memorySize"`                    // 128-10240
+	Timeout     int               `json:"timeout"`                       // seconds, 1-900
+	Concurrency *int              `json:"reservedConcurrency,omitempty"` // 0: never runs
+	Mount       *Mount            `json:"mount,omitempty"`
+	DeadLetter  string            `json:"deadLetter,omitempty"` // ARN of a topic, besides the dead-letter stream
+}
+
+// Mount is a directory that outlives instances, shared by the functions of a
+// stack that name it.
+type Mount struct {
+	Name string `json:"name"`
+	Path string `json:"path"`
+}
+
+// Invocation asks for one run of a function.
+type Invocation struct {
+	ID            string // request id; assigned when empty. Enqueue drops a second event with the same ID
+	Function      string // name, name:qualifier or ARN
+	Payload       []byte // JSON
+	ClientContext string
+	TraceID       string
+}
+
+// Result is what a run of the function came to. A function that failed is a
+// Result with FunctionError, not an error.
+type Result struct {
+	RequestID       string
+	Payload         []byte
+	FunctionError   string // "" or "Unhandled"
+	ErrorType       string
+	ExecutedVersion string
+	LogTail         []byte // last 4 KB
+	Duration        time.Duration
+}
+
+// Invokes is the synchronous half of Invoker, for rooms that need only that.
+type Invokes interface {
+	Invoke(ctx context.Context, inv Invocation) (Result, error)
+}
+
+// Enqueues is the asynchronous half.
+type Enqueues interface {
+	Enqueue(ctx context.Context, inv Invocation) error
+}
+
+// Limits that AWS documents.
+const (
+	MaxSyncPayload  = 6 << 20
+	MaxAsyncPayload = 1 << 20
+	MaxConcurrency  = 1000 // running at once, per node
+)

@@ -1,0 +1,60 @@
+// Package instance runs copies of functions and speaks the Lambda Runtime API
+// to them.
+//
+// An instance is one process. It handles one invocation at a time, is reused for
+// later ones (the last used first), and is replaced after a crash or a timeout.
+package instance
+
+import "time"
+
+// Config is everything that one version of a function needs to start. Instances
+// are shared only between invocations whose Config has the same ID.
+type Config struct {
+	ID       string // identity of this version's code and configuration
+	Name     string // function name
+	ARN      string // invoked function ARN
+	Version  string // "$LATEST" or a number
+	Runtime  string // provided.al2023, provided.al2, go1.x
+	Handler  string
+	Dir      string // unpacked artifact, read only
+	MemoryMB int
+	Timeout  time.Duration // one invocation
+	Region   string
+	Env      map[string]string // the function's own; checked not to set reserved names
+	Mounts   []Mount
+	Keys     Credentials
+	Endpoint string // AWS_ENDPOINT_URL
+	LogGroup string // /aws/lambda/NAME
+}
+
+// Mount is a directory of the host that the function may write.
+type Mount struct {
+	Source string // directory on the host
+	Path   string // where the function expects it
+}
+
+// Credentials are the function's own.
+type Credentials struct {
+	AccessKeyID, SecretAccessKey, SessionToken string
+}
+
+// Event is one invocation as the instance sees it.
+type Event struct {
+	RequestID     string
+	Payload       []byte // not modified, not kept after Do returns
+	ClientContext string // JSON
+	TraceID       string
+	Deadline      time.Time
+}
+
+// Outcome is how one invocation ended. Payload is the response, or the error
+// object {errorMessage, errorType, stackTrace}.
+type Outcome struct {
+	Payload       []byte
+	FunctionError string // "" or "Unhandled"
+	ErrorType     string // Runtime.ExitError, Sandbox.Timedout, or the function's own
+	Duration      time.Duration
+	Init          time.Duration // of a cold start, else 0
+	MaxMemoryMB   int
+	LogTail       []byte // the last 4 KB of this invocation's log
+}

@@ -1,0 +1,178 @@
+// Package spec reads a serverless.yml into a validated Service.
+//
+// It knows shapes and lines. What a cron expression or a route means is asked of
+// the room that owns it; every part therefore keeps its position.
+package spec
+
+import "fmt"
+
+// Pos is a place in a file. Line and Column count from 1.
+type Pos struct {
+	File   string `json:"file"`
+	Line   int    `json:"line"`
+	Column int    `json:"column,omitempty"`
+}
+
+func (p Pos) String() string { return fmt.Sprintf("%s:%d", p.File, p.Line) }
+
+// Problem is one fault or warning, with its place.
+type Problem struct {
+	Pos     Pos    `json:"pos"`
+	Message string `json:"message"`
+}
+
+func (p Problem) String() string { return p.Pos.String() + ": " + p.Message }
+
+// Service is a serverless.yml after variables are resolved and shapes checked.
+type Service struct {
+	Dir           string // directory of serverless.yml
+	File          string
+	Name          string
+	Stage         string
+	Region        string
+	Functions     []Function // in file order
+	Topics        []Topic    // resources of type AWS::SNS::Topic and topics named by events
+	Buckets       []Bucket   // resources of type AWS::S3::Bucket and buckets named by events
+	Package       Package
+	HTTPCORS      *CORS // provider.httpApi.cors
+	BinaryTypes   []string
+	Distributions []Distribution // custom.dropstack.distributions
+	Warnings      []Problem
+}
+
+// Stack is SERVICE-STAGE, the unit of deployment.
+func (s *Service) Stack() string { return s.Name + "-" + s.Stage }
+
+// Function is one entry of functions, with the provider's defaults filled in.
+type Function struct {
+	Pos                 Pos
+	Key                 string // as in the file
+	Name                string // SERVICE-STAGE-KEY unless named
+	Handler             string
+	HandlerPos          Pos
+	Runtime             string
+	Description         string
+	MemoryMB            int
+	TimeoutSeconds      int
+	ReservedConcurrency *int
+	Environment         map[string]string
+	Mount               *Mount
+	OnError             string // topic ARN for dead letters
+	Package             Package
+	Events              []Event
+}
+
+// Mount is a directory that outlives instances (fileSystemConfig). Name is
+// unique within the stack; Path is where the function expects it.
+type Mount struct {
+	Pos  Pos
+	Name string
+	Path string
+}
+
+// Package says what goes into an artifact.
+type Package struct {
+	Pos          Pos
+	Artifact     string // prebuilt zip, relative to the service directory
+	Individually bool
+	Patterns     []string // globs, "!" excludes, later wins
+}
+
+// Event is one event source of a function; exactly one member is set.
+type Event struct {
+	Pos      Pos
+	HTTP     *HTTPEvent
+	HTTPAPI  *HTTPEvent
+	SNS      *SNSEvent
+	Schedule *ScheduleEvent
+	S3       *S3Event
+}
+
+// HTTPEvent is a route. Method is upper case, "ANY" for any; Path begins with
+// "/". For httpApi "*" is Method ANY, Path "$default".
+type HTTPEvent struct {
+	Method string
+	Path   string
+	CORS   *CORS
+}
+
+// CORS is what preflight requests are answered with.
+type CORS struct {
+	Origins          []string `json:"origins,omitempty"`
+	Headers          []string `json:"headers,omitempty"`
+	Methods          []string `json:"methods,omitempty"`
+	ExposeHeaders    []string `json:"exposeHeaders,omitempty"`
+	AllowCredentials bool     `json:"allowCredentials,omitempty"`
+	MaxAgeSeconds    int      `json:"maxAge,omitempty"`
+}
+
+// SNSEvent subscribes the function to a topic, by name or ARN.
+type SNSEvent struct {
+	Topic string // name, without the ARN around it
+	ARN   string
+}
+
+// ScheduleEvent is one or more rate() or cron() expressions.
+type ScheduleEvent struct {
+	Expressions []Expression
+	Name        string
+	Description string
+	Disabled    bool
+	Input       string // JSON that replaces the event, or ""
+}
+
+// Expression is a schedule expression and its place.
+type Expression struct {
+	Pos  Pos
+	Text string
+}
+
+// S3Event subscribes the function to changes of a bucket.
+type S3Event struct {
+	Bucket   string
+	Event    string // s3:ObjectCreated:*
+	Prefix   string
+	Suffix   string
+	Existing bool
+}
+
+// Topic and Bucket are resources. Declared is false when only an event names it.
+type Topic struct {
+	Pos       Pos
+	LogicalID string
+	Name      string
+	Declared  bool
+}
+
+// Bucket is an AWS::S3::Bucket, or a bucket that an event names.
+type Bucket struct {
+	Pos       Pos
+	LogicalID string
+	Name      string
+	Declared  bool
+}
+
+// Distribution is one entry of custom.dropstack.distributions.
+type Distribution struct {
+	Pos        Pos
+	Name       string
+	Aliases    []string // host names
+	Default    bool     // answers hosts that nothing else claims
+	Behaviours []Behaviour
+}
+
+// Behaviour routes a path pattern ("*" and "?" as in CloudFront) to an origin.
+type Behaviour struct {
+	Pos     Pos
+	Path    string
+	Methods []string // empty: all
+	Service string   // whose API answers; "" is this service
+	Upload  *Upload
+}
+
+// Upload makes a behaviour stream request bodies into a bucket first.
+type Upload struct {
+	Bucket   string
+	Prefix   string
+	MaxBytes int64 // 0: no limit
+}
