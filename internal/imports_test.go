@@ -30,7 +30,7 @@ const module = "github.com/dropstack/dropstack/"
 // heavy engines are linked only where they are opened, so that tests of a room
 // link fast.
 var heavy = map[string]string{
-	"github.com/versity/versitygw":            "engine",
+	"github.com/versity/versitygw":             "engine",
 	"github.com/nats-io/nats-server/v2/server": "engine",
 }
 
