@@ -1,0 +1,49 @@
+# make        build the binary into bin/
+# make run    build and start the platform with the bundled services
+# make test   everything that can be tested here; installs nothing but Go modules
+# make check  formatting, vet, staticcheck and the race detector
+# make fuzz   every fuzz target for a while (FUZZTIME=30s)
+# make bench  the end-to-end benchmark: figures beside their baselines
+
+export CGO_ENABLED = 0
+GO   = go
+TOOL = $(GO) tool -modfile=tools/go.mod
+FUZZTIME = 30s
+
+build:
+	$(GO) build -trimpath -o bin/dropstack ./cmd/dropstack
+
+run: build
+	bin/dropstack up
+
+test:
+	$(GO) test -timeout 25m ./...
+
+check: fmt vet race
+
+fmt:
+	@unformatted=$$($(TOOL) gofumpt -l $$(git ls-files '*.go' | grep -v '_templ\.go$$')); \
+	if [ -n "$$unformatted" ]; then echo "not gofumpt-clean:"; echo "$$unformatted"; exit 1; fi
+
+vet:
+	$(GO) vet ./...
+	$(TOOL) staticcheck ./...
+
+race:
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 25m ./...
+
+generate:
+	$(TOOL) templ generate
+
+fuzz:
+	tools/fuzz $(FUZZTIME)
+
+bench:
+	$(GO) run ./bench
+
+# dist: the binary and the services built for it, which need no Go
+dist: build
+	tools/dist
+
+.PHONY: build run test check fmt vet race generate fuzz bench dist
+.DEFAULT_GOAL = build

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/dropstack/dropstack/internal/api"
+	"github.com/dropstack/dropstack/internal/deploy"
+	"github.com/dropstack/dropstack/internal/server"
+	"github.com/dropstack/dropstack/internal/spec"
+	"github.com/spf13/cobra"
+)
+
+func (c *cli) up() *cobra.Command {
+	var cfg server.Config
+	var services string
+	var verbose bool
+	command := &cobra.Command{
+		Use:   "up",
+		Short: "Start the platform, with everything embedded",
+		Long: `Starts every engine in this process, deploys the bundled services when they have
+changed, and serves until it is told to stop (Ctrl-C or SIGTERM).
+
+Everything is kept in the data directory. Listeners are on loopback unless you
+say otherwise; port 0 picks a free one.`,
+		Example: "  dropstack up\n  dropstack up --http 0.0.0.0:80 --data /srv/dropstack\n  dropstack up --json --http 127.0.0.1:0 --aws 127.0.0.1:0 --console 127.0.0.1:0",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg.Dir = c.data
+			cfg.Log = c.logger(verbose)
+			return c.serve(cmd.Context(), cfg, services)
+		},
+	}
+	f := command.Flags()
+	f.StringVar(&cfg.HTTP, "http", env("DROPSTACK_HTTP", "127.0.0.1:8080"), "address of the edge ($DROPSTACK_HTTP)")
+	f.StringVar(&cfg.AWS, "aws", env("DROPSTACK_AWS", "127.0.0.1:4566"), "address of the AWS endpoint ($DROPSTACK_AWS)")
+	f.StringVar(&cfg.Console, "console", env("DROPSTACK_CONSOLE", "127.0.0.1:8090"), "address of the console and the health checks ($DROPSTACK_CONSOLE)")
+	f.StringVar(&services, "services", "", `directory of the bundled services ("none": start without; default: services/ beside the program or here)`)
+	f.BoolVarP(&verbose, "verbose", "v", false, "log every cold start and engine message")
+	return command
+}
+
+func env(name, fallback string) string {
+	if v := os.Getenv(name); v != "" {
+		return v
+	}
+	return fallback
+}
+
+func (c *cli) logger(verbose bool) *slog.Logger {
+	level := slog.LevelWarn
+	if verbose {
+		level = slog.LevelDebug
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if c.json {
+		return slog.New(slog.NewJSONHandler(c.stderr, o))
+	}
+	return slog.New(slog.NewTextHandler(c.stderr, o))
+}
+
+// serve runs the platform and, beside it, deploys the bundled services.
+func (c *cli) serve(ctx context.Context, cfg server.Config, services string) error {
+	started := time.Now()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var bundle sync.WaitGroup
+	var failed error
+	cfg.Ready = func(p *server.Platform) {
+		bundle.Go(func() {
+			if failed = c.bundled(ctx, p, services); failed != nil {
+				stop()
+				return
+			}
+			if ctx.Err() == nil {
+				c.announce(p, time.Since(started))
+			}
+		})
+	}
+	err := server.Run(ctx, cfg)
+	bundle.Wait()
+	if failed != nil && err == nil {
+		return failed
+	}
+	return err
+}
+
+// bundled deploys the services that come with the program, through the same path
+// as anybody's, unless what they are made of is what is active already.
+func (c *cli) bundled(ctx context.Context, p *server.Platform, dir string) error {
+	list, err := bundledServices(dir)
+	if err != nil {
+		return err
+	}
+	client := &api.Client{Endpoint: p.Endpoints.AWS}
+	client.Keys.AccessKeyID, client.Keys.SecretAccessKey = p.Admin.AccessKeyID, p.Admin.SecretAccessKey
+	o := c.specOptions()
+	o.Env = withSettings(p)
+	for _, service := range list {
+		if c.unchanged(p, service, o) {
+			continue
+		}
+		c.progress("building and deploying " + filepath.Base(service))
+		if _, err := c.deployTo(ctx, client, service, o); err != nil {
+			if ctx.Err() != nil {
+				return nil // told to stop meanwhile
+			}
+			return fmt.Errorf("bundled service %s: %w", filepath.Base(service), err)
+		}
+	}
+	return p.Answers(ctx)
+}
+
+// unchanged reports whether the active revision was made from what lies in dir.
+func (c *cli) unchanged(p *server.Platform, dir string, o spec.Options) bool {
+	svc, err := deploy.Load(context.Background(), dir, o)
+	if err != nil {
+		return false // deploying will say what is wrong
+	}
+	active, ok := p.Active(svc.Stack())
+	if !ok {
+		return false
+	}
+	source, err := deploy.Fingerprint(svc)
+	return err == nil && source == active.Source
+}
+
+// bundledServices lists the directories of services below dir.
+func bundledServices(dir string) ([]string, error) {
+	if dir == "none" {
+		return nil, nil
+	}
+	candidates := []string{dir}
+	if dir == "" {
+		candidates = []string{"services"}
+		if exe, err := os.Executable(); err == nil {
+			candidates = append([]string{filepath.Join(filepath.Dir(exe), "services")}, candidates...)
+		}
+	}
+	for _, c := range candidates {
+		found, err := filepath.Glob(filepath.Join(c, "*", "serverless.yml"))
+		if err != nil {
+			return nil, err
+		}
+		if len(found) > 0 {
+			for i := range found {
+				found[i] = filepath.Dir(found[i])
+			}
+			return found, nil
+		}
+	}
+	if dir != "" {
+		return nil, fmt.Errorf("%w: no services in %s", errUsage, dir)
+	}
+	return nil, nil
+}
+
+// withSettings gives the bundled services' serverless.yml what the platform knows
+// and they ask for as ${env:…}.
+func withSettings(p *server.Platform) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		if name == "DROPS_UPLOAD_TOKEN" && os.Getenv(name) == "" {
+			return p.UploadToken, true
+		}
+		return os.LookupEnv(name)
+	}
+}
+
+func (c *cli) announce(p *server.Platform, took time.Duration) {
+	if c.json {
+		c.writeJSON(c.stdout, map[string]any{
+			"event": "ready", "http": p.Endpoints.HTTP, "aws": p.Endpoints.AWS, "console": p.Endpoints.Console,
+			"data": p.Dir, "took_ms": took.Milliseconds(),
+		})
+		return
+	}
+	fmt.Fprintf(c.stdout, `dropstack is ready (%.1fs)
+  share files   %s
+  AWS endpoint  %s
+  console       %s
+  credentials   %s
+  isolation     %s
+
+Try:  curl -F file=@shot.png %s/
+`, took.Seconds(), p.Endpoints.HTTP, p.Endpoints.AWS, p.Endpoints.Console, filepath.Join(p.Dir, "credentials"), p.Isolation, p.Endpoints.HTTP)
+}

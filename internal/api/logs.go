@@ -1,0 +1,99 @@
+package api
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/logs"
+)
+
+// Logs is the part of CloudWatch Logs that reads.
+type Logs struct {
+	Store interface {
+		Filter(ctx context.Context, f logs.Filter) ([]logs.Record, uint64, error)
+	}
+}
+
+func (l *Logs) actions() Actions {
+	return Actions{"FilterLogEvents": Action(l.filter)}
+}
+
+// FilterLogEventsInput selects events; times are milliseconds since 1970. The
+// pattern is a plain substring, with or without quotation marks.
+type FilterLogEventsInput struct {
+	LogGroupName        string `json:"logGroupName"`
+	LogStreamNamePrefix string `json:"logStreamNamePrefix,omitempty"`
+	StartTime           int64  `json:"startTime,omitempty"`
+	EndTime             int64  `json:"endTime,omitempty"`
+	FilterPattern       string `json:"filterPattern,omitempty"`
+	NextToken           string `json:"nextToken,omitempty"`
+	Limit               int    `json:"limit,omitempty"`
+	Interleaved         bool   `json:"interleaved,omitempty"` // always so here
+}
+
+// LogEvent is one record.
+type LogEvent struct {
+	EventID       string `json:"eventId"`
+	Timestamp     int64  `json:"timestamp"`
+	IngestionTime int64  `json:"ingestionTime"`
+	LogStreamName string `json:"logStreamName"`
+	Message       string `json:"message"`
+	Request       string `json:"requestId,omitempty"`
+}
+
+// FilterLogEventsOutput is one page; NextToken is empty on the last. Cursor, ours
+// besides, is where to go on when more has come.
+type FilterLogEventsOutput struct {
+	Events    []LogEvent `json:"events"`
+	NextToken string     `json:"nextToken,omitempty"`
+	Cursor    string     `json:"cursor,omitempty"`
+}
+
+func (l *Logs) filter(ctx context.Context, in FilterLogEventsInput) (FilterLogEventsOutput, error) {
+	out := FilterLogEventsOutput{Events: []LogEvent{}}
+	if in.LogGroupName == "" {
+		return out, fault.Coded(fault.Invalid, "InvalidParameterException", "logGroupName is missing")
+	}
+	f := logs.Filter{Group: in.LogGroupName, Stream: in.LogStreamNamePrefix, Match: unquote(in.FilterPattern), Limit: in.Limit}
+	if f.Limit <= 0 || f.Limit > 10_000 {
+		f.Limit = 10_000
+	}
+	if in.StartTime > 0 {
+		f.Start = time.UnixMilli(in.StartTime)
+	}
+	if in.EndTime > 0 {
+		f.End = time.UnixMilli(in.EndTime)
+	}
+	if in.NextToken != "" {
+		after, err := strconv.ParseUint(in.NextToken, 10, 64)
+		if err != nil {
+			return out, fault.Coded(fault.Invalid, "InvalidParameterException", "nextToken %q is not one that this endpoint gave", in.NextToken)
+		}
+		f.After = after
+	}
+	records, next, err := l.Store.Filter(ctx, f)
+	if err != nil {
+		return out, err
+	}
+	for i, r := range records {
+		ms := r.Time.UnixMilli()
+		out.Events = append(out.Events, LogEvent{
+			EventID: strconv.FormatInt(r.Time.UnixNano(), 10) + "-" + strconv.Itoa(i), Timestamp: ms, IngestionTime: ms,
+			LogStreamName: r.Stream, Message: r.Message, Request: r.Request,
+		})
+	}
+	out.Cursor = strconv.FormatUint(next, 10)
+	if len(records) == f.Limit {
+		out.NextToken = out.Cursor
+	}
+	return out, nil
+}
+
+func unquote(pattern string) string {
+	if s, err := strconv.Unquote(pattern); err == nil {
+		return s
+	}
+	return pattern
+}

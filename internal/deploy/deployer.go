@@ -1,0 +1,301 @@
+package deploy
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/dropstack/dropstack/internal/bucket"
+	"github.com/dropstack/dropstack/internal/edge"
+	"github.com/dropstack/dropstack/internal/engine"
+	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/function"
+	"github.com/dropstack/dropstack/internal/gateway"
+	"github.com/dropstack/dropstack/internal/schedule"
+	"github.com/dropstack/dropstack/internal/topic"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Rooms are what a revision is applied to. Each Replace swaps the stack's part of
+// that room's snapshot for another; nil parts remove the stack.
+type Rooms struct {
+	Keys interface {
+		Replace(stack string, arns []string)
+	}
+	Functions interface {
+		Replace(stack string, fns []function.Function) error
+	}
+	Topics interface {
+		Replace(ctx context.Context, stack string, topics []topic.Topic, subs []topic.Subscription) error
+	}
+	Schedules interface {
+		Replace(ctx context.Context, stack string, schedules []schedule.Schedule) error
+	}
+	Buckets interface {
+		Replace(stack string, list []bucket.Notification) error
+	}
+	Gateway interface {
+		Replace(stack string, apis []gateway.API) error
+	}
+	Edge interface {
+		Replace(stack string, dists []edge.Distribution) error
+	}
+}
+
+// Deployer owns which revision of each stack is active.
+type Deployer struct {
+	Streams   jetstream.JetStream
+	Objects   engine.ObjectStore
+	Artifacts string // directory that artifacts are unpacked into
+	Rooms     Rooms
+	Log       *slog.Logger
+
+	mu        sync.Mutex // one deployment at a time
+	stacks    jetstream.KeyValue
+	revisions jetstream.KeyValue
+	active    atomic.Pointer[map[string]*Revision] // never nil after Load
+}
+
+// Load opens the stored state and applies every active revision. A stack that
+// cannot be applied is logged and left out, so that the others serve.
+func (d *Deployer) Load(ctx context.Context) error {
+	var err error
+	if d.stacks, err = d.Streams.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "stacks", History: 10}); err != nil {
+		return fmt.Errorf("open the stacks: %w", err)
+	}
+	if d.revisions, err = d.Streams.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "revisions"}); err != nil {
+		return fmt.Errorf("open the revisions: %w", err)
+	}
+	if err := d.Objects.CreateBucket(ctx, ArtifactBucket); err != nil {
+		return err
+	}
+	d.active.Store(&map[string]*Revision{})
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	keys, err := d.stacks.ListKeys(ctx)
+	if err != nil {
+		return fmt.Errorf("list the stacks: %w", err)
+	}
+	for stack := range keys.Keys() {
+		rev, _, err := d.pointed(ctx, stack)
+		if err == nil {
+			err = d.apply(ctx, nil, rev)
+		}
+		if err != nil {
+			d.Log.Error("stack not started", "stack", stack, "err", err)
+			continue
+		}
+		d.remember(stack, rev)
+	}
+	return nil
+}
+
+// Active returns the active revision of a stack.
+func (d *Deployer) Active(stack string) (*Revision, bool) {
+	rev, ok := (*d.active.Load())[stack]
+	return rev, ok
+}
+
+// List returns the active revisions of all stacks, by stack.
+func (d *Deployer) List() map[string]*Revision { return *d.active.Load() }
+
+// Deploy makes r the active revision of its stack and returns it with its ID.
+// When any step fails the old revision keeps serving.
+func (d *Deployer) Deploy(ctx context.Context, r *Revision) (*Revision, error) {
+	if err := d.validate(r); err != nil {
+		return nil, err
+	}
+	for _, sha := range r.Artifacts() {
+		if err := d.unpack(ctx, sha); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range r.Buckets {
+		if err := d.Objects.CreateBucket(ctx, name); err != nil {
+			return nil, fmt.Errorf("bucket %s: %w", name, err)
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	old, at, err := d.pointed(ctx, r.Stack)
+	if err != nil && fault.KindOf(err) != fault.NotFound {
+		return nil, err
+	}
+	next := *r
+	next.Created = time.Now().UTC()
+	next.ID = newID(next.Created)
+	if err := d.write(ctx, &next); err != nil {
+		return nil, err
+	}
+	if err := d.point(ctx, next.Stack, next.ID, at); err != nil {
+		return nil, err
+	}
+	if err := d.apply(ctx, old, &next); err != nil {
+		return nil, errors.Join(fmt.Errorf("activate %s of %s: %w", next.ID, next.Stack, err), d.revert(ctx, &next, old))
+	}
+	d.remember(next.Stack, &next)
+	d.Log.Info("deployed", "stack", next.Stack, "revision", next.ID, "functions", len(next.Functions))
+	return &next, nil
+}
+
+// Remove takes a stack down. Its buckets and their objects stay.
+func (d *Deployer) Remove(ctx context.Context, stack string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	old, _, err := d.pointed(ctx, stack)
+	if err != nil {
+		return err
+	}
+	if err := d.stacks.Delete(ctx, stack); err != nil {
+		return fmt.Errorf("remove %s: %w", stack, err)
+	}
+	d.remember(stack, nil)
+	err = d.apply(ctx, old, &Revision{Stack: stack})
+	d.Log.Info("removed", "stack", stack, "err", err)
+	return err
+}
+
+// apply moves every room from old (nil: nothing) to next. While callers are being
+// switched, functions of both revisions exist, so that no request finds a route
+// to a function that is gone or not there yet.
+func (d *Deployer) apply(ctx context.Context, old, next *Revision) error {
+	var before []function.Function
+	if old != nil {
+		before = old.Functions
+	}
+	both := union(next.Functions, before)
+	d.Rooms.Keys.Replace(next.Stack, names(both))
+	if err := d.Rooms.Functions.Replace(next.Stack, both); err != nil {
+		return fmt.Errorf("functions: %w", err)
+	}
+	if err := d.Rooms.Topics.Replace(ctx, next.Stack, next.Topics, next.Subscriptions); err != nil {
+		return fmt.Errorf("topics: %w", err)
+	}
+	if err := d.Rooms.Buckets.Replace(next.Stack, next.Notifications); err != nil {
+		return fmt.Errorf("bucket events: %w", err)
+	}
+	if err := d.Rooms.Gateway.Replace(next.Stack, next.APIs); err != nil {
+		return fmt.Errorf("APIs: %w", err)
+	}
+	if err := d.Rooms.Edge.Replace(next.Stack, next.Distributions); err != nil {
+		return fmt.Errorf("distributions: %w", err)
+	}
+	if err := d.Rooms.Schedules.Replace(ctx, next.Stack, next.Schedules); err != nil {
+		return fmt.Errorf("schedules: %w", err)
+	}
+	if len(both) == len(next.Functions) {
+		return nil
+	}
+	d.Rooms.Keys.Replace(next.Stack, names(next.Functions))
+	if err := d.Rooms.Functions.Replace(next.Stack, next.Functions); err != nil {
+		return fmt.Errorf("functions: %w", err)
+	}
+	return nil
+}
+
+// revert points the stack back at old after next could not be applied.
+func (d *Deployer) revert(ctx context.Context, next, old *Revision) error {
+	ctx = context.WithoutCancel(ctx)
+	if old == nil {
+		return errors.Join(d.stacks.Delete(ctx, next.Stack), d.apply(ctx, next, &Revision{Stack: next.Stack}))
+	}
+	_, err := d.stacks.PutString(ctx, next.Stack, old.ID)
+	return errors.Join(err, d.apply(ctx, next, old))
+}
+
+// pointed returns the stack's active revision and the pointer's sequence.
+func (d *Deployer) pointed(ctx context.Context, stack string) (*Revision, uint64, error) {
+	entry, err := d.stacks.Get(ctx, stack)
+	if errors.Is(err, jetstream.ErrKeyNotFound) || errors.Is(err, jetstream.ErrInvalidKey) {
+		return nil, 0, fault.Errorf(fault.NotFound, "stack %q is not deployed", stack)
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("read the pointer of %s: %w", stack, err)
+	}
+	doc, err := d.revisions.Get(ctx, stack+"."+string(entry.Value()))
+	if err != nil {
+		return nil, 0, fmt.Errorf("read revision %s of %s: %w", entry.Value(), stack, err)
+	}
+	rev := new(Revision)
+	if err := json.Unmarshal(doc.Value(), rev); err != nil {
+		return nil, 0, fmt.Errorf("revision %s of %s: %w", entry.Value(), stack, err)
+	}
+	return rev, entry.Revision(), nil
+}
+
+func (d *Deployer) write(ctx context.Context, r *Revision) error {
+	doc, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	if _, err := d.revisions.Create(ctx, r.Stack+"."+r.ID, doc); err != nil {
+		return fault.Errorf(fault.Unavailable, "write revision %s of %s: %w", r.ID, r.Stack, err)
+	}
+	return nil
+}
+
+// point moves the pointer from the state at sequence at; 0 when there is none.
+func (d *Deployer) point(ctx context.Context, stack, id string, at uint64) error {
+	var err error
+	if at == 0 {
+		_, err = d.stacks.Create(ctx, stack, []byte(id))
+	} else {
+		_, err = d.stacks.Update(ctx, stack, []byte(id), at)
+	}
+	if errors.Is(err, jetstream.ErrKeyExists) {
+		return fault.Errorf(fault.Conflict, "stack %s was deployed by somebody else meanwhile; deploy again", stack)
+	}
+	if err != nil {
+		return fault.Errorf(fault.Unavailable, "activate %s: %w", stack, err)
+	}
+	return nil
+}
+
+func (d *Deployer) remember(stack string, r *Revision) {
+	next := map[string]*Revision{}
+	for k, v := range *d.active.Load() {
+		next[k] = v
+	}
+	next[stack] = r
+	if r == nil {
+		delete(next, stack)
+	}
+	d.active.Store(&next)
+}
+
+func newID(t time.Time) string {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails
+	// KV keys take no colon, and a dot would part the key
+	return t.Format("20060102T150405") + fmt.Sprintf("%03d", t.Nanosecond()/1e6) + "Z-" + hex.EncodeToString(b[:])
+}
+
+// union is first, then those of second that first does not name.
+func union(first, second []function.Function) []function.Function {
+	all := append([]function.Function(nil), first...)
+	have := map[string]bool{}
+	for _, f := range first {
+		have[f.Name] = true
+	}
+	for _, f := range second {
+		if !have[f.Name] {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+func names(fns []function.Function) []string {
+	list := make([]string, len(fns))
+	for i, f := range fns {
+		list[i] = f.ARN
+	}
+	return list
+}

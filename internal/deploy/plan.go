@@ -1,0 +1,206 @@
+package deploy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dropstack/dropstack/internal/arn"
+	"github.com/dropstack/dropstack/internal/bucket"
+	"github.com/dropstack/dropstack/internal/edge"
+	"github.com/dropstack/dropstack/internal/function"
+	"github.com/dropstack/dropstack/internal/gateway"
+	"github.com/dropstack/dropstack/internal/instance"
+	"github.com/dropstack/dropstack/internal/schedule"
+	"github.com/dropstack/dropstack/internal/spec"
+	"github.com/dropstack/dropstack/internal/topic"
+)
+
+// Check asks the rooms what the parts of a service mean, and answers with what
+// they refuse, each with its line.
+func Check(svc *spec.Service) []spec.Problem {
+	var problems []spec.Problem
+	report := func(pos spec.Pos, format string, args ...any) {
+		problems = append(problems, spec.Problem{Pos: pos, Message: fmt.Sprintf(format, args...)})
+	}
+	for _, f := range svc.Functions {
+		for name := range f.Environment {
+			if instance.Reserved(name) {
+				report(f.Pos, "function %q sets %s, which the platform sets; choose another name", f.Key, name)
+			}
+		}
+		for _, e := range f.Events {
+			if e.Schedule == nil {
+				continue
+			}
+			for _, x := range e.Schedule.Expressions {
+				if _, err := schedule.Parse(x.Text); err != nil {
+					report(x.Pos, "%s: %v", x.Text, err)
+				}
+			}
+		}
+	}
+	for i, d := range svc.Distributions {
+		if err := edge.Check([]edge.Distribution{distribution(svc, i)}); err != nil {
+			report(d.Pos, "distribution %q: %v", d.Name, err)
+		}
+	}
+	return problems
+}
+
+// Plan derives the revision that a checked service asks for. artifacts holds the
+// SHA-256 of each function's artifact by the function's key.
+func Plan(svc *spec.Service, artifacts map[string]string) (*Revision, error) {
+	r := &Revision{Stack: svc.Stack(), Service: svc.Name, Stage: svc.Stage, Region: svc.Region}
+	for _, t := range svc.Topics {
+		r.Topics = append(r.Topics, topic.Topic{Stack: r.Stack, Name: t.Name, ARN: arn.Topic(r.Region, t.Name)})
+	}
+	for _, b := range svc.Buckets {
+		r.Buckets = append(r.Buckets, b.Name)
+	}
+	for _, f := range svc.Functions {
+		sha := artifacts[f.Key]
+		if sha == "" {
+			return nil, fmt.Errorf("function %q has no artifact", f.Key)
+		}
+		r.Functions = append(r.Functions, planFunction(svc, f, sha))
+		for n, e := range f.Events {
+			r.addEvent(svc, f, n, e)
+		}
+	}
+	for i := range svc.Distributions {
+		r.Distributions = append(r.Distributions, distribution(svc, i))
+	}
+	return r, nil
+}
+
+func planFunction(svc *spec.Service, f spec.Function, sha string) function.Function {
+	out := function.Function{
+		Stack: svc.Stack(), Name: f.Name, ARN: arn.Function(svc.Region, f.Name),
+		Description: f.Description, Version: "$LATEST", Runtime: f.Runtime, Handler: f.Handler,
+		Artifact: sha, Environment: f.Environment, MemoryMB: f.MemoryMB, Timeout: f.TimeoutSeconds,
+		Concurrency: f.ReservedConcurrency, DeadLetter: f.OnError,
+	}
+	if f.Mount != nil {
+		out.Mount = &function.Mount{Name: f.Mount.Name, Path: f.Mount.Path}
+	}
+	return out
+}
+
+func (r *Revision) addEvent(svc *spec.Service, f spec.Function, n int, e spec.Event) {
+	switch {
+	case e.HTTP != nil:
+		api := r.api(svc, gateway.REST)
+		api.Routes = append(api.Routes, gateway.Route{
+			Method: e.HTTP.Method, Path: e.HTTP.Path, Function: f.Name, CORS: cors(e.HTTP.CORS),
+		})
+	case e.HTTPAPI != nil:
+		api := r.api(svc, gateway.HTTP)
+		api.Routes = append(api.Routes, gateway.Route{Method: e.HTTPAPI.Method, Path: e.HTTPAPI.Path, Function: f.Name})
+	case e.SNS != nil:
+		target := e.SNS.ARN
+		if target == "" {
+			target = arn.Topic(r.Region, e.SNS.Topic)
+		}
+		r.Subscriptions = append(r.Subscriptions, topic.Subscription{
+			Stack: r.Stack, ARN: topic.SubscriptionARN(target, f.Name), Topic: target, Function: f.Name,
+		})
+	case e.Schedule != nil:
+		r.addSchedules(f, n, e.Schedule)
+	case e.S3 != nil:
+		r.Notifications = append(r.Notifications, bucket.Notification{
+			Stack: r.Stack, ID: fmt.Sprintf("%s-%d", f.Name, n), Bucket: e.S3.Bucket, Event: e.S3.Event,
+			Prefix: e.S3.Prefix, Suffix: e.S3.Suffix, Function: f.Name,
+		})
+	}
+}
+
+func (r *Revision) addSchedules(f spec.Function, n int, e *spec.ScheduleEvent) {
+	for i, x := range e.Expressions {
+		name := e.Name
+		if name == "" {
+			name = fmt.Sprintf("%s-rule-%d", f.Name, n+1)
+			if len(e.Expressions) > 1 {
+				name = fmt.Sprintf("%s-%d", name, i+1)
+			}
+		}
+		r.Schedules = append(r.Schedules, schedule.Schedule{
+			Stack: r.Stack, Name: name, ARN: arn.Rule(r.Region, name), Expression: x.Text,
+			Description: e.Description, Disabled: e.Disabled, Function: f.Name, Input: e.Input,
+		})
+	}
+}
+
+// api returns the revision's API of a kind, made on first use.
+func (r *Revision) api(svc *spec.Service, kind string) *gateway.API {
+	if i := slices.IndexFunc(r.APIs, func(a gateway.API) bool { return a.Kind == kind }); i >= 0 {
+		return &r.APIs[i]
+	}
+	api := gateway.API{Stack: r.Stack, ID: gateway.APIID(r.Stack, kind), Kind: kind, Name: r.Stack, Stage: "$default"}
+	if kind == gateway.REST {
+		api.Name = r.Stage + "-" + r.Service // as the Serverless Framework names them
+		api.Stage = r.Stage
+		api.BinaryTypes = svc.BinaryTypes
+	} else {
+		api.CORS = cors(svc.HTTPCORS)
+	}
+	r.APIs = append(r.APIs, api)
+	return &r.APIs[len(r.APIs)-1]
+}
+
+func cors(c *spec.CORS) *gateway.CORS {
+	if c == nil {
+		return nil
+	}
+	converted := gateway.CORS(*c)
+	return &converted
+}
+
+func distribution(svc *spec.Service, i int) edge.Distribution {
+	d := svc.Distributions[i]
+	out := edge.Distribution{Stack: svc.Stack(), ID: svc.Stack() + "-" + d.Name, Aliases: d.Aliases, Default: d.Default}
+	for _, b := range d.Behaviours {
+		origin := svc.Stack()
+		if b.Service != "" {
+			origin = b.Service + "-" + svc.Stage
+		}
+		behaviour := edge.Behaviour{Path: b.Path, Methods: b.Methods, Origin: origin}
+		if b.Upload != nil {
+			upload := edge.Upload(*b.Upload)
+			behaviour.Upload = &upload
+		}
+		out.Behaviours = append(out.Behaviours, behaviour)
+	}
+	return out
+}
+
+// Problems joins problems into one error that prints one a line.
+func Problems(list []spec.Problem) error {
+	if len(list) == 0 {
+		return nil
+	}
+	return &spec.Error{Problems: list}
+}
+
+// Describe is a one-line summary for people: "6 functions, 2 topics".
+func (r *Revision) Describe() string {
+	var parts []string
+	for _, c := range []struct {
+		n    int
+		word string
+	}{
+		{len(r.Functions), "function"},
+		{len(r.APIs), "API"},
+		{len(r.Topics), "topic"},
+		{len(r.Schedules), "schedule"},
+		{len(r.Buckets), "bucket"},
+		{len(r.Distributions), "distribution"},
+	} {
+		if c.n == 1 {
+			parts = append(parts, "1 "+c.word)
+		} else if c.n > 1 {
+			parts = append(parts, fmt.Sprintf("%d %ss", c.n, c.word))
+		}
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,60 @@
+// Package deploy turns a service into a running revision.
+//
+// A revision is one immutable document that says everything a stack consists of.
+// Deploying writes it, then moves the stack's pointer to it by one compare-and-set;
+// every room derives its snapshot from it and swaps. Until the pointer moves
+// nothing has changed, and afterwards everything has. Stored, in two KV buckets of
+// the durable engine:
+//
+//	revisions  STACK.ID   the document
+//	stacks     STACK      the ID that is active
+package deploy
+
+import (
+	"time"
+
+	"github.com/dropstack/dropstack/internal/bucket"
+	"github.com/dropstack/dropstack/internal/edge"
+	"github.com/dropstack/dropstack/internal/function"
+	"github.com/dropstack/dropstack/internal/gateway"
+	"github.com/dropstack/dropstack/internal/schedule"
+	"github.com/dropstack/dropstack/internal/topic"
+)
+
+// Revision is one deployed state of a stack. It never changes once written.
+type Revision struct {
+	ID            string                `json:"id"` // YYYYMMDDThhmmssmmmZ-<8 hex>, assigned when deployed
+	Stack         string                `json:"stack"`
+	Service       string                `json:"service"`
+	Stage         string                `json:"stage"`
+	Region        string                `json:"region"`
+	Created       time.Time             `json:"created"`
+	Source        string                `json:"source,omitempty"` // fingerprint of the inputs, to skip an unchanged build
+	Functions     []function.Function   `json:"functions,omitempty"`
+	APIs          []gateway.API         `json:"apis,omitempty"`
+	Topics        []topic.Topic         `json:"topics,omitempty"`
+	Subscriptions []topic.Subscription  `json:"subscriptions,omitempty"`
+	Schedules     []schedule.Schedule   `json:"schedules,omitempty"`
+	Buckets       []string              `json:"buckets,omitempty"`
+	Notifications []bucket.Notification `json:"notifications,omitempty"`
+	Distributions []edge.Distribution   `json:"distributions,omitempty"`
+}
+
+// Artifacts lists the artifacts that the revision's functions run, each once.
+func (r *Revision) Artifacts() []string {
+	var list []string
+	seen := map[string]bool{}
+	for _, f := range r.Functions {
+		if !seen[f.Artifact] {
+			seen[f.Artifact] = true
+			list = append(list, f.Artifact)
+		}
+	}
+	return list
+}
+
+// ArtifactBucket holds the artifacts, by SHA256.zip.
+const ArtifactBucket = "dropstack-artifacts"
+
+// ArtifactKey is the key of an artifact in ArtifactBucket.
+func ArtifactKey(sha256 string) string { return sha256 + ".zip" }

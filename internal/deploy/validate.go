@@ -1,0 +1,103 @@
+package deploy
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+
+	"github.com/dropstack/dropstack/internal/build"
+	"github.com/dropstack/dropstack/internal/edge"
+	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/gateway"
+	"github.com/dropstack/dropstack/internal/schedule"
+)
+
+var (
+	stackName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{0,127}$`)
+	shaName   = regexp.MustCompile(`^[0-9a-f]{64}$`)
+)
+
+// validate refuses a document that the rooms would refuse, before anything is
+// written. The command has checked most of it already, with lines; a document can
+// come from elsewhere.
+func (d *Deployer) validate(r *Revision) error {
+	if !stackName.MatchString(r.Stack) {
+		return fault.Errorf(fault.Invalid, "stack name %q: letters, digits and hyphens, a letter first", r.Stack)
+	}
+	known := map[string]bool{}
+	for _, f := range r.Functions {
+		switch {
+		case f.Stack != r.Stack:
+			return fault.Errorf(fault.Invalid, "function %q belongs to stack %q, not %q", f.Name, f.Stack, r.Stack)
+		case known[f.Name]:
+			return fault.Errorf(fault.Invalid, "function %q is there twice", f.Name)
+		case !shaName.MatchString(f.Artifact):
+			return fault.Errorf(fault.Invalid, "function %q: artifact %q is not a SHA-256", f.Name, f.Artifact)
+		}
+		known[f.Name] = true
+	}
+	if err := d.ownNames(r); err != nil {
+		return err
+	}
+	for _, s := range r.Schedules {
+		if _, err := schedule.Parse(s.Expression); err != nil {
+			return fault.Errorf(fault.Invalid, "schedule %s: %w", s.Name, err)
+		}
+	}
+	if err := gateway.Check(r.APIs); err != nil {
+		return err
+	}
+	return edge.Check(r.Distributions)
+}
+
+// ownNames refuses a function name that another stack uses.
+func (d *Deployer) ownNames(r *Revision) error {
+	for stack, other := range d.List() {
+		if stack == r.Stack {
+			continue
+		}
+		taken := map[string]bool{}
+		for _, f := range other.Functions {
+			taken[f.Name] = true
+		}
+		for _, f := range r.Functions {
+			if taken[f.Name] {
+				return fault.Errorf(fault.Conflict, "function %q exists in stack %q", f.Name, stack)
+			}
+		}
+	}
+	return nil
+}
+
+// unpack makes sure that an artifact lies unpacked in the artifact directory.
+func (d *Deployer) unpack(ctx context.Context, sha string) error {
+	dir := filepath.Join(d.Artifacts, sha)
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	_, body, err := d.Objects.Get(ctx, ArtifactBucket, ArtifactKey(sha), 0, -1)
+	if err != nil {
+		return fmt.Errorf("artifact %s: %w", sha, err)
+	}
+	defer body.Close()
+	tmp, err := os.CreateTemp(d.Artifacts, "download-*.zip")
+	if err != nil {
+		return fault.Errorf(fault.Unavailable, "artifact %s: %w", sha, err)
+	}
+	defer func() { _ = os.Remove(tmp.Name()) }()
+	sum := sha256.New()
+	_, err = io.Copy(io.MultiWriter(tmp, sum), body)
+	if err = errors.Join(err, tmp.Close()); err != nil {
+		return fault.Errorf(fault.Unavailable, "artifact %s: %w", sha, err)
+	}
+	if got := hex.EncodeToString(sum.Sum(nil)); got != sha {
+		return fault.Errorf(fault.Invalid, "artifact %s arrived as %s; upload it again", sha, got)
+	}
+	return build.Unpack(tmp.Name(), dir)
+}

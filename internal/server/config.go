@@ -1,0 +1,127 @@
+// Package server builds every room, connects them and takes them down.
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+
+	"github.com/dropstack/dropstack/internal/api"
+	"github.com/dropstack/dropstack/internal/fault"
+)
+
+// Config is everything an operator can choose. It is checked whole before
+// anything starts.
+type Config struct {
+	Dir     string // data directory
+	HTTP    string // host:port of the edge; port 0 picks a free one
+	AWS     string // host:port of the AWS endpoint
+	Console string // host:port of the health checks
+	Region  string // default us-east-1
+	Log     *slog.Logger
+	// Ready is called once everything serves, with what it serves on. Optional.
+	Ready func(*Platform)
+}
+
+func (c *Config) check() error {
+	if c.Dir == "" {
+		return fault.Errorf(fault.Invalid, "no data directory; name one with --data")
+	}
+	abs, err := filepath.Abs(c.Dir)
+	if err != nil {
+		return err
+	}
+	c.Dir = abs
+	for _, l := range []struct{ flag, addr string }{{"--http", c.HTTP}, {"--aws", c.AWS}, {"--console", c.Console}} {
+		if _, _, err := net.SplitHostPort(l.addr); err != nil {
+			return fault.Errorf(fault.Invalid, "%s %q is not host:port, such as 127.0.0.1:8080: %w", l.flag, l.addr, err)
+		}
+	}
+	return nil
+}
+
+// DefaultDir is where data is kept unless somebody says otherwise:
+// $XDG_DATA_HOME/dropstack, for root /var/lib/dropstack.
+func DefaultDir() string {
+	if dir := os.Getenv("XDG_DATA_HOME"); dir != "" {
+		return filepath.Join(dir, "dropstack")
+	}
+	if os.Geteuid() == 0 {
+		return "/var/lib/dropstack"
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(home, ".local", "share", "dropstack")
+}
+
+// endpointsFile tells commands where the platform of a data directory answers.
+func endpointsFile(dir string) string { return filepath.Join(dir, "run", "endpoints.json") }
+
+// RunningEndpoint is the AWS endpoint of the platform that runs on dir, or the
+// default one.
+func RunningEndpoint(dir string) string {
+	var e api.Endpoints
+	doc, err := os.ReadFile(endpointsFile(dir))
+	if err == nil {
+		err = json.Unmarshal(doc, &e)
+	}
+	if err != nil || e.AWS == "" {
+		return "http://127.0.0.1:4566"
+	}
+	return e.AWS
+}
+
+func writeEndpoints(dir string, e api.Endpoints) error {
+	doc, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	path := endpointsFile(dir)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(path, doc, 0o600)
+}
+
+// reach turns a listener's address into a URL that this machine reaches it by.
+func reach(l net.Listener) string {
+	host, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		return "http://" + l.Addr().String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// listen opens a listener, with words for who has to free the port.
+func listen(flag, addr string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fault.Errorf(fault.Unavailable, "%s %s: %w; is something else listening there? port 0 picks a free one", flag, addr, err)
+	}
+	return l, nil
+}
+
+// loopback reports whether l can be reached from this machine only.
+func loopback(l net.Listener) bool {
+	a, ok := l.Addr().(*net.TCPAddr)
+	return ok && a.IP.IsLoopback()
+}
+
+// mkdirs makes the directories that rooms expect below the data directory.
+// Functions run as users of their own and must be able to pass through.
+func mkdirs(dir string, names ...string) error {
+	for _, name := range names {
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o711); err != nil {
+			return fmt.Errorf("data directory: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,168 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/dropstack/dropstack/internal/api"
+	"github.com/dropstack/dropstack/internal/arn"
+	"github.com/dropstack/dropstack/internal/bucket"
+	"github.com/dropstack/dropstack/internal/deploy"
+	"github.com/dropstack/dropstack/internal/edge"
+	"github.com/dropstack/dropstack/internal/engine"
+	"github.com/dropstack/dropstack/internal/function"
+	"github.com/dropstack/dropstack/internal/gateway"
+	"github.com/dropstack/dropstack/internal/iam"
+	"github.com/dropstack/dropstack/internal/instance"
+	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/schedule"
+	"github.com/dropstack/dropstack/internal/topic"
+	"golang.org/x/sync/errgroup"
+)
+
+// grace is how long requests and invocations may take to finish at a shutdown.
+const grace = 20 * time.Second
+
+// Run starts the platform on cfg and returns when ctx ends and the last work in
+// flight is done.
+func Run(ctx context.Context, cfg Config) (err error) {
+	if cfg.Region == "" {
+		cfg.Region = arn.Region
+	}
+	if err := cfg.check(); err != nil {
+		return err
+	}
+	lock, err := engine.Lock(cfg.Dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	if err := mkdirs(cfg.Dir, "artifacts", "mounts", "instances"); err != nil {
+		return err
+	}
+	ls, err := openListeners(cfg)
+	if err != nil {
+		return err
+	}
+	defer ls.close()
+	keys, err := iam.Open(cfg.Dir)
+	if err != nil {
+		return err
+	}
+	var notifications *bucket.Notifications // set before anything can store an object
+	eng, err := engine.Open(ctx, engine.Config{
+		Dir: cfg.Dir, Region: cfg.Region, Log: cfg.Log, Accounts: keys,
+		OnObject: func(e engine.ObjectEvent) error { return notifications.OnObject(e) },
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, eng.Close()) }()
+
+	rooms, err := furnish(ctx, cfg, eng, keys, ls.endpoints)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rooms.logs.Close()) }() // after the pool, whose instances write to it
+	defer func() { err = errors.Join(err, rooms.pool.Close()) }() // after the drain, before the engines
+	notifications = rooms.notifications
+	if err := rooms.deployer.Load(ctx); err != nil {
+		return err
+	}
+	if err := writeEndpoints(cfg.Dir, ls.endpoints); err != nil {
+		return err
+	}
+	return rooms.serve(ctx, cfg, ls)
+}
+
+// rooms is every room of a running platform.
+type rooms struct {
+	eng           *engine.Engine
+	keys          *iam.Keys
+	logs          *logs.Store
+	pool          *instance.Pool
+	invoker       *function.Invoker
+	topics        *topic.Topics
+	schedules     *schedule.Scheduler
+	notifications *bucket.Notifications
+	gateway       *gateway.Gateway
+	edge          *edge.Server
+	deployer      *deploy.Deployer
+	api           *api.Server
+	platform      *Platform
+	ready         atomic.Bool // every stack has answered once
+}
+
+// serve runs every long-running part until ctx ends. The doors close first, then
+// queues stop; invocations in flight finish.
+func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return r.invoker.Run(ctx) })
+	g.Go(func() error { return r.topics.Run(ctx) })
+	g.Go(func() error { return r.schedules.Run(ctx) })
+	g.Go(func() error { return r.edge.Serve(ctx, ls.http) })
+	g.Go(func() error { return serveHTTP(ctx, ls.aws, r.api) })
+	g.Go(func() error { return serveHTTP(ctx, ls.console, r.health(ctx)) })
+	if cfg.Ready != nil {
+		cfg.Ready(r.platform)
+	}
+	return g.Wait()
+}
+
+// serveHTTP serves h on l until ctx ends, then lets requests finish.
+func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	done := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+		defer cancel()
+		done <- srv.Shutdown(bounded)
+	})
+	defer stop()
+	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve %s: %w", l.Addr(), err)
+	}
+	return <-done
+}
+
+func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Keys, at api.Endpoints) (*rooms, error) {
+	r := &rooms{eng: eng, keys: keys}
+	var err error
+	if r.logs, err = logs.Open(ctx, eng.Telemetry, cfg.Log); err != nil {
+		return nil, err
+	}
+	r.pool = &instance.Pool{Log: cfg.Log, Logs: r.logs, Dir: filepath.Join(cfg.Dir, "instances")}
+	r.invoker = &function.Invoker{
+		Pool: r.pool, Streams: eng.Streams, Log: cfg.Log, Region: cfg.Region, Endpoint: at.AWS,
+		ArtifactRoot: filepath.Join(cfg.Dir, "artifacts"), MountRoot: filepath.Join(cfg.Dir, "mounts"),
+		Credentials: func(arn string) instance.Credentials { return instance.Credentials(keys.Function(arn)) },
+	}
+	r.topics = &topic.Topics{
+		Streams: eng.Streams, Deliver: r.invoker, Region: cfg.Region, Log: cfg.Log,
+		NewAppender: func(stream string) topic.Appender { return engine.NewAppender(eng.Streams, stream) },
+	}
+	r.schedules = &schedule.Scheduler{Streams: eng.Streams, Enqueue: r.invoker, Region: cfg.Region, Log: cfg.Log}
+	r.notifications = &bucket.Notifications{Invoker: r.invoker, Region: cfg.Region, Log: cfg.Log}
+	r.gateway = &gateway.Gateway{Invoker: r.invoker, Region: cfg.Region, Log: cfg.Log}
+	r.edge = &edge.Server{Origins: r.gateway, Objects: eng.Objects, Log: cfg.Log}
+	r.deployer = &deploy.Deployer{
+		Streams: eng.Streams, Objects: eng.Objects, Artifacts: filepath.Join(cfg.Dir, "artifacts"), Log: cfg.Log,
+		Rooms: deploy.Rooms{
+			Keys: keys, Functions: r.invoker, Topics: r.topics, Schedules: r.schedules,
+			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge,
+		},
+	}
+	control := &api.Control{Deployer: r.deployer, Endpoints: at}
+	r.api = &api.Server{
+		Verify: keys, S3: eng.Objects.Handler, SNS: &api.SNS{Topics: r.topics}, Lambda: &api.Lambda{Invoker: r.invoker},
+		Logs: &api.Logs{Store: r.logs}, Actions: control.Actions(), Log: cfg.Log,
+	}
+	r.platform, err = newPlatform(cfg, r, at)
+	return r, err
+}
