@@ -39,7 +39,7 @@ fuzz:
 	tools/fuzz $(FUZZTIME)
 
 bench:
-	$(GO) run ./bench
+	$(GO) test -tags bench -count=1 -v -run Figures ./bench
 
 # dist: the binary and the services built for it, which need no Go
 dist: build
