@@ -7,7 +7,7 @@ import (
 
 // Waits before a subscription's loop is started again after it failed.
 const (
-	minRestart = time.Second
+	minRestart = 100 * time.Millisecond
 	maxRestart = 30 * time.Second
 )
 

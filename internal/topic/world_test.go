@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -103,7 +104,7 @@ func (in *inbox) wait(t testing.TB, n int) map[string][]function.Invocation {
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return in.got
+	return maps.Clone(in.got)
 }
 
 func newTopics(t testing.TB, js jetstream.JetStream, d topic.Deliverer) *topic.Topics {
