@@ -1,6 +1,7 @@
 package topic_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"os"
@@ -43,11 +44,15 @@ func TestEventIsWhatSNSSends(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		payload := received(t, in).Payload
+		if bytes.Contains(payload, []byte(`\u00`)) {
+			t.Errorf("%s: %s escapes what AWS does not", file, payload)
+		}
 		var got, want map[string]any
 		if err := json.Unmarshal(golden, &want); err != nil {
 			t.Fatal(file, err)
 		}
-		if err := json.Unmarshal(received(t, in).Payload, &got); err != nil {
+		if err := json.Unmarshal(payload, &got); err != nil {
 			t.Fatal(err)
 		}
 		// What differs from message to message is judged by the next test.
