@@ -91,7 +91,11 @@ func spawn(s Spec, stdout, stderr *os.File) (*os.Process, error) {
 // development, and the log line says how to end it.
 func credential(s Spec) (*syscall.Credential, error) {
 	id := ID(s.User)
-	for _, path := range append([]string{s.Path, s.Dir}, s.Needs...) {
+	way := []string{s.Path, s.Dir}
+	for _, dir := range s.Owns {
+		way = append(way, filepath.Dir(dir))
+	}
+	for _, path := range way {
 		if at := closed(path, id); at != "" {
 			s.Log.Warn("the function runs as root: its own user cannot reach its files; make the directory searchable (chmod o+x)",
 				"function", s.User, "user", id, "path", path, "closed", at)

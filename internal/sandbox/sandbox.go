@@ -25,7 +25,6 @@ type Spec struct {
 	// User is the identity that the process runs as: equal names share an
 	// unprivileged user id. It matters only when the platform runs as root; see ID.
 	User     string
-	Needs    []string // further directories that the user must be able to reach
 	Owns     []string // directories that are given to the user before the start
 	MemoryMB int      // resident memory at which the process is killed; 0: no limit
 	Log      *slog.Logger
