@@ -2,7 +2,12 @@
 //
 // Invoke answers with the function's result. Enqueue answers once the event is on
 // disk; it is then delivered at least once, with Lambda's retry rule, and kept as
-// a dead letter when the retries are used up.
+// a dead letter when the retries are used up. Stored, on the durable server:
+//
+//	stream   invocations            queued events, subject invocations.<function>
+//	consumer invocations/<function> what the function still owes
+//	bucket   delivery-failures      retries used, by stream, consumer and sequence
+//	stream   dead-letters           DeadLetter as JSON, subject dead-letters.<function>
 package function
 
 import (
@@ -37,9 +42,13 @@ type Mount struct {
 
 // Invocation asks for one run of a function.
 type Invocation struct {
-	ID            string // request id; assigned when empty. Enqueue drops a second event with the same ID
+	// ID is the request id, assigned when empty; one that is no part of a URL is
+	// hashed into a UUID for the function. Enqueue drops a second event with the
+	// same ID for the same function, within 15 minutes.
+	ID            string
 	Function      string // name, name:qualifier or ARN
-	Payload       []byte // JSON
+	Payload       []byte // JSON; empty is {}
+	Marshalled    bool   // the caller vouches that Payload is JSON: it is not checked again
 	ClientContext string
 	TraceID       string
 }

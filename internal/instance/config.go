@@ -3,6 +3,16 @@
 //
 // An instance is one process. It handles one invocation at a time, is reused for
 // later ones (the last used first), and is replaced after a crash or a timeout.
+//
+// Pool owns the instances. Of a cold start: Pool.Do → launch (environment,
+// sandbox.Start) → the function asks for its first event (api.go) → the event is
+// written to that connection → its answer is the Outcome. A warm invocation
+// begins at the third step.
+//
+// At the sandbox level "process" there is no file system of its own: code is
+// found at LAMBDA_TASK_ROOT, temporary files belong into TMPDIR, and the first
+// mount is the host directory that DROPSTACK_MOUNT names (DROPSTACK_MOUNTS lists
+// all, path=directory, separated by colons).
 package instance
 
 import "time"
@@ -25,6 +35,9 @@ type Config struct {
 	Keys     Credentials
 	Endpoint string // AWS_ENDPOINT_URL
 	LogGroup string // /aws/lambda/NAME
+	// User is the identity whose unprivileged user id the function runs under;
+	// "" is the ARN. Functions that share a mount must share it.
+	User string
 }
 
 // Mount is a directory of the host that the function may write.
@@ -40,11 +53,15 @@ type Credentials struct {
 
 // Event is one invocation as the instance sees it.
 type Event struct {
-	RequestID     string
+	RequestID     string // goes into a URL: letters, digits, "-", "_"
 	Payload       []byte // not modified, not kept after Do returns
 	ClientContext string // JSON
 	TraceID       string
-	Deadline      time.Time
+	InvokedARN    string    // "" is Config.ARN
+	Deadline      time.Time // earlier than the function's timeout, or zero
+	// Ended is called once when the instance is done with the event: before Do
+	// returns, or later when the caller left. Optional.
+	Ended func()
 }
 
 // Outcome is how one invocation ended. Payload is the response, or the error

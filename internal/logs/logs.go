@@ -1,4 +1,13 @@
 // Package logs keeps the log records of functions by group and stream.
+//
+// Records are gathered for a moment and stored a batch at a time. Stored, on the
+// relaxed JetStream server:
+//
+//	stream  logs
+//	subject logs.<group, base64url>   JSON: the records of one batch, in order
+//
+// A crash loses what was appended within the last moment. A cursor is a batch's
+// sequence and the place within it.
 package logs
 
 import "time"
@@ -19,11 +28,12 @@ type Appender interface {
 
 // Filter selects records of a group.
 type Filter struct {
-	Group  string
-	Stream string // prefix, optional
-	Start  time.Time
-	End    time.Time
-	Match  string // substring of the message
-	After  uint64 // cursor of an earlier page
-	Limit  int    // default 1,000, at most 10,000
+	Group   string
+	Stream  string    // prefix, optional
+	Request string    // of one invocation, optional
+	Start   time.Time // inclusive
+	End     time.Time // exclusive
+	Match   string    // substring of the message
+	After   uint64    // cursor of an earlier page
+	Limit   int       // default 1,000, at most 10,000
 }

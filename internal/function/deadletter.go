@@ -1,0 +1,124 @@
+package function
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/dropstack/dropstack/internal/fault"
+)
+
+// DeadLetter is an event that could not be delivered.
+type DeadLetter struct {
+	RequestID    string    `json:"requestId"`
+	Function     string    `json:"function"`     // ARN, or the name of one that was removed
+	ErrorCode    int       `json:"errorCode"`    // 200: the function failed; else the status of HTTP that says why it did not run
+	ErrorMessage string    `json:"errorMessage"` // at most 1 KB
+	Queued       time.Time `json:"queued"`
+	Time         time.Time `json:"time"`
+	Body         []byte    `json:"body"` // the event as it was
+}
+
+const maxErrorMessage = 1 << 10
+
+// bury keeps the event as a dead letter and is done with it. Until the
+// acknowledgement has arrived it may be done again: the stream drops the second
+// copy, a topic gets two.
+func (t *task) bury(v verdict) error {
+	if len(v.Message) > maxErrorMessage {
+		v.Message = v.Message[:maxErrorMessage]
+	}
+	letter := DeadLetter{
+		RequestID: requestID(t.inv.ID), Function: t.inv.Function, ErrorCode: v.Code, ErrorMessage: v.Message,
+		Queued: t.meta.Timestamp, Time: time.Now().UTC(), Body: t.inv.Payload,
+	}
+	name, topic := "-", ""
+	if e, _, err := t.find(t.inv.Function); err == nil {
+		name, topic, letter.Function = e.Name, e.DeadLetter, e.ARN
+	} else if n, _, ok := parseName(t.Region, t.inv.Function); ok {
+		name = n
+	}
+	data, err := json.Marshal(letter)
+	if err != nil {
+		return err
+	}
+	if _, err := t.Streams.Publish(t.run, lettersName+"."+name, data, jetstream.WithMsgID(t.key)); err != nil {
+		return fmt.Errorf("keep a dead letter: %w", err)
+	}
+	if err := t.publish(topic, letter); err != nil {
+		return err
+	}
+	t.Log.Warn("event became a dead letter", "function", letter.Function, "request", letter.RequestID, "code", v.Code, "err", v.Message)
+	t.forget()
+	return t.msg.Ack()
+}
+
+func (t *task) publish(topic string, l DeadLetter) error {
+	if topic == "" || t.Publish == nil {
+		return nil
+	}
+	err := t.Publish(t.run, topic, l.Body, map[string]string{
+		"RequestID": l.RequestID, "ErrorCode": strconv.Itoa(l.ErrorCode), "ErrorMessage": l.ErrorMessage,
+	})
+	if fault.KindOf(err) == fault.NotFound && err != nil {
+		t.Log.Error("the dead-letter topic does not exist; the letter is kept in the stream only", "function", l.Function, "topic", topic)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("publish a dead letter to %s: %w", topic, err)
+	}
+	return nil
+}
+
+// DeadLetters returns the newest dead letters of a function, at most limit,
+// newest first.
+func (i *Invoker) DeadLetters(ctx context.Context, function string, limit int) ([]DeadLetter, error) {
+	name, _, ok := parseName(i.Region, function)
+	if !ok {
+		return nil, notFound(i.Region, function)
+	}
+	q, err := i.open(ctx)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	consumer, err := q.letters.CreateConsumer(ctx, jetstream.ConsumerConfig{
+		FilterSubject: lettersName + "." + name, AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true,
+		InactiveThreshold: 30 * time.Second,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read dead letters: %w", err)
+	}
+	defer func() { _ = q.letters.DeleteConsumer(context.WithoutCancel(ctx), consumer.CachedInfo().Name) }()
+	return newest(ctx, consumer, limit)
+}
+
+func newest(ctx context.Context, consumer jetstream.Consumer, limit int) ([]DeadLetter, error) {
+	var list []DeadLetter
+	for left := int(consumer.CachedInfo().NumPending); left > 0; {
+		batch, err := consumer.Fetch(min(left, 256), jetstream.FetchContext(ctx))
+		if err != nil {
+			return nil, fmt.Errorf("read dead letters: %w", err)
+		}
+		got := 0
+		for msg := range batch.Messages() {
+			got++
+			var l DeadLetter
+			if err := json.Unmarshal(msg.Data(), &l); err != nil {
+				return nil, fmt.Errorf("read dead letters: %w", err)
+			}
+			list = append([]DeadLetter{l}, list[:min(len(list), limit-1)]...)
+		}
+		if err := batch.Error(); err != nil {
+			return nil, fmt.Errorf("read dead letters: %w", err)
+		}
+		if got == 0 {
+			break // they expired meanwhile
+		}
+		left -= got
+	}
+	return list, nil
+}

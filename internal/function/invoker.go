@@ -1,0 +1,279 @@
+package function
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/instance"
+)
+
+// Invoker holds the deployed functions and runs them.
+type Invoker struct {
+	Pool         *instance.Pool
+	Streams      jetstream.JetStream // of the durable server
+	Log          *slog.Logger
+	ArtifactRoot string // has a directory per artifact, named by its SHA-256, unpacked
+	MountRoot    string // gets a directory STACK/NAME per mount
+	Region       string
+	Endpoint     string                                // AWS_ENDPOINT_URL of functions
+	Credentials  func(arn string) instance.Credentials // of a function; stable while it is deployed
+	// Publish hands dead letters to the topics that functions name. Optional: then
+	// they are kept in the dead-letter stream only.
+	Publish func(ctx context.Context, topicARN string, body []byte, attributes map[string]string) error
+
+	RetryDelays []time.Duration // after failures of the function; nil: 1 and 2 minutes
+	MaxEventAge time.Duration   // of events that cannot be run; 0: 6 hours
+	AckWait     time.Duration   // a crash redelivers after this; 0: 10 seconds
+	DrainGrace  time.Duration   // for deliveries under way at a shutdown; 0: 10 seconds
+
+	table   atomic.Pointer[table]
+	replace sync.Mutex // one Replace at a time
+	running atomic.Int64
+	changed chan struct{} // guarded by opening; signals Run
+	opening sync.Mutex
+	opened  *queues
+}
+
+// table is all that is deployed, at one moment.
+type table struct {
+	functions map[string]*entry // by name
+}
+
+// entry is a function ready to run.
+type entry struct {
+	Function
+	config  instance.Config
+	running *atomic.Int64 // shared by all versions of the name
+}
+
+func (i *Invoker) snapshot() *table {
+	if t := i.table.Load(); t != nil {
+		return t
+	}
+	return &table{}
+}
+
+// Replace makes fns the functions of a stack, in place of those it had; none
+// removes it. Invocations under way finish on what they began with. An error
+// changes nothing. Call it for every stack before Run: queued events of functions
+// that are unknown then become dead letters.
+func (i *Invoker) Replace(stack string, fns []Function) error {
+	i.replace.Lock()
+	defer i.replace.Unlock()
+	old := i.snapshot()
+	next := &table{functions: map[string]*entry{}}
+	for name, e := range old.functions {
+		if e.Stack != stack {
+			next.functions[name] = e
+		}
+	}
+	for _, fn := range fns {
+		fn.Stack = stack
+		if other, taken := next.functions[fn.Name]; taken {
+			return fault.Errorf(fault.Conflict, "function %s: the name is taken in stack %s", fn.Name, other.Stack)
+		}
+		e, err := i.prepare(fn)
+		if err != nil {
+			return fmt.Errorf("function %q: %w", fn.Name, err)
+		}
+		if was := old.functions[fn.Name]; was != nil {
+			e.running = was.running
+		}
+		next.functions[fn.Name] = e
+	}
+	i.table.Store(next)
+	live := map[string]bool{}
+	for _, e := range next.functions {
+		live[e.config.ID] = true
+	}
+	i.Pool.Keep(live)
+	i.signal()
+	return nil
+}
+
+func (i *Invoker) prepare(fn Function) (*entry, error) {
+	if err := check(fn); err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(i.ArtifactRoot, fn.Artifact)
+	if st, err := os.Stat(dir); err != nil || !st.IsDir() {
+		return nil, fault.Errorf(fault.Invalid, "artifact %s is not unpacked in %s: deploy it again", fn.Artifact, i.ArtifactRoot)
+	}
+	c := instance.Config{
+		Name: fn.Name, ARN: fn.ARN, Version: fn.Version, Runtime: fn.Runtime, Handler: fn.Handler,
+		Dir: dir, MemoryMB: fn.MemoryMB, Timeout: time.Duration(fn.Timeout) * time.Second, Region: i.Region,
+		Env: fn.Environment, Endpoint: i.Endpoint, LogGroup: "/aws/lambda/" + fn.Name, User: fn.ARN,
+	}
+	if i.Credentials != nil {
+		c.Keys = i.Credentials(fn.ARN)
+	}
+	if m := fn.Mount; m != nil {
+		source := filepath.Join(i.MountRoot, fn.Stack, m.Name)
+		if err := os.MkdirAll(filepath.Dir(source), 0o711); err != nil {
+			return nil, fmt.Errorf("mount %s: %w", m.Name, err)
+		}
+		if err := os.Mkdir(source, 0o750); err != nil && !errors.Is(err, os.ErrExist) {
+			return nil, fmt.Errorf("mount %s: %w", m.Name, err)
+		}
+		c.Mounts = []instance.Mount{{Source: source, Path: m.Path}}
+		c.User = "mount/" + fn.Stack + "/" + m.Name // as an access point's user: sharers can write each other's files
+	}
+	id, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(id)
+	c.ID = hex.EncodeToString(sum[:])
+	return &entry{Function: fn, config: c, running: new(atomic.Int64)}, nil
+}
+
+func check(fn Function) error {
+	switch {
+	case !validName.MatchString(fn.Name):
+		return fault.Errorf(fault.Invalid, "the name must be 1-140 letters, digits, - or _")
+	case fn.MemoryMB < 128 || fn.MemoryMB > 10240:
+		return fault.Errorf(fault.Invalid, "memory size %d MB is not between 128 and 10240", fn.MemoryMB)
+	case fn.Timeout < 1 || fn.Timeout > 900:
+		return fault.Errorf(fault.Invalid, "timeout %d s is not between 1 and 900", fn.Timeout)
+	case !slices.Contains([]string{"provided.al2023", "provided.al2", "provided", "go1.x"}, fn.Runtime):
+		return fault.Errorf(fault.Invalid, "runtime %q is not supported: use provided.al2023, provided.al2 or go1.x", fn.Runtime)
+	case fn.Artifact == "" || fn.Artifact != filepath.Base(fn.Artifact) || strings.HasPrefix(fn.Artifact, "."):
+		return fault.Errorf(fault.Invalid, "artifact %q is not a SHA-256 in hex", fn.Artifact)
+	case fn.Runtime == "go1.x" && !filepath.IsLocal(fn.Handler):
+		return fault.Errorf(fault.Invalid, "handler %q is not a file of the artifact", fn.Handler)
+	case fn.Mount != nil && !validName.MatchString(fn.Mount.Name):
+		return fault.Errorf(fault.Invalid, "mount name %q must be letters, digits, - or _", fn.Mount.Name)
+	}
+	for name, value := range fn.Environment {
+		switch {
+		case instance.Reserved(name):
+			return fault.Errorf(fault.Invalid, "environment variable %s is reserved", name)
+		case name == "" || strings.ContainsAny(name, "=\x00") || strings.Contains(value, "\x00"):
+			return fault.Errorf(fault.Invalid, "environment variable %q cannot be set: = and NUL are not allowed", name)
+		}
+	}
+	return nil
+}
+
+// List returns all functions, by name.
+func (i *Invoker) List() []Function {
+	var list []Function
+	for _, e := range i.snapshot().functions {
+		list = append(list, e.Function)
+	}
+	slices.SortFunc(list, func(a, b Function) int { return strings.Compare(a.Name, b.Name) })
+	return list
+}
+
+// Get finds a function by name, name:qualifier or ARN.
+func (i *Invoker) Get(name string) (Function, error) {
+	e, _, err := i.find(name)
+	if err != nil {
+		return Function{}, err
+	}
+	return e.Function, nil
+}
+
+func (i *Invoker) find(s string) (e *entry, qualifier string, err error) {
+	name, qualifier, ok := parseName(i.Region, s)
+	e = i.snapshot().functions[name]
+	if !ok || e == nil || qualifier != "" && qualifier != e.Version {
+		return nil, "", notFound(i.Region, s)
+	}
+	return e, qualifier, nil
+}
+
+// Warm starts an instance of a function ahead of its first event.
+func (i *Invoker) Warm(ctx context.Context, name string) error {
+	e, _, err := i.find(name)
+	if err != nil {
+		return err
+	}
+	return i.Pool.Warm(ctx, e.config)
+}
+
+// Invoke runs a function and waits for its result. An error means that it did
+// not run, or that ctx ended; then it runs on without its caller.
+func (i *Invoker) Invoke(ctx context.Context, inv Invocation) (Result, error) {
+	e, qualifier, err := i.find(inv.Function)
+	if err != nil {
+		return Result{}, err
+	}
+	payload, err := checkPayload(inv, MaxSyncPayload)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := i.admit(e); err != nil {
+		return Result{}, err
+	}
+	ev := instance.Event{
+		RequestID: requestID(inv.ID), Payload: payload, ClientContext: inv.ClientContext, TraceID: inv.TraceID,
+		Ended: func() { e.running.Add(-1); i.running.Add(-1) },
+	}
+	if qualifier != "" {
+		ev.InvokedARN = e.ARN + ":" + qualifier
+	}
+	if ev.TraceID == "" {
+		ev.TraceID = fmt.Sprintf("Root=1-%08x-%016x%08x;Parent=%016x;Sampled=0", time.Now().Unix(), rand.Uint64(), rand.Uint32(), rand.Uint64())
+	}
+	out, err := i.Pool.Do(ctx, e.config, ev)
+	if err != nil {
+		return Result{RequestID: ev.RequestID}, fmt.Errorf("invoke %s: %w", e.Name, err)
+	}
+	return Result{
+		RequestID: ev.RequestID, Payload: out.Payload, FunctionError: out.FunctionError, ErrorType: out.ErrorType,
+		ExecutedVersion: e.Version, LogTail: out.LogTail, Duration: out.Duration,
+	}, nil
+}
+
+func checkPayload(inv Invocation, limit int) ([]byte, error) {
+	switch {
+	case len(inv.Payload) == 0:
+		return []byte("{}"), nil
+	case len(inv.Payload) > limit:
+		return nil, fault.Coded(fault.TooLarge, "RequestTooLargeException", "Request must be smaller than %d bytes for the InvokeFunction operation", limit)
+	case !inv.Marshalled && !json.Valid(inv.Payload):
+		return nil, fault.Coded(fault.Invalid, "InvalidRequestContentException", "Could not parse request body into json: the payload is not valid JSON")
+	}
+	return inv.Payload, nil
+}
+
+// admit counts an invocation in, or refuses it.
+func (i *Invoker) admit(e *entry) error {
+	if i.running.Add(1) > MaxConcurrency {
+		i.running.Add(-1)
+		return throttled("ConcurrentInvocationLimitExceeded")
+	}
+	if n := e.running.Add(1); e.Concurrency != nil && n > int64(*e.Concurrency) {
+		e.running.Add(-1)
+		i.running.Add(-1)
+		return throttled("ReservedFunctionConcurrentInvocationLimitExceeded")
+	}
+	return nil
+}
+
+// Throttle is why an invocation was refused with fault.Throttled; errors.As
+// finds it, and the wire carries it as Reason.
+type Throttle struct{ Reason string }
+
+func (t *Throttle) Error() string { return "Rate Exceeded." }
+
+func throttled(reason string) error {
+	return fault.Coded(fault.Throttled, "TooManyRequestsException", "%w", &Throttle{reason})
+}

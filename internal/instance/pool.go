@@ -1,0 +1,307 @@
+package instance
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/logs"
+)
+
+// Pool keeps the instances of all functions.
+type Pool struct {
+	Log  *slog.Logger
+	Logs logs.Appender // takes what functions write
+	// TempDir is where instances get their temporary directories; "" is the
+	// system's. Every user must be able to search it.
+	TempDir     string
+	IdleAfter   time.Duration                // an idle instance is stopped; 0: 5 minutes
+	InitTimeout time.Duration                // of a cold start; 0: 10 seconds
+	Grace       time.Duration                // between SIGTERM and SIGKILL; 0: 500 ms
+	Listen      func() (net.Listener, error) // for the Runtime API; nil: a free port of 127.0.0.1
+
+	mu     sync.Mutex
+	idle   map[string][]*instance // by Config.ID, the last used at the end
+	all    map[*instance]struct{}
+	live   map[string]bool // nil: everything is
+	reaper *time.Timer
+	closed bool
+	work   sync.WaitGroup // goroutines; begun under mu while not closed
+}
+
+func or(d, otherwise time.Duration) time.Duration {
+	if d > 0 {
+		return d
+	}
+	return otherwise
+}
+
+func (p *Pool) listen() (net.Listener, error) {
+	if p.Listen != nil {
+		return p.Listen()
+	}
+	return net.Listen("tcp4", "127.0.0.1:0")
+}
+
+var errClosed = fault.Errorf(fault.Unavailable, "the platform is shutting down")
+
+// Do runs one event on the instance that was used last, or on a new one. That a
+// function failed is an Outcome. An error means that the platform could not run
+// it (fault.Unavailable), or that ctx ended: then the invocation goes on without
+// its caller.
+func (p *Pool) Do(ctx context.Context, cfg Config, ev Event) (Outcome, error) {
+	out, err := p.do(ctx, cfg, ev)
+	if err != errLeft {
+		if ev.Ended != nil {
+			ev.Ended()
+		}
+		return out, err
+	}
+	return Outcome{}, fmt.Errorf("wait for request %s: %w", ev.RequestID, context.Cause(ctx))
+}
+
+func (p *Pool) do(ctx context.Context, cfg Config, ev Event) (Outcome, error) {
+	if err := ctx.Err(); err != nil {
+		return Outcome{}, fmt.Errorf("request %s was not started: %w", ev.RequestID, err)
+	}
+	for {
+		inst, err := p.take(cfg.ID)
+		if err != nil {
+			return Outcome{}, err
+		}
+		if inst == nil {
+			return p.doCold(ctx, cfg, ev)
+		}
+		r, err := inst.begin(ev, time.Now(), 0)
+		if err != nil {
+			continue
+		}
+		out, err := r.wait(ctx.Done())
+		switch err {
+		case errUndelivered:
+			p.detach(inst)
+			continue
+		case errLeft:
+			if p.background(func() { p.goOn(r, cfg, ev) }) {
+				return Outcome{}, errLeft
+			}
+			return Outcome{}, errClosed
+		}
+		p.put(inst)
+		return out, err
+	}
+}
+
+// goOn sees an invocation through whose caller has left.
+func (p *Pool) goOn(r *run, cfg Config, ev Event) {
+	_, err := r.wait(nil)
+	if err == errUndelivered {
+		p.detach(r.instance)
+		ev.Payload = r.flight.event.Payload // the copy: ours, unlike the caller's
+		_, _ = p.Do(context.Background(), cfg, ev)
+		return
+	}
+	p.put(r.instance)
+	if ev.Ended != nil {
+		ev.Ended()
+	}
+}
+
+func (p *Pool) doCold(ctx context.Context, cfg Config, ev Event) (Outcome, error) {
+	type result struct {
+		out Outcome
+		err error
+	}
+	ended := make(chan result, 1)
+	ev.Payload = append([]byte(nil), ev.Payload...)
+	started := p.background(func() {
+		out, err := p.cold(cfg, ev)
+		ended <- result{out, err}
+	})
+	if !started {
+		return Outcome{}, errClosed
+	}
+	select {
+	case r := <-ended:
+		return r.out, r.err
+	case <-ctx.Done():
+		go func() { // ends with the one above, which the pool waits for
+			<-ended
+			if ev.Ended != nil {
+				ev.Ended()
+			}
+		}()
+		return Outcome{}, errLeft
+	}
+}
+
+// background runs f in a goroutine that Close waits for, unless closed.
+func (p *Pool) background(f func()) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return false
+	}
+	p.work.Go(f)
+	return true
+}
+
+// take removes the last used idle instance from the pool, or returns nil.
+func (p *Pool) take(id string) (*instance, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, errClosed
+	}
+	list := p.idle[id]
+	if len(list) == 0 {
+		return nil, nil
+	}
+	inst := list[len(list)-1]
+	list[len(list)-1] = nil
+	p.idle[id] = list[:len(list)-1]
+	return inst, nil
+}
+
+// put makes an instance available again, unless its version is not wanted any more.
+func (p *Pool) put(inst *instance) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, alive := p.all[inst]; !alive || p.closed || inst.stopping.Load() {
+		return
+	}
+	if p.live != nil && !p.live[inst.cfg.ID] {
+		p.stop(inst)
+		return
+	}
+	inst.idleSince = time.Now()
+	p.idle[inst.cfg.ID] = append(p.idle[inst.cfg.ID], inst)
+	if p.reaper == nil {
+		p.reaper = time.AfterFunc(or(p.IdleAfter, 5*time.Minute), p.reap)
+	}
+}
+
+// detach keeps an instance aside that has not come back for its next event: it
+// returns when it does, and is killed when it has not by its timeout.
+func (p *Pool) detach(inst *instance) {
+	if !inst.api.detach() {
+		p.put(inst)
+		return
+	}
+	time.AfterFunc(inst.cfg.Timeout, func() {
+		if inst.api.isDetached() {
+			inst.stopping.Store(true)
+			inst.proc.Kill()
+		}
+	})
+}
+
+// stop ends an instance in the background; the lock is held.
+func (p *Pool) stop(inst *instance) {
+	inst.stopping.Store(true)
+	p.work.Go(func() { inst.proc.Terminate(or(p.Grace, 500*time.Millisecond)) })
+}
+
+func (p *Pool) reap() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return
+	}
+	after, now := or(p.IdleAfter, 5*time.Minute), time.Now()
+	next := after
+	p.reaper = nil
+	left := false
+	for id, list := range p.idle {
+		n := 0 // the list is in order of idleSince
+		for n < len(list) && now.Sub(list[n].idleSince) >= after {
+			p.stop(list[n])
+			n++
+		}
+		p.idle[id] = append([]*instance(nil), list[n:]...)
+		if n == len(list) {
+			delete(p.idle, id)
+			continue
+		}
+		left = true
+		next = min(next, after-now.Sub(list[n].idleSince))
+	}
+	if left {
+		p.reaper = time.AfterFunc(next, p.reap)
+	}
+}
+
+// Keep names the versions (Config.ID) that may be used from now on. Idle
+// instances of others stop at once, busy ones after their invocation.
+func (p *Pool) Keep(live map[string]bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.live = map[string]bool{}
+	maps.Copy(p.live, live)
+	for id, list := range p.idle {
+		if live[id] || p.closed {
+			continue
+		}
+		for _, inst := range list {
+			p.stop(inst)
+		}
+		delete(p.idle, id)
+	}
+}
+
+// Warm starts an instance, unless an idle one is there. The error says why the
+// function does not start.
+func (p *Pool) Warm(ctx context.Context, cfg Config) error {
+	p.mu.Lock()
+	enough := len(p.idle[cfg.ID]) > 0
+	p.mu.Unlock()
+	if enough {
+		return nil
+	}
+	failed := make(chan error, 1)
+	if !p.background(func() {
+		b := p.boot(cfg, newJournal(p, cfg), or(p.InitTimeout, initTimeout), "init")
+		switch {
+		case b.err != nil:
+			failed <- b.err
+		case b.failed != nil:
+			failed <- fault.Errorf(fault.Invalid, "function %s does not start: %s: %s", cfg.Name, b.failed.errorType, message(*b.failed))
+		default:
+			p.put(b.inst)
+			failed <- nil
+		}
+	}) {
+		return errClosed
+	}
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Close ends all instances, with SIGTERM and after Grace with SIGKILL, and
+// returns when nothing of them is left. Invocations under way fail with
+// fault.Unavailable.
+func (p *Pool) Close() error {
+	p.mu.Lock()
+	if !p.closed {
+		p.closed = true
+		for inst := range p.all {
+			p.stop(inst)
+		}
+		if p.reaper != nil {
+			p.reaper.Stop()
+		}
+		p.idle = nil
+	}
+	p.mu.Unlock()
+	p.work.Wait()
+	return nil
+}

@@ -1,0 +1,222 @@
+package logs
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	streamName = "logs"
+	// maxBatch is the number of records stored as one message; a cursor has
+	// batchBits for the place within it.
+	batchBits = 12
+	maxBatch  = 1<<batchBits - 1
+	// maxBatchBytes of messages; JSON escapes may multiply it by six, and the
+	// server takes 8 MB. One record may be larger by itself.
+	maxBatchBytes = 512 << 10
+	// maxBuffer is what may wait to be stored before records are dropped.
+	maxBuffer = 32 << 20
+	linger    = 10 * time.Millisecond
+	ackWait   = 10 * time.Second
+)
+
+// Store keeps records in JetStream. Open it before use.
+type Store struct {
+	Streams  jetstream.JetStream // of the relaxed server: the loss of a moment's log is bearable
+	Log      *slog.Logger
+	MaxAge   time.Duration // 0: 30 days
+	MaxBytes int64         // of all groups together, the oldest go first; 0: 1 GB
+
+	mu      sync.Mutex
+	buffer  []Record
+	bytes   int // of messages in buffer
+	dropped int
+	wake    chan struct{}
+	flushes []chan struct{} // closed when what was buffered before is stored
+	closed  bool
+	done    chan struct{}
+	stream  jetstream.Stream
+}
+
+// Open makes the stream and begins to store.
+func (s *Store) Open(ctx context.Context) error {
+	age, size := s.MaxAge, s.MaxBytes
+	if age == 0 {
+		age = 30 * 24 * time.Hour
+	}
+	if size == 0 {
+		size = 1 << 30
+	}
+	stream, err := s.Streams.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+		Name: streamName, Subjects: []string{streamName + ".>"}, Storage: jetstream.FileStorage,
+		Compression: jetstream.S2Compression, MaxAge: age, MaxBytes: size, Discard: jetstream.DiscardOld,
+	})
+	if err != nil {
+		return fmt.Errorf("open the log stream: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stream, s.wake, s.done = stream, make(chan struct{}, 1), make(chan struct{})
+	go s.write()
+	return nil
+}
+
+// Append stores a record soon. When records come faster than they can be stored,
+// or after Close, it is dropped and counted.
+func (s *Store) Append(r Record) {
+	s.mu.Lock()
+	if s.closed || s.wake == nil || s.bytes > maxBuffer {
+		s.dropped++
+		s.mu.Unlock()
+		return
+	}
+	s.buffer = append(s.buffer, r)
+	s.bytes += len(r.Message) + 64
+	first := len(s.buffer) == 1
+	s.mu.Unlock()
+	if first {
+		s.signal()
+	}
+}
+
+// signal wakes the writer; a signal that is pending already is enough.
+func (s *Store) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Flush returns when everything appended before is stored.
+func (s *Store) Flush(ctx context.Context) error {
+	done := make(chan struct{})
+	s.mu.Lock()
+	if s.closed || s.wake == nil {
+		s.mu.Unlock()
+		return nil
+	}
+	s.flushes = append(s.flushes, done)
+	s.mu.Unlock()
+	s.signal()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Close stores what is buffered and ends.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	opened, first := s.wake != nil, !s.closed
+	s.closed = true
+	s.mu.Unlock()
+	if !opened {
+		return nil
+	}
+	if first {
+		s.signal()
+	}
+	<-s.done
+	return nil
+}
+
+// write is the one goroutine that stores.
+func (s *Store) write() {
+	defer close(s.done)
+	for {
+		<-s.wake
+		s.gather()
+		s.mu.Lock()
+		records, dropped, flushes, closed := s.buffer, s.dropped, s.flushes, s.closed
+		s.buffer, s.bytes, s.dropped, s.flushes = nil, 0, 0, nil
+		s.mu.Unlock()
+		s.store(records)
+		if dropped > 0 {
+			s.Log.Error("log records dropped: they come faster than they can be stored", "count", dropped)
+		}
+		for _, done := range flushes {
+			close(done)
+		}
+		if closed {
+			return
+		}
+	}
+}
+
+// gather waits a moment for more, unless somebody waits for us.
+func (s *Store) gather() {
+	s.mu.Lock()
+	hurry := s.closed || len(s.flushes) > 0
+	s.mu.Unlock()
+	if hurry {
+		return
+	}
+	select {
+	case <-s.wake: // a flush: records come without a signal now
+	case <-time.After(linger):
+	}
+}
+
+func (s *Store) store(records []Record) {
+	ctx, cancel := context.WithTimeout(context.Background(), ackWait)
+	defer cancel()
+	var acks []jetstream.PubAckFuture
+	for _, b := range batches(records) {
+		data, err := json.Marshal(b)
+		if err != nil {
+			s.Log.Error("log records lost", "count", len(b), "err", err)
+			continue
+		}
+		ack, err := s.Streams.PublishAsync(subject(b[0].Group), data)
+		if err != nil {
+			s.Log.Error("log records lost", "count", len(b), "err", err)
+			continue
+		}
+		acks = append(acks, ack)
+	}
+	for _, ack := range acks {
+		select {
+		case <-ack.Ok():
+		case err := <-ack.Err():
+			s.Log.Error("log records lost", "err", err)
+		case <-ctx.Done():
+			s.Log.Error("log records lost", "err", errors.New("the engine did not confirm them in time"))
+			return
+		}
+	}
+}
+
+// batches splits records by group, keeping their order, and by size.
+func batches(records []Record) [][]Record {
+	type open struct{ at, bytes int }
+	var list [][]Record
+	last := map[string]open{}
+	for _, r := range records {
+		o, ok := last[r.Group]
+		if !ok || len(list[o.at]) == maxBatch || o.bytes+len(r.Message) > maxBatchBytes {
+			o = open{at: len(list)}
+			list = append(list, nil)
+		}
+		list[o.at] = append(list[o.at], r)
+		o.bytes += len(r.Message)
+		last[r.Group] = o
+	}
+	return list
+}
+
+func subject(group string) string {
+	if group == "" {
+		return streamName + ".-"
+	}
+	return streamName + ".g" + base64.RawURLEncoding.EncodeToString([]byte(group))
+}

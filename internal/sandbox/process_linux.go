@@ -1,0 +1,255 @@
+package sandbox
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Level names the isolation that this system gets.
+const Level = "process"
+
+const (
+	maxFiles = 1024
+	maxCore  = 0
+)
+
+// requests reaches the one thread that forks. Two attributes of a child belong
+// to the thread that started it: no_new_privs is inherited from it, and the
+// parent-death signal is sent when it ends, even if the platform lives on
+// (golang/go#27505). So one thread does nothing else and never ends.
+var requests = sync.OnceValue(func() chan request {
+	ch := make(chan request)
+	go forker(ch)
+	return ch
+})
+
+type request struct {
+	spec     Spec
+	attr     *os.ProcAttr
+	answered chan answer
+}
+
+type answer struct {
+	process *os.Process
+	err     error
+}
+
+func forker(ch chan request) {
+	runtime.LockOSThread()
+	noNewPrivs := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+	for r := range ch {
+		if noNewPrivs != nil {
+			r.answered <- answer{nil, fmt.Errorf("set no_new_privs: %w", noNewPrivs)}
+			continue
+		}
+		p, err := os.StartProcess(r.spec.Path, append([]string{r.spec.Path}, r.spec.Args...), r.attr)
+		if err == nil {
+			err = limitAs(r.attr.Sys.Credential, p.Pid)
+			if err != nil {
+				_ = p.Kill()
+				_, _ = p.Wait()
+			}
+		}
+		r.answered <- answer{p, err}
+	}
+}
+
+func spawn(s Spec, stdout, stderr *os.File) (*os.Process, error) {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return nil, err
+	}
+	defer null.Close()
+	attr := &os.ProcAttr{
+		Dir: s.Dir, Env: s.Env, Files: []*os.File{null, stdout, stderr},
+		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
+	}
+	if os.Geteuid() == 0 {
+		attr.Sys.Credential, err = credential(s)
+		if err != nil {
+			return nil, err
+		}
+	}
+	r := request{s, attr, make(chan answer, 1)}
+	requests() <- r
+	a := <-r.answered
+	return a.process, a.err
+}
+
+// credential returns nil when the user cannot reach what it has to run: a
+// function that runs as root, said loudly, is better than none on a machine for
+// development, and the log line says how to end it.
+func credential(s Spec) (*syscall.Credential, error) {
+	id := ID(s.User)
+	way := []string{s.Path, s.Dir}
+	for _, dir := range s.Owns {
+		way = append(way, filepath.Dir(dir))
+	}
+	for _, path := range way {
+		if at := closed(path, id); at != "" {
+			s.Log.Warn("the function runs as root: its own user cannot reach its files; make the directory searchable (chmod o+x)",
+				"function", s.User, "user", id, "path", path, "closed", at)
+			return nil, nil
+		}
+	}
+	for _, dir := range s.Owns {
+		if err := give(dir, id); err != nil {
+			return nil, err
+		}
+	}
+	return &syscall.Credential{Uid: uint32(id), Gid: uint32(id)}, nil
+}
+
+// closed returns the first directory on the way to path that user and group id
+// may not search, or "".
+func closed(path string, id int) string {
+	var way []string
+	for dir := filepath.Clean(path); ; dir = filepath.Dir(dir) {
+		way = append(way, dir)
+		if dir == filepath.Dir(dir) {
+			break
+		}
+	}
+	for i := len(way) - 1; i >= 0; i-- {
+		st, err := os.Stat(way[i])
+		if err != nil {
+			return "" // the start itself reports what is missing
+		}
+		if !st.IsDir() {
+			continue // the start itself reports what cannot be executed
+		}
+		sys := st.Sys().(*syscall.Stat_t)
+		mode := sys.Mode
+		switch {
+		case int(sys.Uid) == id:
+			mode >>= 6
+		case int(sys.Gid) == id:
+			mode >>= 3
+		}
+		if mode&1 == 0 {
+			return way[i]
+		}
+	}
+	return ""
+}
+
+// give makes a directory and all below it belong to a user, unless it does.
+func give(dir string, id int) error {
+	st, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	if int(st.Sys().(*syscall.Stat_t).Uid) == id {
+		return nil
+	}
+	// The directory itself comes last: an interrupted walk is walked again.
+	var paths []string
+	err = filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
+		paths = append(paths, path)
+		return err
+	})
+	for i := len(paths) - 1; i >= 0 && err == nil; i-- {
+		err = os.Lchown(paths[i], id, id)
+	}
+	return err
+}
+
+// limitAs limits a process of another user. Root in a container often lacks
+// CAP_SYS_RESOURCE; the kernel then allows it to whoever has the same real ids,
+// which the forking thread can take for a moment: raw system calls change ids of
+// the calling thread only.
+func limitAs(c *syscall.Credential, pid int) error {
+	err := limit(pid)
+	if c == nil || !errors.Is(err, unix.EPERM) {
+		return err
+	}
+	if err := realIDs(int(c.Uid)); err != nil {
+		return err
+	}
+	err = limit(pid)
+	if back := realIDs(0); back != nil {
+		return back
+	}
+	return err
+}
+
+func realIDs(id int) error {
+	const same = ^uintptr(0)
+	for _, call := range []uintptr{unix.SYS_SETRESGID, unix.SYS_SETRESUID} {
+		if _, _, errno := unix.RawSyscall(call, uintptr(id), same, same); errno != 0 {
+			return fmt.Errorf("take the real ids %d: %w", id, errno)
+		}
+	}
+	return nil
+}
+
+// limit is applied right after the start, since limits belong to a process and
+// not to the thread that forks it. A process that is over already keeps what it
+// has; nothing has run but the loader by then.
+func limit(pid int) error {
+	for what, value := range map[int]uint64{unix.RLIMIT_NOFILE: maxFiles, unix.RLIMIT_CORE: maxCore} {
+		err := unix.Prlimit(pid, what, &unix.Rlimit{Cur: value, Max: value}, nil)
+		if err != nil && err != unix.ESRCH {
+			return fmt.Errorf("limit process: %w", err)
+		}
+	}
+	return nil
+}
+
+// wait calls ended between the end of the process and its reaping.
+func wait(child *os.Process, ended func()) (*os.ProcessState, error) {
+	for unix.Waitid(unix.P_PID, child.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
+	}
+	ended()
+	return child.Wait()
+}
+
+func killGroup(pid int, sig syscall.Signal) { _ = syscall.Kill(-pid, sig) }
+
+var pageKB = int64(os.Getpagesize() / 1024)
+
+// residentKB is the resident memory of a process and its descendants.
+func residentKB(pid int) int64 {
+	dir := "/proc/" + strconv.Itoa(pid)
+	statm, err := os.ReadFile(dir + "/statm")
+	if err != nil {
+		return 0
+	}
+	var total int64
+	if f := strings.Fields(string(statm)); len(f) > 1 {
+		pages, _ := strconv.ParseInt(f[1], 10, 64)
+		total = pages * pageKB
+	}
+	threads, _ := os.ReadDir(dir + "/task")
+	for _, t := range threads {
+		children, _ := os.ReadFile(dir + "/task/" + t.Name() + "/children")
+		for _, c := range strings.Fields(string(children)) {
+			if child, err := strconv.Atoi(c); err == nil {
+				total += residentKB(child)
+			}
+		}
+	}
+	return total
+}
+
+// peakKB is VmHWM of the process itself.
+func peakKB(pid int) int64 {
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := bytes.Cut(status, []byte("VmHWM:"))
+	value, _, _ := bytes.Cut(rest, []byte("kB"))
+	kb, _ := strconv.ParseInt(string(bytes.TrimSpace(value)), 10, 64)
+	return kb
+}
