@@ -1,4 +1,10 @@
 // Package schedule reads rate() and cron() expressions and fires their ticks.
+//
+// A tick becomes one asynchronous invocation whose ID is made of the rule and the
+// instant, so that it is queued once however often it is tried. Ticks that pass
+// while nothing runs are not made up for, as with EventBridge. Stored:
+//
+//	KV bucket schedules, key STACK    for every rule: its expression and since when it counts
 package schedule
 
 import "time"

@@ -1,0 +1,255 @@
+package schedule
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/dropstack/dropstack/internal/arn"
+	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/function"
+)
+
+const (
+	// late is how long after its instant a tick is still worth firing: it bounds
+	// the retries, and what is made up for after the machine was asleep.
+	late = time.Minute
+	// nap bounds a sleep, because timers stand still while the machine is
+	// suspended and know nothing of a clock that is set.
+	nap = 30 * time.Second
+	// patience bounds one attempt, so that one stuck queue does not hold up others.
+	patience = 10 * time.Second
+)
+
+// Buckets is what the scheduler needs of JetStream.
+type Buckets interface {
+	CreateOrUpdateKeyValue(ctx context.Context, cfg jetstream.KeyValueConfig) (jetstream.KeyValue, error)
+}
+
+// Scheduler fires the ticks of all stacks' schedules. All fields are required.
+type Scheduler struct {
+	Streams Buckets // of the durable server
+	Enqueue function.Enqueues
+	Region  string
+	Log     *slog.Logger
+
+	writing sync.Mutex // one Replace at a time
+
+	mu     sync.Mutex
+	stacks map[string][]entry // never changed in place
+	wake   chan struct{}
+}
+
+// entry is a schedule that is ready to be asked for ticks.
+type entry struct {
+	Schedule
+	expr  Expression
+	since time.Time
+}
+
+// anchor remembers since when a rule's rate() counts.
+type anchor struct {
+	Expression string    `json:"expression"`
+	Disabled   bool      `json:"disabled,omitempty"`
+	Since      time.Time `json:"since"`
+}
+
+// Replace makes schedules the whole of a stack's schedules, none to remove them.
+// On an error nothing has changed; a bad expression is fault.Invalid. Rules whose
+// expression is unchanged keep counting from where they did, over restarts too; a
+// changed or re-enabled one counts from now.
+func (s *Scheduler) Replace(ctx context.Context, stack string, schedules []Schedule) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	exprs := make([]Expression, len(schedules))
+	for i, sch := range schedules {
+		var err error
+		if exprs[i], err = Parse(sch.Expression); err != nil {
+			return fmt.Errorf("schedule %s: %w", sch.Name, err)
+		}
+	}
+	anchors, err := s.anchors(ctx, stack, schedules)
+	if err != nil {
+		return fmt.Errorf("keep the schedules of %s: %w", stack, err)
+	}
+	entries := make([]entry, len(schedules))
+	for i, sch := range schedules {
+		entries[i] = entry{Schedule: sch, expr: exprs[i], since: anchors[sch.ARN].Since}
+	}
+	s.swap(stack, entries)
+	return nil
+}
+
+// anchors brings the stored anchors of a stack up to date and returns them.
+func (s *Scheduler) anchors(ctx context.Context, stack string, schedules []Schedule) (map[string]anchor, error) {
+	kv, err := s.Streams.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+		Bucket: "schedules", Description: "since when the rules of a stack count", Storage: jetstream.FileStorage,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(schedules) == 0 {
+		return nil, kv.Purge(ctx, stack)
+	}
+	old, err := load(ctx, kv, stack)
+	if err != nil {
+		return nil, err
+	}
+	// Whole seconds, as events have them, and never less than one full period.
+	now := time.Now().UTC().Add(time.Second - 1).Truncate(time.Second)
+	anchors := map[string]anchor{}
+	for _, sch := range schedules {
+		a, known := old[sch.ARN]
+		if !known || a.Expression != sch.Expression || (a.Disabled && !sch.Disabled) {
+			a = anchor{Expression: sch.Expression, Since: now}
+		}
+		a.Disabled = sch.Disabled
+		anchors[sch.ARN] = a
+	}
+	if maps.Equal(old, anchors) {
+		return anchors, nil
+	}
+	doc, err := json.Marshal(anchors)
+	if err != nil {
+		return nil, err
+	}
+	_, err = kv.Put(ctx, stack, doc)
+	return anchors, err
+}
+
+func load(ctx context.Context, kv jetstream.KeyValue, stack string) (map[string]anchor, error) {
+	doc, err := kv.Get(ctx, stack)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var anchors map[string]anchor
+	if err := json.Unmarshal(doc.Value(), &anchors); err != nil {
+		return nil, fmt.Errorf("key %s of bucket schedules: %w", stack, err)
+	}
+	return anchors, nil
+}
+
+func (s *Scheduler) swap(stack string, entries []entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := maps.Clone(s.stacks)
+	if next == nil {
+		next = map[string][]entry{}
+	}
+	next[stack] = entries
+	if len(entries) == 0 {
+		delete(next, stack)
+	}
+	s.stacks = next
+	if s.wake != nil {
+		close(s.wake)
+		s.wake = nil
+	}
+}
+
+// snapshot returns the entries and a channel that is closed when they change.
+func (s *Scheduler) snapshot() (map[string][]entry, <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.wake == nil {
+		s.wake = make(chan struct{})
+	}
+	return s.stacks, s.wake
+}
+
+// Run fires ticks until ctx ends, and returns nil then. Ticks that were due before
+// it started are gone.
+func (s *Scheduler) Run(ctx context.Context) error {
+	var p plan
+	for ctx.Err() == nil {
+		stacks, changed := s.snapshot()
+		p.update(stacks, time.Now())
+		for _, d := range p.due(time.Now()) {
+			s.fire(ctx, d)
+		}
+		select {
+		case <-ctx.Done():
+		case <-changed:
+		case <-time.After(p.sleep(time.Now())):
+		}
+	}
+	return nil
+}
+
+// fire queues one tick and settles when its schedule is looked at again.
+func (s *Scheduler) fire(ctx context.Context, p *pending) {
+	attempt, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	id := tickID(p.ARN, p.tick)
+	err := s.Enqueue.Enqueue(attempt, function.Invocation{ID: id, Function: p.Function, Payload: s.payload(p, id)})
+	log := s.Log.With("schedule", p.ARN, "tick", p.tick, "request", id)
+	switch {
+	case err == nil:
+		p.advance(p.tick)
+	case ctx.Err() != nil:
+	case !transient(err):
+		log.Error("tick refused", "err", err)
+		p.advance(p.tick)
+	case p.retry(time.Now()):
+		log.Warn("tick not queued yet", "err", err, "attempt", p.failed, "again", p.wake)
+	default:
+		log.Error("tick lost", "err", err, "attempt", p.failed)
+		p.advance(p.tick)
+	}
+}
+
+// transient says whether the same tick may go through later.
+func transient(err error) bool {
+	switch fault.KindOf(err) {
+	case fault.Internal, fault.Throttled, fault.Unavailable:
+		return true
+	}
+	return false
+}
+
+func (s *Scheduler) payload(p *pending, id string) []byte {
+	if p.Input != "" {
+		return []byte(p.Input)
+	}
+	event, err := json.Marshal(scheduledEvent{
+		Version: "0", ID: id, DetailType: "Scheduled Event", Source: "aws.events", Account: arn.Account,
+		Time: p.tick.UTC().Format("2006-01-02T15:04:05Z"), Region: s.Region, Resources: []string{p.ARN},
+	})
+	if err != nil {
+		panic(err) // strings always marshal
+	}
+	return event
+}
+
+// scheduledEvent is what EventBridge sends for a rule with a schedule.
+type scheduledEvent struct {
+	Version    string   `json:"version"`
+	ID         string   `json:"id"`
+	DetailType string   `json:"detail-type"`
+	Source     string   `json:"source"`
+	Account    string   `json:"account"`
+	Time       string   `json:"time"`
+	Region     string   `json:"region"`
+	Resources  []string `json:"resources"`
+	Detail     struct{} `json:"detail"`
+}
+
+// tickID is the same for the same rule and instant, in the shape of a UUID of
+// version 8 (RFC 9562), which leaves the contents to us.
+func tickID(rule string, tick time.Time) string {
+	h := sha256.Sum256([]byte(rule + "\n" + tick.UTC().Format(time.RFC3339)))
+	h[6] = h[6]&0x0f | 0x80
+	h[8] = h[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", h[:4], h[4:6], h[6:8], h[8:10], h[10:16])
+}
