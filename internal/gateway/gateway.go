@@ -1,11 +1,47 @@
 // Package gateway turns HTTP requests into proxy events and results into
 // responses, as API Gateway does: REST APIs with format 1.0, HTTP APIs with 2.0.
+//
+// A request reaches an API's handler with a path relative to the stage; it is
+// matched against the routes, becomes an event, and the function's answer becomes
+// the response. All APIs are one immutable snapshot, replaced stack by stack.
+//
+// The formats are those of AWS's developer guide ("Input format of a Lambda
+// function for proxy integration", "Create AWS Lambda proxy integrations for HTTP
+// APIs"). Go's server has put header names into canonical form by the time we see
+// them, so format 1.0 shows "Dnt" for a client's "DNT"; format 2.0 is lower case
+// anyway.
 package gateway
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"log/slog"
+	"maps"
+	"math/big"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/function"
+)
 
 // Kinds of API.
 const (
 	REST = "REST"
 	HTTP = "HTTP"
+)
+
+// Limits of API Gateway.
+const (
+	MaxBody     = 10 << 20         // bytes of a request's body
+	RESTTimeout = 29 * time.Second // of one request to a REST API
+	HTTPTimeout = 30 * time.Second // of one request to an HTTP API
 )
 
 // API is one deployed API of a stack; a stack has at most one of each kind.
@@ -29,6 +65,14 @@ type Route struct {
 	CORS     *CORS  `json:"cors,omitempty"` // REST only
 }
 
+// Key is the route's name: "GET /notes/{id}", or "$default".
+func (r Route) Key() string {
+	if r.Path == catchAll {
+		return catchAll
+	}
+	return r.Method + " " + r.Path
+}
+
 // CORS is what preflight requests are answered with.
 type CORS struct {
 	Origins          []string `json:"origins,omitempty"`
@@ -37,4 +81,215 @@ type CORS struct {
 	ExposeHeaders    []string `json:"exposeHeaders,omitempty"`
 	AllowCredentials bool     `json:"allowCredentials,omitempty"`
 	MaxAgeSeconds    int      `json:"maxAge,omitempty"`
+}
+
+// Gateway serves the APIs of all stacks.
+type Gateway struct {
+	Invoker function.Invokes
+	Log     *slog.Logger
+
+	replacing sync.Mutex
+	current   atomic.Pointer[snapshot]
+}
+
+// snapshot is every API at one moment. It never changes.
+type snapshot struct {
+	stacks map[string][]*server
+	ids    map[string]*server
+}
+
+func (g *Gateway) snapshot() *snapshot {
+	if s := g.current.Load(); s != nil {
+		return s
+	}
+	return &snapshot{}
+}
+
+// Replace makes apis the APIs of the stack; none removes them. Either all of them
+// take effect, for requests that begin afterwards, or none does.
+func (g *Gateway) Replace(stack string, apis []API) error {
+	if err := Check(apis); err != nil {
+		return err
+	}
+	var servers []*server
+	for _, api := range apis {
+		if api.Stack != stack {
+			return fault.Errorf(fault.Invalid, "API %q is of stack %q, not of %q", api.Name, api.Stack, stack)
+		}
+		servers = append(servers, newServer(g, api))
+	}
+	g.replacing.Lock()
+	defer g.replacing.Unlock()
+	old := g.snapshot()
+	next := &snapshot{stacks: maps.Clone(old.stacks), ids: map[string]*server{}}
+	if next.stacks == nil {
+		next.stacks = map[string][]*server{}
+	}
+	delete(next.stacks, stack)
+	if len(servers) > 0 {
+		next.stacks[stack] = servers
+	}
+	for _, of := range next.stacks {
+		for _, s := range of {
+			if other, taken := next.ids[s.api.ID]; taken {
+				return fault.Errorf(fault.Conflict, "stacks %q and %q both have an API with id %s", other.api.Stack, s.api.Stack, s.api.ID)
+			}
+			next.ids[s.api.ID] = s
+		}
+	}
+	g.current.Store(next)
+	return nil
+}
+
+// Handler returns what serves an API of the stack. Kind "" is its HTTP API, or
+// its REST API when it has none.
+func (g *Gateway) Handler(stack, kind string) (http.Handler, bool) {
+	var found *server
+	for _, s := range g.snapshot().stacks[stack] {
+		if s.api.Kind == kind || kind == "" && (found == nil || s.api.Kind == HTTP) {
+			found = s
+		}
+	}
+	return found, found != nil
+}
+
+// ByID returns the API with the id and what serves it.
+func (g *Gateway) ByID(id string) (API, http.Handler, bool) {
+	s, ok := g.snapshot().ids[id]
+	if !ok {
+		return API{}, nil, false
+	}
+	return s.api, s, true
+}
+
+// Stage returns what serves a stage of the API with the id.
+func (g *Gateway) Stage(id, stage string) (http.Handler, bool) {
+	s, ok := g.snapshot().ids[id]
+	if !ok || s.api.Stage != stage {
+		return nil, false
+	}
+	return s, true
+}
+
+// List returns every API, by stack and kind.
+func (g *Gateway) List() []API {
+	var all []API
+	for _, s := range g.snapshot().ids {
+		all = append(all, s.api)
+	}
+	slices.SortFunc(all, func(a, b API) int {
+		return strings.Compare(a.Stack+"\x00"+a.Kind, b.Stack+"\x00"+b.Kind)
+	})
+	return all
+}
+
+// APIID is the id of a stack's API: 10 characters of 0-9 and a-z, which stay the
+// same across deployments and restarts.
+func APIID(stack, kind string) string { return hashID(10, stack, kind) }
+
+// hashID is a name of n characters (at most 10), the same for the same parts.
+func hashID(n int, parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	text := new(big.Int).SetUint64(binary.BigEndian.Uint64(sum[:])).Text(36)
+	return (strings.Repeat("0", n) + text)[n+len(text)-n:]
+}
+
+var methods = []string{"ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}
+
+var parameterName = regexp.MustCompile(`^[A-Za-z0-9._:-]+$`)
+
+// Check says everything that is wrong with the APIs of one stack, as fault.Invalid.
+func Check(apis []API) error {
+	var faults []error
+	add := func(format string, args ...any) {
+		faults = append(faults, fault.Errorf(fault.Invalid, format, args...))
+	}
+	kinds := map[string]bool{}
+	for _, api := range apis {
+		if kinds[api.Kind] {
+			add("stack %q has two %s APIs; it can have one", api.Stack, api.Kind)
+		}
+		kinds[api.Kind] = true
+		checkAPI(api, add)
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	return &fault.Error{Kind: fault.Invalid, Err: errors.Join(faults...)}
+}
+
+func checkAPI(api API, add func(string, ...any)) {
+	switch {
+	case api.Kind != REST && api.Kind != HTTP:
+		add("API %q is of kind %q; it must be REST or HTTP", api.Name, api.Kind)
+	case api.Stack == "":
+		add("API %q names no stack", api.Name)
+	case api.ID == "" || api.Stage == "":
+		add("API %q has no id or no stage", api.Name)
+	}
+	if api.CORS != nil && api.CORS.AllowCredentials && slices.Contains(api.CORS.Origins, "*") {
+		add("API %q: CORS with credentials needs origins by name, not \"*\"", api.Name)
+	}
+	seen := map[string]Route{}
+	siblings := map[string]string{}
+	for _, r := range api.Routes {
+		if !slices.Contains(methods, r.Method) {
+			add("route %q: method must be one of %s", r.Key(), strings.Join(methods, ", "))
+		}
+		if r.Function == "" {
+			add("route %q names no function", r.Key())
+		}
+		shape, err := checkPath(api.Kind, r, siblings)
+		if err != nil {
+			add("route %q: %w", r.Key(), err)
+			continue
+		}
+		if other, dup := seen[r.Method+" "+shape]; dup {
+			add("routes %q (function %s) and %q (function %s) are the same", other.Key(), other.Function, r.Key(), r.Function)
+		}
+		seen[r.Method+" "+shape] = r
+	}
+}
+
+// checkPath returns the path with its parameters' names taken out, which two
+// routes of one method must not share.
+func checkPath(kind string, r Route, siblings map[string]string) (string, error) {
+	if r.Path == catchAll {
+		if kind != HTTP || r.Method != "ANY" {
+			return "", errors.New("$default is for HTTP APIs, with method ANY")
+		}
+		return catchAll, nil
+	}
+	if !strings.HasPrefix(r.Path, "/") {
+		return "", errors.New("the path must begin with /")
+	}
+	names := map[string]bool{}
+	parts := segments(r.Path)
+	shape := ""
+	for i, p := range parts {
+		s, err := parseSegment(p)
+		switch {
+		case err != nil:
+			return "", err
+		case s.kind == static:
+			shape += "/" + p
+			continue
+		case s.kind == greedy && i < len(parts)-1:
+			return "", errors.New(p + " must be the last part of the path")
+		case names[s.name]:
+			return "", errors.New("the name {" + s.name + "} is there twice")
+		}
+		names[s.name] = true
+		if s.kind == greedy {
+			shape += "/{+}"
+			continue
+		}
+		// A REST API is a tree of resources, where one place has one name.
+		if other, taken := siblings[shape]; kind == REST && taken && other != p {
+			return "", errors.New(other + " stands in the same place in another route; a REST API needs one name there")
+		}
+		siblings[shape] = p
+		shape += "/{}"
+	}
+	return shape, nil
 }
