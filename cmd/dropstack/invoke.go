@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
 	"os"
 	"strings"
@@ -154,8 +155,10 @@ func (c *cli) logs() *cobra.Command {
 	return command
 }
 
-// follow prints pages until the last, then asks again every second when tailing.
+// follow prints pages until the last, then asks again every second when tailing,
+// from the last minute on: a line may arrive after a younger one.
 func (c *cli) follow(ctx context.Context, client *api.Client, in api.FilterLogEventsInput, tail bool) error {
+	seen := map[string]int64{}
 	for {
 		page, err := client.FilterLogs(ctx, in)
 		if ctx.Err() != nil {
@@ -165,14 +168,16 @@ func (c *cli) follow(ctx context.Context, client *api.Client, in api.FilterLogEv
 			return err
 		}
 		for _, e := range page.Events {
-			c.printEvent(e)
+			if _, again := seen[e.EventID]; !again {
+				seen[e.EventID] = e.Timestamp
+				c.printEvent(e)
+			}
 		}
-		if page.Cursor != "" {
-			in.NextToken = page.Cursor
-		}
-		if page.NextToken != "" {
+		if in.NextToken = page.NextToken; in.NextToken != "" {
 			continue
 		}
+		in.StartTime = max(in.StartTime, time.Now().Add(-time.Minute).UnixMilli())
+		maps.DeleteFunc(seen, func(_ string, at int64) bool { return at < in.StartTime })
 		if !tail {
 			return nil
 		}

@@ -99,7 +99,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, c call) error {
 		if err != nil {
 			return fault.Coded(fault.Invalid, "MalformedQueryString", "the request's body is not a form: %w", err)
 		}
-		s.SNS.ServeQuery(w, form, c.id)
+		s.SNS.ServeQuery(r.Context(), w, form, c.id)
 		return nil
 	case c.service == "lambda":
 		return s.Lambda.serve(w, r, c)

@@ -18,7 +18,7 @@ type Lambda struct {
 	Invoker interface {
 		function.Invokes
 		function.Enqueues
-		Get(name string) (function.Function, bool)
+		Get(name string) (function.Function, error)
 		List() []function.Function
 	}
 }
@@ -68,8 +68,8 @@ func (l *Lambda) invoke(w http.ResponseWriter, r *http.Request, c call, name str
 		w.WriteHeader(http.StatusAccepted)
 		return nil
 	case "DryRun":
-		if _, ok := l.Invoker.Get(name); !ok {
-			return notFound(name)
+		if _, err := l.Invoker.Get(name); err != nil {
+			return err
 		}
 		w.WriteHeader(http.StatusNoContent)
 		return nil
@@ -120,9 +120,9 @@ func (l *Lambda) get(w http.ResponseWriter, c call, name string) error {
 	if !c.who.Admin {
 		return fault.Coded(fault.Denied, "AccessDeniedException", "functions may invoke functions, not read their configuration")
 	}
-	f, ok := l.Invoker.Get(name)
-	if !ok {
-		return notFound(name)
+	f, err := l.Invoker.Get(name)
+	if err != nil {
+		return err
 	}
 	return writeJSON(w, http.StatusOK, map[string]any{"Configuration": configure(f)})
 }
@@ -136,8 +136,4 @@ func (l *Lambda) list(w http.ResponseWriter, c call) error {
 		list = append(list, configure(f))
 	}
 	return writeJSON(w, http.StatusOK, map[string]any{"Functions": list})
-}
-
-func notFound(name string) error {
-	return fault.Coded(fault.NotFound, "ResourceNotFoundException", "Function not found: %s", name)
 }

@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"fmt"
+	"hash/fnv"
 	"strconv"
 	"time"
 
@@ -43,12 +45,10 @@ type LogEvent struct {
 	Request       string `json:"requestId,omitempty"`
 }
 
-// FilterLogEventsOutput is one page; NextToken is empty on the last. Cursor, ours
-// besides, is where to go on when more has come.
+// FilterLogEventsOutput is one page; NextToken is empty on the last.
 type FilterLogEventsOutput struct {
 	Events    []LogEvent `json:"events"`
 	NextToken string     `json:"nextToken,omitempty"`
-	Cursor    string     `json:"cursor,omitempty"`
 }
 
 func (l *Logs) filter(ctx context.Context, in FilterLogEventsInput) (FilterLogEventsOutput, error) {
@@ -77,18 +77,25 @@ func (l *Logs) filter(ctx context.Context, in FilterLogEventsInput) (FilterLogEv
 	if err != nil {
 		return out, err
 	}
-	for i, r := range records {
+	for _, r := range records {
 		ms := r.Time.UnixMilli()
 		out.Events = append(out.Events, LogEvent{
-			EventID: strconv.FormatInt(r.Time.UnixNano(), 10) + "-" + strconv.Itoa(i), Timestamp: ms, IngestionTime: ms,
+			EventID: eventID(r), Timestamp: ms, IngestionTime: ms,
 			LogStreamName: r.Stream, Message: r.Message, Request: r.Request,
 		})
 	}
-	out.Cursor = strconv.FormatUint(next, 10)
-	if len(records) == f.Limit {
-		out.NextToken = out.Cursor
+	if next != 0 {
+		out.NextToken = strconv.FormatUint(next, 10)
 	}
 	return out, nil
+}
+
+// eventID is the same whenever the record is read, so that a reader who asks
+// again can tell what is new.
+func eventID(r logs.Record) string {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(r.Stream + "\x00" + r.Message))
+	return fmt.Sprintf("%019d%016x", r.Time.UnixNano(), h.Sum64())
 }
 
 func unquote(pattern string) string {

@@ -134,17 +134,18 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Keys, at api.Endpoints) (*rooms, error) {
 	r := &rooms{eng: eng, keys: keys}
 	var err error
-	if r.logs, err = logs.Open(ctx, eng.Telemetry, cfg.Log); err != nil {
+	r.logs = &logs.Store{Streams: eng.Telemetry, Log: cfg.Log}
+	if err := r.logs.Open(ctx); err != nil {
 		return nil, err
 	}
-	r.pool = &instance.Pool{Log: cfg.Log, Logs: r.logs, Dir: filepath.Join(cfg.Dir, "instances")}
+	r.pool = &instance.Pool{Log: cfg.Log, Logs: r.logs, TempDir: filepath.Join(cfg.Dir, "instances")}
 	r.invoker = &function.Invoker{
 		Pool: r.pool, Streams: eng.Streams, Log: cfg.Log, Region: cfg.Region, Endpoint: at.AWS,
 		ArtifactRoot: filepath.Join(cfg.Dir, "artifacts"), MountRoot: filepath.Join(cfg.Dir, "mounts"),
 		Credentials: func(arn string) instance.Credentials { return instance.Credentials(keys.Function(arn)) },
 	}
 	r.topics = &topic.Topics{
-		Streams: eng.Streams, Deliver: r.invoker, Region: cfg.Region, Log: cfg.Log,
+		Streams: eng.Streams, Deliver: r.invoker, Log: cfg.Log, Endpoint: at.AWS,
 		NewAppender: func(stream string) topic.Appender { return engine.NewAppender(eng.Streams, stream) },
 	}
 	r.schedules = &schedule.Scheduler{Streams: eng.Streams, Enqueue: r.invoker, Region: cfg.Region, Log: cfg.Log}
@@ -160,7 +161,7 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Keys
 	}
 	control := &api.Control{Deployer: r.deployer, Endpoints: at}
 	r.api = &api.Server{
-		Verify: keys, S3: eng.Objects.Handler, SNS: &api.SNS{Topics: r.topics}, Lambda: &api.Lambda{Invoker: r.invoker},
+		Verify: keys, S3: eng.Objects.Handler, SNS: &api.SNS{Topics: r.topics, Log: cfg.Log}, Lambda: &api.Lambda{Invoker: r.invoker},
 		Logs: &api.Logs{Store: r.logs}, Actions: control.Actions(), Log: cfg.Log,
 	}
 	r.platform, err = newPlatform(cfg, r, at)
