@@ -12,6 +12,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"syscall"
@@ -69,7 +70,9 @@ func (s *Server) upload(v *visit, origin http.Handler, u Upload) {
 	if !s.wanted(v, origin, out) {
 		return
 	}
-	in := &intake{server: s, ctx: v.in.Context(), to: u, body: &source{r: v.body, limit: u.MaxBytes}}
+	// Cut uploads show as a body that cannot be read. Once the last byte is here, a
+	// client that leaves changes nothing: the origin's answer decides what is kept.
+	in := &intake{server: s, ctx: context.WithoutCancel(v.in.Context()), to: u, body: &source{r: v.body, limit: u.MaxBytes}}
 	in.got.Files, in.got.Fields = []file{}, map[string][]string{}
 	kept := false
 	defer func() {
@@ -77,16 +80,19 @@ func (s *Server) upload(v *visit, origin http.Handler, u Upload) {
 			in.discard(v.record.Request)
 		}
 	}()
-	if media == "multipart/form-data" {
+	switch {
+	case media == "multipart/form-data":
 		err = in.form(params["boundary"])
-	} else if v.in.Method == http.MethodPut || v.in.ContentLength != 0 || v.in.Header.Get("Content-Type") != "" {
+	case v.in.Method == http.MethodPut || v.in.ContentLength != 0 || v.in.Header.Get("Content-Type") != "":
 		err = in.raw(v.in)
+	default: // a POST of nothing is an upload of no files
+		err = nil
 	}
 	if err != nil {
 		v.refused(s.explain(v, in, err))
 		return
 	}
-	if out, err = in.request(out); err != nil {
+	if out, err = in.references(out); err != nil {
 		s.Log.Error("upload not handed on", "request", v.record.Request, "err", err)
 		v.fail(http.StatusInternalServerError, "Something broke", "The upload could not be handed on.")
 		return
@@ -175,18 +181,17 @@ func (v *visit) refused(r *refusal) {
 // explain says whose fault a failed upload is: the client's, or ours, which is
 // logged.
 func (s *Server) explain(v *visit, in *intake, err error) *refusal {
-	var timeout interface{ Timeout() bool }
 	if r, ok := errors.AsType[*refusal](in.body.err); ok {
 		return r
 	}
-	if r, ok := errors.AsType[*refusal](err); ok {
-		return r
-	}
 	if cut := in.body.err; cut != nil && cut != io.EOF {
-		if errors.As(cut, &timeout) && timeout.Timeout() {
+		if errors.Is(cut, os.ErrDeadlineExceeded) {
 			return &refusal{http.StatusRequestTimeout, "Too slow", fmt.Sprintf("Nothing arrived for %v.", stall)}
 		}
 		return &refusal{http.StatusBadRequest, "Incomplete", "The upload ended before it was complete; nothing of it was kept."}
+	}
+	if r, ok := errors.AsType[*refusal](err); ok {
+		return r
 	}
 	s.Log.Error("upload not stored", "request", v.record.Request, "bucket", in.to.Bucket, "err", err)
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
@@ -198,7 +203,7 @@ func (s *Server) explain(v *visit, in *intake, err error) *refusal {
 // discard deletes what was stored. What cannot be deleted is logged with its key,
 // for the sweep.
 func (in *intake) discard(request string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(in.ctx), 30*time.Second)
+	ctx, cancel := context.WithTimeout(in.ctx, 30*time.Second)
 	defer cancel()
 	for _, key := range in.keys {
 		if err := in.server.Objects.Delete(ctx, in.to.Bucket, key); err != nil {
@@ -207,14 +212,13 @@ func (in *intake) discard(request string) {
 	}
 }
 
-// request puts references in the place of the body. Once everything is stored, a
-// client that leaves does not stop it: the origin's answer decides what is kept.
-func (in *intake) request(out *http.Request) (*http.Request, error) {
+// references puts references in the place of the body.
+func (in *intake) references(out *http.Request) (*http.Request, error) {
 	text, err := json.Marshal(in.got)
 	if err != nil {
 		return nil, err
 	}
-	out = out.WithContext(context.WithoutCancel(out.Context()))
+	out = out.WithContext(in.ctx)
 	out.Body, out.ContentLength, out.TransferEncoding = io.NopCloser(bytes.NewReader(text)), int64(len(text)), nil
 	h := out.Header
 	h.Del("Content-Encoding")
