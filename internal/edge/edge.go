@@ -95,8 +95,8 @@ type AccessRecord struct {
 	Client       string        `json:"client"` // address, the one behind trusted proxies
 	Method       string        `json:"method"`
 	Host         string        `json:"host"`
-	Path         string        `json:"path"` // escaped, without the query
-	Status       int           `json:"status"`
+	Path         string        `json:"path"`     // escaped, without the query
+	Status       int           `json:"status"`   // 0: the connection ended before an answer
 	BytesIn      int64         `json:"bytesIn"`  // of the body
 	BytesOut     int64         `json:"bytesOut"` // of the body
 	Took         time.Duration `json:"took"`

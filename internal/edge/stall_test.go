@@ -116,3 +116,15 @@ func TestConnectionServesAgainAfterAWhile(t *testing.T) {
 		}
 	})
 }
+
+func TestClientThatTakesNothingIsGivenUp(t *testing.T) {
+	overPipes(t, func(t *testing.T, dial func() net.Conn, _ *taker, _ *store) {
+		c := dial()
+		defer c.Close()
+		fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		time.Sleep(61 * time.Second)
+		if n, err := c.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+			t.Errorf("got %d bytes, %v; want the connection closed", n, err)
+		}
+	})
+}
