@@ -61,12 +61,29 @@ func TestPatterns(t *testing.T) {
 		pattern, path string
 		want          bool
 	}{
-		{"*", "/", true}, {"*", "/a/b", true}, {"/a", "/a", true}, {"/a", "/a/", false}, {"/a", "/A", false},
-		{"/a/*", "/a/", true}, {"/a/*", "/a/b/c", true}, {"/a/*", "/a", false},
-		{"*.jpg", "/x/y.jpg", true}, {"*.jpg", "/x/y.jpeg", false}, {"/a*.jp?g", "/ab/c.jpeg", true},
-		{"/?", "/a", true}, {"/?", "/", false}, {"/?", "/ab", false}, {"/a*b*c", "/a1b2bc", true}, {"/a*b*c", "/a1b2b", false},
-		{"images/*", "/images/1", true}, {"images/*", "/my/images/1", false}, {"**", "/x", true},
-		{"/a/*", "/b/../a/x", true}, {"/private", "/x/../private", true}, {"/a/*", "/a/../b", false}, {"/a/", "/a/./", true},
+		{"*", "/", true},
+		{"*", "/a/b", true},
+		{"/a", "/a", true},
+		{"/a", "/a/", false},
+		{"/a", "/A", false},
+		{"/a/*", "/a/", true},
+		{"/a/*", "/a/b/c", true},
+		{"/a/*", "/a", false},
+		{"*.jpg", "/x/y.jpg", true},
+		{"*.jpg", "/x/y.jpeg", false},
+		{"/a*.jp?g", "/ab/c.jpeg", true},
+		{"/?", "/a", true},
+		{"/?", "/", false},
+		{"/?", "/ab", false},
+		{"/a*b*c", "/a1b2bc", true},
+		{"/a*b*c", "/a1b2b", false},
+		{"images/*", "/images/1", true},
+		{"images/*", "/my/images/1", false},
+		{"**", "/x", true},
+		{"/a/*", "/b/../a/x", true},
+		{"/private", "/x/../private", true},
+		{"/a/*", "/a/../b", false},
+		{"/a/", "/a/./", true},
 	} {
 		d := &Distribution{Behaviours: []Behaviour{{Path: c.pattern}}}
 		if got := d.behaviour("GET", c.path) != nil; got != c.want {
