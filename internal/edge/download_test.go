@@ -3,6 +3,7 @@ package edge_test
 import (
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"mime/multipart"
 	"net/http"
@@ -23,9 +24,7 @@ const tenTwice = "0123456789abcdefghij"
 func sending(t testing.TB, object string, header http.Header) (*edge.Server, *store) {
 	t.Helper()
 	s, objects := server(t, origins{"drops": func(w http.ResponseWriter, _ *http.Request) {
-		for name, values := range header {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), header)
 		w.Header().Set("Content-Length", "3")
 		w.Header().Set("X-Dropstack-Send-Object", object)
 		io.WriteString(w, "own")
