@@ -476,6 +476,7 @@ func TestIdleInstanceThatDiesIsDropped(t *testing.T) {
 	if err := self.Kill(); err != nil {
 		t.Fatal(err)
 	}
+	wait(t, "its end to be seen", func() bool { p.mu.Lock(); defer p.mu.Unlock(); return len(p.all) == 0 && len(p.idle["probe"]) == 0 })
 	b := decode[identity](t, first(do(t, p, probe(), `{"mode":"identity"}`)))
 	if a.Pid == b.Pid {
 		t.Errorf("process %d answers after its end", a.Pid)
