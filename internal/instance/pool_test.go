@@ -87,7 +87,7 @@ func probe() Config {
 func newPool(t testing.TB) (*Pool, *sink) {
 	t.Helper()
 	s := &sink{}
-	p := &Pool{Log: slog.New(slog.DiscardHandler), Logs: s}
+	p := &Pool{Log: slog.New(slog.DiscardHandler), Logs: s, TempDir: shared(t)}
 	before := runtime.NumGoroutine()
 	t.Cleanup(func() {
 		p.Close()
@@ -111,7 +111,7 @@ func nothingLeft(t testing.TB, p *Pool, before int) {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "dropstack-*")); len(left) > 0 {
+	if left, _ := filepath.Glob(filepath.Join(p.TempDir, "*")); len(left) > 0 {
 		t.Errorf("temporary directories left: %v", left)
 	}
 }
@@ -174,10 +174,7 @@ func TestEnvironment(t *testing.T) {
 	cfg.Env = map[string]string{"STAGE": "dev", "AWS_REGION": "ignored", "TZ": "Europe/Berlin"}
 	cfg.Keys = Credentials{"AKID", "secret", ""}
 	cfg.Endpoint = "http://127.0.0.1:4566"
-	cfg.Mounts = []Mount{{Source: filepath.Join(probeDir, "mount"), Path: "/mnt/data"}}
-	if err := os.Mkdir(cfg.Mounts[0].Source, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	cfg.Mounts = []Mount{{Source: shared(t), Path: "/mnt/data"}}
 	out, _ := do(t, p, cfg, `{"mode":"env"}`)
 	env := decode[[]string](t, out)
 	for _, want := range []string{
@@ -447,7 +444,7 @@ func TestCallerLeaves(t *testing.T) {
 }
 
 // shared is a directory that functions can write.
-func shared(t *testing.T) string {
+func shared(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp(probeDir, "shared")
 	if err != nil {
