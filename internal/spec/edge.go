@@ -72,7 +72,7 @@ func (r *reader) distribution(n *node) {
 		r.fail(n.pos, "the distribution has no name")
 	}
 	if len(d.Behaviours) == 0 && (n.get("behaviours") == nil || n.get("behaviours").kind == list) {
-		r.fail(n.pos, `distribution %s has no behaviours; "- path: '*'" sends everything to this service`, d.Name)
+		r.fail(n.pos, `the distribution has no behaviours; "- path: '*'" sends everything to this service`)
 	}
 	r.svc.Distributions = append(r.svc.Distributions, d)
 }

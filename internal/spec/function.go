@@ -109,7 +109,7 @@ func (r *reader) function(f field) Function {
 	}, functionEffects)
 	fn.Runtime = r.runtime(runtime, fn)
 	fn.Environment = r.environment(env, fn, what+".environment")
-	if fn.Handler == "" && (f.value.get("handler") == nil || r.vars.resolve(f.value.get("handler")).kind != broken) {
+	if h := r.vars.resolve(f.value.get("handler")); fn.Handler == "" && (h == nil || h.kind == null || h.kind == text) {
 		r.fail(f.pos, "%s.handler is missing; for Go it names the directory of the main package", what)
 	}
 	if events != nil {

@@ -54,6 +54,10 @@ func (n *node) get(key string) *node {
 
 var yamlLine = regexp.MustCompile(`^yaml: (?:unmarshal errors:\n\s*)?line (\d+): `)
 
+// yamlBlock are errors for which the library gives the line, counted from 0, at
+// which the block around them begins, or for the outermost block their own.
+var yamlBlock = regexp.MustCompile(`^did not find expected (node content|'-' indicator|key|',' or)`)
+
 // parse reads one YAML or JSON document.
 func parse(file string, data []byte) (*node, []Problem) {
 	var doc yaml.Node
@@ -83,6 +87,10 @@ func syntaxProblem(file string, data []byte, err error) Problem {
 			pos.Line = line
 		}
 		message = message[len(m[0]):]
+		if yamlBlock.MatchString(message) {
+			pos.Line++
+			message += " (here or further down in this block)"
+		}
 	}
 	return Problem{pos, "not valid YAML: " + strings.TrimPrefix(message, "yaml: ")}
 }

@@ -91,7 +91,11 @@ func (s *source) self(v *variables, key string, pos Pos) (*node, error) {
 	if key == "provider.region" && s.region != "" {
 		return plain(s.region, pos), nil
 	}
-	return v.lookup(v.root, key)
+	n, err := v.lookup(v.root, key)
+	if key == "service" && n != nil && n.kind == object {
+		return n.get("name"), err
+	}
+	return n, err
 }
 
 func (s *source) sls(key string, pos Pos) (*node, error) {
