@@ -74,9 +74,12 @@ func (t *task) publish(topic string, l DeadLetter) error {
 	return nil
 }
 
-// DeadLetters returns the newest dead letters of a function, at most limit,
-// newest first.
+// DeadLetters returns the newest dead letters of a function, newest first, at
+// most limit, which is 1-10,000.
 func (i *Invoker) DeadLetters(ctx context.Context, function string, limit int) ([]DeadLetter, error) {
+	if limit < 1 || limit > 10000 {
+		return nil, fault.Errorf(fault.Invalid, "limit %d is not between 1 and 10000", limit)
+	}
 	name, _, ok := parseName(i.Region, function)
 	if !ok {
 		return nil, notFound(i.Region, function)

@@ -39,17 +39,16 @@ func or(d, otherwise time.Duration) time.Duration {
 	return otherwise
 }
 
-// Decode reads an invocation from a message. ok false skips the message; an error
-// makes it a dead letter, as it will never be readable.
-type Decode = func(msg jetstream.Msg) (inv Invocation, ok bool, err error)
-
-// Deliver invokes a function for every message of a consumer, until ctx ends. It
-// returns nil then, when the invocations under way have finished or DrainGrace is
-// over. Messages are acknowledged when the function has succeeded, or its retries
-// are used up and the message is kept as a dead letter; name is the function, by
-// name or ARN. The consumer needs explicit acknowledgement, no limit of
-// deliveries, and an AckWait of some seconds, which is prolonged while the
-// function runs.
+// Deliver invokes a function for every message of a consumer, until ctx ends.
+// It returns nil then, once the invocations under way have finished or DrainGrace
+// is over; an error says that the consumer cannot be read.
+//
+// A message is acknowledged when the function has succeeded, or when its retries
+// are used up and the event is kept as a dead letter. name is the function, by
+// name or ARN. decode reads the invocation from a message; ok false skips the
+// message, an error makes it a dead letter, as it will never be readable. The
+// consumer needs explicit acknowledgement, no limit of deliveries, and an AckWait
+// of some seconds, which is prolonged while the function runs.
 func (i *Invoker) Deliver(ctx context.Context, consumer jetstream.Consumer, name string, decode func(msg jetstream.Msg) (inv Invocation, ok bool, err error)) error {
 	q, err := i.open(ctx)
 	if err != nil {
@@ -74,7 +73,7 @@ type delivery struct {
 	*Invoker
 	queues   *queues
 	function string
-	decode   Decode
+	decode   func(msg jetstream.Msg) (inv Invocation, ok bool, err error)
 	key      string // of the consumer, in the record of failures
 	beat     time.Duration
 	run      context.Context // of the invocations: outlives Deliver's by the grace

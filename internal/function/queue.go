@@ -241,20 +241,19 @@ func (w *workers) work(ctx context.Context, name string) {
 }
 
 // end removes the consumer of a removed function when it owes nothing: its events
-// are becoming dead letters.
+// are becoming dead letters. The stream is asked what is left, since it keeps an
+// event until it is acknowledged, and knows of those no consumer has seen yet.
 func (w *workers) end(ctx context.Context, name string) (bool, error) {
-	consumer, err := w.queues.events.Consumer(ctx, name)
-	switch {
-	case errors.Is(err, jetstream.ErrConsumerNotFound):
-		return false, nil // being made
-	case err != nil:
-		return false, err
-	}
-	info, err := consumer.Info(ctx)
-	if err != nil || info.NumPending > 0 || info.NumAckPending > 0 {
+	subject := queueName + "." + name
+	info, err := w.queues.events.Info(ctx, jetstream.WithSubjectFilter(subject))
+	if err != nil || info.State.Subjects[subject] > 0 {
 		return false, err
 	}
 	w.cancel[name]()
 	delete(w.cancel, name)
-	return true, w.queues.events.DeleteConsumer(ctx, name)
+	err = w.queues.events.DeleteConsumer(ctx, name)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		err = nil // was just being made; the next start removes it
+	}
+	return true, err
 }

@@ -215,7 +215,7 @@ func (r *request) httpHeaders() (headers map[string]string, cookies []string) {
 	headers = make(map[string]string, len(r.Header)+1)
 	for name, values := range r.Header {
 		if name == "Cookie" {
-			for _, c := range strings.Split(strings.Join(values, ";"), ";") {
+			for c := range strings.SplitSeq(strings.Join(values, ";"), ";") {
 				if c = strings.TrimSpace(c); c != "" {
 					cookies = append(cookies, c)
 				}

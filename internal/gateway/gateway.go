@@ -150,7 +150,10 @@ func (g *Gateway) Handler(stack, kind string) (http.Handler, bool) {
 			found = s
 		}
 	}
-	return found, found != nil
+	if found == nil {
+		return nil, false
+	}
+	return found, true
 }
 
 // ByID returns the API with the id and what serves it.

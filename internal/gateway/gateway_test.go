@@ -263,7 +263,7 @@ func (zeros) Read(p []byte) (int, error) {
 
 func BenchmarkRequest(b *testing.B) {
 	var routes []gateway.Route
-	for _, noun := range strings.Fields("users drops boards teams notes links files keys hooks jobs") {
+	for noun := range strings.FieldsSeq("users drops boards teams notes links files keys hooks jobs") {
 		routes = append(routes, route("GET", "/"+noun), route("POST", "/"+noun), route("GET", "/"+noun+"/{id}"), route("DELETE", "/"+noun+"/{id}"), route("ANY", "/"+noun+"/{id}/{proxy+}"))
 	}
 	for _, api := range []gateway.API{rest(routes...), httpAPI(routes...)} {

@@ -183,7 +183,7 @@ func TestFailures(t *testing.T) {
 		"internal":       {invokes{err: errors.New("secret")}, want{500, 500, "internal server error"}},
 		"too large":      {invokes{err: fault.Errorf(fault.TooLarge, "over 6291456 bytes")}, want{413, 413, "over 6291456 bytes"}},
 	} {
-		for api, status := range map[*gateway.API]int{ptr(rest(route("GET", "/"))): c.want.rest, ptr(httpAPI(route("GET", "/"))): c.want.http} {
+		for api, status := range map[*gateway.API]int{new(rest(route("GET", "/"))): c.want.rest, new(httpAPI(route("GET", "/"))): c.want.http} {
 			var log bytes.Buffer
 			res := do(serve(t, &c.fn, *api, &log), httptest.NewRequest("GET", "/", nil))
 			if res.Code != status || !strings.Contains(strings.ToLower(res.Body.String()), c.want.message) || strings.Contains(res.Body.String(), "secret") {
@@ -197,7 +197,8 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-func ptr[T any](v T) *T { return &v }
+//go:fix inline
+func ptr[T any](v T) *T { return new(v) }
 
 func TestTimeouts(t *testing.T) {
 	for _, c := range []struct {

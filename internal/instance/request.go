@@ -49,8 +49,15 @@ func (r *request) read(br *bufio.Reader) error {
 		return errMalformed
 	}
 	r.method, r.path = string(method), string(path)
-	r.last = bytes.Equal(version, []byte("HTTP/1.0"))
-	return r.readHeader(br)
+	old := bytes.Equal(version, []byte("HTTP/1.0"))
+	r.last = old
+	if err := r.readHeader(br); err != nil {
+		return err
+	}
+	if old && r.chunked {
+		return errMalformed // HTTP/1.0 has no chunks: RFC 9112 6.1 calls the framing faulty
+	}
+	return nil
 }
 
 func (r *request) readHeader(br *bufio.Reader) error {

@@ -2,6 +2,10 @@
 //
 // It knows shapes and lines. What a cron expression or a route means is asked of
 // the room that owns it; every part therefore keeps its position.
+//
+// The walk: locate and parse the file (load.go, node.go), resolve variables only
+// where a value is read (variable.go, source.go), read shapes and collect every
+// problem (read.go and the nouns' files), check what spans entries (check.go).
 package spec
 
 import "fmt"

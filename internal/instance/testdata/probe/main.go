@@ -1,0 +1,117 @@
+// Probe is a function that does what its event says, built with the official
+// runtime client.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+)
+
+type event struct {
+	Mode string `json:"mode"`
+	N    int    `json:"n"`
+	Text string `json:"text"`
+}
+
+var count int
+
+func main() {
+	switch os.Getenv("PROBE_INIT") {
+	case "hang":
+		signal.Ignore(syscall.SIGTERM)
+		time.Sleep(time.Hour)
+	case "exit":
+		fmt.Println("cannot start")
+		os.Exit(3)
+	case "exit once":
+		mark := os.Getenv("PROBE_MARK")
+		if _, err := os.Stat(mark); err != nil {
+			_ = os.WriteFile(mark, nil, 0o600)
+			os.Exit(3)
+		}
+	}
+	lambda.Start(handle)
+}
+
+func handle(ctx context.Context, raw json.RawMessage) (any, error) {
+	var e event
+	if err := json.Unmarshal(raw, &e); err != nil {
+		return raw, nil // not for us: echo
+	}
+	count++
+	switch e.Mode {
+	case "env":
+		return os.Environ(), nil
+	case "context":
+		lc, _ := lambdacontext.FromContext(ctx)
+		deadline, _ := ctx.Deadline()
+		wd, _ := os.Getwd()
+		return map[string]any{
+			"id": lc.AwsRequestID, "arn": lc.InvokedFunctionArn, "client": lc.ClientContext.Custom,
+			"trace": os.Getenv("_X_AMZN_TRACE_ID"), "left": time.Until(deadline).Milliseconds(), "dir": wd,
+		}, nil
+	case "identity":
+		return map[string]any{"pid": os.Getpid(), "count": count, "uid": os.Getuid(), "tmp": os.TempDir()}, nil
+	case "sleep":
+		time.Sleep(time.Duration(e.N) * time.Millisecond)
+		return map[string]any{"pid": os.Getpid()}, nil
+	case "touch then sleep":
+		_ = os.WriteFile(e.Text, []byte("started"), 0o600)
+		time.Sleep(time.Duration(e.N) * time.Millisecond)
+		return nil, os.WriteFile(e.Text, []byte("finished"), 0o600)
+	case "append":
+		f, err := os.OpenFile(e.Text, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		_, err = fmt.Fprintln(f, e.N)
+		return nil, err
+	case "append then fail":
+		e.Mode = "append"
+		next, _ := json.Marshal(e)
+		if _, err := handle(ctx, next); err != nil {
+			return nil, err
+		}
+		return nil, errors.New("refused by the handler")
+	case "fail":
+		return nil, errors.New("refused by the handler")
+	case "panic":
+		panic("out of ideas")
+	case "exit":
+		os.Exit(e.N)
+	case "big":
+		return strings.Repeat("x", e.N), nil
+	case "alloc":
+		hold := make([][]byte, 0, e.N)
+		for range e.N {
+			b := make([]byte, 1<<20)
+			for i := range b {
+				b[i] = 1
+			}
+			hold = append(hold, b)
+			time.Sleep(2 * time.Millisecond)
+		}
+		time.Sleep(time.Minute)
+		return len(hold), nil
+	case "log":
+		fmt.Print("out one\nout two\n")
+		fmt.Fprintln(os.Stderr, "err one")
+		fmt.Print("no end")
+		return nil, nil
+	case "log long":
+		fmt.Println(strings.Repeat("y", e.N))
+		return nil, nil
+	}
+	return raw, nil
+}

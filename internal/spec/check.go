@@ -1,0 +1,132 @@
+package spec
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// check looks at what only the whole service shows.
+func (r *reader) check() {
+	names := map[string]Function{}
+	rest, http := map[string]Pos{}, map[string]Pos{}
+	for i := range r.svc.Functions {
+		fn := &r.svc.Functions[i]
+		if first, twice := names[fn.Name]; twice {
+			r.fail(fn.Pos, "function %s has the name %q, like function %s at %s", fn.Key, fn.Name, first.Key, first.Pos)
+		}
+		names[fn.Name] = *fn
+		if len(fn.Name) > maxFunctionName {
+			r.fail(fn.Pos, "function name %q has %d characters; the limit is %d: shorten the service, the stage or the function, or give it a name", fn.Name, len(fn.Name), maxFunctionName)
+		}
+		for _, e := range fn.Events {
+			r.route(rest, e.Pos, e.HTTP)
+			r.route(http, e.Pos, e.HTTPAPI)
+		}
+		r.patience(fn)
+	}
+	r.fillCORS()
+	r.distributions()
+}
+
+var (
+	greedy = regexp.MustCompile(`\{[^{}]*\+\}`)
+	single = regexp.MustCompile(`\{[^{}+]*\}`)
+)
+
+// route reports a route that is there already; the names of its path parameters
+// do not tell it apart.
+func (r *reader) route(seen map[string]Pos, pos Pos, e *HTTPEvent) {
+	if e == nil || e.Method == "" || e.Path == "" {
+		return
+	}
+	key := e.Method + " " + single.ReplaceAllString(greedy.ReplaceAllString(e.Path, "{+}"), "{}")
+	if first, twice := seen[key]; twice {
+		r.fail(pos, "route %s %s is there already, at %s", e.Method, e.Path, first)
+		return
+	}
+	seen[key] = pos
+}
+
+// patience warns of a function that may run longer than its gateway waits.
+func (r *reader) patience(fn *Function) {
+	for _, e := range fn.Events {
+		if limit := restSeconds; e.HTTP != nil && fn.TimeoutSeconds > limit {
+			r.warn(e.Pos, "function %s may take %d s, but a REST API answers 504 after %d s", fn.Key, fn.TimeoutSeconds, limit)
+			return
+		}
+		if limit := httpSeconds; e.HTTPAPI != nil && fn.TimeoutSeconds > limit {
+			r.warn(e.Pos, "function %s may take %d s, but an HTTP API answers 503 after %d s", fn.Key, fn.TimeoutSeconds, limit)
+			return
+		}
+	}
+}
+
+// fillCORS allows the methods that routes have, where none are listed.
+func (r *reader) fillCORS() {
+	byPath := map[string][]string{}
+	all := []string{"OPTIONS"}
+	for e := range r.events() {
+		if e.HTTP != nil {
+			byPath[e.HTTP.Path] = append(byPath[e.HTTP.Path], e.HTTP.Method)
+		}
+		if e.HTTPAPI != nil {
+			all = append(all, e.HTTPAPI.Method)
+		}
+	}
+	for e := range r.events() {
+		if e.HTTP != nil && e.HTTP.CORS != nil && len(e.HTTP.CORS.Methods) == 0 {
+			e.HTTP.CORS.Methods = each(append([]string{"OPTIONS"}, byPath[e.HTTP.Path]...))
+		}
+	}
+	if c := r.svc.HTTPCORS; c != nil && len(c.Methods) == 0 {
+		c.Methods = each(all)
+	}
+}
+
+func (r *reader) events() func(func(Event) bool) {
+	return func(yield func(Event) bool) {
+		for _, fn := range r.svc.Functions {
+			for _, e := range fn.Events {
+				if !yield(e) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// each sorts methods, drops doubles and writes ANY out.
+func each(used []string) []string {
+	if slices.Contains(used, "ANY") {
+		used = slices.Clone(methods[1:])
+	}
+	slices.Sort(used)
+	return slices.Compact(used)
+}
+
+func (r *reader) distributions() {
+	names, aliases := map[string]Pos{}, map[string]Pos{}
+	var first *Distribution
+	for i := range r.svc.Distributions {
+		d := &r.svc.Distributions[i]
+		r.once(names, d.Name, d.Pos, "distribution")
+		for _, a := range d.Aliases {
+			r.once(aliases, strings.ToLower(a), d.Pos, "alias")
+		}
+		if d.Default && first != nil {
+			r.fail(d.Pos, "distribution %s is a second default, after %s at %s", d.Name, first.Name, first.Pos)
+		}
+		if d.Default && first == nil {
+			first = d
+		}
+	}
+}
+
+func (r *reader) once(seen map[string]Pos, name string, pos Pos, what string) {
+	if before, twice := seen[name]; twice && name != "" {
+		r.fail(pos, "%s %s is there already, at %s", what, name, before)
+		return
+	}
+	seen[name] = pos
+}

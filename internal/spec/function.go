@@ -1,0 +1,257 @@
+package spec
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Runtimes that functions can have, the preferred one first.
+var Runtimes = []string{"provided.al2023", "provided.al2", "go1.x"}
+
+// Limits of AWS Lambda.
+const (
+	minMemory, maxMemory = 128, 10240 // MB
+	maxTimeout           = 900        // seconds
+	maxEnvironment       = 4 << 10    // bytes of names and values
+	maxFunctionName      = 64
+	maxConcurrency       = 1000
+	restSeconds          = 29 // a REST API waits no longer for its function
+	httpSeconds          = 30 // an HTTP API
+)
+
+var (
+	functionName = regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)
+	envName      = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_]*$`)
+	mountPath    = regexp.MustCompile(`^/mnt/[a-zA-Z0-9_.-]+$`)
+)
+
+// functionEffects are the keys of a function that cannot be ignored.
+var functionEffects = effects{
+	"vpc":                  noVPC,
+	"layers":               noLayers,
+	"image":                "there would be no code to run; build a zip and name it in package.artifact",
+	"destinations":         "results would get lost; publish them from the function, or use onError for failures",
+	"maximumRetryAttempts": "a failed event would be tried twice more, whatever it says; remove the key",
+	"maximumEventAge":      "events would be tried however old they are; remove the key",
+	"durableConfig":        "the function would not resume",
+}
+
+// functions reads a map of functions, or a list of such maps.
+func (r *reader) functions(n *node) {
+	var all []field
+	if n.kind == list {
+		r.each(n, "functions", func(item *node) {
+			if r.is(item, object, "an item of functions") {
+				all = append(all, item.fields...)
+			}
+		})
+	} else if r.is(n, object, "functions") {
+		all = n.fields
+	}
+	lines := map[string]Pos{}
+	kept := all[:0:0]
+	for _, f := range all {
+		f.value = r.vars.resolve(f.value)
+		if first, twice := lines[f.key]; twice {
+			r.fail(f.pos, "function %q is there twice; the first is at %s", f.key, first)
+			continue
+		}
+		lines[f.key] = f.pos
+		if !functionName.MatchString(f.key) {
+			r.fail(f.pos, "function %q: letters, digits, _ and - only", f.key)
+		} else if r.is(f.value, object, "functions."+f.key) {
+			r.nameFunction(f)
+			kept = append(kept, f)
+		}
+	}
+	for _, f := range kept {
+		r.svc.Functions = append(r.svc.Functions, r.function(f))
+	}
+}
+
+// nameFunction makes a function known to Ref and Fn::GetAtt before any is read.
+func (r *reader) nameFunction(f field) {
+	name := r.svc.Stack() + "-" + f.key
+	if n := r.vars.resolve(f.value.get("name")); n != nil && n.scalar() {
+		name = n.text
+	}
+	r.names[logicalFunction(f.key)] = functionResource(r.svc.Region, name)
+}
+
+func (r *reader) function(f field) Function {
+	what := "functions." + f.key
+	fn := Function{
+		Pos: f.pos, HandlerPos: f.pos, Key: f.key, Name: r.names[logicalFunction(f.key)].name,
+		MemoryMB: r.defaults.memory, TimeoutSeconds: r.defaults.timeout,
+	}
+	runtime := r.defaults.runtime
+	env, events := (*node)(nil), (*node)(nil)
+	r.object(f.value, what, keys{
+		"handler": func(v *node) { fn.Handler, fn.HandlerPos = r.str(v, what+".handler"), v.pos },
+		"name": func(v *node) {
+			if fn.Name = r.str(v, what+".name"); !functionName.MatchString(fn.Name) {
+				r.fail(v.pos, "function name %q: letters, digits, _ and - only", fn.Name)
+			}
+		},
+		"runtime":     func(v *node) { runtime = v },
+		"description": func(v *node) { fn.Description = r.str(v, what+".description") },
+		"memorySize":  func(v *node) { fn.MemoryMB = r.memory(v, what+".memorySize") },
+		"timeout":     func(v *node) { fn.TimeoutSeconds = r.timeout(v, what+".timeout") },
+		"reservedConcurrency": func(v *node) {
+			fn.ReservedConcurrency = new(r.integer(v, what+".reservedConcurrency", 0, maxConcurrency))
+		},
+		"environment":      func(v *node) { env = v },
+		"onError":          func(v *node) { fn.OnError = r.onError(v, what+".onError") },
+		"fileSystemConfig": func(v *node) { fn.Mount = r.mount(v, what+".fileSystemConfig") },
+		"package":          func(v *node) { fn.Package = r.pack(v, what+".package") },
+		"events":           func(v *node) { events = v },
+	}, functionEffects)
+	fn.Runtime = r.runtime(runtime, fn)
+	fn.Environment = r.environment(env, fn, what+".environment")
+	if h := r.vars.resolve(f.value.get("handler")); fn.Handler == "" && (h == nil || h.kind == null || h.kind == text) {
+		r.fail(f.pos, "%s.handler is missing; for Go it names the directory of the main package", what)
+	}
+	if events != nil {
+		r.each(events, what+".events", func(e *node) { r.event(&fn, e) })
+	}
+	return fn
+}
+
+func (r *reader) memory(n *node, what string) int { return r.integer(n, what, minMemory, maxMemory) }
+
+func (r *reader) timeout(n *node, what string) int { return r.integer(n, what, 1, maxTimeout) }
+
+func (r *reader) runtime(n *node, fn Function) string {
+	if n == nil {
+		r.fail(fn.Pos, "function %s has no runtime; set provider.runtime or its own (available: %s)", fn.Key, strings.Join(Runtimes, ", "))
+		return ""
+	}
+	runtime := r.str(n, "runtime")
+	switch {
+	case n.kind == broken || runtime == "":
+	case runtime == "go1.x":
+		r.warn(n.pos, "runtime go1.x is retired at AWS; use provided.al2023")
+	case !slices.Contains(Runtimes, runtime):
+		r.fail(n.pos, "runtime %s not available yet; available: %s", runtime, strings.Join(Runtimes, ", "))
+	}
+	return runtime
+}
+
+// environment is the provider's with the function's own over it; null takes a
+// variable away.
+func (r *reader) environment(own *node, fn Function, what string) map[string]string {
+	env := map[string]string{}
+	for _, level := range []struct {
+		n    *node
+		what string
+	}{{r.env, "provider.environment"}, {own, what}} {
+		if level.n == nil || !r.is(level.n, object, level.what) {
+			continue
+		}
+		for _, f := range level.n.fields {
+			r.variable(env, f, level.what)
+		}
+	}
+	size := 0
+	for k, v := range env {
+		size += len(k) + len(v)
+	}
+	if size > maxEnvironment {
+		pos := fn.Pos
+		if own != nil {
+			pos = own.pos
+		}
+		r.fail(pos, "the environment of function %s has %d bytes with the provider's; the limit is %d", fn.Key, size, maxEnvironment)
+	}
+	if len(env) == 0 {
+		return nil
+	}
+	return env
+}
+
+func (r *reader) variable(env map[string]string, f field, what string) {
+	v := r.vars.resolve(f.value)
+	switch {
+	case !envName.MatchString(f.key):
+		r.fail(f.pos, "%s: the name %q must be a letter followed by letters, digits and _", what, f.key)
+	case v.kind == null:
+		delete(env, f.key)
+	case v.kind == list:
+		r.fail(f.pos, "%s.%s must be a string, a number or a boolean, not a list", what, f.key)
+	default:
+		env[f.key] = r.value(v, what+"."+f.key)
+	}
+}
+
+func (r *reader) onError(n *node, what string) string {
+	target := r.value(n, what)
+	if target != "" && !strings.HasPrefix(target, "arn:aws:sns:") {
+		r.fail(n.pos, "%s must be the ARN of a topic, such as {Ref: Topic}, not %q", what, target)
+	}
+	return target
+}
+
+func (r *reader) mount(n *node, what string) *Mount {
+	m := &Mount{Pos: n.pos}
+	r.object(n, what, keys{
+		"arn": func(v *node) {
+			id := r.mountID(v, what+".arn")
+			m.Name = id[strings.LastIndexAny(id, "/:")+1:]
+			if !functionName.MatchString(m.Name) && v.kind != broken {
+				r.fail(v.pos, "%s: %q does not end in a name of letters, digits, _ and -", what+".arn", id)
+			}
+		},
+		"localMountPath": func(v *node) {
+			if m.Path = r.str(v, what+".localMountPath"); !mountPath.MatchString(m.Path) {
+				r.fail(v.pos, "%s.localMountPath must be /mnt/ and one name, such as /mnt/data, not %q", what, m.Path)
+			}
+		},
+	}, effects{})
+	for key, got := range map[string]string{"arn": m.Name, "localMountPath": m.Path} {
+		if got == "" && n.kind == object && n.get(key) == nil {
+			r.fail(n.pos, "%s.%s is missing", what, key)
+		}
+	}
+	return m
+}
+
+// mountID names a file system. What {Fn::GetAtt: [AccessPoint, Arn]} points to is
+// not deployed, but its logical id is as good a name as any.
+func (r *reader) mountID(n *node, what string) string {
+	if n.kind != object {
+		return r.str(n, what)
+	}
+	if arg := n.get("Fn::GetAtt"); arg != nil {
+		if parts := r.strings(arg, what); len(parts) > 0 {
+			id, _, _ := strings.Cut(parts[0], ".")
+			return id
+		}
+	}
+	return r.value(n, what)
+}
+
+// pack reads a package. Excludes come first, then includes, then patterns, as in
+// the Serverless Framework.
+func (r *reader) pack(n *node, what string) Package {
+	p := Package{Pos: n.pos}
+	var exclude, include, patterns []string
+	old := func(n *node, key string) []string {
+		r.warn(n.pos, "%s.%s is deprecated; use patterns", what, key)
+		return r.strings(n, what+"."+key)
+	}
+	r.object(n, what, keys{
+		"patterns": func(v *node) { patterns = r.strings(v, what+".patterns") },
+		"include":  func(v *node) { include = old(v, "include") },
+		"exclude": func(v *node) {
+			for _, e := range old(v, "exclude") {
+				exclude = append(exclude, "!"+e)
+			}
+		},
+		"individually":           func(v *node) { p.Individually = r.boolean(v, what+".individually") },
+		"artifact":               func(v *node) { p.Artifact, p.Pos = r.str(v, what+".artifact"), v.pos },
+		"excludeDevDependencies": nil,
+	}, effects{})
+	p.Patterns = slices.Concat(exclude, include, patterns)
+	return p
+}

@@ -1,0 +1,259 @@
+package spec
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/dropstack/dropstack/internal/arn"
+	"github.com/dropstack/dropstack/internal/fault"
+)
+
+// Options are what variables may draw on besides the files.
+type Options struct {
+	// Stage is --stage. It wins over Opts["stage"], which wins over provider.stage.
+	Stage string
+	// Opts are the other flags, for ${opt:NAME}; --param K=V is "param:K".
+	Opts map[string]string
+	// Env looks up environment variables; nil: there are none.
+	Env func(string) (string, bool)
+}
+
+func (o Options) env(name string) (string, bool) {
+	if o.Env == nil {
+		return "", false
+	}
+	return o.Env(name)
+}
+
+func (o Options) opt(name string) (string, bool) {
+	if name == "stage" && o.Stage != "" {
+		return o.Stage, true
+	}
+	v, ok := o.Opts[name]
+	return v, ok
+}
+
+// fileNames are looked for in a directory, in this order.
+var fileNames = []string{"serverless.yml", "serverless.yaml", "serverless.json"}
+
+// Load reads the service described by a file, or by the serverless.yml, .yaml or
+// .json of a directory. What the author has to mend is an *Error with all problems
+// found; a missing file is fault.NotFound. Positions name files as path does.
+func Load(ctx context.Context, path string, o Options) (*Service, error) {
+	file, err := locate(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fault.Errorf(fault.Invalid, "read the service description: %w", err)
+	}
+	dir, err := filepath.Abs(filepath.Dir(file))
+	if err != nil {
+		return nil, err
+	}
+	return parseService(file, dir, data, o)
+}
+
+func locate(path string) (string, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fault.Errorf(fault.NotFound, "%s does not exist; name a directory with a serverless.yml", path)
+	}
+	if err != nil {
+		return "", fault.Errorf(fault.Invalid, "find the service description: %w", err)
+	}
+	if !info.IsDir() {
+		return filepath.Clean(path), nil
+	}
+	for _, name := range fileNames {
+		if _, err := os.Stat(filepath.Join(path, name)); err == nil {
+			return filepath.Join(path, name), nil
+		}
+	}
+	return "", fault.Errorf(fault.NotFound, "no serverless.yml in %s; run the command in the service's directory or name it", path)
+}
+
+func parseService(file, dir string, data []byte, o Options) (*Service, error) {
+	root, problems := parse(file, data)
+	if len(problems) > 0 {
+		return nil, &Error{Problems: byPlace(problems)}
+	}
+	r := &reader{svc: &Service{Dir: dir, File: file}, names: map[string]resource{}}
+	src := &source{opts: o, dir: filepath.Dir(file), files: map[string]*node{}}
+	src.fail = func(p Problem) { r.fail(p.Pos, "%s", p.Message) }
+	r.vars = &variables{root: root, source: src, done: map[*node]*node{}}
+	r.vars.report = func(pos Pos, message string) { r.fail(pos, "%s", message) }
+	r.service(root)
+	if err := r.err(); err != nil {
+		return nil, err
+	}
+	r.svc.Warnings = byPlace(r.warnings)
+	return r.svc, nil
+}
+
+// service reads the file from the parts on which others depend to those that do.
+func (r *reader) service(root *node) {
+	if root.kind != object {
+		r.fail(root.pos, "a service description is a map with the keys service, provider and functions")
+		return
+	}
+	var service, provider, resources, functions, custom, pack, params *node
+	set := func(into **node) func(*node) { return func(n *node) { *into = n } }
+	r.object(root, "", keys{
+		"service": set(&service), "provider": set(&provider), "functions": set(&functions),
+		"resources": set(&resources), "custom": set(&custom), "package": set(&pack), "params": set(&params),
+		"frameworkVersion": nil, "configValidationMode": nil, "variablesResolutionMode": nil, "deprecationNotificationMode": nil,
+		"plugins": r.plugins,
+	}, effects{"layers": "functions would miss the files in them; put them into the package", "stepFunctions": "no state machine would run"})
+	r.name(root, service)
+	r.stage(root, provider)
+	r.provider(root, provider)
+	if pack != nil {
+		r.svc.Package = r.pack(pack, "package")
+	}
+	if resources != nil {
+		r.resources(resources)
+	}
+	if functions != nil {
+		r.functions(functions)
+	}
+	if custom != nil {
+		r.custom(custom)
+	}
+	r.check()
+}
+
+var (
+	serviceName = regexp.MustCompile(`^[a-zA-Z][0-9a-zA-Z-]*$`)
+	stageName   = regexp.MustCompile(`^[a-zA-Z0-9-]+$`)
+	regionName  = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-\d+$`)
+)
+
+func (r *reader) name(root, n *node) {
+	if n == nil {
+		r.missing(root, "service", `give the service a name: "service: drops"`)
+		return
+	}
+	if n.kind == object {
+		pos := n.pos
+		service := n
+		n = nil
+		r.object(service, "service", keys{"name": func(v *node) { n = v }}, effects{})
+		if n == nil {
+			r.fail(pos, "service.name is missing")
+			return
+		}
+	}
+	r.svc.Name = r.str(n, "service")
+	if r.svc.Name != "" && !serviceName.MatchString(r.svc.Name) {
+		r.fail(n.pos, "service %q: letters, digits and - only, beginning with a letter", r.svc.Name)
+	}
+}
+
+// missing reports an absent key, unless its value is there and broken.
+func (r *reader) missing(root *node, key, advice string) {
+	if n := root.get(key); n == nil || r.vars.resolve(n).kind != broken {
+		r.fail(root.pos, "%s is missing; %s", key, advice)
+	}
+}
+
+// stage settles the stage: --stage, then provider.stage, then dev.
+func (r *reader) stage(root, provider *node) {
+	stage, ok := r.vars.source.opts.opt("stage")
+	pos := root.pos
+	if n := provider; !ok && n != nil && n.kind == object && n.get("stage") != nil {
+		n = n.get("stage")
+		if n = r.vars.resolve(n); n.kind != null {
+			stage, pos = r.str(n, "provider.stage"), n.pos
+		}
+	}
+	if stage == "" {
+		stage = "dev"
+	}
+	if !stageName.MatchString(stage) {
+		r.fail(pos, "stage %q: letters, digits and - only", stage)
+	}
+	r.svc.Stage, r.vars.source.stage = stage, stage
+}
+
+func (r *reader) plugins(n *node) {
+	if n.kind == object {
+		n = n.get("modules")
+	}
+	if n == nil || n.kind != list {
+		return
+	}
+	for _, p := range n.items {
+		if p = r.vars.resolve(p); p.scalar() {
+			r.warn(p.pos, "plugin %s is not run", p.text)
+		}
+	}
+}
+
+// Effects of provider keys that functions may have as well.
+const (
+	noVPC    = "functions would run outside the network; remove the key to run them there"
+	noLayers = "functions would miss the files in them; put them into the package"
+)
+
+func (r *reader) provider(root, n *node) {
+	if n == nil {
+		r.missing(root, "provider", `write "provider: {name: aws, runtime: provided.al2023}"`)
+		return
+	}
+	if n.kind == text {
+		n = &node{pos: n.pos, kind: object, fields: []field{{"name", n.pos, n}}}
+	}
+	r.defaults = defaults{memory: 1024, timeout: 6}
+	r.svc.Region = arn.Region
+	r.region(n)
+	named := false
+	r.object(n, "provider", keys{
+		"name": func(v *node) {
+			if named = true; r.str(v, "provider.name") != "aws" {
+				r.fail(v.pos, "provider.name must be aws, not %s", v.text)
+			}
+		},
+		"stage": nil, "region": nil,
+		"runtime":     func(v *node) { r.defaults.runtime = v },
+		"memorySize":  func(v *node) { r.defaults.memory = r.memory(v, "provider.memorySize") },
+		"timeout":     func(v *node) { r.defaults.timeout = r.timeout(v, "provider.timeout") },
+		"environment": func(v *node) { r.env = v },
+		"httpApi": func(v *node) {
+			r.object(v, "provider.httpApi", keys{"cors": func(v *node) { r.svc.HTTPCORS = r.httpCORS(v) }},
+				effects{"authorizers": "requests would reach functions unchecked"})
+		},
+		"apiGateway": func(v *node) {
+			r.object(v, "provider.apiGateway", keys{"binaryMediaTypes": func(v *node) {
+				r.svc.BinaryTypes = r.strings(v, "provider.apiGateway.binaryMediaTypes")
+			}}, effects{
+				"apiKeys":        "requests would reach functions unchecked",
+				"resourcePolicy": "requests would reach functions unchecked",
+			})
+		},
+		"versionFunctions": nil, "lambdaHashingVersion": nil, "deploymentMethod": nil,
+	}, effects{"vpc": noVPC, "layers": noLayers})
+	if !named && n.kind == object && n.get("name") == nil {
+		r.fail(n.pos, `provider.name is missing; write "name: aws"`)
+	}
+}
+
+func (r *reader) region(provider *node) {
+	if region, ok := r.vars.source.opts.opt("region"); ok {
+		r.svc.Region = region
+	} else if v := r.vars.resolve(provider.get("region")); v != nil && v.kind != null && v.kind != broken {
+		if r.svc.Region = strings.TrimSpace(r.str(v, "provider.region")); !regionName.MatchString(r.svc.Region) {
+			r.fail(v.pos, "provider.region %q is not the name of a region, such as us-east-1", r.svc.Region)
+		}
+	}
+	r.vars.source.region = r.svc.Region
+}
