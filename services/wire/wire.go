@@ -113,3 +113,7 @@ type Activity struct {
 	What  string `json:"what"` // created, updated, deleted
 	At    int64  `json:"at"`   // milliseconds since 1970
 }
+
+// TokenParam is the query parameter that carries ViewReply.Token:
+// /raw/CODE?t=TOKEN, /thumb/CODE?t=TOKEN. &download=1 makes /raw an attachment.
+const TokenParam = "t"
