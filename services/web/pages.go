@@ -153,7 +153,7 @@ func robots(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "public, max-age=86400")
 	// Drop pages stay open to robots: they unfurl links, and every page says noindex.
-	_, _ = w.Write([]byte("User-agent: *\nDisallow: /my\nDisallow: /raw/\nAllow: /\n"))
+	_, _ = w.Write([]byte("User-agent: *\nDisallow: /my\nAllow: /\n"))
 }
 
 func (p *pages) favicon(w http.ResponseWriter, _ *http.Request) {

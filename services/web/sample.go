@@ -38,7 +38,7 @@ func newSample() *sample {
 	return &sample{
 		drops: []wire.Drop{
 			{Code: "Image01", Type: "image", Title: "Dunes before sunrise.png", Media: "image/png", Size: 1_840_221, Privacy: "PUBLIC", CreatedAt: at(4 * time.Minute), Views: 12, Width: 1600, Height: 1000, Thumbnail: true},
-			{Code: "Video01", Type: "video", Title: "Checkout flow, second try.webm", Media: "video/webm", Size: 18_400_000, Privacy: "PUBLIC", CreatedAt: at(50 * time.Minute), Views: 3, Width: 1280, Height: 720, DurationMS: 74_000, Thumbnail: true},
+			{Code: "Video01", Type: "video", Title: "Checkout flow, second try.webm", Media: "video/webm", Size: 18_400_000, Privacy: "PUBLIC", CreatedAt: at(50 * time.Minute), Views: 3, Width: 1600, Height: 1000, DurationMS: 74_000, Thumbnail: true},
 			{Code: "Code001", Type: "note", Variant: "code", Title: "publish.go", Media: "text/plain", Size: 912, Privacy: "PUBLIC", CreatedAt: at(2 * time.Hour), Views: 41},
 			{Code: "Prose01", Type: "note", Variant: "markdown", Title: "Notes on the launch.md", Media: "text/markdown", Size: 2_210, Privacy: "PUBLIC", CreatedAt: at(5 * time.Hour), Views: 8},
 			{Code: "Audio01", Type: "audio", Title: "Voice memo, Tuesday.wav", Media: "audio/wav", Size: 88_244, Privacy: "PUBLIC", CreatedAt: at(26 * time.Hour), Views: 1, DurationMS: 4_000},
