@@ -105,14 +105,11 @@ func (k *Keys) Replace(stack string, arns []string) {
 	k.known.Store(&next)
 }
 
-// Secret returns the secret of a valid access key and whether it is the
-// administrator's.
-func (k *Keys) Secret(accessKeyID string) (secret string, admin, ok bool) {
-	if accessKeyID == k.admin.AccessKeyID {
-		return k.admin.SecretAccessKey, true, true
-	}
-	f, ok := (*k.known.Load())[accessKeyID]
-	return f.SecretAccessKey, false, ok
+// Account returns the secret of a valid access key, the session token that must
+// come with it, and whether it is the administrator's.
+func (k *Keys) Account(accessKeyID string) (secret, token string, admin, ok bool) {
+	c, who, ok := k.find(accessKeyID)
+	return c.SecretAccessKey, c.SessionToken, who.Admin, ok
 }
 
 // find returns the key and the principal of an access key id.
