@@ -138,9 +138,9 @@ func TestConcurrentAppendsAreAllStoredInBatches(t *testing.T) {
 	var mu sync.Mutex
 	got := map[uint64]string{}
 	var wg sync.WaitGroup
-	for w := range 40 {
+	for w := range 100 { // enough to be batched
 		wg.Go(func() {
-			for n := range 25 {
+			for n := range 10 {
 				body := fmt.Sprintf("%d-%d", w, n)
 				seq, err := a.Append(ctx, "s", nats.Header{"X-Test": {body}}, []byte(body))
 				if err != nil {
@@ -423,7 +423,7 @@ func BenchmarkAppend(b *testing.B) {
 		b.Fatal(err)
 	}
 	body := bytes.Repeat([]byte("x"), 200)
-	for _, n := range []int{1, 32} {
+	for _, n := range []int{1, 32, 256} {
 		b.Run(fmt.Sprintf("appender/%d", n), func(b *testing.B) {
 			a := engine.NewAppender(e.Streams, "s")
 			concurrently(b, n, func() error { _, err := a.Append(ctx, "s", nil, body); return err })
