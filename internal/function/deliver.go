@@ -39,6 +39,19 @@ func or(d, otherwise time.Duration) time.Duration {
 	return otherwise
 }
 
+// maxUnsettled is how many events of a consumer may be under way or wait for
+// their retry: the server delivers no others meanwhile, so a failing function
+// must not come near it within the minutes that a retry takes.
+const maxUnsettled = 100_000
+
+// Consumer configures a consumer as Deliver needs it. subject may be empty.
+func (i *Invoker) Consumer(durable, subject string) jetstream.ConsumerConfig {
+	return jetstream.ConsumerConfig{
+		Durable: durable, FilterSubject: subject, AckPolicy: jetstream.AckExplicitPolicy,
+		AckWait: i.ackWait(), MaxDeliver: -1, MaxAckPending: maxUnsettled,
+	}
+}
+
 // Deliver invokes a function for every message of a consumer, until ctx ends.
 // It returns nil then, once the invocations under way have finished or DrainGrace
 // is over; an error says that the consumer cannot be read.
@@ -47,8 +60,8 @@ func or(d, otherwise time.Duration) time.Duration {
 // are used up and the event is kept as a dead letter. name is the function, by
 // name or ARN. decode reads the invocation from a message; ok false skips the
 // message, an error makes it a dead letter, as it will never be readable. The
-// consumer needs explicit acknowledgement, no limit of deliveries, and an AckWait
-// of some seconds, which is prolonged while the function runs.
+// consumer is made with the configuration that Consumer returns; its AckWait is
+// prolonged while the function runs.
 func (i *Invoker) Deliver(ctx context.Context, consumer jetstream.Consumer, name string, decode func(msg jetstream.Msg) (inv Invocation, ok bool, err error)) error {
 	q, err := i.open(ctx)
 	if err != nil {

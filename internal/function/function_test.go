@@ -509,9 +509,7 @@ func TestDeliver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	consumer, err := stream.CreateConsumer(t.Context(), jetstream.ConsumerConfig{
-		Durable: "subscription", AckPolicy: jetstream.AckExplicitPolicy, AckWait: 300 * time.Millisecond, MaxDeliver: -1,
-	})
+	consumer, err := stream.CreateConsumer(t.Context(), i.Consumer("subscription", ""))
 	if err != nil {
 		t.Fatal(err)
 	}

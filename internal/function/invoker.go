@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -230,7 +229,7 @@ func (i *Invoker) Invoke(ctx context.Context, inv Invocation) (Result, error) {
 		ev.InvokedARN = e.ARN + ":" + qualifier
 	}
 	if ev.TraceID == "" {
-		ev.TraceID = fmt.Sprintf("Root=1-%08x-%016x%08x;Parent=%016x;Sampled=0", time.Now().Unix(), rand.Uint64(), rand.Uint32(), rand.Uint64())
+		ev.TraceID = newTrace()
 	}
 	out, err := i.Pool.Do(ctx, e.config, ev)
 	if err != nil {

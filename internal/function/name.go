@@ -3,9 +3,11 @@ package function
 import (
 	"crypto/rand"
 	"crypto/sha256"
-	"fmt"
+	"encoding/binary"
+	"encoding/hex"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/fault"
@@ -61,5 +63,24 @@ func requestID(id string) string {
 func uuid(b [16]byte, version byte) string {
 	b[6] = b[6]&0x0f | version<<4
 	b[8] = b[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+	text := make([]byte, 0, 36)
+	for n, part := range [][]byte{b[:4], b[4:6], b[6:8], b[8:10], b[10:]} {
+		if n > 0 {
+			text = append(text, '-')
+		}
+		text = hex.AppendEncode(text, part)
+	}
+	return string(text)
+}
+
+// newTrace is a trace header of X-Ray that is not sampled.
+func newTrace() string {
+	var b [20]byte
+	_, _ = rand.Read(b[:]) // never fails
+	text := make([]byte, 0, 96)
+	text = append(text, "Root=1-"...)
+	text = hex.AppendEncode(text, binary.BigEndian.AppendUint32(nil, uint32(time.Now().Unix())))
+	text = hex.AppendEncode(append(text, '-'), b[:12])
+	text = hex.AppendEncode(append(text, ";Parent="...), b[12:])
+	return string(append(text, ";Sampled=0"...))
 }

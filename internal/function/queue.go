@@ -222,10 +222,7 @@ func (w *workers) start(ctx context.Context, name string) {
 // work delivers one function's events until ctx ends.
 func (w *workers) work(ctx context.Context, name string) {
 	for ctx.Err() == nil {
-		consumer, err := w.queues.events.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
-			Durable: name, FilterSubject: queueName + "." + name,
-			AckPolicy: jetstream.AckExplicitPolicy, AckWait: w.ackWait(), MaxDeliver: -1,
-		})
+		consumer, err := w.queues.events.CreateOrUpdateConsumer(ctx, w.Consumer(name, queueName+"."+name))
 		if err == nil {
 			err = w.Deliver(ctx, consumer, name, queued)
 		}

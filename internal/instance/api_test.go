@@ -243,3 +243,18 @@ func BenchmarkPool(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkColdStart goes from nothing to the first event asked for.
+func BenchmarkColdStart(b *testing.B) {
+	p, cfg := benchPool(b)
+	for b.Loop() {
+		boot := p.boot(cfg, newJournal(p, cfg), initTimeout, "init")
+		if boot.inst == nil {
+			b.Fatal(boot)
+		}
+		b.StopTimer()
+		boot.inst.proc.Kill()
+		<-boot.inst.dead
+		b.StartTimer()
+	}
+}

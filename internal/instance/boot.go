@@ -1,9 +1,6 @@
 package instance
 
-import (
-	"strconv"
-	"time"
-)
+import "time"
 
 const initTimeout = 10 * time.Second
 
@@ -61,7 +58,7 @@ func (p *Pool) boot(cfg Config, j *journal, limit time.Duration, phase string) b
 }
 
 func initReport(b boot, phase, status string) string {
-	line := "INIT_REPORT Init Duration: " + strconv.FormatFloat(ms(b.took), 'f', 2, 64) + " ms\tPhase: " + phase + "\tStatus: " + status
+	line := "INIT_REPORT Init Duration: " + string(appendMS(nil, b.took)) + " ms\tPhase: " + phase + "\tStatus: " + status
 	if status == "error" {
 		line += "\tError Type: " + errorType(*b.failed)
 	}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -285,13 +286,23 @@ func withRequest(r reply, id string) reply {
 // report is the REPORT line: tab-separated, with a tab at its end. What is
 // billed includes the start, in whole milliseconds.
 func report(c Config, id string, took, init time.Duration, memory int) string {
-	billed := (took + init + time.Millisecond - 1) / time.Millisecond
-	line := fmt.Sprintf("REPORT RequestId: %s\tDuration: %.2f ms\tBilled Duration: %d ms\tMemory Size: %d MB\tMax Memory Used: %d MB\t",
-		id, ms(took), billed, c.MemoryMB, memory)
+	b := make([]byte, 0, 256)
+	b = append(append(b, "REPORT RequestId: "...), id...)
+	b = appendMS(append(b, "\tDuration: "...), took)
+	b = append(b, " ms\tBilled Duration: "...)
+	b = strconv.AppendInt(b, int64((took+init+time.Millisecond-1)/time.Millisecond), 10)
+	b = append(b, " ms\tMemory Size: "...)
+	b = strconv.AppendInt(b, int64(c.MemoryMB), 10)
+	b = append(b, " MB\tMax Memory Used: "...)
+	b = strconv.AppendInt(b, int64(memory), 10)
+	b = append(b, " MB\t"...)
 	if init > 0 {
-		line += fmt.Sprintf("Init Duration: %.2f ms\t", ms(init))
+		b = append(appendMS(append(b, "Init Duration: "...), init), " ms\t"...)
 	}
-	return line
+	return string(b)
 }
 
-func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+// appendMS appends milliseconds with two digits behind the point.
+func appendMS(b []byte, d time.Duration) []byte {
+	return strconv.AppendFloat(b, float64(d)/float64(time.Millisecond), 'f', 2, 64)
+}

@@ -33,6 +33,7 @@ type pipe struct {
 	file    *os.File
 	raw     syscall.RawConn
 	partial []byte // a line without its end yet
+	drain   func(fd uintptr)
 }
 
 // follow reads an output until its end, in a goroutine of group.
@@ -42,6 +43,15 @@ func (j *journal) follow(group *sync.WaitGroup, file *os.File) error {
 		return err
 	}
 	p := &pipe{file: file, raw: raw}
+	p.drain = func(fd uintptr) {
+		for total := 0; total < 256<<10; { // a pipe holds 64 KB; a process may write on
+			n := j.read(p, fd)
+			if n <= 0 {
+				return
+			}
+			total += n
+		}
+	}
 	j.mu.Lock()
 	j.pipes = append(j.pipes, p)
 	j.mu.Unlock()
@@ -115,15 +125,7 @@ func (j *journal) endLine(p *pipe) {
 // before it answered is in the pipes by then.
 func (j *journal) drain() {
 	for _, p := range j.pipes {
-		_ = p.raw.Control(func(fd uintptr) {
-			for total := 0; total < 256<<10; { // a pipe holds 64 KB; a process may write on
-				n := j.read(p, fd)
-				if n <= 0 {
-					break
-				}
-				total += n
-			}
-		})
+		_ = p.raw.Control(p.drain)
 		j.endLine(p)
 	}
 }

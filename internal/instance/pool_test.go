@@ -408,6 +408,23 @@ func TestScaleOutAndLastUsedFirst(t *testing.T) {
 	}
 }
 
+// A process that works on after its answer neither holds up the next event nor is
+// lost; one that never comes back is ended at its timeout.
+func TestInstanceThatLingers(t *testing.T) {
+	p, _ := newPool(t)
+	a := decode[identity](t, first(do(t, p, probe(), `{"mode":"linger","n":500}`)))
+	b := decode[identity](t, first(do(t, p, probe(), `{"mode":"identity"}`)))
+	if a.Pid == b.Pid {
+		t.Errorf("the event waited for process %d", a.Pid)
+	}
+	wait(t, "both to be idle", func() bool { p.mu.Lock(); defer p.mu.Unlock(); return len(p.idle["probe"]) == 2 })
+	short := probe()
+	short.ID, short.Timeout = "short", 300*time.Millisecond
+	do(t, p, short, `{"mode":"linger","n":60000}`)
+	do(t, p, short, `{}`)
+	wait(t, "the stuck one to be ended", func() bool { p.mu.Lock(); defer p.mu.Unlock(); return len(p.all) == 3 })
+}
+
 func TestCallerLeaves(t *testing.T) {
 	for _, warm := range []bool{false, true} {
 		t.Run(fmt.Sprint("warm ", warm), func(t *testing.T) {

@@ -104,6 +104,8 @@ func handle(ctx context.Context, raw json.RawMessage) (any, error) {
 		}
 		time.Sleep(time.Minute)
 		return len(hold), nil
+	case "linger": // after the answer, before the next event
+		return lingering{strings.NewReader(fmt.Sprintf(`{"pid":%d}`, os.Getpid())), e.N}, nil
 	case "log":
 		fmt.Print("out one\nout two\n")
 		fmt.Fprintln(os.Stderr, "err one")
@@ -114,4 +116,15 @@ func handle(ctx context.Context, raw json.RawMessage) (any, error) {
 		return nil, nil
 	}
 	return raw, nil
+}
+
+// lingering takes its time to close.
+type lingering struct {
+	*strings.Reader
+	ms int
+}
+
+func (l lingering) Close() error {
+	time.Sleep(time.Duration(l.ms) * time.Millisecond)
+	return nil
 }
