@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 
 	"github.com/dropstack/dropstack/internal/build"
@@ -40,7 +41,11 @@ func Prepare(ctx context.Context, path string, o PackageOptions) (*Package, erro
 	if err != nil {
 		return nil, err
 	}
-	built, err := build.Build(ctx, svc, build.Options{OutDir: o.OutDir, Progress: o.Progress})
+	built, err := build.Build(ctx, svc, build.Options{OutDir: o.OutDir, Progress: func(e build.Event) {
+		if e.Step == build.StepBuild && e.Took > 0 {
+			o.Progress(fmt.Sprintf("built %s in %.1fs", svc.Name, e.Took.Seconds()))
+		}
+	}})
 	if err != nil {
 		return nil, err
 	}

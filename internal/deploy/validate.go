@@ -90,14 +90,14 @@ func (d *Deployer) unpack(ctx context.Context, sha string) error {
 	if err != nil {
 		return fault.Errorf(fault.Unavailable, "artifact %s: %w", sha, err)
 	}
-	defer func() { _ = os.Remove(tmp.Name()) }()
+	defer func() { _ = errors.Join(tmp.Close(), os.Remove(tmp.Name())) }() // a copy only
 	sum := sha256.New()
-	_, err = io.Copy(io.MultiWriter(tmp, sum), body)
-	if err = errors.Join(err, tmp.Close()); err != nil {
+	size, err := io.Copy(io.MultiWriter(tmp, sum), body)
+	if err != nil {
 		return fault.Errorf(fault.Unavailable, "artifact %s: %w", sha, err)
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); got != sha {
 		return fault.Errorf(fault.Invalid, "artifact %s arrived as %s; upload it again", sha, got)
 	}
-	return build.Unpack(tmp.Name(), dir)
+	return build.Unpack(tmp, size, dir, build.MaxUnpacked)
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/iam"
-	"github.com/dropstack/dropstack/internal/instance"
+	"github.com/dropstack/dropstack/internal/sandbox"
 )
 
 // Platform is what a running platform tells whoever started it.
@@ -35,7 +35,7 @@ func newPlatform(cfg Config, r *rooms, at api.Endpoints) (*Platform, error) {
 		return nil, err
 	}
 	return &Platform{
-		Dir: cfg.Dir, Endpoints: at, Admin: r.keys.Admin(), UploadToken: token, Isolation: instance.Isolation(), rooms: r,
+		Dir: cfg.Dir, Endpoints: at, Admin: r.keys.Admin(), UploadToken: token, Isolation: sandbox.Level, rooms: r,
 	}, nil
 }
 

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -43,6 +46,10 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
+	// temporary directories of instances that a crash left behind
+	if err := os.RemoveAll(filepath.Join(cfg.Dir, "instances")); err != nil {
+		return err
+	}
 	if err := mkdirs(cfg.Dir, "artifacts", "mounts", "instances"); err != nil {
 		return err
 	}
@@ -69,10 +76,14 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, rooms.logs.Close()) }() // after the pool, whose instances write to it
-	defer func() { err = errors.Join(err, rooms.pool.Close()) }() // after the drain, before the engines
+	defer func() { err = errors.Join(err, rooms.logs.Close()) }()   // after the pool, whose instances write to it
+	defer func() { err = errors.Join(err, rooms.topics.Close()) }() // its appenders
+	defer func() { err = errors.Join(err, rooms.pool.Close()) }()   // after the drain, before the engines
 	notifications = rooms.notifications
 	if err := rooms.deployer.Load(ctx); err != nil {
+		return err
+	}
+	if err := rooms.topics.Prune(ctx, slices.Collect(maps.Keys(rooms.deployer.List()))); err != nil {
 		return err
 	}
 	if err := writeEndpoints(cfg.Dir, ls.endpoints); err != nil {
@@ -148,9 +159,17 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Keys
 		Streams: eng.Streams, Deliver: r.invoker, Log: cfg.Log, Endpoint: at.AWS,
 		NewAppender: func(stream string) topic.Appender { return engine.NewAppender(eng.Streams, stream) },
 	}
+	r.invoker.Publish = func(ctx context.Context, topicARN string, body []byte, attributes map[string]string) error {
+		in := topic.PublishInput{TopicArn: topicARN, Message: string(body), Attributes: map[string]topic.Attribute{}}
+		for name, value := range attributes {
+			in.Attributes[name] = topic.Attribute{Type: "String", Value: value}
+		}
+		_, err := r.topics.Publish(ctx, in)
+		return err
+	}
 	r.schedules = &schedule.Scheduler{Streams: eng.Streams, Enqueue: r.invoker, Region: cfg.Region, Log: cfg.Log}
 	r.notifications = &bucket.Notifications{Invoker: r.invoker, Region: cfg.Region, Log: cfg.Log}
-	r.gateway = &gateway.Gateway{Invoker: r.invoker, Region: cfg.Region, Log: cfg.Log}
+	r.gateway = &gateway.Gateway{Invoker: r.invoker, Log: cfg.Log}
 	r.edge = &edge.Server{Origins: r.gateway, Objects: eng.Objects, Log: cfg.Log}
 	r.deployer = &deploy.Deployer{
 		Streams: eng.Streams, Objects: eng.Objects, Artifacts: filepath.Join(cfg.Dir, "artifacts"), Log: cfg.Log,
