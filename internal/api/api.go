@@ -142,6 +142,10 @@ func writeJSON(w http.ResponseWriter, status int, v any) error {
 // fail answers an error in the words of the service's protocol. What is internal
 // goes to the log with the request's id, and to the caller as that id alone.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, service, id string, err error) {
+	if service == "sns" {
+		s.SNS.fail(w, r.URL.Path, id, err)
+		return
+	}
 	kind, code, message := fault.KindOf(err), fault.CodeOf(err), err.Error()
 	if kind == fault.Internal {
 		s.Log.Error("call failed", "service", service, "target", r.Header.Get("X-Amz-Target"), "path", r.URL.Path, "request", id, "err", err)
@@ -149,10 +153,6 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, service, id string
 	}
 	if code == "" {
 		code = codes[kind]
-	}
-	if service == "sns" {
-		writeQueryError(w, statuses[kind], code, message, id)
-		return
 	}
 	w.Header().Set("X-Amzn-ErrorType", code)
 	_ = writeJSON(w, statuses[kind], map[string]string{"__type": code, "message": message, "Message": message})

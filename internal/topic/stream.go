@@ -74,7 +74,7 @@ func (t *Topics) ensureConsumer(ctx context.Context, sub Subscription, have map[
 		AckPolicy:     jetstream.AckExplicitPolicy,
 		AckWait:       10 * time.Second, // the deliverer's heartbeats extend it
 		MaxDeliver:    -1,               // the deliverer counts attempts and keeps dead letters
-		MaxAckPending: 1000,
+		MaxAckPending: 100_000,          // messages that wait for a retry count too
 		Metadata:      map[string]string{metaOwner: sub.Stack, metaSubscription: sub.ARN},
 	})
 	if err != nil {
