@@ -46,6 +46,7 @@ func newSample() *sample {
 			{Code: "File001", Type: "file", Title: "quarterly-numbers-final-v2.xlsx", Media: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", Size: 482_113, Privacy: "PUBLIC", CreatedAt: at(50 * time.Hour), Views: 6, ExpiresAt: &soon},
 			{Code: "Image02", Type: "image", Title: "Evening over the strait.png", Media: "image/png", Size: 2_200_034, Privacy: "PUBLIC", CreatedAt: at(80 * time.Hour), Views: 77, Width: 1000, Height: 1400, Thumbnail: true},
 			{Code: "Locked1", Type: "file", Title: "contract-signed.pdf", Media: "application/pdf", Size: 1_204_000, Privacy: "PUBLIC", HasPassword: true, CreatedAt: at(100 * time.Hour), Views: 2},
+			{Code: "Locked2", Type: "link", Title: "example.com/internal", Content: "https://example.com/internal", Privacy: "PUBLIC", HasPassword: true, CreatedAt: at(120 * time.Hour), Views: 5},
 			{Code: "Plain01", Type: "note", Variant: "plain", Title: "Wi-Fi at the office", Media: "text/plain", Size: 61, Privacy: "PUBLIC", CreatedAt: at(200 * time.Hour), Views: 19},
 			{Code: "OneTimeDrop00001", Type: "note", Variant: "plain", Title: "Recovery codes", Media: "text/plain", Size: 84, Privacy: "OBSCURE", CreatedAt: at(300 * time.Hour), MaxViews: 3, Views: 1},
 			{Code: "Image03", Type: "image", Title: "IMG_2041.HEIC", Media: "image/heic", Size: 3_100_000, Privacy: "PUBLIC", CreatedAt: at(900 * time.Hour), Views: 4, Width: 1600, Height: 1000, Thumbnail: true},

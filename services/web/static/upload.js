@@ -76,6 +76,7 @@ function add(item) {
   const el = document.getElementById("row").content.firstElementChild.cloneNode(true);
   item.el = el;
   el.querySelector(".row-name").textContent = item.name;
+  el.querySelector("progress").setAttribute("aria-label", "Upload of " + item.name);
   face(item, el.querySelector(".row-thumb"));
   document.getElementById("queue-section").hidden = false;
   list.prepend(el);
@@ -116,7 +117,11 @@ function cancel(item) {
   next();
 }
 
-const note = (item, ...parts) => item.el.querySelector(".row-note").replaceChildren(...parts);
+function note(item, ...parts) {
+  const el = item.el.querySelector(".row-note");
+  el.setAttribute("aria-live", item.moving ? "off" : "polite"); // nobody wants every percent read out
+  el.replaceChildren(...parts);
+}
 
 function buttons(item, ...pairs) {
   item.el.querySelector(".row-actions").replaceChildren(...pairs.map(([text, run, cls]) => {
@@ -148,11 +153,12 @@ function start(item) {
   if (!("owner" in form.dataset) && token.value.trim()) xhr.setRequestHeader("Authorization", "Bearer " + token.value.trim());
   const pace = meter();
   xhr.upload.addEventListener("progress", (e) => progress(item, pace, e));
-  xhr.upload.addEventListener("load", () => { if (item.size > 0) note(item, "Sent. Waiting for the link…"); });
+  xhr.upload.addEventListener("load", () => { item.moving = false; if (item.size > 0) note(item, "Sent. Waiting for the link…"); });
   xhr.addEventListener("load", () => answered(item, xhr));
   xhr.addEventListener("error", () => failed(item, navigator.onLine ? "The connection broke off." : "You are offline."));
   xhr.addEventListener("loadend", () => { running--; next(); });
   note(item, "Starting…");
+  item.moving = true;
   xhr.send(p.body);
 }
 
@@ -172,7 +178,7 @@ function progress(item, pace, e) {
   if (!e.lengthComputable) return;
   item.el.querySelector("progress").value = e.loaded / e.total;
   const speed = pace(e.loaded);
-  let text = `${Math.floor((e.loaded / e.total) * 100)} % of ${size(e.total)}`;
+  let text = `${Math.floor((e.loaded / e.total) * 100)}\u00a0% of ${size(e.total)}`;
   if (speed > 0) text += ` · ${size(speed)}/s · ${left((e.total - e.loaded) / speed)}`;
   note(item, text);
 }
@@ -181,11 +187,11 @@ function size(n) {
   const units = ["B", "kB", "MB", "GB", "TB"];
   let i = 0;
   for (; n >= 999.5 && i < units.length - 1; i++) n /= 1000;
-  return `${i && n < 9.95 ? n.toFixed(1) : Math.round(n)} ${units[i]}`;
+  return `${i && n < 9.95 ? n.toFixed(1) : Math.round(n)}\u00a0${units[i]}`;
 }
 
 function left(s) {
-  if (s < 60) return `${Math.max(1, Math.round(s))} s left`;
+  if (s < 60) return `${Math.max(1, Math.round(s))}\u00a0s left`;
   if (s < 5400) return `${Math.round(s / 60)} min left`;
   return `${(s / 3600).toFixed(1)} h left`;
 }
@@ -207,6 +213,7 @@ function answered(item, xhr) {
 }
 
 async function done(item, reply) {
+  item.moving = false;
   item.el.classList.add("over");
   const a = Object.assign(document.createElement("a"), { href: reply.shortlink, textContent: reply.shortlink.replace(/^https?:\/\//, "") });
   note(item, a);
@@ -215,6 +222,7 @@ async function done(item, reply) {
 }
 
 function failed(item, why) {
+  item.moving = false;
   item.el.classList.add("failed", "over");
   note(item, why);
   buttons(item, ["Try again", () => queue(item)], ["Dismiss", () => item.el.remove()]);
