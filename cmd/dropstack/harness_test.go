@@ -74,6 +74,9 @@ func post(ctx context.Context, method, url, contentType string, body io.Reader) 
 	return strings.TrimSpace(string(doc)), nil
 }
 
+// visitor is the tests' client; it follows no redirect.
+var visitor = testkit.Client()
+
 // get fetches a URL without following redirects.
 func get(ctx context.Context, url string, header ...string) (status int, h http.Header, body []byte, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
@@ -83,8 +86,7 @@ func get(ctx context.Context, url string, header ...string) (status int, h http.
 	for i := 0; i+1 < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
-	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	resp, err := client.Do(req)
+	resp, err := visitor.Do(req)
 	if err != nil {
 		return 0, nil, nil, err
 	}

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/dropstack/dropstack/internal/testkit"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -89,8 +88,7 @@ func fetch(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		req.Header.Set(k, v)
 	}
-	client := http.Client{Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	resp, err := client.Do(req)
+	resp, err := testkit.Client().Do(req)
 	ts.Check(err)
 	defer resp.Body.Close()
 	doc, err := io.ReadAll(resp.Body)
