@@ -116,7 +116,9 @@ func (r *reader) service(root *node) {
 	}, effects{"layers": "functions would miss the files in them; put them into the package", "stepFunctions": "no state machine would run"})
 	r.name(root, service)
 	r.stage(root, provider)
-	r.provider(root, provider)
+	if r.provider(root, provider); r.elsewhere {
+		return // the rest is another provider's, and would only seem wrong
+	}
 	if pack != nil {
 		r.svc.Package = r.pack(pack, "package")
 	}
@@ -220,6 +222,7 @@ func (r *reader) provider(root, n *node) {
 	r.object(n, "provider", keys{
 		"name": func(v *node) {
 			if named = true; r.str(v, "provider.name") != "aws" {
+				r.elsewhere = true
 				r.fail(v.pos, "provider.name must be aws, not %s", v.text)
 			}
 		},
@@ -249,7 +252,9 @@ func (r *reader) provider(root, n *node) {
 
 func (r *reader) region(provider *node) {
 	if region, ok := r.vars.source.opts.opt("region"); ok {
-		r.svc.Region = region
+		if r.svc.Region = region; !regionName.MatchString(region) {
+			r.fail(provider.pos, "--region %q is not the name of a region, such as us-east-1", region)
+		}
 	} else if v := r.vars.resolve(provider.get("region")); v != nil && v.kind != null && v.kind != broken {
 		if r.svc.Region = strings.TrimSpace(r.str(v, "provider.region")); !regionName.MatchString(r.svc.Region) {
 			r.fail(v.pos, "provider.region %q is not the name of a region, such as us-east-1", r.svc.Region)
