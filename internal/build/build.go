@@ -59,6 +59,11 @@ const (
 // Build makes the artifacts of a service's functions, by function key. What the
 // author has to mend is fault.Invalid and begins with file:line.
 func Build(ctx context.Context, svc *spec.Service, o Options) (map[string]Artifact, error) {
+	out, err := filepath.Abs(o.OutDir) // go build runs in another directory
+	if err != nil {
+		return nil, err
+	}
+	o.OutDir = out
 	if err := os.MkdirAll(o.OutDir, 0o755); err != nil {
 		return nil, fmt.Errorf("make the directory for artifacts: %w", err)
 	}
@@ -68,7 +73,7 @@ func Build(ctx context.Context, svc *spec.Service, o Options) (map[string]Artifa
 	}
 	defer os.RemoveAll(work) // a leftover is swept with the directory
 	b := &builder{Options: o, svc: svc, work: work, binaries: map[string]string{}, zips: map[string]Artifact{}}
-	out := map[string]Artifact{}
+	artifacts := map[string]Artifact{}
 	var problems []error
 	for i := range svc.Functions {
 		fn := &svc.Functions[i]
@@ -82,12 +87,12 @@ func Build(ctx context.Context, svc *spec.Service, o Options) (map[string]Artifa
 		if err != nil && !slices.Contains(problems, err) {
 			problems = append(problems, err)
 		}
-		out[fn.Key] = a
+		artifacts[fn.Key] = a
 	}
 	if len(problems) > 0 {
 		return nil, fault.Errorf(fault.Invalid, "%w", errors.Join(problems...))
 	}
-	return out, nil
+	return artifacts, nil
 }
 
 type builder struct {

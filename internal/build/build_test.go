@@ -183,32 +183,58 @@ func TestSameSourcesSameArtifact(t *testing.T) {
 
 func TestWhatTheAuthorHasToMend(t *testing.T) {
 	for _, c := range []struct{ name, functions, files, want string }{
-		{"compile error", "functions: {f: {handler: a}, g: {handler: b}}", module + "-- main.go --\npackage main\n\nfunc main() { undefined() }\n",
-			"serverless.yml:3: function f does not build:\n# example.test/svc\n./main.go:3:15: undefined: undefined"},
-		{"syntax error elsewhere", "functions:\n  f:\n    handler: cmd/f", module + "-- cmd/f/main.go --\npackage main\n\nfunc main() {\n",
-			"serverless.yml:4: function f does not build:\n# example.test/svc/cmd/f\ncmd/f/main.go:4:1: syntax error: unexpected EOF, exp"},
-		{"no Go files", "functions:\n  f:\n    handler: f", "-- readme --\n",
-			`serverless.yml:5: handler "f" of function f names no directory or .go file in the service's directory: the service's directory has no Go files for linux/`},
-		{"not a main package", "functions:\n  f:\n    handler: lib", module + "-- lib/lib.go --\npackage lib\n",
-			`serverless.yml:5: handler "lib" of function f: lib holds package lib; a function is a package main`},
-		{"nothing at the path", "functions:\n  f:\n    handler: cmd/typo", module + sources,
-			`serverless.yml:5: handler "cmd/typo" of function f names no directory or .go file in the service's directory: a handler with a slash is a path, and nothing is there`},
-		{"out of the directory", "functions:\n  f:\n    handler: ../other", module + sources,
-			`serverless.yml:5: handler "../other" of function f points out of the service's directory`},
-		{"a file that is no program", "functions:\n  f:\n    handler: run.sh", "-- run.sh --\n#!/bin/sh\n",
-			`serverless.yml:5: handler "run.sh" of function f is a file, but no Linux executable; name the directory of its main package`},
-		{"only tests", "functions:\n  f:\n    handler: .", module + "-- a_test.go --\npackage main\n",
-			`serverless.yml:5: handler "." of function f: the service's directory has no Go files for linux/`},
-		{"go1.x without a file name", "functions:\n  f:\n    handler: .\n    runtime: go1.x", module + sources,
-			`serverless.yml:5: function f: runtime go1.x starts the file that the handler names, and "." cannot be one; use provided.al2023`},
-		{"broken pattern", "functions: {f: {handler: f}}\npackage:\n  patterns: [\"{a\"]", module + sources,
-			`serverless.yml:5: package: pattern "{a" cannot be read: `},
-		{"pattern for the program", "functions: {f: {handler: f}}\npackage:\n  patterns: [boot*]", module + sources + "-- bootstrap --\n",
-			"serverless.yml:5: package: the patterns choose the file bootstrap, which is what the function's program is called"},
-		{"missing artifact", "functions: {f: {handler: f}}\npackage: {artifact: none.zip}", "",
-			"serverless.yml:4: package.artifact of function f: open "},
-		{"artifact that is no zip", "functions:\n  f:\n    handler: f\n    package:\n      artifact: a.zip", "-- a.zip --\nnot a zip\n",
-			"serverless.yml:7: package.artifact a.zip is not a zip file: "},
+		{
+			"compile error", "functions: {f: {handler: a}, g: {handler: b}}", module + "-- main.go --\npackage main\n\nfunc main() { undefined() }\n",
+			"serverless.yml:3: function f does not build:\n# example.test/svc\n./main.go:3:15: undefined: undefined",
+		},
+		{
+			"syntax error elsewhere", "functions:\n  f:\n    handler: cmd/f", module + "-- cmd/f/main.go --\npackage main\n\nfunc main() {\n",
+			"serverless.yml:4: function f does not build:\n# example.test/svc/cmd/f\ncmd/f/main.go:4:1: syntax error: unexpected EOF, exp",
+		},
+		{
+			"no Go files", "functions:\n  f:\n    handler: f", "-- readme --\n",
+			`serverless.yml:5: handler "f" of function f names no directory or .go file in the service's directory: the service's directory has no Go files for linux/`,
+		},
+		{
+			"not a main package", "functions:\n  f:\n    handler: lib", module + "-- lib/lib.go --\npackage lib\n",
+			`serverless.yml:5: handler "lib" of function f: lib holds package lib; a function is a package main`,
+		},
+		{
+			"nothing at the path", "functions:\n  f:\n    handler: cmd/typo", module + sources,
+			`serverless.yml:5: handler "cmd/typo" of function f names no directory or .go file in the service's directory: a handler with a slash is a path, and nothing is there`,
+		},
+		{
+			"out of the directory", "functions:\n  f:\n    handler: ../other", module + sources,
+			`serverless.yml:5: handler "../other" of function f points out of the service's directory`,
+		},
+		{
+			"a file that is no program", "functions:\n  f:\n    handler: run.sh", "-- run.sh --\n#!/bin/sh\n",
+			`serverless.yml:5: handler "run.sh" of function f is a file, but no Linux executable; name the directory of its main package`,
+		},
+		{
+			"only tests", "functions:\n  f:\n    handler: .", module + "-- a_test.go --\npackage main\n",
+			`serverless.yml:5: handler "." of function f: the service's directory has no Go files for linux/`,
+		},
+		{
+			"go1.x without a file name", "functions:\n  f:\n    handler: .\n    runtime: go1.x", module + sources,
+			`serverless.yml:5: function f: runtime go1.x starts the file that the handler names, and "." cannot be one; use provided.al2023`,
+		},
+		{
+			"broken pattern", "functions: {f: {handler: f}}\npackage:\n  patterns: [\"{a\"]", module + sources,
+			`serverless.yml:5: package: pattern "{a" cannot be read: `,
+		},
+		{
+			"pattern for the program", "functions: {f: {handler: f}}\npackage:\n  patterns: [boot*]", module + sources + "-- bootstrap --\n",
+			"serverless.yml:5: package: the patterns choose the file bootstrap, which is what the function's program is called",
+		},
+		{
+			"missing artifact", "functions: {f: {handler: f}}\npackage: {artifact: none.zip}", "",
+			"serverless.yml:4: package.artifact of function f: open ",
+		},
+		{
+			"artifact that is no zip", "functions:\n  f:\n    handler: f\n    package:\n      artifact: a.zip", "-- a.zip --\nnot a zip\n",
+			"serverless.yml:7: package.artifact a.zip is not a zip file: ",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			svc := service(t, config(c.functions)+c.files)

@@ -81,8 +81,10 @@ func TestUnpack(t *testing.T) {
 	if err := build.Unpack(bytes.NewReader(data), int64(len(data)), dir, 5); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"drwxr-xr-x .", "-rwxr-xr-x bootstrap", "drwxr-xr-x deep", "drwxr-xr-x deep/er", "-rw-r--r-- deep/er/b",
-		"link gone -> nowhere", "drwxr-xr-x lib", "-rw-r--r-- lib/a.txt", "link lib/link -> ../deep/er"}
+	want := []string{
+		"drwxr-xr-x .", "-rwxr-xr-x bootstrap", "drwxr-xr-x deep", "drwxr-xr-x deep/er", "-rw-r--r-- deep/er/b",
+		"link gone -> nowhere", "drwxr-xr-x lib", "-rw-r--r-- lib/a.txt", "link lib/link -> ../deep/er",
+	}
 	if diff := cmp.Diff(want, tree(t, dir)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}

@@ -25,7 +25,7 @@ func FuzzNext(f *testing.F) {
 		if err != nil {
 			return
 		}
-		at := time.Unix(unix%(8e9), 0).UTC()
+		at := time.Unix(unix%8e9, 0).UTC()
 		next, ok := e.Next(time.Unix(1700000000, 0), at)
 		if !ok {
 			return

@@ -48,19 +48,23 @@ func (p *plan) update(stacks map[string][]entry, now time.Time) {
 }
 
 // due returns the schedules to fire now, in the order of their rules. Ticks that
-// are too late are passed over.
-func (p *plan) due(now time.Time) (due []*pending) {
+// are too late are passed over; of each schedule the first such tick is in missed.
+func (p *plan) due(now time.Time) (due []*pending, missed map[string]time.Time) {
 	now = now.Round(0)
 	for _, rule := range slices.Sorted(maps.Keys(p.pending)) {
 		d := p.pending[rule]
 		if !d.never && d.tick.Before(now.Add(-late)) {
+			if missed == nil {
+				missed = map[string]time.Time{}
+			}
+			missed[rule] = d.tick
 			d.advance(now.Add(-late - 1))
 		}
 		if !d.never && !d.wake.After(now) {
 			due = append(due, d)
 		}
 	}
-	return due
+	return due, missed
 }
 
 // sleep is the time until something is due, at most a nap.

@@ -175,7 +175,11 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		stacks, changed := s.snapshot()
 		p.update(stacks, time.Now())
-		for _, d := range p.due(time.Now()) {
+		due, missed := p.due(time.Now())
+		for rule, tick := range missed {
+			s.Log.Warn("ticks missed", "schedule", rule, "from", tick)
+		}
+		for _, d := range due {
 			s.fire(ctx, d)
 		}
 		select {

@@ -10,8 +10,13 @@ import (
 	"github.com/dropstack/dropstack/internal/arn"
 )
 
-// event reads one item of a function's events: a map of one key, the kind.
+// event reads one item of a function's events: a map of one key, the kind. Kinds
+// that need no details, all of them foreign to us, are also a mere word.
 func (r *reader) event(fn *Function, n *node) {
+	if n.kind == text {
+		r.foreign(fn, n.text, n.pos)
+		return
+	}
 	if n.kind != object || len(n.fields) != 1 {
 		r.fail(n.pos, `an event is a map with one key, its kind, such as "- httpApi: GET /drops"`)
 		return
@@ -35,7 +40,7 @@ func (r *reader) event(fn *Function, n *node) {
 	case "s3":
 		e.S3 = r.s3(v, what)
 	default:
-		r.warn(f.pos, "events of kind %s are not supported: function %s will not be called by it", f.key, fn.Key)
+		r.foreign(fn, f.key, f.pos)
 		return
 	}
 	if e.HTTP != nil || e.HTTPAPI != nil || e.SNS != nil || e.Schedule != nil || e.S3 != nil {
@@ -43,11 +48,16 @@ func (r *reader) event(fn *Function, n *node) {
 	}
 }
 
+func (r *reader) foreign(fn *Function, kind string, pos Pos) {
+	r.warn(pos, "events of kind %s are not supported: function %s will not be called by them", kind, fn.Key)
+}
+
 var methods = []string{"ANY", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 // http reads an event of a REST API.
 func (r *reader) http(n *node, what string) *HTTPEvent {
 	const unchecked = "requests would reach the function unchecked; check them in the function"
+	const unmapped = "requests would not be mapped; use lambda-proxy"
 	var method, path, cors *node
 	if n.kind == text {
 		method, path = route(n)
@@ -59,8 +69,13 @@ func (r *reader) http(n *node, what string) *HTTPEvent {
 					r.fail(v.pos, "%s.integration %q is not supported yet: the function would get another event; use lambda-proxy", what, v.text)
 				}
 			},
+			"request": func(v *node) { // parameters alone check nothing, with lambda-proxy
+				r.object(v, what+".request", keys{"parameters": nil}, effects{
+					"schemas": unchecked, "schema": unchecked, "template": unmapped, "passThrough": unmapped, "contentHandling": unmapped, "uri": unmapped,
+				})
+			},
 		}, effects{
-			"authorizer": unchecked, "private": unchecked, "request": "requests would reach the function unchecked and unmapped; do both in the function",
+			"authorizer": unchecked, "private": unchecked,
 			"response": "responses would not be mapped; use lambda-proxy", "async": "the caller would wait for the function; remove the key",
 		})
 	}
@@ -270,7 +285,7 @@ func (r *reader) input(n *node, what string) string {
 		}
 		return string(quoted)
 	}
-	data, err := json.Marshal(r.plainValue(n, 0))
+	data, err := json.Marshal(r.plainValue(n))
 	if err != nil {
 		r.fail(n.pos, "%s cannot be written as JSON: %v", what, err)
 	}
@@ -278,9 +293,8 @@ func (r *reader) input(n *node, what string) string {
 }
 
 // plainValue turns a node into what encoding/json takes.
-func (r *reader) plainValue(n *node, depth int) any {
-	if n = r.vars.resolve(n); depth > maxDepth {
-		r.fail(n.pos, "nested more than %d deep", maxDepth)
+func (r *reader) plainValue(n *node) any {
+	if n = r.vars.resolve(n); !r.spend(n) {
 		return nil
 	}
 	switch n.kind {
@@ -296,13 +310,13 @@ func (r *reader) plainValue(n *node, depth int) any {
 	case list:
 		out := []any{}
 		for _, item := range n.items {
-			out = append(out, r.plainValue(item, depth+1))
+			out = append(out, r.plainValue(item))
 		}
 		return out
 	case object:
 		out := map[string]any{}
 		for _, f := range n.fields {
-			out[f.key] = r.plainValue(f.value, depth+1)
+			out[f.key] = r.plainValue(f.value)
 		}
 		return out
 	}

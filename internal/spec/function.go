@@ -95,7 +95,7 @@ func (r *reader) function(f field) Function {
 			}
 		},
 		"runtime":     func(v *node) { runtime = v },
-		"description": func(v *node) { fn.Description = r.str(v, what+".description") },
+		"description": func(v *node) { fn.Description = r.value(v, what+".description") },
 		"memorySize":  func(v *node) { fn.MemoryMB = r.memory(v, what+".memorySize") },
 		"timeout":     func(v *node) { fn.TimeoutSeconds = r.timeout(v, what+".timeout") },
 		"reservedConcurrency": func(v *node) {
@@ -109,7 +109,7 @@ func (r *reader) function(f field) Function {
 	}, functionEffects)
 	fn.Runtime = r.runtime(runtime, fn)
 	fn.Environment = r.environment(env, fn, what+".environment")
-	if h := r.vars.resolve(f.value.get("handler")); fn.Handler == "" && (h == nil || h.kind == null || h.kind == text) {
+	if h := r.vars.resolve(f.value.get("handler")); fn.Handler == "" && f.value.get("image") == nil && (h == nil || h.kind == null || h.kind == text) {
 		r.fail(f.pos, "%s.handler is missing; for Go it names the directory of the main package", what)
 	}
 	if events != nil {

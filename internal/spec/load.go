@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
 
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/fault"
@@ -106,17 +105,22 @@ func (r *reader) service(root *node) {
 		r.fail(root.pos, "a service description is a map with the keys service, provider and functions")
 		return
 	}
-	var service, provider, resources, functions, custom, pack, params *node
+	// Everything else may be made of the stage and the region.
+	provider := r.vars.resolve(root.get("provider"))
+	r.stage(root, provider)
+	r.region(root, provider)
+	var service, resources, functions, custom, pack, params *node
 	set := func(into **node) func(*node) { return func(n *node) { *into = n } }
 	r.object(root, "", keys{
-		"service": set(&service), "provider": set(&provider), "functions": set(&functions),
+		"service": set(&service), "provider": nil, "functions": set(&functions),
 		"resources": set(&resources), "custom": set(&custom), "package": set(&pack), "params": set(&params),
 		"frameworkVersion": nil, "configValidationMode": nil, "variablesResolutionMode": nil, "deprecationNotificationMode": nil,
 		"plugins": r.plugins,
 	}, effects{"layers": "functions would miss the files in them; put them into the package", "stepFunctions": "no state machine would run"})
 	r.name(root, service)
-	r.stage(root, provider)
-	r.provider(root, provider)
+	if r.provider(root, provider); r.elsewhere {
+		return // the rest is another provider's, and would only seem wrong
+	}
 	if pack != nil {
 		r.svc.Package = r.pack(pack, "package")
 	}
@@ -206,7 +210,7 @@ const (
 )
 
 func (r *reader) provider(root, n *node) {
-	if n == nil {
+	if n == nil || n.kind == null {
 		r.missing(root, "provider", `write "provider: {name: aws, runtime: provided.al2023}"`)
 		return
 	}
@@ -214,12 +218,11 @@ func (r *reader) provider(root, n *node) {
 		n = &node{pos: n.pos, kind: object, fields: []field{{"name", n.pos, n}}}
 	}
 	r.defaults = defaults{memory: 1024, timeout: 6}
-	r.svc.Region = arn.Region
-	r.region(n)
 	named := false
 	r.object(n, "provider", keys{
 		"name": func(v *node) {
 			if named = true; r.str(v, "provider.name") != "aws" {
+				r.elsewhere = true
 				r.fail(v.pos, "provider.name must be aws, not %s", v.text)
 			}
 		},
@@ -247,13 +250,20 @@ func (r *reader) provider(root, n *node) {
 	}
 }
 
-func (r *reader) region(provider *node) {
-	if region, ok := r.vars.source.opts.opt("region"); ok {
-		r.svc.Region = region
-	} else if v := r.vars.resolve(provider.get("region")); v != nil && v.kind != null && v.kind != broken {
-		if r.svc.Region = strings.TrimSpace(r.str(v, "provider.region")); !regionName.MatchString(r.svc.Region) {
-			r.fail(v.pos, "provider.region %q is not the name of a region, such as us-east-1", r.svc.Region)
+// region settles the region: --region, then provider.region, then arn.Region.
+func (r *reader) region(root, provider *node) {
+	r.svc.Region = arn.Region
+	pos, what := root.pos, "--region"
+	region, ok := r.vars.source.opts.opt("region")
+	if !ok && provider != nil && provider.kind == object {
+		if v := r.vars.resolve(provider.get("region")); v != nil && v.kind != null && v.kind != broken {
+			region, pos, what, ok = r.str(v, "provider.region"), v.pos, "provider.region", true
 		}
+	}
+	if ok && !regionName.MatchString(region) {
+		r.fail(pos, "%s %q is not the name of a region, such as us-east-1", what, region)
+	} else if ok {
+		r.svc.Region = region
 	}
 	r.vars.source.region = r.svc.Region
 }

@@ -32,13 +32,26 @@ func (e *Error) Unwrap() error {
 
 // reader turns nodes into values and collects what is wrong on the way.
 type reader struct {
-	vars     *variables
-	problems []Problem
-	warnings []Problem
-	svc      *Service
-	names    map[string]resource // by logical id, for Ref and Fn::GetAtt
-	env      *node               // provider.environment
-	defaults defaults
+	vars      *variables
+	problems  []Problem
+	warnings  []Problem
+	svc       *Service
+	names     map[string]resource // by logical id, for Ref and Fn::GetAtt
+	env       *node               // provider.environment
+	defaults  defaults
+	spent     int  // values made of other values
+	elsewhere bool // the provider is not aws
+}
+
+// maxSpent bounds what anchors that hold anchors can blow up to.
+const maxSpent = 100_000
+
+// spend counts one value; false when a file asks for too many.
+func (r *reader) spend(n *node) bool {
+	if r.spent++; r.spent == maxSpent+1 {
+		r.fail(n.pos, "anchors or variables make more than %d values", maxSpent)
+	}
+	return r.spent <= maxSpent
 }
 
 // defaults are the provider's, for functions that do not say otherwise.
@@ -72,7 +85,7 @@ func (r *reader) err() error {
 
 func byPlace(problems []Problem) []Problem {
 	slices.SortStableFunc(problems, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.Pos.File, b.Pos.File), cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Column, b.Pos.Column))
+		return cmp.Or(cmp.Compare(a.Pos.File, b.Pos.File), cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Column, b.Pos.Column), cmp.Compare(a.Message, b.Message))
 	})
 	return problems
 }

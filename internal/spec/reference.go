@@ -38,6 +38,9 @@ func (r *reader) value(n *node, what string) string {
 	if n = r.vars.resolve(n); n == nil || n.kind != object {
 		return r.str(n, what)
 	}
+	if !r.spend(n) {
+		return ""
+	}
 	if len(n.fields) != 1 {
 		r.fail(n.pos, "%s must be a string or one of Ref, Fn::GetAtt, Fn::Sub, Fn::Join", what)
 		return ""

@@ -13,7 +13,11 @@ var (
 // resources reads a CloudFormation fragment, or a list of fragments.
 func (r *reader) resources(n *node) {
 	if n.kind == list {
-		r.each(n, "resources", r.resources)
+		r.each(n, "resources", func(item *node) {
+			if r.is(item, object, "an item of resources") {
+				r.resources(item)
+			}
+		})
 		return
 	}
 	r.object(n, "resources", keys{
