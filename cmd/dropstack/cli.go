@@ -47,7 +47,7 @@ HTTP APIs, topics, schedules and buckets, in one process.
 	flags.StringVarP(&c.stage, "stage", "s", "", "stage (default: the service's own, else dev)")
 	flags.StringVar(&c.endpoint, "endpoint", "", "the platform's AWS endpoint (default: $AWS_ENDPOINT_URL, else the one that runs on the data directory)")
 	flags.StringVar(&c.profile, "profile", "", "profile of the AWS credentials file (default: the data directory's own key)")
-	flags.StringVar(&c.data, "data", server.DefaultDir(), "data directory")
+	flags.StringVar(&c.data, "data", server.DefaultDir(), "data directory ($DROPSTACK_DATA)")
 	flags.BoolVar(&c.json, "json", false, "print JSON, one value a line")
 	root.AddCommand(c.up(), c.deploy(), c.pack(), c.info(), c.invoke(), c.logs(), c.remove(), c.version())
 	for _, command := range root.Commands() {

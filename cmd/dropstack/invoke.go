@@ -77,7 +77,7 @@ func (c *cli) invoke() *cobra.Command {
 	}
 	f := command.Flags()
 	f.StringVarP(&name, "function", "f", "", "function: its key in serverless.yml or its full name")
-	f.StringVarP(&data, "data", "d", "", "the event, as JSON")
+	f.StringVarP(&data, "data", "d", "", "the event, as JSON (here the data directory is named by $DROPSTACK_DATA)")
 	f.StringVarP(&path, "path", "p", "", "file that holds the event")
 	f.StringVarP(&kind, "type", "t", "RequestResponse", "RequestResponse or Event")
 	f.BoolVarP(&log, "log", "l", false, "print the end of the function's log too")

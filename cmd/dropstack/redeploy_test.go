@@ -56,7 +56,7 @@ func TestRedeployUnderLoad(t *testing.T) {
 					return
 				}
 				requests.Add(1)
-				if err != nil || status != http.StatusOK || !strings.HasPrefix(string(body), `"version `) {
+				if err != nil || status != http.StatusOK || !strings.HasPrefix(string(body), "version ") {
 					failed.Add(1)
 					t.Errorf("got %d %q, %v", status, body, err)
 				}
@@ -67,14 +67,14 @@ func TestRedeployUnderLoad(t *testing.T) {
 		if code := deployVersion(fmt.Sprintf(greeter, version)); code != 0 {
 			t.Errorf("version %d: exit %d", version, code)
 		}
-		if _, _, body := mustGet(t, url); string(body) != fmt.Sprintf(`"version %d"`, version) {
+		if _, _, body := mustGet(t, url); string(body) != fmt.Sprintf("version %d", version) {
 			t.Errorf("right after deploying version %d: got %s", version, body)
 		}
 	}
 	if code := deployVersion("package main\n\nfunc main() { broken }\n"); code != exitWrongInput {
 		t.Errorf("a broken version: exit %d, want %d", code, exitWrongInput)
 	}
-	if _, _, body := mustGet(t, url); string(body) != `"version 4"` {
+	if _, _, body := mustGet(t, url); string(body) != "version 4" {
 		t.Errorf("after the broken version: got %s", body)
 	}
 	stop()

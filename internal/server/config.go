@@ -44,8 +44,11 @@ func (c *Config) check() error {
 }
 
 // DefaultDir is where data is kept unless somebody says otherwise:
-// $XDG_DATA_HOME/dropstack, for root /var/lib/dropstack.
+// $DROPSTACK_DATA, else $XDG_DATA_HOME/dropstack, for root /var/lib/dropstack.
 func DefaultDir() string {
+	if dir := os.Getenv("DROPSTACK_DATA"); dir != "" {
+		return dir
+	}
 	if dir := os.Getenv("XDG_DATA_HOME"); dir != "" {
 		return filepath.Join(dir, "dropstack")
 	}
