@@ -154,4 +154,3 @@ func saver(t *testing.T) http.Handler {
 		}
 	})
 }
-

@@ -133,7 +133,7 @@ func (o *Objects) close() error {
 
 // asRoot makes the owner of all buckets the one who asks.
 func (s *s3Server) asRoot(ctx context.Context) context.Context {
-	//nolint:revive,staticcheck // the backend looks for this key
+	//lint:ignore SA1029 the backend looks for this very key
 	return context.WithValue(ctx, "bucket-owner", s.root)
 }
 

@@ -13,8 +13,6 @@ import (
 	"github.com/dropstack/dropstack/internal/fault"
 )
 
-// latest is the one version there is yet.
-const latest = "$LATEST"
 
 var validName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,140}$`)
 

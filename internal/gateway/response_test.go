@@ -197,9 +197,6 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-//go:fix inline
-func ptr[T any](v T) *T { return new(v) }
-
 func TestTimeouts(t *testing.T) {
 	for _, c := range []struct {
 		api     gateway.API

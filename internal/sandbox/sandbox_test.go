@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -28,8 +29,7 @@ func TestMain(m *testing.M) {
 }
 
 func eat() {
-	var hold [][]byte
-	for {
+	for hold := [][]byte{}; ; runtime.KeepAlive(hold) {
 		b := make([]byte, 8<<20)
 		for i := range b {
 			b[i] = 1

@@ -112,12 +112,6 @@ func listen(flag, addr string) (net.Listener, error) {
 	return l, nil
 }
 
-// loopback reports whether l can be reached from this machine only.
-func loopback(l net.Listener) bool {
-	a, ok := l.Addr().(*net.TCPAddr)
-	return ok && a.IP.IsLoopback()
-}
-
 // mkdirs makes the directories that rooms expect below the data directory.
 // Functions run as users of their own and must be able to pass through.
 func mkdirs(dir string, names ...string) error {

@@ -1,12 +1,11 @@
 package sqlite_test
 
 import (
+	"database/sql"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"database/sql"
 
 	"github.com/dropstack/dropstack/services/drops/store"
 	"github.com/dropstack/dropstack/services/drops/store/sqlite"
