@@ -22,6 +22,10 @@ import (
 
 var event = []byte(`{"version":"2.0","routeKey":"ANY /","rawPath":"/","headers":{"host":"bench-dev.localhost","user-agent":"bench"},"requestContext":{"http":{"method":"GET","path":"/"}},"isBase64Encoded":false}`)
 
+func quiet() *slog.Logger {
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
 type nowhere struct{}
 
 func (nowhere) Append(logs.Record) {}
@@ -29,7 +33,7 @@ func (nowhere) Append(logs.Record) {}
 // warm compares an invocation on a warm instance with a loop that only hands the
 // same event to the same program, over the same protocol, on raw connections.
 func warm(t *testing.T, dir string) {
-	pool := &instance.Pool{Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), Logs: nowhere{}}
+	pool := &instance.Pool{Log: quiet(), Logs: nowhere{}}
 	defer pool.Close()
 	cfg := config(dir, "warm")
 	for _, n := range []int{1, 16} {
@@ -49,7 +53,7 @@ func warm(t *testing.T, dir string) {
 // cold compares the first invocation of a new version with starting the same
 // program as a plain process that ends at once.
 func cold(t *testing.T, dir string) {
-	pool := &instance.Pool{Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), Logs: nowhere{}}
+	pool := &instance.Pool{Log: quiet(), Logs: nowhere{}}
 	defer pool.Close()
 	version := 0
 	got := measure(t, 1, func(int) error {
@@ -97,7 +101,8 @@ func startBare(t *testing.T, dir string) *bareLoop {
 		t.Fatal(err)
 	}
 	b := &bareLoop{listen: l, cmd: exec.Command(filepath.Join(dir, "bootstrap"))}
-	b.cmd.Env = []string{"AWS_LAMBDA_RUNTIME_API=" + l.Addr().String()}
+	// small functions of the platform get GOMAXPROCS=1 too
+	b.cmd.Env = []string{"AWS_LAMBDA_RUNTIME_API=" + l.Addr().String(), "GOMAXPROCS=1"}
 	if err := b.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

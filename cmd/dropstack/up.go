@@ -67,13 +67,18 @@ func (c *cli) logger(verbose bool) *slog.Logger {
 // serve runs the platform and, beside it, deploys the bundled services.
 func (c *cli) serve(ctx context.Context, cfg server.Config, services string) error {
 	started := time.Now()
+	// found before the object store moves the working directory
+	list, err := bundledServices(services)
+	if err != nil {
+		return err
+	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var bundle sync.WaitGroup
 	var failed error
 	cfg.Ready = func(p *server.Platform) {
 		bundle.Go(func() {
-			if failed = c.bundled(ctx, p, services); failed != nil {
+			if failed = c.bundled(ctx, p, list); failed != nil {
 				stop()
 				return
 			}
@@ -82,7 +87,7 @@ func (c *cli) serve(ctx context.Context, cfg server.Config, services string) err
 			}
 		})
 	}
-	err := server.Run(ctx, cfg)
+	err = server.Run(ctx, cfg)
 	bundle.Wait()
 	if failed != nil && err == nil {
 		return failed
@@ -92,11 +97,7 @@ func (c *cli) serve(ctx context.Context, cfg server.Config, services string) err
 
 // bundled deploys the services that come with the program, through the same path
 // as anybody's, unless what they are made of is what is active already.
-func (c *cli) bundled(ctx context.Context, p *server.Platform, dir string) error {
-	list, err := bundledServices(dir)
-	if err != nil {
-		return err
-	}
+func (c *cli) bundled(ctx context.Context, p *server.Platform, list []string) error {
 	client := &api.Client{Endpoint: p.Endpoints.AWS}
 	client.Keys.AccessKeyID, client.Keys.SecretAccessKey = p.Admin.AccessKeyID, p.Admin.SecretAccessKey
 	o := c.specOptions()
@@ -130,7 +131,7 @@ func (c *cli) unchanged(p *server.Platform, dir string, o spec.Options) bool {
 	return err == nil && source == active.Source
 }
 
-// bundledServices lists the directories of services below dir.
+// bundledServices lists the directories of services below dir, as absolute paths.
 func bundledServices(dir string) ([]string, error) {
 	if dir == "none" {
 		return nil, nil
@@ -143,6 +144,10 @@ func bundledServices(dir string) ([]string, error) {
 		}
 	}
 	for _, c := range candidates {
+		c, err := filepath.Abs(c)
+		if err != nil {
+			return nil, err
+		}
 		found, err := filepath.Glob(filepath.Join(c, "*", "serverless.yml"))
 		if err != nil {
 			return nil, err

@@ -13,7 +13,6 @@ import (
 	"github.com/dropstack/dropstack/internal/fault"
 )
 
-
 var validName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,140}$`)
 
 // parseName splits name, name:qualifier, account:function:name[:qualifier] and
