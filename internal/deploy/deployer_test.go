@@ -1,0 +1,281 @@
+package deploy_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/dropstack/dropstack/internal/bucket"
+	"github.com/dropstack/dropstack/internal/deploy"
+	"github.com/dropstack/dropstack/internal/edge"
+	"github.com/dropstack/dropstack/internal/engine"
+	"github.com/dropstack/dropstack/internal/engine/enginetest"
+	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/function"
+	"github.com/dropstack/dropstack/internal/gateway"
+	"github.com/dropstack/dropstack/internal/schedule"
+	"github.com/dropstack/dropstack/internal/topic"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// house writes down what each room was told last, and can refuse.
+type house struct {
+	functions map[string][]string // names by stack
+	seen      [][]string          // every set of functions that was in force
+	topics    map[string][]string
+	refuse    string // functions or topics
+}
+
+func newHouse() *house {
+	return &house{functions: map[string][]string{}, topics: map[string][]string{}}
+}
+
+func (h *house) rooms() deploy.Rooms {
+	return deploy.Rooms{
+		Keys: keyRoom{}, Functions: functionRoom{h}, Topics: topicRoom{h}, Schedules: scheduleRoom{},
+		Buckets: bucketRoom{}, Gateway: gatewayRoom{}, Edge: edgeRoom{},
+	}
+}
+
+type (
+	keyRoom      struct{}
+	functionRoom struct{ *house }
+	topicRoom    struct{ *house }
+	scheduleRoom struct{}
+	bucketRoom   struct{}
+	gatewayRoom  struct{}
+	edgeRoom     struct{}
+)
+
+func (keyRoom) Replace(string, []string) {}
+
+func (r functionRoom) Replace(stack string, fns []function.Function) error {
+	if r.refuse == "functions" {
+		return errors.New("no room")
+	}
+	var names []string
+	for _, f := range fns {
+		names = append(names, f.Name+" "+f.Description)
+	}
+	slices.Sort(names)
+	r.functions[stack] = names
+	r.seen = append(r.seen, names)
+	return nil
+}
+
+func (r topicRoom) Replace(_ context.Context, stack string, topics []topic.Topic, _ []topic.Subscription) error {
+	if r.refuse == "topics" && len(topics) > 0 {
+		return errors.New("no room")
+	}
+	r.topics[stack] = nil
+	for _, t := range topics {
+		r.topics[stack] = append(r.topics[stack], t.Name)
+	}
+	return nil
+}
+
+func (scheduleRoom) Replace(context.Context, string, []schedule.Schedule) error { return nil }
+func (bucketRoom) Replace(string, []bucket.Notification) error                  { return nil }
+func (gatewayRoom) Replace(string, []gateway.API) error                         { return nil }
+func (edgeRoom) Replace(string, []edge.Distribution) error                      { return nil }
+
+// shelf is an object store in memory.
+type shelf map[string][]byte
+
+func (s shelf) Put(_ context.Context, bucket, key string, r io.Reader, _ int64, _ engine.PutOptions) (engine.Object, error) {
+	b, err := io.ReadAll(r)
+	s[bucket+"/"+key] = b
+	return engine.Object{}, err
+}
+
+func (s shelf) Get(_ context.Context, bucket, key string, _, _ int64) (engine.Object, io.ReadCloser, error) {
+	b, ok := s[bucket+"/"+key]
+	if !ok {
+		return engine.Object{}, nil, fault.Errorf(fault.NotFound, "no %s/%s", bucket, key)
+	}
+	return engine.Object{Size: int64(len(b))}, io.NopCloser(bytes.NewReader(b)), nil
+}
+
+func (s shelf) Stat(context.Context, string, string) (engine.Object, error) {
+	return engine.Object{}, nil
+}
+func (s shelf) Delete(context.Context, string, string) error { return nil }
+func (s shelf) CreateBucket(context.Context, string) error   { return nil }
+
+// artifact puts a small artifact on the shelf and returns its hash.
+func (s shelf) artifact(t *testing.T) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	f, err := w.Create("bootstrap")
+	if err == nil {
+		_, err = f.Write([]byte("#!/bin/sh\n"))
+	}
+	if err = errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(b.Bytes())
+	sha := hex.EncodeToString(sum[:])
+	s[deploy.ArtifactBucket+"/"+deploy.ArtifactKey(sha)] = b.Bytes()
+	return sha
+}
+
+func deployer(t *testing.T, js jetstream.JetStream, s shelf, h *house) *deploy.Deployer {
+	t.Helper()
+	d := &deploy.Deployer{Streams: js, Objects: s, Artifacts: t.TempDir(), Rooms: h.rooms(), Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError + 1}))}
+	if err := d.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// revision is a stack with functions "name description" and topics.
+func revision(sha string, functions []string, topics ...string) *deploy.Revision {
+	r := &deploy.Revision{Stack: "s-dev", Service: "s", Stage: "dev", Region: "us-east-1"}
+	for _, f := range functions {
+		name, description, _ := strings.Cut(f, " ")
+		r.Functions = append(r.Functions, function.Function{Stack: "s-dev", Name: name, Description: description, Artifact: sha})
+	}
+	for _, name := range topics {
+		r.Topics = append(r.Topics, topic.Topic{Stack: "s-dev", Name: name})
+	}
+	return r
+}
+
+func TestARevisionOutlivesARestart(t *testing.T) {
+	js, s := enginetest.Streams(t), shelf{}
+	first := deployer(t, js, s, newHouse())
+	sha := s.artifact(t)
+	for _, version := range []string{"one", "two"} {
+		if _, err := first.Deploy(t.Context(), revision(sha, []string{"f " + version}, "t")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := newHouse()
+	second := deployer(t, js, s, h)
+	if got := h.functions["s-dev"]; !slices.Equal(got, []string{"f two"}) {
+		t.Errorf("functions after a restart: got %q, want [f two]", got)
+	}
+	was, _ := first.Active("s-dev")
+	is, ok := second.Active("s-dev")
+	if !ok || was.ID != is.ID {
+		t.Errorf("active revision: got %v, want %s", is, was.ID)
+	}
+}
+
+func TestWhileMovingFunctionsOfBothRevisionsExist(t *testing.T) {
+	s, h := shelf{}, newHouse()
+	d := deployer(t, enginetest.Streams(t), s, h)
+	sha := s.artifact(t)
+	if _, err := d.Deploy(t.Context(), revision(sha, []string{"stays 1", "goes 1"})); err != nil {
+		t.Fatal(err)
+	}
+	h.seen = nil
+	if _, err := d.Deploy(t.Context(), revision(sha, []string{"stays 2", "comes 2"})); err != nil {
+		t.Fatal(err)
+	}
+	want := [][]string{{"comes 2", "goes 1", "stays 2"}, {"comes 2", "stays 2"}}
+	if len(h.seen) != 2 || !slices.Equal(h.seen[0], want[0]) || !slices.Equal(h.seen[1], want[1]) {
+		t.Errorf("got %q, want %q", h.seen, want)
+	}
+}
+
+func TestWhatARoomRefusesIsTakenBack(t *testing.T) {
+	js, s, h := enginetest.Streams(t), shelf{}, newHouse()
+	d := deployer(t, js, s, h)
+	sha := s.artifact(t)
+	h.refuse = "topics"
+	if _, err := d.Deploy(t.Context(), revision(sha, []string{"f 1"}, "t")); err == nil {
+		t.Fatal("a refused revision was deployed")
+	}
+	if _, ok := d.Active("s-dev"); ok || len(h.functions["s-dev"]) != 0 {
+		t.Errorf("after the first was refused: active %v, functions %q", ok, h.functions["s-dev"])
+	}
+	h.refuse = ""
+	kept, err := d.Deploy(t.Context(), revision(sha, []string{"f 1"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.refuse = "topics"
+	if _, err := d.Deploy(t.Context(), revision(sha, []string{"f 2"}, "t")); err == nil {
+		t.Fatal("a refused revision was deployed")
+	}
+	again := newHouse()
+	restarted := deployer(t, js, s, again)
+	for name, got := range map[string]*deploy.Deployer{"running": d, "restarted": restarted} {
+		if active, ok := got.Active("s-dev"); !ok || active.ID != kept.ID {
+			t.Errorf("%s: active %v, want %s", name, active, kept.ID)
+		}
+	}
+	for name, got := range map[string][]string{"running": h.functions["s-dev"], "restarted": again.functions["s-dev"]} {
+		if !slices.Equal(got, []string{"f 1"}) {
+			t.Errorf("%s: functions %q, want [f 1]", name, got)
+		}
+	}
+}
+
+func TestRemoveAndAskAgain(t *testing.T) {
+	s, h := shelf{}, newHouse()
+	d := deployer(t, enginetest.Streams(t), s, h)
+	if _, err := d.Deploy(t.Context(), revision(s.artifact(t), []string{"f 1"}, "t")); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Remove(t.Context(), "s-dev"); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := d.Active("s-dev"); ok || len(h.functions["s-dev"])+len(h.topics["s-dev"]) != 0 {
+		t.Errorf("something is left: %v %q %q", ok, h.functions, h.topics)
+	}
+	if err := d.Remove(t.Context(), "s-dev"); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("removing it again: got %v, want not found", err)
+	}
+	if _, err := d.Deploy(t.Context(), revision(s.artifact(t), []string{"f 2"})); err != nil {
+		t.Errorf("deploying it again: %v", err)
+	}
+}
+
+func TestBadDocumentsChangeNothing(t *testing.T) {
+	s, h := shelf{}, newHouse()
+	d := deployer(t, enginetest.Streams(t), s, h)
+	sha := s.artifact(t)
+	damaged := strings.Repeat("a", 64)
+	s[deploy.ArtifactBucket+"/"+deploy.ArtifactKey(damaged)] = []byte("other bytes")
+	for name, r := range map[string]*deploy.Revision{
+		"stack name":       {Stack: "a.b"},
+		"foreign function": {Stack: "other-dev", Functions: revision(sha, []string{"f"}).Functions},
+		"twice":            revision(sha, []string{"f", "f"}),
+		"hash":             revision("../../etc", []string{"f"}),
+		"no artifact":      revision(strings.Repeat("0", 64), []string{"f"}),
+		"damaged artifact": revision(damaged, []string{"f"}),
+		"schedule":         {Stack: "s-dev", Schedules: []schedule.Schedule{{Name: "x", Expression: "rate(0 minutes)"}}},
+	} {
+		if _, err := d.Deploy(t.Context(), r); err == nil {
+			t.Errorf("%s: deployed", name)
+		}
+	}
+	if len(d.List()) != 0 || len(h.seen) != 0 {
+		t.Errorf("something changed: %v %v", d.List(), h.seen)
+	}
+}
+
+func TestAFunctionNameBelongsToOneStack(t *testing.T) {
+	s := shelf{}
+	d := deployer(t, enginetest.Streams(t), s, newHouse())
+	if _, err := d.Deploy(t.Context(), revision(s.artifact(t), []string{"f 1"})); err != nil {
+		t.Fatal(err)
+	}
+	other := revision(s.artifact(t), []string{"f 1"})
+	other.Stack, other.Functions[0].Stack = "other-dev", "other-dev"
+	if _, err := d.Deploy(t.Context(), other); fault.KindOf(err) != fault.Conflict {
+		t.Errorf("got %v, want a conflict", err)
+	}
+}
