@@ -1,0 +1,214 @@
+package api_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/dropstack/dropstack/internal/api"
+	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/function"
+	"github.com/dropstack/dropstack/internal/iam"
+	"github.com/dropstack/dropstack/internal/logs"
+)
+
+const caller = "arn:aws:lambda:us-east-1:000000000000:function:caller"
+
+// one is an invoker with one function, "known".
+type one struct{ queued []function.Invocation }
+
+func (o *one) known(name string) error {
+	if name != "known" {
+		return fault.Coded(fault.NotFound, "ResourceNotFoundException", "Function not found: %s", name)
+	}
+	return nil
+}
+
+func (o *one) Invoke(_ context.Context, inv function.Invocation) (function.Result, error) {
+	if err := o.known(inv.Function); err != nil {
+		return function.Result{}, err
+	}
+	r := function.Result{Payload: inv.Payload, ExecutedVersion: "$LATEST", LogTail: []byte("END\n")}
+	switch string(inv.Payload) {
+	case `"fail"`:
+		r.FunctionError, r.Payload = "Unhandled", []byte(`{"errorMessage":"failed"}`)
+	case `"throttle"`:
+		return r, fault.Coded(fault.Throttled, "TooManyRequestsException", "Rate Exceeded.")
+	case `"break"`:
+		return r, errors.New("the secret path /var/lib is gone")
+	}
+	return r, nil
+}
+
+func (o *one) Enqueue(_ context.Context, inv function.Invocation) error {
+	o.queued = append(o.queued, inv)
+	return o.known(inv.Function)
+}
+
+func (o *one) Get(name string) (function.Function, error) {
+	return function.Function{Name: name, MemoryMB: 128}, o.known(name)
+}
+
+func (o *one) List() []function.Function { return []function.Function{{Name: "known"}} }
+
+// records is a log of 25 lines, read in pages.
+type records struct{}
+
+func (records) Filter(_ context.Context, f logs.Filter) (page []logs.Record, next uint64, err error) {
+	for i := f.After; i < 25 && len(page) < f.Limit; i++ {
+		page = append(page, logs.Record{Time: time.UnixMilli(int64(1000 + i)), Group: f.Group, Message: "line", Request: "r"})
+		next = i + 1
+	}
+	if next == 25 {
+		next = 0
+	}
+	return page, next, nil
+}
+
+type echo struct{ Text string }
+
+func endpoint(t *testing.T) (url string, keys *iam.Keys, invoker *one) {
+	t.Helper()
+	keys, err := iam.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys.Replace("s-dev", []string{caller})
+	invoker = &one{}
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	srv := httptest.NewServer(&api.Server{
+		Verify: keys, Log: log, SNS: &api.SNS{Log: log}, Lambda: &api.Lambda{Invoker: invoker}, Logs: &api.Logs{Store: records{}},
+		S3:      http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }),
+		Actions: api.Actions{"Echo": api.Action(func(_ context.Context, in echo) (echo, error) { return in, nil })},
+	})
+	t.Cleanup(srv.Close)
+	return srv.URL, keys, invoker
+}
+
+func client(url string, c iam.Credentials) *api.Client {
+	return &api.Client{Endpoint: url, Keys: aws.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}}
+}
+
+func TestControlPlane(t *testing.T) {
+	url, keys, _ := endpoint(t)
+	admin := client(url, keys.Admin())
+	var out echo
+	if err := admin.Call(t.Context(), "Echo", echo{"hello"}, &out); err != nil || out.Text != "hello" {
+		t.Errorf("got %+v, %v", out, err)
+	}
+	wrong := keys.Admin()
+	wrong.SecretAccessKey = "other"
+	for name, tt := range map[string]struct {
+		client *api.Client
+		action string
+		in     any
+		kind   fault.Kind
+		words  string
+	}{
+		"unknown action":    {admin, "Nothing", echo{}, fault.Invalid, "Dropstack.Nothing"},
+		"unknown field":     {admin, "Echo", map[string]int{"Txt": 1}, fault.Invalid, "Txt"},
+		"function's key":    {client(url, keys.Function(caller)), "Echo", echo{}, fault.Denied, "functions may not call dropstack"},
+		"wrong secret":      {client(url, wrong), "Echo", echo{}, fault.Denied, "signature"},
+		"removed function":  {client(url, keys.Function(caller+"2")), "Echo", echo{}, fault.Denied, "token"},
+		"body over a limit": {admin, "Echo", echo{strings.Repeat("x", 9<<20)}, fault.TooLarge, "8388608"},
+	} {
+		err := tt.client.Call(t.Context(), tt.action, tt.in, nil)
+		if fault.KindOf(err) != tt.kind || !strings.Contains(err.Error(), tt.words) {
+			t.Errorf("%s: got %v (%v), want %v with %q", name, err, fault.KindOf(err), tt.kind, tt.words)
+		}
+	}
+	nobody := client("http://127.0.0.1:1", keys.Admin())
+	if err := nobody.Call(t.Context(), "Echo", echo{}, nil); fault.KindOf(err) != fault.Unavailable || !strings.Contains(err.Error(), "dropstack up") {
+		t.Errorf("nobody there: got %v", err)
+	}
+}
+
+func TestUnsignedRequestsAreTheObjectStores(t *testing.T) {
+	url, _, _ := endpoint(t)
+	for path, want := range map[string]int{"/bucket/key": http.StatusTeapot, "/healthz": http.StatusOK} {
+		resp, err := http.Get(url + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("%s: got %d, want %d", path, resp.StatusCode, want)
+		}
+	}
+}
+
+func provider(c iam.Credentials) aws.CredentialsProvider {
+	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}, nil
+	})
+}
+
+func TestTheOfficialLambdaClientAgrees(t *testing.T) {
+	url, keys, invoker := endpoint(t)
+	ctx := t.Context()
+	for name, c := range map[string]iam.Credentials{"admin": keys.Admin(), "function": keys.Function(caller)} {
+		l := lambda.New(lambda.Options{BaseEndpoint: &url, Region: "us-east-1", Credentials: provider(c), RetryMaxAttempts: 1})
+		out, err := l.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("known"), Payload: []byte(`{"a":1}`), LogType: types.LogTypeTail})
+		if err != nil || string(out.Payload) != `{"a":1}` || aws.ToString(out.ExecutedVersion) != "$LATEST" || aws.ToString(out.LogResult) != "RU5ECg==" {
+			t.Errorf("%s: got %+v, %v", name, out, err)
+		}
+		if out, err = l.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("known"), Payload: []byte(`"fail"`)}); err != nil || aws.ToString(out.FunctionError) != "Unhandled" {
+			t.Errorf("%s: a failing function: got %+v, %v", name, out, err)
+		}
+		if out, err = l.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("known"), InvocationType: types.InvocationTypeEvent}); err != nil || out.StatusCode != http.StatusAccepted {
+			t.Errorf("%s: event: got %+v, %v", name, out, err)
+		}
+		if out, err = l.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("known"), InvocationType: types.InvocationTypeDryRun}); err != nil || out.StatusCode != http.StatusNoContent {
+			t.Errorf("%s: dry run: got %+v, %v", name, out, err)
+		}
+		_, err = l.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("nobody")})
+		if _, ok := errors.AsType[*types.ResourceNotFoundException](err); !ok {
+			t.Errorf("%s: unknown function: got %v", name, err)
+		}
+		_, err = l.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("known"), Payload: []byte(`"throttle"`)})
+		if _, ok := errors.AsType[*types.TooManyRequestsException](err); !ok {
+			t.Errorf("%s: throttled: got %v", name, err)
+		}
+		_, err = l.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("known"), Payload: []byte(`"break"`)})
+		if err == nil || strings.Contains(err.Error(), "secret path") || !strings.Contains(err.Error(), "under request") {
+			t.Errorf("%s: an internal error: got %v, want only its request id", name, err)
+		}
+		_, err = l.ListFunctions(ctx, &lambda.ListFunctionsInput{})
+		if (err == nil) != (name == "admin") {
+			t.Errorf("%s lists functions: %v", name, err)
+		}
+	}
+	if len(invoker.queued) != 2 {
+		t.Errorf("queued %d events, want 2", len(invoker.queued))
+	}
+}
+
+func TestTheOfficialLogsClientReadsEveryPage(t *testing.T) {
+	url, keys, _ := endpoint(t)
+	c := cloudwatchlogs.New(cloudwatchlogs.Options{BaseEndpoint: &url, Region: "us-east-1", Credentials: provider(keys.Admin())})
+	pages := cloudwatchlogs.NewFilterLogEventsPaginator(c, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String("/aws/lambda/f"), Limit: aws.Int32(10)})
+	n, ids := 0, map[string]bool{}
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+		for _, e := range page.Events {
+			ids[aws.ToString(e.EventId)] = true
+		}
+	}
+	if n != 3 || len(ids) != 25 {
+		t.Errorf("got %d events on %d pages, want 25 on 3", len(ids), n)
+	}
+}
