@@ -46,6 +46,16 @@ func (c *cli) functionName(ctx context.Context, given string) (string, error) {
 	return given, nil
 }
 
+// target is the platform and the full name of the function that is meant.
+func (c *cli) target(cmd *cobra.Command, function string) (*api.Client, string, error) {
+	client, err := c.client(cmd)
+	if err != nil {
+		return nil, "", err
+	}
+	full, err := c.functionName(cmd.Context(), function)
+	return client, full, err
+}
+
 func (c *cli) invoke() *cobra.Command {
 	var name, data, path, kind string
 	var log bool
@@ -60,11 +70,7 @@ func (c *cli) invoke() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			client, err := c.client(cmd)
-			if err != nil {
-				return err
-			}
-			full, err := c.functionName(cmd.Context(), name)
+			client, full, err := c.target(cmd, name)
 			if err != nil {
 				return err
 			}
@@ -134,11 +140,7 @@ func (c *cli) logs() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			client, err := c.client(cmd)
-			if err != nil {
-				return err
-			}
-			full, err := c.functionName(cmd.Context(), name)
+			client, full, err := c.target(cmd, name)
 			if err != nil {
 				return err
 			}
