@@ -156,4 +156,3 @@ func (s *Sweeper) Orphans(ctx context.Context) error {
 	s.Log.InfoContext(ctx, "orphans swept", "objects", deleted, "events", sent, "took", time.Since(began).String())
 	return errors.Join(append(errs, err)...)
 }
-
