@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -545,5 +547,40 @@ func TestServerlessFileHasTheRoutesAndSubscriptions(t *testing.T) {
 	}
 	if seen != len(routes) || heard != 7 {
 		t.Errorf("got %d routes and %d subscriptions in the file, want %d and 7", seen, heard, len(routes))
+	}
+}
+
+// flaky is a bus that is away at first.
+type flaky struct {
+	down atomic.Bool
+	sent atomic.Int64
+}
+
+func (f *flaky) Publish(context.Context, string, wire.DropEvent) error {
+	if f.down.Load() {
+		return errors.New("the bus is away")
+	}
+	f.sent.Add(1)
+	return nil
+}
+
+func TestEventsSurviveABusThatIsAway(t *testing.T) {
+	s := start(t)
+	away := &flaky{}
+	away.down.Store(true)
+	s.sweeper.Bus = away
+	code := s.share("a.txt", "x")
+	if left, err := s.store.Outbox(t.Context(), time.Now().Add(time.Hour), 10); err != nil || len(left) != 1 || left[0].Event.Code != code {
+		t.Fatalf("got %+v, %v in the outbox, want the created event", left, err)
+	}
+	if _, err := s.sweeper.Flush(t.Context(), time.Now().Add(time.Hour)); err == nil {
+		t.Error("flush while the bus is away: got no error")
+	}
+	away.down.Store(false)
+	if n, err := s.sweeper.Flush(t.Context(), time.Now().Add(time.Hour)); err != nil || n != 1 || away.sent.Load() != 1 {
+		t.Errorf("got %d sent, %v, want the one", n, err)
+	}
+	if n, err := s.sweeper.Flush(t.Context(), time.Now().Add(time.Hour)); err != nil || n != 0 {
+		t.Errorf("again: got %d sent, %v, want none", n, err)
 	}
 }
