@@ -3,10 +3,12 @@ package blob_test
 import (
 	"errors"
 	"io"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -44,9 +46,31 @@ func TestS3(t *testing.T) {
 	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &bucket}); err != nil {
 		t.Fatal(err)
 	}
-	conformance(t, blob.S3{Client: client}, bucket)
+	s := blob.S3{Client: client}
+	conformance(t, s, bucket)
+	presigned(t, s, bucket)
 	if _, err := client.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: &bucket}); err != nil {
 		t.Errorf("the bucket is not empty at the end: %v", err)
+	}
+}
+
+func presigned(t *testing.T, s blob.S3, bucket string) {
+	t.Helper()
+	if err := s.Put(t.Context(), bucket, "uploads/x", "text/html", 5, strings.NewReader("hello")); err != nil {
+		t.Fatal(err)
+	}
+	link, err := s.Presign(t.Context(), bucket, "uploads/x", "text/plain", `attachment; filename="a b"`, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := http.Get(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(r.Body)
+	if err = errors.Join(err, r.Body.Close(), s.Delete(t.Context(), bucket, "uploads/x")); err != nil || string(b) != "hello" ||
+		r.Header.Get("Content-Type") != "text/plain" || r.Header.Get("Content-Disposition") != `attachment; filename="a b"` {
+		t.Errorf("presigned: got %d %q %v, %v", r.StatusCode, b, r.Header, err)
 	}
 }
 
