@@ -20,9 +20,8 @@ func main() {
 	if os.Getenv("AWS_LAMBDA_RUNTIME_API") != "" {
 		handler, err := function(context.Background(), os.Getenv, log)
 		if err != nil {
-			// as an init error, which names the reason to whoever invokes
-			handler = func(context.Context) error { return err }
 			log.Error("start", "err", err)
+			os.Exit(1) // an init error: the next invocation tries a new instance
 		}
 		lambda.Start(handler)
 		return

@@ -78,8 +78,13 @@ func (a *API) build(ctx context.Context, r *Request, in upload, opts drop.Option
 	}
 	var drops []made
 	add := func(d drop.Drop) {
-		if opts.Title != "" {
+		switch {
+		case opts.Title != "":
 			d.Title = opts.Title
+		case d.Guarded() && d.Name == "" && d.Type == wire.TypeNote: // titles are seen without a view
+			d.Title = "Note"
+		case d.Guarded() && d.Type == wire.TypeLink:
+			d.Title = "Link"
 		}
 		key := drop.Random(24)
 		d.DeleteKeyHash = lock.Hash(key)

@@ -19,7 +19,7 @@ type Dir string
 var _ Store = Dir("")
 
 func (d Dir) path(bucket, key string) (string, error) {
-	if name := bucket + "/" + key; !filepath.IsLocal(name) || key == "" || strings.HasSuffix(key, "/") || strings.ContainsRune(name, 0) {
+	if name := bucket + "/" + key; !filepath.IsLocal(key) || !filepath.IsLocal(bucket) || strings.HasSuffix(key, "/") || strings.ContainsRune(name, 0) {
 		return "", fmt.Errorf("%q is not an object's name", name)
 	}
 	return filepath.Join(string(d), bucket, filepath.FromSlash(key)), nil
