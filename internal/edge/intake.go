@@ -31,10 +31,13 @@ type intake struct {
 	ctx    context.Context
 	to     Upload
 	body   *source
-	got    uploaded
-	keys   []string // stored, or perhaps stored
-	text   int64    // bytes of text fields
-	fields int
+	// announced is the Content-Length, which no file in the body can exceed; -1
+	// when there is none.
+	announced int64
+	got       uploaded
+	keys      []string // stored, or perhaps stored
+	text      int64    // bytes of text fields
+	fields    int
 }
 
 // source is the request's body up to its limit. It remembers why it ended.
@@ -177,7 +180,7 @@ func (in *intake) file(field, name string, content *bufio.Reader) error {
 	}
 	m := &meter{r: content, sum: sha256.New()}
 	in.keys = append(in.keys, f.Key)
-	stored, err := in.server.Objects.Put(in.ctx, f.Bucket, f.Key, m, -1, engine.PutOptions{ContentType: f.Type})
+	stored, err := in.server.Objects.Put(in.ctx, f.Bucket, f.Key, m, -1, engine.PutOptions{ContentType: f.Type, AtMost: in.announced})
 	if m.err != nil {
 		return badForm("it ends inside a file")
 	}

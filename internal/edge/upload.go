@@ -72,7 +72,7 @@ func (s *Server) upload(v *visit, origin http.Handler, u Upload) {
 	}
 	// Cut uploads show as a body that cannot be read. Once the last byte is here, a
 	// client that leaves changes nothing: the origin's answer decides what is kept.
-	in := &intake{server: s, ctx: context.WithoutCancel(v.in.Context()), to: u, body: &source{r: v.body, limit: u.MaxBytes}}
+	in := &intake{server: s, ctx: context.WithoutCancel(v.in.Context()), to: u, body: &source{r: v.body, limit: u.MaxBytes}, announced: v.in.ContentLength}
 	in.got.Files, in.got.Fields = []file{}, map[string][]string{}
 	kept := false
 	defer func() {

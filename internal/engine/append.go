@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,188 +10,273 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/nats-io/nuid"
+
+	"github.com/dropstack/dropstack/internal/fault"
 )
 
 const (
-	// maxBatch is how many appends share one sync; the server's own limit is 1,000.
-	maxBatch = 500
+	// maxBatch and maxBatchBytes bound one group; the server takes 1000 messages
+	// at most and holds the group in memory while it commits it.
+	maxBatch      = 500
+	maxBatchBytes = 16 << 20
 	// minBatch is from where on a batch pays: the server stages it first, which costs
-	// some 8 ms however small it is, as much as about 40 synced writes
-	// (BenchmarkAppend).
+	// some 8 ms however small it is, as much as 40 synced writes (BenchmarkAppend).
 	minBatch = 48
+	// commitTimeout is how long the server may take to sync a group.
+	commitTimeout = 30 * time.Second
 )
 
-// Appender appends messages to a stream. Appends that come while the disk is being
-// synced wait; when many have come they share the next sync as one atomic batch,
-// since the server itself syncs every write on its own. The stream must allow
-// atomic publishes.
+// Headers of a JetStream atomic batch (NATS ADR-50): members go without reply,
+// numbered from 1; the last asks for the commit and is answered with the
+// sequence of the last member.
+const (
+	batchID     = "Nats-Batch-Id"
+	batchSeq    = "Nats-Batch-Sequence"
+	batchCommit = "Nats-Batch-Commit"
+)
+
+// Appender writes to one stream, which must allow atomic publishing. Appends
+// that arrive while the disk syncs the previous group form the next group and
+// share its sync, so a single caller waits for nobody and many share the cost.
 type Appender struct {
 	js     jetstream.JetStream
 	stream string
 
-	mu     sync.Mutex
-	queue  []*pending
-	busy   bool // a goroutine writes
+	mu     sync.RWMutex // held for writing to close the queue
 	closed bool
-	idle   sync.WaitGroup
+	queue  chan *pending
+	done   chan struct{}
 }
 
-// pending is an append that waits for its acknowledgement.
 type pending struct {
-	msg  *nats.Msg
-	seq  uint64
-	err  error
-	done chan struct{}
+	ctx    context.Context
+	msg    *nats.Msg
+	result chan appended // holds one
 }
 
-// NewAppender makes an appender to a stream of js.
+type appended struct {
+	seq uint64
+	err error
+}
+
+// NewAppender starts the writer of a stream; Close ends it.
 func NewAppender(js jetstream.JetStream, stream string) *Appender {
-	return &Appender{js: js, stream: stream}
+	a := &Appender{js: js, stream: stream, queue: make(chan *pending, 2*maxBatch), done: make(chan struct{})}
+	go a.run()
+	return a
 }
 
-// Append answers with the message's sequence once it is synced. When it fails the
-// message may or may not be stored; fault.Unavailable says that the engine could
-// not take it. data and header must not change until it returns.
+// Append stores a message and returns its sequence in the stream once it is on
+// disk. The header and the data must not change until then; the header is not
+// kept. An error of kind fault.Unavailable, or of ctx, leaves open whether the
+// message was stored; set Nats-Msg-Id to be able to repeat it.
 func (a *Appender) Append(ctx context.Context, subject string, header nats.Header, data []byte) (uint64, error) {
-	p := &pending{msg: &nats.Msg{Subject: subject, Header: header, Data: data}, done: make(chan struct{})}
-	a.mu.Lock()
-	if a.closed {
-		a.mu.Unlock()
-		return 0, fault.Errorf(fault.Unavailable, "stream %s is closed", a.stream)
+	p := &pending{ctx: ctx, msg: &nats.Msg{Subject: subject, Header: header, Data: data}, result: make(chan appended, 1)}
+	if err := a.enqueue(p); err != nil {
+		return 0, fmt.Errorf("append to %s: %w", a.stream, err)
 	}
-	a.queue = append(a.queue, p)
-	if !a.busy {
-		a.busy = true
-		a.idle.Go(a.write)
-	}
-	a.mu.Unlock()
 	select {
-	case <-p.done:
-		return p.seq, p.err
+	case r := <-p.result:
+		if r.err != nil {
+			return 0, fmt.Errorf("append to %s: %w", a.stream, r.err)
+		}
+		return r.seq, nil
 	case <-ctx.Done():
 		return 0, fmt.Errorf("append to %s: %w", a.stream, ctx.Err())
 	}
 }
 
-// Close refuses new appends and returns when the queued ones are answered.
+func (a *Appender) enqueue(p *pending) error {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	if a.closed {
+		return fault.Errorf(fault.Unavailable, "shutting down")
+	}
+	select {
+	case a.queue <- p:
+		return nil
+	case <-p.ctx.Done():
+		return p.ctx.Err()
+	}
+}
+
+// Close writes what is queued and ends the writer. Later appends fail.
 func (a *Appender) Close() error {
 	a.mu.Lock()
-	a.closed = true
+	if !a.closed {
+		a.closed = true
+		close(a.queue)
+	}
 	a.mu.Unlock()
-	a.idle.Wait()
+	<-a.done
 	return nil
 }
 
-// write takes what has queued up, again and again, until there is nothing.
-func (a *Appender) write() {
+func (a *Appender) run() {
+	defer close(a.done)
+	var next *pending // taken from the queue but over the bounds of its group
 	for {
-		a.mu.Lock()
-		n := min(len(a.queue), maxBatch)
-		batch := a.queue[:n:n]
-		a.queue = a.queue[n:]
-		a.busy = n > 0
-		a.mu.Unlock()
-		if n == 0 {
-			return
+		first := next
+		if next = nil; first == nil {
+			var ok bool
+			if first, ok = <-a.queue; !ok {
+				return
+			}
 		}
-		if n < minBatch {
-			a.sendEach(batch)
-			continue
-		}
-		last, err := a.sendBatch(batch)
-		for i, p := range batch {
-			a.answer(p, last-uint64(n-1-i), err)
+		var group []*pending
+		if group, next = a.gather(first); len(group) < minBatch {
+			a.each(group)
+		} else {
+			a.group(group)
 		}
 	}
 }
 
-func (a *Appender) answer(p *pending, seq uint64, err error) {
+// gather takes what has queued up, without waiting, and drops what nobody waits
+// for any longer. The second result did not fit.
+func (a *Appender) gather(first *pending) (group []*pending, next *pending) {
+	size := 0
+	for p := first; ; {
+		if p.ctx.Err() == nil {
+			if len(group) > 0 && size+p.msg.Size() > maxBatchBytes {
+				return group, p
+			}
+			size += p.msg.Size()
+			group = append(group, p)
+		}
+		if len(group) == maxBatch {
+			return group, nil
+		}
+		select {
+		case next, ok := <-a.queue:
+			if !ok {
+				return group, nil
+			}
+			p = next
+		default:
+			return group, nil
+		}
+	}
+}
+
+func (a *Appender) single(p *pending) appended {
+	// Not the caller's context: it would leave unknown what can be known.
+	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
+	defer cancel()
+	ack, err := a.js.PublishMsg(ctx, p.msg, jetstream.WithExpectStream(a.stream), jetstream.WithRetryAttempts(0))
 	if err != nil {
-		err = fault.Errorf(fault.Unavailable, "append to %s: %w", a.stream, err)
+		return appended{err: kindOf(err)}
 	}
-	p.seq, p.err = seq, err
-	close(p.done)
+	return appended{seq: ack.Sequence}
 }
 
-// sendEach publishes each message on its own, without waiting in between.
-func (a *Appender) sendEach(list []*pending) {
+// each publishes messages one by one, without waiting for an acknowledgement in
+// between.
+func (a *Appender) each(list []*pending) {
+	if len(list) == 1 {
+		list[0].result <- a.single(list[0])
+		return
+	}
 	acks := make([]jetstream.PubAckFuture, len(list))
 	for i, p := range list {
 		var err error
-		if acks[i], err = a.js.PublishMsgAsync(p.msg, jetstream.WithExpectStream(a.stream)); err != nil {
-			a.answer(p, 0, err)
+		if acks[i], err = a.js.PublishMsgAsync(p.msg, jetstream.WithExpectStream(a.stream), jetstream.WithRetryAttempts(0)); err != nil {
+			p.result <- appended{err: kindOf(err)}
 		}
 	}
-	late := time.NewTimer(a.js.Options().DefaultTimeout)
-	defer late.Stop()
+	late := time.After(commitTimeout)
 	for i, p := range list {
 		if acks[i] == nil {
 			continue
 		}
 		select {
 		case ack := <-acks[i].Ok():
-			a.answer(p, ack.Sequence, nil)
+			p.result <- appended{seq: ack.Sequence}
 		case err := <-acks[i].Err():
-			a.answer(p, 0, err)
-		case <-late.C:
-			late.Reset(0) // for the others too
-			a.answer(p, 0, context.DeadlineExceeded)
+			p.result <- appended{err: kindOf(err)}
+		case <-late:
+			closed := make(chan time.Time)
+			close(closed)
+			late = closed // for the others too
+			p.result <- appended{err: fault.Errorf(fault.Unavailable, "no acknowledgement within %v", commitTimeout)}
 		}
 	}
 }
 
-// sendBatch stores the batch wholly or not at all, and returns its last sequence.
-func (a *Appender) sendBatch(batch []*pending) (last uint64, err error) {
-	// the batch protocol of the server (its decision record 50): every message
-	// carries the batch's id and its place, the last one asks to commit
-	id := nuid.Next()
-	conn := a.js.Conn()
-	for i, p := range batch {
-		header := nats.Header{}
-		for k, v := range p.msg.Header {
-			header[k] = v
+// group writes messages as one batch. When the server refuses it (one member is
+// a duplicate, or too large for the stream), none is stored, and each goes alone
+// to meet its own answer.
+func (a *Appender) group(group []*pending) {
+	last, err := a.commit(group)
+	if _, refused := errors.AsType[*jetstream.APIError](err); refused {
+		for _, p := range group {
+			p.result <- a.single(p)
 		}
-		header.Set("Nats-Batch-Id", id)
-		header.Set("Nats-Batch-Sequence", strconv.Itoa(i+1))
-		header.Set(jetstream.ExpectedStreamHeader, a.stream)
-		msg := &nats.Msg{Subject: p.msg.Subject, Header: header, Data: p.msg.Data}
-		if i < len(batch)-1 {
-			if err := conn.PublishMsg(msg); err != nil {
-				return 0, err
-			}
-			continue
-		}
-		header.Set("Nats-Batch-Commit", "1")
-		return a.commit(conn, msg)
+		return
 	}
-	return 0, errors.New("empty batch")
+	for i, p := range group {
+		r := appended{err: err}
+		if err == nil {
+			r.seq = last - uint64(len(group)-1-i)
+		}
+		p.result <- r
+	}
 }
 
-func (a *Appender) commit(conn *nats.Conn, msg *nats.Msg) (uint64, error) {
-	// the engine's own timeout bounds it: whoever appends may leave earlier
-	ctx, cancel := context.WithTimeout(context.Background(), a.js.Options().DefaultTimeout)
+func (a *Appender) commit(group []*pending) (last uint64, err error) {
+	conn, id := a.js.Conn(), rand.Text()
+	for i, p := range group[:len(group)-1] {
+		if err := conn.PublishMsg(member(p.msg, id, i+1)); err != nil {
+			return 0, kindOf(err)
+		}
+	}
+	final := member(group[len(group)-1].msg, id, len(group))
+	final.Header.Set(batchCommit, "1")
+	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
 	defer cancel()
-	reply, err := conn.RequestMsgWithContext(ctx, msg)
+	reply, err := conn.RequestMsgWithContext(ctx, final)
 	if err != nil {
-		return 0, err
+		return 0, kindOf(err)
 	}
 	var ack struct {
-		Stream   string              `json:"stream"`
-		Sequence uint64              `json:"seq"`
-		Error    *jetstream.APIError `json:"error"`
+		Stream string              `json:"stream"`
+		Seq    uint64              `json:"seq"`
+		Batch  string              `json:"batch"`
+		Count  int                 `json:"count"`
+		Error  *jetstream.APIError `json:"error"`
 	}
 	if err := json.Unmarshal(reply.Data, &ack); err != nil {
-		return 0, fmt.Errorf("the acknowledgement cannot be read: %w", err)
+		return 0, fmt.Errorf("acknowledgement %q: %w", reply.Data, err)
 	}
 	if ack.Error != nil {
 		return 0, ack.Error
 	}
-	if ack.Stream == "" || ack.Sequence == 0 {
-		return 0, fmt.Errorf("the batch was not acknowledged: %s", reply.Data)
+	if ack.Stream != a.stream || ack.Batch != id || ack.Count != len(group) {
+		return 0, fmt.Errorf("acknowledgement %q is not of batch %s with %d messages", reply.Data, id, len(group))
 	}
-	return ack.Sequence, nil
+	return ack.Seq, nil
+}
+
+// member copies the header: it is the caller's, who may share it.
+func member(m *nats.Msg, id string, seq int) *nats.Msg {
+	h := make(nats.Header, len(m.Header)+3)
+	for k, v := range m.Header {
+		h[k] = v
+	}
+	h.Set(batchID, id)
+	h.Set(batchSeq, strconv.Itoa(seq))
+	return &nats.Msg{Subject: m.Subject, Header: h, Data: m.Data}
+}
+
+// kindOf says whether an error of the stream is ours for now.
+func kindOf(err error) error {
+	if errors.Is(err, nats.ErrMaxPayload) {
+		return fault.Errorf(fault.TooLarge, "over the %d bytes a message may have: %w", maxPayload, err)
+	}
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.Code < 500 {
+		return err
+	}
+	return fault.Errorf(fault.Unavailable, "%w", err)
 }

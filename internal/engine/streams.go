@@ -2,70 +2,112 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"path/filepath"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sys/unix"
 )
 
-// maxPayload bounds one message: an asynchronous event of 1 MB, a revision
-// document, with room.
-const maxPayload = 8 << 20
+const (
+	// maxPayload is the largest message: an invocation's 6 MB and its envelope.
+	maxPayload = 8 << 20
+	// maxMemory bounds memory streams, which nothing durable uses.
+	maxMemory = 256 << 20
+	// startTimeout is generous: recovery reads every stream's index.
+	startTimeout = time.Minute
+)
 
-// streams is one embedded JetStream server and our connection to it.
-type streams struct {
-	server *server.Server
-	conn   *nats.Conn
-	js     jetstream.JetStream
-}
-
-func openStreams(name, dir string, sync bool, log *slog.Logger) (*streams, error) {
+// streams starts a JetStream server in this process and connects to it without
+// a socket.
+func (e *Engine) streams(ctx context.Context, cfg Config, name string, durable bool) (jetstream.JetStream, error) {
+	dir := filepath.Join(cfg.Dir, name)
+	room, err := storeLimit(dir)
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", name, err)
+	}
 	srv, err := server.NewServer(&server.Options{
 		ServerName: "dropstack-" + name, DontListen: true, NoSigs: true,
-		JetStream: true, StoreDir: dir, SyncAlways: sync, MaxPayload: maxPayload,
+		JetStream: true, StoreDir: dir, SyncAlways: durable,
+		JetStreamMaxStore: room, JetStreamMaxMemory: maxMemory, MaxPayload: maxPayload,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%s streams: %w", name, err)
+		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
-	srv.SetLoggerV2(natsLog{log.With("engine", name)}, false, false, false)
+	srv.SetLoggerV2(natsLog{cfg.Log.With("engine", name)}, false, false, false)
 	srv.Start()
-	s := &streams{server: srv}
-	if !srv.ReadyForConnections(30 * time.Second) {
-		s.close()
-		return nil, fmt.Errorf("%s streams: the server did not start; its log says why", name)
+	e.close = append(e.close, func() error {
+		srv.Shutdown()
+		srv.WaitForShutdown()
+		return nil
+	})
+	timeout := startTimeout
+	if deadline, ok := ctx.Deadline(); ok {
+		timeout = min(timeout, time.Until(deadline))
 	}
-	s.conn, err = nats.Connect("", nats.InProcessServer(srv), nats.MaxReconnects(-1))
-	if err == nil {
-		s.js, err = jetstream.New(s.conn, jetstream.WithDefaultTimeout(30*time.Second))
+	if !srv.ReadyForConnections(timeout) {
+		return nil, fmt.Errorf("start %s: not ready after %s", name, timeout)
 	}
+	if !srv.JetStreamEnabled() {
+		return nil, fmt.Errorf("start %s: the streams in %s cannot be opened; the log says why", name, dir)
+	}
+	conn, err := nats.Connect("", nats.InProcessServer(srv), nats.Name("dropstack"), nats.MaxReconnects(-1))
 	if err != nil {
-		s.close()
-		return nil, fmt.Errorf("%s streams: %w", name, err)
+		return nil, fmt.Errorf("connect to %s: %w", name, err)
 	}
-	return s, nil
+	e.close = append(e.close, func() error {
+		conn.Close()
+		return nil
+	})
+	js, err := jetstream.New(conn)
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", name, err)
+	}
+	return js, nil
 }
 
-func (s *streams) close() {
-	if s.conn != nil {
-		s.conn.Close()
+// storeLimit is how much the streams in dir may take: what they have and three
+// quarters of what is free. The limit refuses writes while some disk is left; a
+// full disk would stop the whole server. The server's own default forgets what
+// the streams have already.
+func storeLimit(dir string) (int64, error) {
+	var stat unix.Statfs_t
+	if err := unix.Statfs(dir, &stat); err != nil {
+		return 0, fmt.Errorf("free space of %s: %w", dir, err)
 	}
-	s.server.Shutdown()
-	s.server.WaitForShutdown()
+	var used int64
+	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		info, err := d.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err == nil {
+			used += info.Size()
+		}
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("measure %s: %w", dir, err)
+	}
+	free := int64(stat.Bavail) * int64(stat.Bsize)
+	return max(used+free/4*3, 1), nil
 }
 
-// natsLog passes the server's log on: its notices are our debug messages.
+// natsLog hands the server's log on. What it calls notices are details to us.
 type natsLog struct{ log *slog.Logger }
 
-func (l natsLog) Noticef(format string, v ...any) { l.print(slog.LevelDebug, format, v) }
-func (l natsLog) Warnf(format string, v ...any)   { l.print(slog.LevelWarn, format, v) }
-func (l natsLog) Errorf(format string, v ...any)  { l.print(slog.LevelError, format, v) }
-func (l natsLog) Fatalf(format string, v ...any)  { l.print(slog.LevelError, format, v) }
-func (l natsLog) Debugf(format string, v ...any)  { l.print(slog.LevelDebug, format, v) }
-func (l natsLog) Tracef(string, ...any)           {}
-
-func (l natsLog) print(level slog.Level, format string, v []any) {
-	l.log.Log(context.Background(), level, fmt.Sprintf(format, v...))
-}
+func (l natsLog) Noticef(format string, v ...any) { l.log.Debug(fmt.Sprintf(format, v...)) }
+func (l natsLog) Debugf(format string, v ...any)  { l.log.Debug(fmt.Sprintf(format, v...)) }
+func (l natsLog) Tracef(format string, v ...any)  { l.log.Debug(fmt.Sprintf(format, v...)) }
+func (l natsLog) Warnf(format string, v ...any)   { l.log.Warn(fmt.Sprintf(format, v...)) }
+func (l natsLog) Errorf(format string, v ...any)  { l.log.Error(fmt.Sprintf(format, v...)) }
+func (l natsLog) Fatalf(format string, v ...any)  { l.log.Error(fmt.Sprintf(format, v...)) }

@@ -10,6 +10,7 @@ import (
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/base32"
 	"encoding/base64"
 	"errors"
@@ -105,11 +106,18 @@ func (k *Keys) Replace(stack string, arns []string) {
 	k.known.Store(&next)
 }
 
-// Account returns the secret of a valid access key, the session token that must
-// come with it, and whether it is the administrator's.
-func (k *Keys) Account(accessKeyID string) (secret, token string, admin, ok bool) {
+// Secret returns the secret of a valid access key, and whether it is the
+// administrator's.
+func (k *Keys) Secret(accessKeyID string) (secret string, admin, ok bool) {
 	c, who, ok := k.find(accessKeyID)
-	return c.SecretAccessKey, c.SessionToken, who.Admin, ok
+	return c.SecretAccessKey, who.Admin, ok
+}
+
+// Session reports whether token is the one that must come with an access key: the
+// administrator's has none.
+func (k *Keys) Session(accessKeyID, token string) bool {
+	c, _, ok := k.find(accessKeyID)
+	return ok && subtle.ConstantTimeCompare([]byte(token), []byte(c.SessionToken)) == 1
 }
 
 // find returns the key and the principal of an access key id.

@@ -70,7 +70,7 @@ func TestOnlyDeployedFunctionsHaveKeys(t *testing.T) {
 	id := k.Function(function).AccessKeyID
 	check := func(when string, want bool) {
 		t.Helper()
-		if _, _, admin, ok := k.Account(id); ok != want || admin {
+		if _, admin, ok := k.Secret(id); ok != want || admin {
 			t.Errorf("%s: known %v, admin %v; want %v, false", when, ok, admin, want)
 		}
 	}
