@@ -33,7 +33,7 @@ type disk struct {
 	posix    *posix.Posix
 	root     string // absolute
 	onObject func(ObjectEvent) error
-	log      *slog.Logger
+	log      *slog.Logger // for what clients are not told
 }
 
 // copyLimit is the largest object that CopyObject takes, S3's own.
@@ -96,7 +96,8 @@ func (d *disk) answer(err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return failure{s3err.GetAPIError(s3err.ErrNoSpaceLeftOnDevice), err}
 	}
-	// Not bare, which the S3 server would print to standard error.
+	// The S3 server would print a bare one to standard error.
+	d.log.Error("object store", "err", err)
 	return failure{s3err.GetAPIError(s3err.ErrInternalError), err}
 }
 

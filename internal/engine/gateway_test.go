@@ -51,6 +51,7 @@ func TestTheOfficialClient(t *testing.T) {
 			useEverything(t, client)
 			want := []string{
 				"ObjectCreated:Put drops/dir/a b+ü.txt", "ObjectCreated:Copy drops/copy", "ObjectCreated:CompleteMultipartUpload drops/big",
+				"ObjectCreated:CompleteMultipartUpload drops/big",
 				"ObjectRemoved:Delete drops/copy", "ObjectRemoved:Delete drops/big", "ObjectRemoved:Delete drops/dir/a b+ü.txt",
 			}
 			if diff := cmp.Diff(want, seen.take()); diff != "" {
@@ -94,7 +95,8 @@ func useEverything(t *testing.T, client *s3.Client) {
 	if *head.ContentType != "text/plain" || *head.ContentLength != 10 || head.Metadata["owner"] != "me" || len(tags.TagSet) != 1 {
 		t.Errorf("copy: got %s, %d bytes, %v, tags %v", *head.ContentType, *head.ContentLength, head.Metadata, tags.TagSet)
 	}
-	multipart(t, client, bucket, must)
+	multipart(t, client, bucket, "", must)
+	multipart(t, client, bucket, types.ChecksumAlgorithmCrc32, must)
 	list, err := client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: bucket})
 	must("list", err)
 	var keys []string
@@ -126,9 +128,9 @@ func useEverything(t *testing.T, client *s3.Client) {
 	must("delete the bucket", err)
 }
 
-func multipart(t *testing.T, client *s3.Client, bucket *string, must func(string, error)) {
+func multipart(t *testing.T, client *s3.Client, bucket *string, sum types.ChecksumAlgorithm, must func(string, error)) {
 	ctx, key := t.Context(), aws.String("big")
-	upload, err := client.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: bucket, Key: key})
+	upload, err := client.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: bucket, Key: key, ChecksumAlgorithm: sum})
 	must("begin the upload", err)
 	if *upload.Bucket != "drops" {
 		t.Errorf("upload to %s", *upload.Bucket)
@@ -145,7 +147,12 @@ func multipart(t *testing.T, client *s3.Client, bucket *string, must func(string
 		Bucket: bucket, Key: key, UploadId: upload.UploadId, PartNumber: aws.Int32(3), CopySource: aws.String("drops/copy"),
 	})
 	must("copy a part", err)
-	done.Parts = append(done.Parts, types.CompletedPart{PartNumber: aws.Int32(3), ETag: copied.CopyPartResult.ETag})
+	done.Parts = append(done.Parts, types.CompletedPart{PartNumber: aws.Int32(3), ETag: copied.CopyPartResult.ETag, ChecksumCRC32: copied.CopyPartResult.ChecksumCRC32})
+	if sum == "" {
+		for i := range done.Parts {
+			done.Parts[i].ChecksumCRC32 = nil // the client's own affair
+		}
+	}
 	_, err = client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
 		Bucket: bucket, Key: key, UploadId: upload.UploadId, MultipartUpload: &done,
 	})

@@ -4,14 +4,18 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/versity/versitygw/backend"
 	"github.com/versity/versitygw/backend/posix"
+	"github.com/versity/versitygw/s3api/middlewares"
+	"github.com/versity/versitygw/s3api/utils"
 	"github.com/versity/versitygw/s3err"
 	"github.com/versity/versitygw/s3response"
 )
@@ -187,9 +191,13 @@ func (d *disk) UploadPartCopy(ctx context.Context, in *s3.UploadPartCopyInput) (
 		return s3response.CopyPartResult{}, d.answer(err)
 	}
 	defer src.Body.Close()
+	body, err := d.summed(ctx, in, src.Body)
+	if err != nil {
+		return s3response.CopyPartResult{}, d.answer(err)
+	}
 	part, err := d.UploadPart(ctx, &s3.UploadPartInput{
 		Bucket: in.Bucket, Key: in.Key, UploadId: in.UploadId, PartNumber: in.PartNumber,
-		Body: src.Body, ContentLength: src.ContentLength,
+		Body: body, ContentLength: src.ContentLength,
 	})
 	if err != nil {
 		return s3response.CopyPartResult{}, err
@@ -205,3 +213,30 @@ func (d *disk) UploadPartCopy(ctx context.Context, in *s3.UploadPartCopyInput) (
 		ChecksumSHA256: part.ChecksumSHA256,
 	}, nil
 }
+
+// summed is a part's content with the checksum that its upload asks of each part.
+func (d *disk) summed(ctx context.Context, in *s3.UploadPartCopyInput, r io.Reader) (io.Reader, error) {
+	upload, err := d.posix.ListParts(ctx, &s3.ListPartsInput{
+		Bucket: d.path(in.Bucket), Key: in.Key, UploadId: in.UploadId, MaxParts: new(int32(1)),
+	})
+	if err != nil || upload.ChecksumAlgorithm == "" || upload.ChecksumAlgorithm == "null" {
+		return r, err
+	}
+	algorithm := strings.ToLower(string(upload.ChecksumAlgorithm))
+	h, err := utils.NewHashReader(r, "", utils.HashType(algorithm))
+	if err != nil {
+		return nil, err
+	}
+	return trailer{h, algorithm}, nil
+}
+
+// trailer states its checksum at its end, as uploads in chunks do.
+type trailer struct {
+	*utils.HashReader
+	algorithm string
+}
+
+var _ middlewares.ChecksumReader = trailer{}
+
+func (t trailer) Algorithm() string { return t.algorithm }
+func (t trailer) Checksum() string  { return t.Sum() }

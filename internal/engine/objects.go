@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"net/http"
 	"os"
@@ -59,7 +60,10 @@ func openObjects(cfg Config) (*Objects, error) {
 		d.Shutdown()
 		return nil, err
 	}
-	return &Objects{Handler: g, disk: d, gateway: g}, nil
+	// Who calls from inside the process gets the errors and logs them.
+	quiet := *d
+	quiet.log = slog.New(slog.DiscardHandler)
+	return &Objects{Handler: g, disk: &quiet, gateway: g}, nil
 }
 
 func (o *Objects) shut() error {
