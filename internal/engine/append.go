@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"sync"
 	"time"
@@ -19,11 +20,11 @@ import (
 const (
 	// maxBatch and maxBatchBytes bound one group; the server takes 1000 messages
 	// at most and holds the group in memory while it commits it.
-	maxBatch      = 500
+	maxBatch = 500
+	// minBatch is where a batch begins to pay: the server stages each in files of
+	// its own, which costs as many syncs as this many messages alone.
+	minBatch      = 12
 	maxBatchBytes = 16 << 20
-	// minBatch is from where on a batch pays: the server stages it first, which costs
-	// some 8 ms however small it is, as much as 40 synced writes (BenchmarkAppend).
-	minBatch = 48
 	// commitTimeout is how long the server may take to sync a group.
 	commitTimeout = 30 * time.Second
 )
@@ -126,7 +127,8 @@ func (a *Appender) run() {
 			}
 		}
 		var group []*pending
-		if group, next = a.gather(first); len(group) < minBatch {
+		group, next = a.gather(first)
+		if len(group) < minBatch {
 			a.each(group)
 		} else {
 			a.group(group)
@@ -161,48 +163,28 @@ func (a *Appender) gather(first *pending) (group []*pending, next *pending) {
 	}
 }
 
+// each publishes messages on their own, all at once.
+func (a *Appender) each(group []*pending) {
+	if len(group) == 1 {
+		group[0].result <- a.single(group[0])
+		return
+	}
+	var wg sync.WaitGroup
+	for _, p := range group {
+		wg.Go(func() { p.result <- a.single(p) })
+	}
+	wg.Wait()
+}
+
 func (a *Appender) single(p *pending) appended {
 	// Not the caller's context: it would leave unknown what can be known.
 	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
 	defer cancel()
-	ack, err := a.js.PublishMsg(ctx, p.msg, jetstream.WithExpectStream(a.stream), jetstream.WithRetryAttempts(0))
+	ack, err := a.js.PublishMsg(ctx, clone(p.msg), jetstream.WithExpectStream(a.stream), jetstream.WithRetryAttempts(0))
 	if err != nil {
 		return appended{err: kindOf(err)}
 	}
 	return appended{seq: ack.Sequence}
-}
-
-// each publishes messages one by one, without waiting for an acknowledgement in
-// between.
-func (a *Appender) each(list []*pending) {
-	if len(list) == 1 {
-		list[0].result <- a.single(list[0])
-		return
-	}
-	acks := make([]jetstream.PubAckFuture, len(list))
-	for i, p := range list {
-		var err error
-		if acks[i], err = a.js.PublishMsgAsync(p.msg, jetstream.WithExpectStream(a.stream), jetstream.WithRetryAttempts(0)); err != nil {
-			p.result <- appended{err: kindOf(err)}
-		}
-	}
-	late := time.After(commitTimeout)
-	for i, p := range list {
-		if acks[i] == nil {
-			continue
-		}
-		select {
-		case ack := <-acks[i].Ok():
-			p.result <- appended{seq: ack.Sequence}
-		case err := <-acks[i].Err():
-			p.result <- appended{err: kindOf(err)}
-		case <-late:
-			closed := make(chan time.Time)
-			close(closed)
-			late = closed // for the others too
-			p.result <- appended{err: fault.Errorf(fault.Unavailable, "no acknowledgement within %v", commitTimeout)}
-		}
-	}
 }
 
 // group writes messages as one batch. When the server refuses it (one member is
@@ -211,9 +193,7 @@ func (a *Appender) each(list []*pending) {
 func (a *Appender) group(group []*pending) {
 	last, err := a.commit(group)
 	if _, refused := errors.AsType[*jetstream.APIError](err); refused {
-		for _, p := range group {
-			p.result <- a.single(p)
-		}
+		a.each(group)
 		return
 	}
 	for i, p := range group {
@@ -259,14 +239,17 @@ func (a *Appender) commit(group []*pending) (last uint64, err error) {
 	return ack.Seq, nil
 }
 
-// member copies the header: it is the caller's, who may share it.
 func member(m *nats.Msg, id string, seq int) *nats.Msg {
+	m = clone(m)
+	m.Header.Set(batchID, id)
+	m.Header.Set(batchSeq, strconv.Itoa(seq))
+	return m
+}
+
+// clone copies the header, which is the caller's, who may share it.
+func clone(m *nats.Msg) *nats.Msg {
 	h := make(nats.Header, len(m.Header)+3)
-	for k, v := range m.Header {
-		h[k] = v
-	}
-	h.Set(batchID, id)
-	h.Set(batchSeq, strconv.Itoa(seq))
+	maps.Copy(h, m.Header)
 	return &nats.Msg{Subject: m.Subject, Header: h, Data: m.Data}
 }
 

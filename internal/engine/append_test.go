@@ -66,7 +66,7 @@ func TestConcurrentAppendsShareBatches(t *testing.T) {
 	}
 }
 
-// hold makes appends queue up behind one that waits for the stream.
+// queueUp appends n messages at once.
 func queueUp(t *testing.T, a *engine.Appender, n int, header func(i int) nats.Header, data func(i int) []byte) []error {
 	t.Helper()
 	errs := make([]error, n)
@@ -159,7 +159,7 @@ func TestCloseWritesWhatIsQueued(t *testing.T) {
 }
 
 func BenchmarkAppend(b *testing.B) {
-	for _, publishers := range []int{1, 32} {
+	for _, publishers := range []int{1, 8, 32, 128, 512} {
 		b.Run(fmt.Sprintf("raw/%d", publishers), func(b *testing.B) {
 			js := enginetest.Streams(b)
 			stream(b, js)
