@@ -109,11 +109,11 @@ func (r *reader) service(root *node) {
 	provider := r.vars.resolve(root.get("provider"))
 	r.stage(root, provider)
 	r.region(root, provider)
-	var service, resources, functions, custom, pack, params *node
+	var service, resources, functions, custom, pack *node
 	set := func(into **node) func(*node) { return func(n *node) { *into = n } }
 	r.object(root, "", keys{
 		"service": set(&service), "provider": nil, "functions": set(&functions),
-		"resources": set(&resources), "custom": set(&custom), "package": set(&pack), "params": set(&params),
+		"resources": set(&resources), "custom": set(&custom), "package": set(&pack), "params": nil,
 		"frameworkVersion": nil, "configValidationMode": nil, "variablesResolutionMode": nil, "deprecationNotificationMode": nil,
 		"plugins": r.plugins,
 	}, effects{"layers": "functions would miss the files in them; put them into the package", "stepFunctions": "no state machine would run"})
