@@ -21,6 +21,7 @@ import (
 // TestAFullDiskIsLoud fills a small disk: uploads and publishes fail with words,
 // what was acknowledged stays, and with room everything works again.
 func TestAFullDiskIsLoud(t *testing.T) {
+	t.Parallel() // most of it is waiting for the engine to give up
 	dir := testkit.Dir(t)
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=160m,mode=711"); err != nil {
 		t.Skipf("a small disk of its own cannot be mounted here (%v): only root can", err)

@@ -289,7 +289,7 @@ func faultOf(err error) error {
 	case status == http.StatusNotFound:
 		return fault.Errorf(fault.NotFound, "%w", err)
 	case status == http.StatusInsufficientStorage || answer.BaseError().Code == "QuotaExceeded":
-		return fault.Errorf(fault.Unavailable, "the disk is full: %w", err)
+		return fault.Errorf(fault.Unavailable, "the disk is full: %w", errors.Join(err, syscall.ENOSPC))
 	case status >= 400 && status < 500:
 		return fault.Errorf(fault.Invalid, "%w", err)
 	}

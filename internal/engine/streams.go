@@ -32,6 +32,10 @@ func (e *Engine) streams(ctx context.Context, cfg Config, name string, durable b
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
+	if !durable {
+		// logs reserve their gigabyte; a small disk must not keep the platform down
+		room = max(room, minTelemetry)
+	}
 	srv, err := server.NewServer(&server.Options{
 		ServerName: "dropstack-" + name, DontListen: true, NoSigs: true,
 		JetStream: true, StoreDir: dir, SyncAlways: durable,
@@ -71,6 +75,9 @@ func (e *Engine) streams(ctx context.Context, cfg Config, name string, durable b
 	}
 	return js, nil
 }
+
+// minTelemetry is what streams of telemetry may reserve on any disk, in bytes.
+const minTelemetry = 2 << 30
 
 // storeLimit is how much the streams in dir may take: what they have and three
 // quarters of what is free. The limit refuses writes while some disk is left; a

@@ -122,3 +122,22 @@ func mkdirs(dir string, names ...string) error {
 	}
 	return nil
 }
+
+// sweep removes what a crash left behind: temporary directories of instances, and
+// artifacts that were being downloaded or unpacked.
+func sweep(dir string) error {
+	left := []string{filepath.Join(dir, "instances")}
+	for _, pattern := range []string{"download-*.zip", ".unpack-*"} {
+		found, err := filepath.Glob(filepath.Join(dir, "artifacts", pattern))
+		if err != nil {
+			return err
+		}
+		left = append(left, found...)
+	}
+	for _, path := range left {
+		if err := os.RemoveAll(path); err != nil {
+			return fmt.Errorf("sweep: %w", err)
+		}
+	}
+	return nil
+}

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
@@ -46,8 +45,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
-	// temporary directories of instances that a crash left behind
-	if err := os.RemoveAll(filepath.Join(cfg.Dir, "instances")); err != nil {
+	if err := sweep(cfg.Dir); err != nil {
 		return err
 	}
 	if err := mkdirs(cfg.Dir, "artifacts", "mounts", "instances"); err != nil {

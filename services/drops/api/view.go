@@ -60,12 +60,16 @@ func (a *API) view(ctx context.Context, r wire.ViewRequest, base, content string
 		}
 	}
 	if !r.Owner && !r.Peek {
-		if d, err = a.Store.View(ctx, d, now); errors.Is(err, store.ErrGone) {
-			v = reply{ViewReply: wire.ViewReply{State: wire.StateGone}}
-			return v, nil
-		}
-		if err != nil {
+		counted, err := a.Store.View(ctx, d, now)
+		switch {
+		case errors.Is(err, store.ErrGone):
+			return reply{ViewReply: wire.ViewReply{State: wire.StateGone}}, nil
+		case err == nil:
+			d = counted
+		case d.MaxViews > 0:
 			return v, err
+		default: // on a full disk, say: better shown and not counted
+			a.Log.Warn("view not counted", "code", d.Code, "err", err)
 		}
 	}
 	shown := d.Wire(base, content)
