@@ -107,10 +107,19 @@ func TestMissingAndWrongNames(t *testing.T) {
 		bucket, key string
 		want        fault.Kind
 	}{
-		{"nowhere", "a", fault.NotFound}, {"../drops", "file", fault.NotFound}, {"..", "nats", fault.NotFound},
-		{"drops", "../drops/file", fault.Invalid}, {"drops", "a/../file", fault.Invalid}, {"drops", "a//b", fault.Invalid},
-		{"drops", "", fault.Invalid}, {"drops", "/etc", fault.Invalid}, {"drops", "\xff", fault.Invalid}, {"drops", "a\x00", fault.Invalid},
-		{"drops", ".sgwtmp/x", fault.Invalid}, {"drops", strings.Repeat("k", 1025), fault.Invalid}, {"drops", strings.Repeat("k", 300), fault.Invalid},
+		{"nowhere", "a", fault.NotFound},
+		{"../drops", "file", fault.NotFound},
+		{"..", "nats", fault.NotFound},
+		{"drops", "../drops/file", fault.Invalid},
+		{"drops", "a/../file", fault.Invalid},
+		{"drops", "a//b", fault.Invalid},
+		{"drops", "", fault.Invalid},
+		{"drops", "/etc", fault.Invalid},
+		{"drops", "\xff", fault.Invalid},
+		{"drops", "a\x00", fault.Invalid},
+		{"drops", ".sgwtmp/x", fault.Invalid},
+		{"drops", strings.Repeat("k", 1025), fault.Invalid},
+		{"drops", strings.Repeat("k", 300), fault.Invalid},
 	} {
 		_, err := e.Objects.Put(ctx, c.bucket, c.key, strings.NewReader("x"), 1, engine.PutOptions{})
 		if fault.KindOf(err) != c.want {

@@ -57,12 +57,16 @@ func TestOptionsComeFromFieldsQueryAndHeaders(t *testing.T) {
 		"query before headers": {drop.Values{
 			Query: map[string]string{"title": "q"}, Headers: map[string]string{"x-title": "h"},
 		}, func(o drop.Options) bool { return o.Title == "q" }},
-		"transfer.sh": {drop.Values{Headers: map[string]string{"max-days": "3", "max-downloads": "2"}},
-			func(o drop.Options) bool { return o.MaxViews == 2 && o.ExpiresAt.Equal(now.AddDate(0, 0, 3)) }},
-		"Zipline": {drop.Values{Headers: map[string]string{"x-zipline-deletes-at": "1h", "x-zipline-max-views": "4", "x-zipline-password": "p"}},
+		"transfer.sh": {
+			drop.Values{Headers: map[string]string{"max-days": "3", "max-downloads": "2"}},
+			func(o drop.Options) bool { return o.MaxViews == 2 && o.ExpiresAt.Equal(now.AddDate(0, 0, 3)) },
+		},
+		"Zipline": {
+			drop.Values{Headers: map[string]string{"x-zipline-deletes-at": "1h", "x-zipline-max-views": "4", "x-zipline-password": "p"}},
 			func(o drop.Options) bool {
 				return o.MaxViews == 4 && o.Password == "p" && o.ExpiresAt.Equal(now.Add(time.Hour))
-			}},
+			},
+		},
 		"0x0":       {drop.Values{Fields: map[string][]string{"oneshot": {""}}}, func(o drop.Options) bool { return o.MaxViews == 1 }},
 		"Droplr":    {drop.Values{Fields: map[string][]string{"privacy": {"OBSCURE"}}}, func(o drop.Options) bool { return o.Obscure }},
 		"no expiry": {drop.Values{Fields: map[string][]string{"expires": {"never"}}}, func(o drop.Options) bool { return o.ExpiresAt.IsZero() && o.Has[drop.OptExpire] }},
