@@ -142,7 +142,8 @@ func writeJSON(w http.ResponseWriter, status int, v any) error {
 // fail answers an error in the words of the service's protocol. What is internal
 // goes to the log with the request's id, and to the caller as that id alone.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, service, id string, err error) {
-	if service == "sns" {
+	if service == "sns" || strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+		// whatever the service, a caller of a Query API reads only such errors
 		s.SNS.fail(w, r.URL.Path, id, err)
 		return
 	}
