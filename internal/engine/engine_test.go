@@ -88,6 +88,17 @@ func TestDirectoriesAreClosedToOthers(t *testing.T) {
 	}
 }
 
+func TestClosingRightAfterOpeningEnds(t *testing.T) {
+	dir := t.TempDir()
+	for range 20 {
+		e, err := engine.Open(t.Context(), engine.Config{Dir: dir, Log: testLog(t), Accounts: keys{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		closed(t, e)
+	}
+}
+
 func TestOpenLeavesTheWorkingDirectoryAlone(t *testing.T) {
 	before, err := os.Getwd()
 	if err != nil {

@@ -71,7 +71,25 @@ func openGateway(cfg Config, d *disk) (_ *gateway, err error) {
 		return nil, errors.Join(fmt.Errorf("start the S3 API: %w", err), os.RemoveAll(g.tempDir))
 	}
 	g.connect(socket, cfg.Log.With("engine", "objects"))
+	if err := g.ask(); err != nil {
+		return nil, errors.Join(fmt.Errorf("start the S3 API: %w", err), os.RemoveAll(g.tempDir))
+	}
 	return g, nil
+}
+
+// ask waits for one answer, whatever it is. The server says that it listens a
+// moment before it serves, and a shutdown within that moment would pass it by: it
+// would go on for ever.
+func (g *gateway) ask() error {
+	req, err := http.NewRequest(http.MethodHead, "http://s3/", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := g.transport.RoundTrip(req)
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
 }
 
 // socket chooses where to listen and removes what a crash left there.
