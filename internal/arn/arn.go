@@ -44,8 +44,8 @@ func Topic(region, name string) string { return of("sns", region, name) }
 func Rule(region, name string) string { return of("events", region, "rule/"+name) }
 
 // Bucket is the name of a bucket, which has neither region nor account.
-func Bucket(name string) string { return "arn:aws:s3:::" + name }
+func Bucket(name string) string { return ARN{Partition: "aws", Service: "s3", Resource: name}.String() }
 
 func of(service, region, resource string) string {
-	return "arn:aws:" + service + ":" + region + ":" + Account + ":" + resource
+	return ARN{"aws", service, region, Account, resource}.String()
 }

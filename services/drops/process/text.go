@@ -92,21 +92,6 @@ func highlight(w io.Writer, lexer chroma.Lexer, text string) error {
 	return formatter().Format(w, styles.Fallback, tokens)
 }
 
-// CSS writes the colours of highlighted code, for light and dark pages.
-func CSS(w io.Writer) error {
-	if err := formatter().WriteCSS(w, styles.Get("github")); err != nil {
-		return err
-	}
-	if _, err := io.WriteString(w, "@media (prefers-color-scheme: dark) {\n"); err != nil {
-		return err
-	}
-	if err := formatter().WriteCSS(w, styles.Get("github-dark")); err != nil {
-		return err
-	}
-	_, err := io.WriteString(w, "}\n")
-	return err
-}
-
 // markdown leaves out raw HTML and dangerous links by itself; policy is the
 // second wall.
 var markdown = sync.OnceValue(func() goldmark.Markdown {

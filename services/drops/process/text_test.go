@@ -1,33 +1,13 @@
 package process_test
 
 import (
-	"bytes"
-	"flag"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/dropstack/dropstack/services/drops/drop"
 	"github.com/dropstack/dropstack/services/drops/process"
-	"github.com/dropstack/dropstack/services/wire"
 )
-
-var update = flag.Bool("update", false, "rewrite ../../wire/code.css")
-
-func TestCSSIsTheOneOfWire(t *testing.T) {
-	var css bytes.Buffer
-	if err := process.CSS(&css); err != nil {
-		t.Fatal(err)
-	}
-	if *update {
-		if err := os.WriteFile("../../wire/code.css", css.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	} else if wire.CodeCSS != css.String() {
-		t.Error("wire/code.css differs from what the highlighter uses; run this test with -update")
-	}
-}
 
 // hostile is what no rendering may hold: tags, handlers and schemes that run.
 var hostile = regexp.MustCompile(`(?i)<script|<iframe|<object|<svg|<style|<form|<base|<meta|<[^>]*\son\w+\s*=|<[^>]*(href|src)\s*=\s*["']?\s*(javascript|vbscript|data):`)
