@@ -52,15 +52,47 @@ func forker(ch chan request) {
 			r.answered <- answer{nil, fmt.Errorf("set no_new_privs: %w", noNewPrivs)}
 			continue
 		}
-		p, err := os.StartProcess(r.spec.Path, append([]string{r.spec.Path}, r.spec.Args...), r.attr)
-		if err == nil {
-			err = limitAs(r.attr.Sys.Credential, p.Pid)
-			if err != nil {
-				_ = p.Kill()
-				_, _ = p.Wait()
-			}
-		}
+		p, err := fork(r)
 		r.answered <- answer{p, err}
+	}
+}
+
+// fork starts a process whose limits hold from its first instruction on. They
+// belong to a process and not to the thread that forks it, so the child stops at
+// the end of its exec, as a traced one does, until it has them.
+func fork(r request) (*os.Process, error) {
+	argv := append([]string{r.spec.Path}, r.spec.Args...)
+	r.attr.Sys.Ptrace = true
+	p, err := os.StartProcess(r.spec.Path, argv, r.attr)
+	if errors.Is(err, unix.EPERM) { // tracing is switched off here: they come a moment late
+		r.attr.Sys.Ptrace = false
+		p, err = os.StartProcess(r.spec.Path, argv, r.attr)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if r.attr.Sys.Ptrace {
+		err = ignoreEINTR(func() error { return unix.Waitid(unix.P_PID, p.Pid, nil, unix.WSTOPPED|unix.WEXITED|unix.WNOWAIT, nil) })
+	}
+	if err == nil {
+		err = limitAs(r.attr.Sys.Credential, p.Pid)
+	}
+	if err == nil && r.attr.Sys.Ptrace {
+		err = unix.PtraceDetach(p.Pid)
+	}
+	if err != nil && err != unix.ESRCH { // ESRCH: it is over already, which wait will tell
+		_ = p.Kill()
+		_, _ = p.Wait()
+		return nil, fmt.Errorf("limit the process: %w", err)
+	}
+	return p, nil
+}
+
+func ignoreEINTR(call func() error) error {
+	for {
+		if err := call(); err != unix.EINTR {
+			return err
+		}
 	}
 }
 
@@ -193,14 +225,11 @@ func realIDs(id int) error {
 	return nil
 }
 
-// limit is applied right after the start, since limits belong to a process and
-// not to the thread that forks it. A process that is over already keeps what it
-// has; nothing has run but the loader by then.
 func limit(pid int) error {
 	for what, value := range map[int]uint64{unix.RLIMIT_NOFILE: maxFiles, unix.RLIMIT_CORE: maxCore} {
 		err := unix.Prlimit(pid, what, &unix.Rlimit{Cur: value, Max: value}, nil)
 		if err != nil && err != unix.ESRCH {
-			return fmt.Errorf("limit process: %w", err)
+			return err
 		}
 	}
 	return nil
@@ -208,8 +237,7 @@ func limit(pid int) error {
 
 // wait calls ended between the end of the process and its reaping.
 func wait(child *os.Process, ended func()) (*os.ProcessState, error) {
-	for unix.Waitid(unix.P_PID, child.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
-	}
+	_ = ignoreEINTR(func() error { return unix.Waitid(unix.P_PID, child.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil) })
 	ended()
 	return child.Wait()
 }
