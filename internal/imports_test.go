@@ -14,7 +14,7 @@ import (
 // below its own, never a sibling.
 var floors = [][]string{
 	{"arn", "fault"},
-	{"engine", "sandbox", "spec"},
+	{"engine", "sandbox", "spec", "node"},
 	{"iam", "logs", "build"},
 	{"instance"},
 	{"function"},

@@ -13,6 +13,8 @@ package function
 import (
 	"context"
 	"time"
+
+	"github.com/dropstack/dropstack/internal/instance"
 )
 
 // Function is one deployed function. It is part of a revision and never changes.
@@ -51,6 +53,7 @@ type Invocation struct {
 	Marshalled    bool   // the caller vouches that Payload is JSON: it is not checked again
 	ClientContext string
 	TraceID       string
+	Stream        instance.Stream // of Invoke: takes a response that the function streams; may be nil
 }
 
 // Result is what a run of the function came to. A function that failed is a
@@ -58,6 +61,7 @@ type Invocation struct {
 type Result struct {
 	RequestID       string
 	Payload         []byte
+	Streamed        bool   // the response went to Invocation.Stream
 	FunctionError   string // "" or "Unhandled"
 	ErrorType       string
 	ExecutedVersion string

@@ -223,6 +223,7 @@ func (i *Invoker) Invoke(ctx context.Context, inv Invocation) (Result, error) {
 	}
 	ev := instance.Event{
 		RequestID: requestID(inv.ID), Payload: payload, ClientContext: inv.ClientContext, TraceID: inv.TraceID,
+		Stream: inv.Stream,
 		Ended: func() { e.running.Add(-1); i.running.Add(-1) },
 	}
 	if qualifier != "" {
@@ -236,7 +237,7 @@ func (i *Invoker) Invoke(ctx context.Context, inv Invocation) (Result, error) {
 		return Result{RequestID: ev.RequestID}, fmt.Errorf("invoke %s: %w", e.Name, err)
 	}
 	return Result{
-		RequestID: ev.RequestID, Payload: out.Payload, FunctionError: out.FunctionError, ErrorType: out.ErrorType,
+		RequestID: ev.RequestID, Payload: out.Payload, Streamed: out.Streamed, FunctionError: out.FunctionError, ErrorType: out.ErrorType,
 		ExecutedVersion: e.Version, LogTail: out.LogTail, Duration: out.Duration,
 	}, nil
 }

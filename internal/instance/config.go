@@ -15,7 +15,10 @@
 // all, path=directory, separated by colons).
 package instance
 
-import "time"
+import (
+	"io"
+	"time"
+)
 
 // Config is everything that one version of a function needs to start. Instances
 // are shared only between invocations whose Config has the same ID.
@@ -24,9 +27,10 @@ type Config struct {
 	Name     string // function name
 	ARN      string // invoked function ARN
 	Version  string // "$LATEST" or a number
-	Runtime  string // provided.al2023, provided.al2, go1.x
+	Runtime  string // provided.al2023, provided.al2, go1.x, nodejs22.x …
 	Handler  string
 	Dir      string // unpacked artifact, read only
+	Opt      string // the layers, merged into one directory, read only; "": none
 	MemoryMB int
 	Timeout  time.Duration // one invocation
 	Region   string
@@ -35,6 +39,8 @@ type Config struct {
 	Keys     Credentials
 	Endpoint string // AWS_ENDPOINT_URL
 	LogGroup string // /aws/lambda/NAME
+	JSONLogs bool   // LoggingConfig.LogFormat is JSON
+	LogLevel string // least level of the function's own lines with JSONLogs: TRACE … FATAL; "" is INFO
 	// User is the identity whose unprivileged user id the function runs under;
 	// "" is the ARN. Functions that share a mount must share it.
 	User string
@@ -59,15 +65,29 @@ type Event struct {
 	TraceID       string
 	InvokedARN    string    // "" is Config.ARN
 	Deadline      time.Time // earlier than the function's timeout, or zero
+	// Stream takes a response that the function streams; nil gathers it like any
+	// other, up to MaxResponse.
+	Stream Stream
 	// Ended is called once when the instance is done with the event: before Do
 	// returns, or later when the caller left. Optional.
 	Ended func()
+}
+
+// Stream takes a response while the function writes it. Its calls come one after
+// the other and none after Do has returned. An error of Write says that the
+// caller is gone: the rest of the response is read and dropped.
+type Stream interface {
+	io.Writer
+	// Begin is called once before anything is written, with the response's
+	// Content-Type as the function sent it.
+	Begin(contentType string)
 }
 
 // Outcome is how one invocation ended. Payload is the response, or the error
 // object {errorMessage, errorType, stackTrace}.
 type Outcome struct {
 	Payload       []byte
+	Streamed      bool   // the response went to Event.Stream; Payload is nil or an error in its midst
 	FunctionError string // "" or "Unhandled"
 	ErrorType     string // Runtime.ExitError, Sandbox.Timedout, or the function's own
 	Duration      time.Duration
