@@ -33,6 +33,18 @@ type Function struct {
 	Concurrency *int              `json:"reservedConcurrency,omitempty"` // 0: never runs
 	Mount       *Mount            `json:"mount,omitempty"`
 	DeadLetter  string            `json:"deadLetter,omitempty"` // ARN of a topic, besides the dead-letter stream
+	Layers      []string          `json:"layers,omitempty"`     // SHA-256 of each layer's zip; later ones win
+	LogFormat   string            `json:"logFormat,omitempty"`  // "Text" (also "") or "JSON"
+	LogLevel    string            `json:"applicationLogLevel,omitempty"`
+
+	Publish     bool `json:"publish,omitempty"`                // a deployment publishes a version
+	Provisioned int  `json:"provisionedConcurrency,omitempty"` // instances kept initialised for the alias "provisioned"
+	Warm        int  `json:"warm,omitempty"`                   // instances of $LATEST kept initialised
+
+	MaxEventAge int    `json:"maximumEventAge,omitempty"`      // seconds, 60-21,600; 0: 6 hours
+	MaxRetries  *int   `json:"maximumRetryAttempts,omitempty"` // 0-2; nil: 2
+	OnSuccess   string `json:"onSuccess,omitempty"`            // ARN of a function, topic or queue
+	OnFailure   string `json:"onFailure,omitempty"`            // likewise
 }
 
 // Mount is a directory that outlives instances, shared by the functions of a

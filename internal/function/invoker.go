@@ -224,7 +224,7 @@ func (i *Invoker) Invoke(ctx context.Context, inv Invocation) (Result, error) {
 	ev := instance.Event{
 		RequestID: requestID(inv.ID), Payload: payload, ClientContext: inv.ClientContext, TraceID: inv.TraceID,
 		Stream: inv.Stream,
-		Ended: func() { e.running.Add(-1); i.running.Add(-1) },
+		Ended:  func() { e.running.Add(-1); i.running.Add(-1) },
 	}
 	if qualifier != "" {
 		ev.InvokedARN = e.ARN + ":" + qualifier

@@ -23,12 +23,15 @@ import (
 // Config is everything that one version of a function needs to start. Instances
 // are shared only between invocations whose Config has the same ID.
 type Config struct {
-	ID       string // identity of this version's code and configuration
-	Name     string // function name
-	ARN      string // invoked function ARN
-	Version  string // "$LATEST" or a number
-	Runtime  string // provided.al2023, provided.al2, go1.x, nodejs22.x …
-	Handler  string
+	ID      string // identity of this version's code and configuration
+	Name    string // function name
+	ARN     string // invoked function ARN
+	Version string // "$LATEST" or a number
+	Runtime string // provided.al2023, provided.al2, go1.x, nodejs22.x …
+	Handler string
+	// Command starts the runtime client of a managed runtime: its executable and
+	// arguments. Empty: the function's own bootstrap, or with go1.x its handler.
+	Command  []string
 	Dir      string // unpacked artifact, read only
 	Opt      string // the layers, merged into one directory, read only; "": none
 	MemoryMB int
