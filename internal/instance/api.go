@@ -180,6 +180,16 @@ func (a *api) handle(conn net.Conn, r *request) []byte {
 	return failure(405, "MethodNotAllowed", r.path+" wants "+method)
 }
 
+// isReady reports whether the function has asked for an event ever.
+func (a *api) isReady() bool {
+	select {
+	case <-a.ready:
+		return true
+	default:
+		return false
+	}
+}
+
 func (a *api) next(conn net.Conn) []byte {
 	a.mu.Lock()
 	if a.phase == open || a.phase == waiting {

@@ -106,12 +106,14 @@ func (p *Pool) watch(inst *instance) {
 			break
 		}
 	}
+	p.refill(inst.cfg.ID)
 	p.mu.Unlock()
 }
 
 // cold starts an instance and runs the event on it. A start that fails is tried
-// once more within the invocation, under the function's own timeout.
-func (p *Pool) cold(cfg Config, ev Event) (Outcome, error) {
+// once more within the invocation, under the function's own timeout. started is
+// called when there is nothing more to start.
+func (p *Pool) cold(cfg Config, ev Event, started func()) (Outcome, error) {
 	j := newJournal(p, cfg)
 	b := p.boot(cfg, j, or(p.InitTimeout, initTimeout), "init")
 	start, init := time.Now(), b.took
@@ -119,6 +121,7 @@ func (p *Pool) cold(cfg Config, ev Event) (Outcome, error) {
 		init = 0
 		b = p.boot(cfg, j, cfg.Timeout, "invoke")
 	}
+	started()
 	if b.err != nil {
 		return Outcome{}, b.err
 	}

@@ -31,7 +31,8 @@ type instance struct {
 	stopping  atomic.Bool   // ended by us, for no fault of the function
 	dead      chan struct{} // closed when all of it is gone
 	exit      sandbox.Exit  // valid when dead
-	idleSince time.Time     // guarded by the pool
+	idleSince time.Time     // guarded by the pool, as is frozen
+	frozen    bool
 	outputs   sync.WaitGroup
 }
 

@@ -127,12 +127,19 @@ func (p *Process) Wait() Exit {
 	return p.exit
 }
 
+// Freeze stops the process and its children where they are; Thaw lets them go on.
+func (p *Process) Freeze() { p.signal(syscall.SIGSTOP) }
+
+// Thaw undoes Freeze.
+func (p *Process) Thaw() { p.signal(syscall.SIGCONT) }
+
 // Kill ends the process and its children at once, without waiting for it.
 func (p *Process) Kill() { p.signal(syscall.SIGKILL) }
 
 // Terminate asks the process to end, kills it after grace, and waits.
 func (p *Process) Terminate(grace time.Duration) {
 	p.signal(syscall.SIGTERM)
+	p.signal(syscall.SIGCONT) // a frozen process hears nothing else
 	timer := time.NewTimer(grace)
 	defer timer.Stop()
 	select {

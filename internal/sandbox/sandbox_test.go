@@ -186,6 +186,19 @@ func TestTerminate(t *testing.T) {
 	}
 }
 
+func TestFrozenProcessCanBeEnded(t *testing.T) {
+	p := start(t, shell(t, home(t), "trap 'exit 7' TERM; echo up; while :; do sleep 0.01; done"))
+	var up string
+	if _, err := fmt.Fscan(p.Stdout, &up); err != nil {
+		t.Fatal(err)
+	}
+	p.Freeze()
+	p.Terminate(time.Minute)
+	if got, want := p.Wait().Status, "exit status 7"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestMemoryLimit(t *testing.T) {
 	self, err := os.ReadFile("/proc/self/exe")
 	if err != nil {
