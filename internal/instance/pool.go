@@ -22,7 +22,7 @@ type Pool struct {
 	TempDir     string
 	IdleAfter   time.Duration                // an idle instance is stopped; 0: 5 minutes
 	InitTimeout time.Duration                // of a cold start; 0: 10 seconds
-	Grace       time.Duration                // between SIGTERM and SIGKILL; 0: 500 ms
+	Grace       time.Duration                // of a shutdown with external extensions; 0: Lambda's 2 seconds
 	Listen      func() (net.Listener, error) // for the Runtime API; nil: a free port of 127.0.0.1
 
 	mu     sync.Mutex
@@ -55,6 +55,8 @@ var errClosed = fault.Errorf(fault.Unavailable, "the platform is shutting down")
 // it (fault.Unavailable), or that ctx ended: then the invocation goes on without
 // its caller.
 func (p *Pool) Do(ctx context.Context, cfg Config, ev Event) (Outcome, error) {
+	ev, done := gated(ev)
+	defer done()
 	out, err := p.do(ctx, cfg, ev)
 	if err != errLeft {
 		if ev.Ended != nil {
@@ -196,7 +198,7 @@ func (p *Pool) detach(inst *instance) {
 	time.AfterFunc(inst.cfg.Timeout, func() {
 		if inst.api.isDetached() {
 			inst.stopping.Store(true)
-			inst.proc.Kill()
+			inst.asked("timeout")
 		}
 	})
 }
@@ -204,7 +206,7 @@ func (p *Pool) detach(inst *instance) {
 // stop ends an instance in the background; the lock is held.
 func (p *Pool) stop(inst *instance) {
 	inst.stopping.Store(true)
-	p.work.Go(func() { inst.proc.Terminate(or(p.Grace, 500*time.Millisecond)) })
+	inst.asked("spindown")
 }
 
 func (p *Pool) reap() {
@@ -286,8 +288,8 @@ func (p *Pool) Warm(ctx context.Context, cfg Config) error {
 	}
 }
 
-// Close ends all instances, with SIGTERM and after Grace with SIGKILL, and
-// returns when nothing of them is left. Invocations under way fail with
+// Close ends all instances, in peace those with extensions, and returns when
+// nothing of them is left. Invocations under way fail with
 // fault.Unavailable.
 func (p *Pool) Close() error {
 	p.mu.Lock()
