@@ -110,10 +110,10 @@ func (p *Pool) launch(cfg Config, j *journal, limit <-chan time.Time, phase stri
 		return nil, nil, err
 	}
 	p.mu.Lock()
-	if p.all == nil {
-		p.all, p.idle = map[*instance]struct{}{}, map[string][]*instance{}
+	if p.launched == nil {
+		p.launched, p.all, p.idle = map[*instance]struct{}{}, map[*instance]struct{}{}, map[string][]*instance{}
 	}
-	p.all[inst] = struct{}{}
+	p.launched[inst] = struct{}{}
 	if p.closed {
 		p.stop(inst)
 	}
@@ -121,13 +121,16 @@ func (p *Pool) launch(cfg Config, j *journal, limit <-chan time.Time, phase stri
 	j.attach(inst.api.telemetry)
 	j.initStarts(cfg, phase)
 	failed, err := inst.launch(p, limit)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.launched, inst)
 	if failed != nil {
-		err = nil
+		return inst, failed, nil
 	}
-	if failed != nil || err != nil {
-		p.forget(inst)
-		return inst, failed, err
+	if err != nil {
+		return nil, nil, err
 	}
+	p.all[inst] = struct{}{}
 	p.work.Go(func() { inst.watch(p) }) // within boot, which the pool waits for
 	return inst, nil, nil
 }
@@ -144,11 +147,13 @@ func (p *Pool) forget(inst *instance) {
 			break
 		}
 	}
+	p.refill(inst.cfg.ID)
 }
 
 // cold starts an instance and runs the event on it. A start that fails is tried
-// once more within the invocation, under the function's own timeout.
-func (p *Pool) cold(cfg Config, ev Event) (Outcome, error) {
+// once more within the invocation, under the function's own timeout. started is
+// called when there is nothing more to start.
+func (p *Pool) cold(cfg Config, ev Event, started func()) (Outcome, error) {
 	j := newJournal(p, cfg)
 	b := p.boot(cfg, j, or(p.InitTimeout, initTimeout), "init")
 	start, init := time.Now(), b.took
@@ -156,6 +161,7 @@ func (p *Pool) cold(cfg Config, ev Event) (Outcome, error) {
 		init = 0
 		b = p.boot(cfg, j, cfg.Timeout, "invoke")
 	}
+	started()
 	if b.err != nil {
 		return Outcome{}, b.err
 	}

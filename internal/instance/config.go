@@ -78,8 +78,8 @@ type Event struct {
 	// {"cognitoIdentityId":…,"cognitoIdentityPoolId":…}; "" leaves the header out.
 	CognitoIdentity string
 	TraceID         string
-	InvokedARN    string    // "" is Config.ARN
-	Deadline      time.Time // earlier than the function's timeout, or zero
+	InvokedARN      string    // "" is Config.ARN
+	Deadline        time.Time // earlier than the function's timeout, or zero
 	// Stream takes a response that the function streams; nil gathers it like any
 	// other, up to MaxResponse.
 	Stream Stream

@@ -31,7 +31,8 @@ type instance struct {
 	ended     chan struct{} // closed when the function's process is gone and all it said is heard
 	dead      chan struct{} // closed when all of it is gone
 	exit      sandbox.Exit  // valid when ended
-	idleSince time.Time     // guarded by the pool
+	idleSince time.Time     // guarded by the pool, as is frozen
+	frozen    bool
 	outputs   sync.WaitGroup
 	sidecars  sidecars
 
@@ -39,6 +40,9 @@ type instance struct {
 	stop    chan struct{} // closed when it is to end
 	why     string        // of the end: spindown, timeout or failure; valid when stop is closed
 	crashed chan struct{} // closed when an extension has ended by itself
+
+	iceMu sync.Mutex
+	ice   bool // its processes are stopped
 }
 
 func newJournal(p *Pool, cfg Config) *journal {

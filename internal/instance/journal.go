@@ -30,9 +30,9 @@ type journal struct {
 	mu        sync.Mutex
 	telemetry *telemetry // of the running process; nil: none
 	request   string
-	tail    []byte // of the running invocation
-	pipes   []*pipe
-	scratch []byte
+	tail      []byte // of the running invocation
+	pipes     []*pipe
+	scratch   []byte
 }
 
 // pipe is one output of a process.

@@ -20,18 +20,28 @@ type Pool struct {
 	// TempDir is where instances get their temporary directories; "" is the
 	// system's. Every user must be able to search it.
 	TempDir     string
-	IdleAfter   time.Duration                // an idle instance is stopped; 0: 5 minutes
+	IdleAfter   time.Duration                // an idle instance is kept at least as long; 0: 5 minutes
+	IdleAtMost  time.Duration                // and at most, when it is called now and then; 0: 1 hour
+	FreezeAfter time.Duration                // an idle instance is frozen; 0: 1 second
 	InitTimeout time.Duration                // of a cold start; 0: 10 seconds
 	Grace       time.Duration                // of a shutdown with external extensions; 0: Lambda's 2 seconds
 	Listen      func() (net.Listener, error) // for the Runtime API; nil: a free port of 127.0.0.1
 
-	mu     sync.Mutex
-	idle   map[string][]*instance // by Config.ID, the last used at the end
-	all    map[*instance]struct{}
-	live   map[string]bool // nil: everything is
-	reaper *time.Timer
-	closed bool
-	work   sync.WaitGroup // goroutines; begun under mu while not closed
+	mu       sync.Mutex
+	idle     map[string][]*instance // by Config.ID, the last used at the end
+	waiting  map[string][]*waiter   // by Config.ID, the oldest first; never beside idle ones
+	all      map[*instance]struct{}
+	launched map[*instance]struct{} // those that are not in all yet: their extensions are starting
+	live     map[string]bool     // nil: everything is
+	rhythms  map[string]*rhythm  // by Config.Name
+	reserved map[string]*reserve // by Config.ID
+	tender   *time.Timer
+	tends    time.Time // when tender fires
+	closed   bool
+	work     sync.WaitGroup // goroutines; begun under mu while not closed
+
+	starting chan struct{} // a place per instance that is starting; made once
+	making   sync.Once
 }
 
 func or(d, otherwise time.Duration) time.Duration {
@@ -69,15 +79,21 @@ func (p *Pool) Do(ctx context.Context, cfg Config, ev Event) (Outcome, error) {
 
 func (p *Pool) do(ctx context.Context, cfg Config, ev Event) (Outcome, error) {
 	if err := ctx.Err(); err != nil {
-		return Outcome{}, fmt.Errorf("request %s was not started: %w", ev.RequestID, err)
+		return Outcome{}, notStarted(ctx, ev)
 	}
 	for {
-		inst, err := p.take(cfg.ID)
+		inst, w, err := p.take(cfg)
 		if err != nil {
 			return Outcome{}, err
 		}
 		if inst == nil {
-			return p.doCold(ctx, cfg, ev)
+			var place func()
+			if inst, place = p.await(ctx, w); place != nil {
+				return p.doCold(ctx, cfg, ev, place)
+			}
+			if inst == nil {
+				return Outcome{}, notStarted(ctx, ev)
+			}
 		}
 		r, err := inst.begin(ev, time.Now(), 0)
 		if err != nil {
@@ -99,6 +115,10 @@ func (p *Pool) do(ctx context.Context, cfg Config, ev Event) (Outcome, error) {
 	}
 }
 
+func notStarted(ctx context.Context, ev Event) error {
+	return fmt.Errorf("request %s was not started: %w", ev.RequestID, context.Cause(ctx))
+}
+
 // goOn sees an invocation through whose caller has left.
 func (p *Pool) goOn(r *run, cfg Config, ev Event) {
 	_, err := r.wait(nil)
@@ -114,7 +134,8 @@ func (p *Pool) goOn(r *run, cfg Config, ev Event) {
 	}
 }
 
-func (p *Pool) doCold(ctx context.Context, cfg Config, ev Event) (Outcome, error) {
+// doCold starts an instance for the event; placed is called when it has started.
+func (p *Pool) doCold(ctx context.Context, cfg Config, ev Event, placed func()) (Outcome, error) {
 	type result struct {
 		out Outcome
 		err error
@@ -122,10 +143,12 @@ func (p *Pool) doCold(ctx context.Context, cfg Config, ev Event) (Outcome, error
 	ended := make(chan result, 1)
 	ev.Payload = append([]byte(nil), ev.Payload...)
 	started := p.background(func() {
-		out, err := p.cold(cfg, ev)
+		defer placed()
+		out, err := p.cold(cfg, ev, placed)
 		ended <- result{out, err}
 	})
 	if !started {
+		placed()
 		return Outcome{}, errClosed
 	}
 	select {
@@ -153,21 +176,25 @@ func (p *Pool) background(f func()) bool {
 	return true
 }
 
-// take removes the last used idle instance from the pool, or returns nil.
-func (p *Pool) take(id string) (*instance, error) {
+// take removes the last used idle instance from the pool, or queues for one.
+func (p *Pool) take(cfg Config) (*instance, *waiter, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		return nil, errClosed
+		return nil, nil, errClosed
 	}
-	list := p.idle[id]
+	list := p.idle[cfg.ID]
 	if len(list) == 0 {
-		return nil, nil
+		return nil, p.queue(cfg), nil
 	}
 	inst := list[len(list)-1]
 	list[len(list)-1] = nil
-	p.idle[id] = list[:len(list)-1]
-	return inst, nil
+	p.idle[cfg.ID] = list[:len(list)-1]
+	if gap := time.Since(inst.idleSince); gap > time.Second {
+		p.rhythm(cfg.Name).wanted(gap)
+	}
+	p.thaw(inst)
+	return inst, nil, nil
 }
 
 // put makes an instance available again, unless its version is not wanted any more.
@@ -181,11 +208,12 @@ func (p *Pool) put(inst *instance) {
 		p.stop(inst)
 		return
 	}
+	if p.hand(inst) {
+		return
+	}
 	inst.idleSince = time.Now()
 	p.idle[inst.cfg.ID] = append(p.idle[inst.cfg.ID], inst)
-	if p.reaper == nil {
-		p.reaper = time.AfterFunc(or(p.IdleAfter, 5*time.Minute), p.reap)
-	}
+	p.tendBy(inst.idleSince.Add(or(p.FreezeAfter, time.Second)))
 }
 
 // detach keeps an instance aside that has not come back for its next event: it
@@ -209,35 +237,6 @@ func (p *Pool) stop(inst *instance) {
 	inst.asked("spindown")
 }
 
-func (p *Pool) reap() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
-		return
-	}
-	after, now := or(p.IdleAfter, 5*time.Minute), time.Now()
-	next := after
-	p.reaper = nil
-	left := false
-	for id, list := range p.idle {
-		n := 0 // the list is in order of idleSince
-		for n < len(list) && now.Sub(list[n].idleSince) >= after {
-			p.stop(list[n])
-			n++
-		}
-		p.idle[id] = append([]*instance(nil), list[n:]...)
-		if n == len(list) {
-			delete(p.idle, id)
-			continue
-		}
-		left = true
-		next = min(next, after-now.Sub(list[n].idleSince))
-	}
-	if left {
-		p.reaper = time.AfterFunc(next, p.reap)
-	}
-}
-
 // Keep names the versions (Config.ID) that may be used from now on. Idle
 // instances of others stop at once, busy ones after their invocation.
 func (p *Pool) Keep(live map[string]bool) {
@@ -245,6 +244,7 @@ func (p *Pool) Keep(live map[string]bool) {
 	defer p.mu.Unlock()
 	p.live = map[string]bool{}
 	maps.Copy(p.live, live)
+	maps.DeleteFunc(p.reserved, func(id string, _ *reserve) bool { return !live[id] })
 	for id, list := range p.idle {
 		if live[id] || p.closed {
 			continue
@@ -266,18 +266,7 @@ func (p *Pool) Warm(ctx context.Context, cfg Config) error {
 		return nil
 	}
 	failed := make(chan error, 1)
-	if !p.background(func() {
-		b := p.boot(cfg, newJournal(p, cfg), or(p.InitTimeout, initTimeout), "init")
-		switch {
-		case b.err != nil:
-			failed <- b.err
-		case b.failed != nil:
-			failed <- fault.Errorf(fault.Invalid, "function %s does not start: %s: %s", cfg.Name, b.failed.errorType, message(*b.failed))
-		default:
-			p.put(b.inst)
-			failed <- nil
-		}
-	}) {
+	if !p.background(func() { failed <- p.start(cfg) }) {
 		return errClosed
 	}
 	select {
@@ -298,10 +287,13 @@ func (p *Pool) Close() error {
 		for inst := range p.all {
 			p.stop(inst)
 		}
-		if p.reaper != nil {
-			p.reaper.Stop()
+		for inst := range p.launched {
+			p.stop(inst)
 		}
-		p.idle = nil
+		if p.tender != nil {
+			p.tender.Stop()
+		}
+		p.idle, p.reserved = nil, nil
 	}
 	p.mu.Unlock()
 	p.work.Wait()

@@ -101,6 +101,16 @@ func call(f func()) {
 	}
 }
 
+// isReady reports whether the instance has been ready for an event ever.
+func (a *api) isReady() bool {
+	select {
+	case <-a.ready:
+		return true
+	default:
+		return false
+	}
+}
+
 // free reports whether an event can be given at once; the lock is held.
 func (a *api) free() bool { return a.up && a.phase == waiting && a.exts.owing == 0 }
 
@@ -138,6 +148,12 @@ func (a *api) detach() bool {
 	defer a.mu.Unlock()
 	a.detached = !a.free()
 	return a.detached
+}
+
+func (a *api) isFree() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.free()
 }
 
 func (a *api) isDetached() bool {

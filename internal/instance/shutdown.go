@@ -3,6 +3,8 @@ package instance
 import (
 	"os"
 	"time"
+
+	"github.com/dropstack/dropstack/internal/sandbox"
 )
 
 // shutdownTime is what Lambda gives an instance with external extensions to end.
@@ -49,6 +51,7 @@ func (in *instance) watch(p *Pool) {
 	start := time.Now()
 	in.sidecars.expectEnds()
 	in.asked("failure")
+	in.thaw()
 	internal, external := in.api.extended()
 	share, _ := shares(in.grace, internal, external)
 	if share == 0 || crash {
@@ -85,4 +88,36 @@ func (in *instance) takeDown(p *Pool, start time.Time) {
 	if err := os.RemoveAll(in.tmp); err != nil {
 		p.Log.Warn("remove the instance's temporary directory", "function", in.cfg.ARN, "err", err)
 	}
+}
+
+// freeze stops the processes of an idle instance where they are. It reports false
+// if there is still something to do: for an extension, or for us to tell it.
+func (in *instance) freeze() bool {
+	in.iceMu.Lock()
+	defer in.iceMu.Unlock()
+	select {
+	case <-in.stop:
+		return false
+	default:
+	}
+	if in.ice || !in.api.isFree() || !in.api.telemetry.pause() {
+		return in.ice
+	}
+	in.ice = true
+	in.proc.Freeze()
+	in.sidecars.each((*sandbox.Process).Freeze)
+	return true
+}
+
+// thaw undoes freeze.
+func (in *instance) thaw() {
+	in.iceMu.Lock()
+	defer in.iceMu.Unlock()
+	if !in.ice {
+		return
+	}
+	in.ice = false
+	in.sidecars.each((*sandbox.Process).Thaw)
+	in.proc.Thaw()
+	in.api.telemetry.resume()
 }

@@ -26,6 +26,15 @@ type sidecars struct {
 
 func (s *sidecars) none() bool { return len(s.started) == 0 }
 
+// each does something with every process that was started.
+func (s *sidecars) each(do func(*sandbox.Process)) {
+	for _, e := range s.started {
+		if e.proc != nil {
+			do(e.proc)
+		}
+	}
+}
+
 // expectEnds has ends of processes be nothing special from now on.
 func (s *sidecars) expectEnds() {
 	s.mu.Lock()
@@ -151,22 +160,14 @@ func (in *instance) endExtensions(deadline time.Time) {
 	for _, proc := range in.api.shutDown(in.why, deadline) {
 		proc.Kill()
 	}
-	timer := time.AfterFunc(time.Until(deadline), func() {
-		for _, e := range s.started {
-			if e.proc != nil {
-				e.proc.Kill()
-			}
-		}
-	})
+	timer := time.AfterFunc(time.Until(deadline), func() { s.each((*sandbox.Process).Kill) })
 	s.work.Wait()
 	timer.Stop()
 	late := time.Now().Add(time.Second)
-	for _, e := range s.started {
-		if e.proc != nil {
-			_ = e.proc.Stdout.SetReadDeadline(late)
-			_ = e.proc.Stderr.SetReadDeadline(late)
-		}
-	}
+	s.each(func(proc *sandbox.Process) {
+		_ = proc.Stdout.SetReadDeadline(late)
+		_ = proc.Stderr.SetReadDeadline(late)
+	})
 	s.outputs.Wait()
 }
 
@@ -206,4 +207,3 @@ func (in *instance) tellExtensions(failure string) {
 		in.journal.extension(l.name, l.state, l.events, l.failure)
 	}
 }
-

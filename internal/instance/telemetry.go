@@ -35,6 +35,8 @@ type telemetry struct {
 	started bool        // the init is over: no more subscriptions
 	closed  bool
 	work    sync.WaitGroup
+
+	pauses sync.RWMutex // held for reading by deliveries, for writing while there are to be none
 }
 
 // happening is one event: its type and its JSON {time, type, record}.
@@ -45,6 +47,7 @@ type happening struct {
 
 // subscriber is an extension that subscribed, with what it has not received.
 type subscriber struct {
+	from     *telemetry
 	name     string
 	types    []string
 	legacy   bool // over the Logs API
@@ -104,7 +107,7 @@ func (t *telemetry) subscribe(s *subscriber) (refusal []byte) {
 	if t.started || t.closed {
 		return failure(403, api[s.legacy]+".SubscriptionClosed", api[s.legacy]+" API subscription is closed already")
 	}
-	s.kick = make(chan struct{}, 1)
+	s.from, s.kick = t, make(chan struct{}, 1)
 	s.timer = time.AfterFunc(time.Hour, s.wake)
 	s.timer.Stop()
 	at := slices.IndexFunc(t.subs, func(o *subscriber) bool { return o.name == s.name })
@@ -142,6 +145,12 @@ func (t *telemetry) flush() {
 		s.wake()
 	}
 }
+
+// pause holds deliveries back, as long as extensions are frozen, unless one is
+// under way.
+func (t *telemetry) pause() bool { return t.pauses.TryLock() }
+
+func (t *telemetry) resume() { t.pauses.Unlock() }
 
 // close ends the deliveries; what is not delivered is lost.
 func (t *telemetry) close() {
@@ -234,6 +243,8 @@ func (s *subscriber) next() [][]byte {
 }
 
 func (s *subscriber) send(ctx context.Context, batch [][]byte) {
+	s.from.pauses.RLock()
+	defer s.from.pauses.RUnlock()
 	for try := 1; ; try++ {
 		limited, cancel := context.WithTimeout(ctx, deliveryLimit)
 		err := s.deliver(limited, batch)
