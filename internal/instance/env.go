@@ -224,9 +224,8 @@ func wrapper(c Config) string {
 
 // inside has a message name files as a function on Lambda knows them.
 func (c Config) inside(message string) string {
-	message = strings.ReplaceAll(message, c.Dir, "/var/task")
 	if c.Opt != "" {
 		message = strings.ReplaceAll(message, c.Opt, "/opt")
 	}
-	return message
+	return strings.ReplaceAll(message, c.Dir, "/var/task")
 }

@@ -32,9 +32,9 @@ type Pool struct {
 	waiting  map[string][]*waiter   // by Config.ID, the oldest first; never beside idle ones
 	all      map[*instance]struct{}
 	launched map[*instance]struct{} // those that are not in all yet: their extensions are starting
-	live     map[string]bool     // nil: everything is
-	rhythms  map[string]*rhythm  // by Config.Name
-	reserved map[string]*reserve // by Config.ID
+	live     map[string]bool        // nil: everything is
+	rhythms  map[string]*rhythm     // by Config.Name
+	reserved map[string]*reserve    // by Config.ID
 	tender   *time.Timer
 	tends    time.Time // when tender fires
 	closed   bool
