@@ -32,11 +32,7 @@ func served(t testing.TB) (*api, func(raw string) *http.Response) {
 // dial returns a function that sends a request over one connection.
 func dial(t testing.TB, addr string) func(raw string) *http.Response {
 	t.Helper()
-	conn, err := net.Dial("tcp4", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
+	conn := dialled(t, addr)
 	br := bufio.NewReader(conn)
 	return func(raw string) *http.Response {
 		t.Helper()
@@ -54,6 +50,16 @@ func dial(t testing.TB, addr string) func(raw string) *http.Response {
 		res.Body = io.NopCloser(strings.NewReader(string(body)))
 		return res
 	}
+}
+
+func dialled(t testing.TB, addr string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp4", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
 }
 
 const getNext = "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -24,16 +24,17 @@ type Pool struct {
 	IdleAtMost  time.Duration                // and at most, when it is called now and then; 0: 1 hour
 	FreezeAfter time.Duration                // an idle instance is frozen; 0: 1 second
 	InitTimeout time.Duration                // of a cold start; 0: 10 seconds
-	Grace       time.Duration                // between SIGTERM and SIGKILL; 0: 500 ms
+	Grace       time.Duration                // of a shutdown with external extensions; 0: Lambda's 2 seconds
 	Listen      func() (net.Listener, error) // for the Runtime API; nil: a free port of 127.0.0.1
 
 	mu       sync.Mutex
 	idle     map[string][]*instance // by Config.ID, the last used at the end
 	waiting  map[string][]*waiter   // by Config.ID, the oldest first; never beside idle ones
 	all      map[*instance]struct{}
-	live     map[string]bool     // nil: everything is
-	rhythms  map[string]*rhythm  // by Config.Name
-	reserved map[string]*reserve // by Config.ID
+	launched map[*instance]struct{} // those that are not in all yet: their extensions are starting
+	live     map[string]bool        // nil: everything is
+	rhythms  map[string]*rhythm     // by Config.Name
+	reserved map[string]*reserve    // by Config.ID
 	tender   *time.Timer
 	tends    time.Time // when tender fires
 	closed   bool
@@ -64,6 +65,8 @@ var errClosed = fault.Errorf(fault.Unavailable, "the platform is shutting down")
 // it (fault.Unavailable), or that ctx ended: then the invocation goes on without
 // its caller.
 func (p *Pool) Do(ctx context.Context, cfg Config, ev Event) (Outcome, error) {
+	ev, done := gated(ev)
+	defer done()
 	out, err := p.do(ctx, cfg, ev)
 	if err != errLeft {
 		if ev.Ended != nil {
@@ -223,7 +226,7 @@ func (p *Pool) detach(inst *instance) {
 	time.AfterFunc(inst.cfg.Timeout, func() {
 		if inst.api.isDetached() {
 			inst.stopping.Store(true)
-			inst.proc.Kill()
+			inst.asked("timeout")
 		}
 	})
 }
@@ -231,7 +234,7 @@ func (p *Pool) detach(inst *instance) {
 // stop ends an instance in the background; the lock is held.
 func (p *Pool) stop(inst *instance) {
 	inst.stopping.Store(true)
-	p.work.Go(func() { inst.proc.Terminate(or(p.Grace, 500*time.Millisecond)) })
+	inst.asked("spindown")
 }
 
 // Keep names the versions (Config.ID) that may be used from now on. Idle
@@ -274,14 +277,17 @@ func (p *Pool) Warm(ctx context.Context, cfg Config) error {
 	}
 }
 
-// Close ends all instances, with SIGTERM and after Grace with SIGKILL, and
-// returns when nothing of them is left. Invocations under way fail with
+// Close ends all instances, in peace those with extensions, and returns when
+// nothing of them is left. Invocations under way fail with
 // fault.Unavailable.
 func (p *Pool) Close() error {
 	p.mu.Lock()
 	if !p.closed {
 		p.closed = true
 		for inst := range p.all {
+			p.stop(inst)
+		}
+		for inst := range p.launched {
 			p.stop(inst)
 		}
 		if p.tender != nil {

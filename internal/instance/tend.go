@@ -146,7 +146,9 @@ func (p *Pool) tend() {
 				p.tendBy(due)
 				continue
 			}
-			p.freeze(inst)
+			if p.freeze(inst); !inst.frozen { // an extension is at work
+				p.tendBy(now.Add(freeze))
+			}
 			if n+i < spare {
 				p.tendBy(inst.idleSince.Add(keep))
 			}
@@ -157,14 +159,13 @@ func (p *Pool) tend() {
 // freeze stops an instance's processes until thaw; the lock is held by both.
 func (p *Pool) freeze(inst *instance) {
 	if !inst.frozen {
-		inst.frozen = true
-		inst.proc.Freeze()
+		inst.frozen = inst.freeze()
 	}
 }
 
 func (p *Pool) thaw(inst *instance) {
 	if inst.frozen {
 		inst.frozen = false
-		inst.proc.Thaw()
+		inst.thaw()
 	}
 }

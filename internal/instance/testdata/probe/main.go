@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -26,7 +28,25 @@ type event struct {
 var count int
 
 func main() {
+	if name := filepath.Base(os.Args[0]); name != "bootstrap" {
+		extend(name)
+		return
+	}
+	if os.Getenv("PROBE_INTERNAL") != "" {
+		go extend("internal")
+		<-joined
+	}
+	if file := os.Getenv("PROBE_SIGNAL"); file != "" {
+		go leaveOn(file)
+	}
 	switch os.Getenv("PROBE_INIT") {
+	case "report":
+		client{}.post("/2018-06-01/runtime/init/error", `{"errorMessage":"no","errorType":"Body","stackTrace":["a","b"]}`,
+			"Lambda-Runtime-Function-Error-Type", "Runtime.NoGood")
+		os.Exit(1)
+	case "report and stay":
+		client{}.post("/2018-06-01/runtime/init/error", `{"errorMessage":"no","errorType":"Body"}`)
+		time.Sleep(time.Hour)
 	case "hang":
 		signal.Ignore(syscall.SIGTERM)
 		time.Sleep(time.Hour)
@@ -84,6 +104,8 @@ func handle(ctx context.Context, raw json.RawMessage) (any, error) {
 			return nil, err
 		}
 		return nil, errors.New("refused by the handler")
+	case "stream":
+		return stream(e)
 	case "fail":
 		return nil, errors.New("refused by the handler")
 	case "panic":
@@ -127,4 +149,37 @@ type lingering struct {
 func (l lingering) Close() error {
 	time.Sleep(time.Duration(l.ms) * time.Millisecond)
 	return nil
+}
+
+// stream answers in two parts, the second once the file e.Text is there, and then
+// ends as its event's n says: well, with an error, or with its process.
+func stream(e event) (any, error) {
+	r, w := io.Pipe()
+	go func() {
+		fmt.Fprint(w, "first")
+		for {
+			if _, err := os.Stat(e.Text); err == nil || e.Text == "" {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		switch e.N {
+		case 1:
+			w.CloseWithError(errors.New("lost the thread"))
+		case 2:
+			os.Exit(4)
+		}
+		fmt.Fprint(w, "second")
+		w.Close()
+	}()
+	return r, nil
+}
+
+// leaveOn writes down that the process was asked to end, and ends.
+func leaveOn(file string) {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGTERM)
+	<-c
+	_ = os.WriteFile(file, []byte("SIGTERM"), 0o600)
+	os.Exit(0)
 }
