@@ -40,16 +40,17 @@ type reply struct {
 // api is what one instance's processes talk to: the Runtime API, the Extensions
 // API and the Telemetry API, on one listener.
 type api struct {
-	arn       string
-	about     about
-	journal   *journal // takes note of subscriptions; nil: nobody does
-	maxStream int64
-	listener  net.Listener
-	telemetry *telemetry
-	begins    func(f *flight) // called right before an event is written
-	idles     func()          // called when a detached instance is free again
-	exited    <-chan struct{} // closed when the function's process has ended; nil: never
-	closing   chan struct{}   // closed by close
+	arn        string
+	about      about
+	journal    *journal // takes note of subscriptions; nil: nobody does
+	maxStream  int64
+	truncation time.Duration // how long a broken response waits for the end of its process
+	listener   net.Listener
+	telemetry  *telemetry
+	begins     func(f *flight) // called right before an event is written
+	idles      func()          // called when a detached instance is free again
+	exited     <-chan struct{} // closed when the function's process has ended; nil: never
+	closing    chan struct{}   // closed by close
 
 	mu       sync.Mutex
 	phase    phase
@@ -76,7 +77,7 @@ type link struct{ extension bool }
 
 func newAPI(arn string, l net.Listener) *api {
 	a := &api{
-		arn: arn, listener: l, maxStream: MaxStream, links: map[net.Conn]*link{},
+		arn: arn, listener: l, maxStream: MaxStream, truncation: truncationGrace, links: map[net.Conn]*link{},
 		ready: make(chan struct{}), initFailed: make(chan struct{}), closing: make(chan struct{}),
 		telemetry: &telemetry{},
 	}

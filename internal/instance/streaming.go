@@ -176,7 +176,7 @@ func (a *api) brokenOff(r *request) {
 	if !ours {
 		return
 	}
-	timer := time.NewTimer(truncationGrace)
+	timer := time.NewTimer(a.truncation)
 	defer timer.Stop()
 	select {
 	case <-a.exited:

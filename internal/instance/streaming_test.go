@@ -91,7 +91,9 @@ func TestStreamedReplies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			to := &stream{}
 			a, f, call := streamedOffer(t, to)
+			a.mu.Lock()
 			a.maxStream = 10
+			a.mu.Unlock()
 			if res := call(streamHead + c.body); res.StatusCode != c.status {
 				t.Errorf("status got %d, want %d", res.StatusCode, c.status)
 			}
@@ -123,6 +125,9 @@ func TestChunksAreForwardedAsTheyCome(t *testing.T) {
 func TestResponseThatBreaksOff(t *testing.T) {
 	to := &stream{}
 	a, f, _ := streamedOffer(t, to)
+	a.mu.Lock()
+	a.truncation = time.Millisecond
+	a.mu.Unlock()
 	conn := dialled(t, a.listener.Addr().String())
 	if _, err := io.WriteString(conn, streamHead+"5\r\nab"); err != nil {
 		t.Fatal(err)
