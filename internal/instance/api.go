@@ -42,16 +42,17 @@ type reply struct {
 // api is what one instance's processes talk to: the Runtime API, the Extensions
 // API and the Telemetry API, on one listener.
 type api struct {
-	arn       string
-	about     about
-	journal   *journal // takes note of subscriptions; nil: nobody does
-	maxStream int64
-	listener  net.Listener
-	telemetry *telemetry
-	begins    func(f *flight) // called right before an event is written
-	idles     func()          // called when a detached instance is free again
-	closing   chan struct{}   // closed by close
-	booted    chan struct{}   // of a spare: closed when it asks for its assignment
+	arn        string
+	about      about
+	journal    *journal // takes note of subscriptions; nil: nobody does
+	maxStream  int64
+	truncation time.Duration // how long a broken response waits for the end of its process
+	listener   net.Listener
+	telemetry  *telemetry
+	begins     func(f *flight) // called right before an event is written
+	idles      func()          // called when a detached instance is free again
+	closing    chan struct{}   // closed by close
+	booted     chan struct{}   // of a spare: closed when it asks for its assignment
 
 	mu       sync.Mutex
 	phase    phase
@@ -80,7 +81,7 @@ type link struct{ extension bool }
 
 func newAPI(l net.Listener) *api {
 	a := &api{
-		listener: l, maxStream: MaxStream, links: map[net.Conn]*link{},
+		listener: l, maxStream: MaxStream, truncation: truncationGrace, links: map[net.Conn]*link{},
 		ready: make(chan struct{}), initFailed: make(chan struct{}), closing: make(chan struct{}),
 		telemetry: &telemetry{},
 	}

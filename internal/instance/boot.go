@@ -15,7 +15,7 @@ type boot struct {
 }
 
 // exitGrace is how long a process that said it cannot start may take to exit.
-const exitGrace = time.Second
+const exitGrace = 500 * time.Millisecond
 
 // boot starts an instance and waits until it asks for its first event. phase is
 // "init", or "invoke" when a start is repeated within an invocation.

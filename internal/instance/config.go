@@ -83,8 +83,10 @@ type Event struct {
 	TraceID         string
 	InvokedARN      string    // "" is Config.ARN
 	Deadline        time.Time // earlier than the function's timeout, or zero
-	// Stream takes a response that the function streams; nil gathers it like any
-	// other, up to MaxResponse.
+	// Stream takes a response that the function streams: one that is sent with
+	// Lambda-Runtime-Function-Response-Mode: streaming, or in chunks and not as JSON,
+	// as the official Go client sends readers. Other responses are in the Outcome
+	// all the same. nil gathers a streamed one like any other, up to MaxResponse.
 	Stream Stream
 	// Ended is called once when the instance is done with the event: before Do
 	// returns, or later when the caller left. Optional.

@@ -122,7 +122,8 @@ func TestResponseComesBeforeExtensionsAreDone(t *testing.T) {
 
 func TestExtensionThatDoesNotComeBackTimesOut(t *testing.T) {
 	p, _ := newPool(t)
-	cfg, noted := extendedProbe(t, map[string]script{"stuck": {Events: both, Hold: "/nowhere"}, "other": {Events: both}})
+	p.Grace = time.Minute
+	cfg, noted := extendedProbe(t, map[string]script{"stuck": {Events: []string{"INVOKE"}, Hold: "/nowhere"}, "other": {Events: both}})
 	cfg.Timeout = 300 * time.Millisecond
 	out, err := p.Do(t.Context(), cfg, Event{RequestID: "x", Payload: []byte(`{}`)})
 	if err != nil || out.FunctionError != "" && out.ErrorType != "Sandbox.Timedout" {

@@ -15,8 +15,8 @@ import (
 	"github.com/dropstack/dropstack/internal/sandbox"
 )
 
-// managed is the probe as a runtime that can start ahead of its functions.
-func managed() Config {
+// ahead is the probe as a runtime that can start ahead of its functions.
+func ahead() Config {
 	cfg := probe()
 	cfg.Runtime, cfg.Command, cfg.Preboot = "nodejs20.x", []string{filepath.Join(probeDir, "bootstrap")}, true
 	cfg.Env = map[string]string{"OWN": "a=b"}
@@ -49,17 +49,17 @@ func (p *Pool) sparePids() (pids []int) {
 
 func TestSpareBecomesTheFunction(t *testing.T) {
 	p, s := newPool(t)
-	p.Stock(managed())
+	p.Stock(ahead())
 	wait(t, "two spares", stocked(p, 2))
 	spares := p.sparePids()
-	out, id := do(t, p, managed(), `{"mode":"identity"}`)
+	out, id := do(t, p, ahead(), `{"mode":"identity"}`)
 	got := decode[identity](t, out)
 	if !slices.Contains(spares, got.Pid) {
 		t.Errorf("process %d answered, want one of the spares %v", got.Pid, spares)
 	}
 	want := os.Getuid()
 	if want == 0 {
-		want = sandbox.ID(managed().ARN)
+		want = sandbox.ID(ahead().ARN)
 	}
 	if got.Uid != want || out.Init == 0 {
 		t.Errorf("got user %d and init %v, want %d and some time", got.Uid, out.Init, want)
@@ -70,8 +70,8 @@ func TestSpareBecomesTheFunction(t *testing.T) {
 	wait(t, "another spare in its place", stocked(p, 2))
 
 	// the same process in any other way would have the same environment
-	spared := decode[[]string](t, first(do(t, p, managed(), `{"mode":"env"}`)))
-	plain := managed()
+	spared := decode[[]string](t, first(do(t, p, ahead(), `{"mode":"env"}`)))
+	plain := ahead()
 	plain.ID, plain.Preboot = "plain", false
 	alone := decode[[]string](t, first(do(t, p, plain, `{"mode":"env"}`)))
 	if diff := cmp.Diff(stable(alone), stable(spared)); diff != "" {
@@ -91,7 +91,7 @@ func stable(env []string) []string {
 
 func TestSpareThatDiesIsForgotten(t *testing.T) {
 	p, _ := newPool(t)
-	p.Stock(managed())
+	p.Stock(ahead())
 	wait(t, "two spares", stocked(p, 2))
 	for _, pid := range p.sparePids() {
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
@@ -99,20 +99,20 @@ func TestSpareThatDiesIsForgotten(t *testing.T) {
 		}
 	}
 	wait(t, "both to be forgotten", stocked(p, 0))
-	do(t, p, managed(), `{}`)
+	do(t, p, ahead(), `{}`)
 	wait(t, "others", stocked(p, 2))
 }
 
 func TestSparesThatNobodyWantsAreEnded(t *testing.T) {
 	p, _ := newPool(t)
 	p.IdleAtMost = 50 * time.Millisecond
-	p.Stock(managed())
+	p.Stock(ahead())
 	wait(t, "the shelf to be cleared", func() bool { p.mu.Lock(); defer p.mu.Unlock(); return len(p.shelves) == 0 })
 }
 
 func TestRuntimeThatCannotStartAhead(t *testing.T) {
 	p, _ := newPool(t)
-	broken := managed()
+	broken := ahead()
 	broken.Command = []string{"/bin/sh", "-c", `[ -z "$DROPSTACK_PREBOOT" ] && exec ` + fmt.Sprintf("%q", filepath.Join(probeDir, "bootstrap"))}
 	do(t, p, broken, `{}`) // starts a process of its own
 	wait(t, "the spares to fail", func() bool {

@@ -81,10 +81,18 @@ type outlet struct {
 	over    bool  // past the limit: the flight has its error already
 }
 
+// isStreamed reports whether a response is one that the function streams: it says
+// so, or it comes in chunks and is not JSON. The latter is how the official Go
+// client sends what a handler returns as an io.Reader, which has no header of its
+// own for that; JSON it sends in chunks too, whatever the handler.
+func (r *request) isStreamed() bool {
+	return r.mode == "streaming" || r.mode == "" && r.chunked && r.contentType != "" && r.contentType != "application/json"
+}
+
 // streams begins a streamed response, if r is one and the caller takes it so.
 func (a *api) streams(r *request) *outlet {
 	id, ok := r.responseTo()
-	if !ok || r.mode != "streaming" {
+	if !ok || !r.isStreamed() {
 		return nil
 	}
 	a.mu.Lock()
@@ -168,7 +176,7 @@ func (a *api) brokenOff(r *request) {
 	if !ours {
 		return
 	}
-	timer := time.NewTimer(truncationGrace)
+	timer := time.NewTimer(a.truncation)
 	defer timer.Stop()
 	select {
 	case <-a.processEnds():

@@ -166,6 +166,9 @@ func handle(ctx context.Context, raw json.RawMessage) (any, error) {
 		fmt.Fprintln(os.Stderr, "err one")
 		fmt.Print("no end")
 		return nil, nil
+	case "print":
+		fmt.Println(e.Text)
+		return nil, nil
 	case "log long":
 		fmt.Println(strings.Repeat("y", e.N))
 		return nil, nil
