@@ -37,10 +37,16 @@
 //
 // # Compile cache
 //
-// Node names its cache directories after its version and the user id, and keys
-// the entries by absolute path. So a function has to be prepared with the Node
-// and at the path it will run with; ShareCache makes what one user prepared good
-// for another.
+// Command followed by --prepare, and the handler unless _HANDLER names it, loads a
+// function once, writes its compiled code to DROPSTACK_COMPILE_CACHE and exits with
+// 0; if the function does not load, the error object goes to standard error and
+// the status is 1. It needs the function's environment, and a time limit: it runs
+// what the function does when it is loaded.
+//
+// Node names its cache directories after its version, V8's flags (memory limits
+// are flags) and the user id, and keys the entries by absolute path. So a function
+// has to be prepared with the Command and at the path it will run with; ShareCache
+// makes what one user prepared good for another.
 package node
 
 import (
@@ -161,7 +167,7 @@ func ModulePath(runtime, opt, task string) string {
 // Args are the flags that Lambda starts Node with: nine tenths of the memory for
 // the old generation, a twentieth for each half of the new one, unless the
 // function's NODE_OPTIONS say something about either.
-func Args(_ Install, memoryMB int, nodeOptions string) []string {
+func Args(memoryMB int, nodeOptions string) []string {
 	args := []string{"--expose-gc", "--max-http-header-size=81920"}
 	options := strings.ReplaceAll(nodeOptions, "_", "-")
 	if memoryMB <= 0 || strings.Contains(options, "--max-semi-space-size") || strings.Contains(options, "--max-old-space-size") {
@@ -175,7 +181,7 @@ func Args(_ Install, memoryMB int, nodeOptions string) []string {
 
 // Command starts the client, whose entry Write returned, on a Node.
 func Command(in Install, entry string, memoryMB int, nodeOptions string) []string {
-	return append(append([]string{in.Path}, Args(in, memoryMB, nodeOptions)...), entry)
+	return append(append([]string{in.Path}, Args(memoryMB, nodeOptions)...), entry)
 }
 
 // atStart are variables, and beginnings of names of variables, that take effect

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -90,19 +92,22 @@ type outcome struct {
 
 // platform is a Runtime API for one process.
 type platform struct {
-	url    string
-	events chan *event
-	failed chan outcome  // init/error
-	begin  chan string   // answers of /dropstack/start
-	asked  chan struct{} // next was called
-	mu     sync.Mutex
-	open   *event
+	server      *httptest.Server
+	waits       chan struct{} // /dropstack/start was called
+	connections atomic.Int64
+	url         string
+	events      chan *event
+	failed      chan outcome  // init/error
+	begin       chan string   // answers of /dropstack/start
+	asked       chan struct{} // next was called
+	mu          sync.Mutex
+	open        *event
 }
 
 func newPlatform(t testing.TB) *platform {
 	p := &platform{
 		events: make(chan *event), failed: make(chan outcome, 1),
-		begin: make(chan string), asked: make(chan struct{}, 1024),
+		begin: make(chan string), waits: make(chan struct{}, 1), asked: make(chan struct{}, 1024),
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /2018-06-01/runtime/invocation/next", p.next)
@@ -112,13 +117,21 @@ func newPlatform(t testing.TB) *platform {
 		w.WriteHeader(http.StatusAccepted)
 	})
 	mux.HandleFunc("GET /dropstack/start", func(w http.ResponseWriter, r *http.Request) {
+		p.waits <- struct{}{}
 		select {
 		case start := <-p.begin:
 			_, _ = io.WriteString(w, start)
 		case <-r.Context().Done():
 		}
 	})
-	server := httptest.NewServer(mux)
+	server := httptest.NewUnstartedServer(mux)
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			p.connections.Add(1)
+		}
+	}
+	server.Start()
+	p.server = server
 	t.Cleanup(server.CloseClientConnections)
 	t.Cleanup(server.Close)
 	p.url = strings.TrimPrefix(server.URL, "http://")

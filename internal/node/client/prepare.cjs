@@ -11,7 +11,8 @@ function prepare(load) {
   process.on('uncaughtException', fail);
   process.on('unhandledRejection', (reason, promise) => fail(new errors.UnhandledPromiseRejection(reason, promise)));
   process.on('beforeExit', () => fail(new errors.NodeJsExit()));
-  Promise.resolve().then(load).then(() => {
+  const turn = () => new Promise(setImmediate); // unhandled rejections are told at its end
+  Promise.resolve().then(load).then(turn).then(() => {
     const { flushCompileCache } = require('module');
     if (flushCompileCache) flushCompileCache();
     process.exit(0); // what the function started itself would go on for ever
