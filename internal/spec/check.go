@@ -24,7 +24,9 @@ func (r *reader) check() {
 			r.route(http, e.Pos, e.HTTPAPI)
 		}
 		r.patience(fn)
+		r.dormant(fn)
 	}
+	r.unusedLayers()
 	r.fillCORS()
 	r.distributions()
 }
@@ -51,13 +53,35 @@ func (r *reader) route(seen map[string]Pos, pos Pos, e *HTTPEvent) {
 // patience warns of a function that may run longer than its gateway waits.
 func (r *reader) patience(fn *Function) {
 	for _, e := range fn.Events {
-		if limit := restSeconds; e.HTTP != nil && fn.TimeoutSeconds > limit {
+		if limit := restSeconds; e.HTTP != nil && !e.HTTP.Stream && fn.TimeoutSeconds > limit {
 			r.warn(e.Pos, "function %s may take %d s, but a REST API answers 504 after %d s", fn.Key, fn.TimeoutSeconds, limit)
 			return
 		}
 		if limit := httpSeconds; e.HTTPAPI != nil && fn.TimeoutSeconds > limit {
 			r.warn(e.Pos, "function %s may take %d s, but an HTTP API answers 503 after %d s", fn.Key, fn.TimeoutSeconds, limit)
 			return
+		}
+	}
+}
+
+// dormant warns of settings of a function that others make pointless.
+func (r *reader) dormant(fn *Function) {
+	p := fn.Package
+	if IsNode(fn.Runtime) && len(p.Patterns)+len(p.Exclude) > 0 && !p.Individually && !r.svc.Package.Individually {
+		r.warn(p.Pos, "the patterns of function %s have no effect, as in the Serverless Framework, unless package.individually is true", fn.Key)
+	}
+	if n := fn.ReservedConcurrency; n != nil && fn.ProvisionedConcurrency > *n {
+		r.fail(fn.Pos, "function %s has provisionedConcurrency %d, which is more than its reservedConcurrency %d", fn.Key, fn.ProvisionedConcurrency, *n)
+	} else if n != nil && fn.Warm > *n {
+		r.fail(fn.Pos, "function %s keeps %d instances warm, which is more than its reservedConcurrency %d", fn.Key, fn.Warm, *n)
+	}
+}
+
+func (r *reader) unusedLayers() {
+	for _, l := range r.svc.Layers {
+		used := func(fn Function) bool { return slices.Contains(fn.Layers, l.Key) }
+		if !slices.ContainsFunc(r.svc.Functions, used) {
+			r.warn(l.Pos, "layer %s is used by no function and is not deployed", l.Key)
 		}
 	}
 }

@@ -59,6 +59,7 @@ func (r *reader) http(n *node, what string) *HTTPEvent {
 	const unchecked = "requests would reach the function unchecked; check them in the function"
 	const unmapped = "requests would not be mapped; use lambda-proxy"
 	var method, path, cors *node
+	stream := false
 	if n.kind == text {
 		method, path = route(n)
 	} else {
@@ -69,6 +70,7 @@ func (r *reader) http(n *node, what string) *HTTPEvent {
 					r.fail(v.pos, "%s.integration %q is not supported yet: the function would get another event; use lambda-proxy", what, v.text)
 				}
 			},
+			"response": func(v *node) { stream = r.transfer(v, what+".response") },
 			"request": func(v *node) { // parameters alone check nothing, with lambda-proxy
 				r.object(v, what+".request", keys{"parameters": nil}, effects{
 					"schemas": unchecked, "schema": unchecked, "template": unmapped, "passThrough": unmapped, "contentHandling": unmapped, "uri": unmapped,
@@ -76,18 +78,33 @@ func (r *reader) http(n *node, what string) *HTTPEvent {
 			},
 		}, effects{
 			"authorizer": unchecked, "private": unchecked,
-			"response": "responses would not be mapped; use lambda-proxy", "async": "the caller would wait for the function; remove the key",
+			"async": "the caller would wait for the function; remove the key",
 		})
 	}
 	if method == nil || path == nil {
 		r.fail(n.pos, `%s wants a method and a path, such as "GET /drops"`, what)
 		return nil
 	}
-	e := &HTTPEvent{Method: r.method(method, what), Path: "/" + strings.Trim(r.str(path, what+".path"), "/")}
+	e := &HTTPEvent{Method: r.method(method, what), Path: "/" + strings.Trim(r.str(path, what+".path"), "/"), Stream: stream}
 	if cors != nil {
 		e.CORS = r.restCORS(cors, what+".cors")
 	}
 	return e
+}
+
+// transfer reads response of an http event. With lambda-proxy its only key is
+// transferMode; the Serverless Framework drops the others as we do.
+func (r *reader) transfer(n *node, what string) (stream bool) {
+	r.object(n, what, keys{"transferMode": func(v *node) {
+		switch mode := strings.ToUpper(r.str(v, what+".transferMode")); mode {
+		case "STREAM":
+			stream = true
+		case "", "BUFFERED":
+		default:
+			r.fail(v.pos, "%s.transferMode must be BUFFERED or STREAM, not %q", what, v.text)
+		}
+	}}, effects{})
+	return stream
 }
 
 // httpAPI reads an event of an HTTP API.
@@ -159,9 +176,8 @@ func (r *reader) restCORS(n *node, what string) *CORS {
 	})
 }
 
-// httpCORS reads provider.httpApi.cors.
-func (r *reader) httpCORS(n *node) *CORS {
-	const what = "provider.httpApi.cors"
+// modernCORS reads provider.httpApi.cors and the cors of a function's URL.
+func (r *reader) modernCORS(n *node, what string) *CORS {
 	return r.cors(n, what, func(c *CORS) keys {
 		return keys{
 			"allowedOrigins":         func(v *node) { c.Origins = r.strings(v, what+".allowedOrigins") },

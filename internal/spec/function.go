@@ -4,10 +4,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-)
 
-// Runtimes that functions can have, the preferred one first.
-var Runtimes = []string{"provided.al2023", "provided.al2", "go1.x"}
+	"github.com/dropstack/dropstack/internal/arn"
+)
 
 // Limits of AWS Lambda.
 const (
@@ -28,13 +27,9 @@ var (
 
 // functionEffects are the keys of a function that cannot be ignored.
 var functionEffects = effects{
-	"vpc":                  noVPC,
-	"layers":               noLayers,
-	"image":                "there would be no code to run; build a zip and name it in package.artifact",
-	"destinations":         "results would get lost; publish them from the function, or use onError for failures",
-	"maximumRetryAttempts": "a failed event would be tried twice more, whatever it says; remove the key",
-	"maximumEventAge":      "events would be tried however old they are; remove the key",
-	"durableConfig":        "the function would not resume",
+	"vpc":           noVPC,
+	"image":         "there would be no code to run; build a zip and name it in package.artifact",
+	"durableConfig": "the function would not resume",
 }
 
 // functions reads a map of functions, or a list of such maps.
@@ -77,6 +72,11 @@ func (r *reader) nameFunction(f field) {
 		name = n.text
 	}
 	r.names[logicalFunction(f.key)] = functionResource(r.svc.Region, name)
+	target := arn.Function(r.svc.Region, name)
+	if r.isProvisioned(f.value) {
+		target += ":" + Provisioned
+	}
+	r.targets[f.key] = target
 }
 
 func (r *reader) function(f field) Function {
@@ -85,9 +85,11 @@ func (r *reader) function(f field) Function {
 		Pos: f.pos, HandlerPos: f.pos, Key: f.key, Name: r.names[logicalFunction(f.key)].name,
 		MemoryMB: r.defaults.memory, TimeoutSeconds: r.defaults.timeout,
 	}
-	runtime := r.defaults.runtime
-	env, events := (*node)(nil), (*node)(nil)
-	r.object(f.value, what, keys{
+	runtime, layers, logs := r.defaults.runtime, r.defaults.layers, r.defaults.logs
+	var env, events, warmup *node
+	fn.Publish = !r.defaults.unversioned
+	layersOf, warm := "provider.layers", -1
+	known := keys{
 		"handler": func(v *node) { fn.Handler, fn.HandlerPos = r.str(v, what+".handler"), v.pos },
 		"name": func(v *node) {
 			if fn.Name = r.str(v, what+".name"); !functionName.MatchString(fn.Name) {
@@ -101,16 +103,45 @@ func (r *reader) function(f field) Function {
 		"reservedConcurrency": func(v *node) {
 			fn.ReservedConcurrency = new(r.integer(v, what+".reservedConcurrency", 0, maxConcurrency))
 		},
-		"environment":      func(v *node) { env = v },
-		"onError":          func(v *node) { fn.OnError = r.onError(v, what+".onError") },
-		"fileSystemConfig": func(v *node) { fn.Mount = r.mount(v, what+".fileSystemConfig") },
-		"package":          func(v *node) { fn.Package = r.pack(v, what+".package") },
-		"events":           func(v *node) { events = v },
-	}, functionEffects)
+		"provisionedConcurrency": func(v *node) { fn.ProvisionedConcurrency = r.provisioned(v, what+".provisionedConcurrency") },
+		"warm":                   func(v *node) { warm = r.integer(v, what+".warm", 0, maxConcurrency) },
+		"versionFunction":        func(v *node) { fn.Publish = r.boolean(v, what+".versionFunction") },
+		"environment":            func(v *node) { env = v },
+		"layers":                 func(v *node) { layers, layersOf = v, what+".layers" },
+		"url":                    func(v *node) { fn.URL = r.url(v, what+".url") },
+		"logs":                   func(v *node) { logs = r.logs(v, what+".logs", logs) },
+		"onError":                func(v *node) { fn.OnError = r.onError(v, what+".onError") },
+		"destinations":           func(v *node) { r.destinations(&fn, v, what+".destinations") },
+		"maximumEventAge": func(v *node) {
+			fn.MaximumEventAge = r.integer(v, what+".maximumEventAge", minEventAge, maxEventAge)
+		},
+		"maximumRetryAttempts": func(v *node) {
+			fn.MaximumRetryAttempts = new(r.integer(v, what+".maximumRetryAttempts", 0, maxRetries))
+		},
+		"ephemeralStorageSize": func(v *node) { fn.StorageMB = r.storage(v, what+".ephemeralStorageSize") },
+		"architecture":         func(v *node) { r.architecture(v, what+".architecture") },
+		"runtimeManagement":    func(v *node) { r.runtimeManagement(v, what+".runtimeManagement") },
+		"tracing":              func(v *node) { r.tracing(v, what+".tracing") },
+		"fileSystemConfig":     func(v *node) { fn.Mount = r.mount(v, what+".fileSystemConfig") },
+		"package":              func(v *node) { fn.Package = r.pack(v, what+".package") },
+		"events":               func(v *node) { events = v },
+	}
+	if r.plugin != nil {
+		known["warmup"] = func(v *node) { warmup = v }
+	}
+	r.object(f.value, what, known, functionEffects)
+	if fn.Warm = warm; warm < 0 {
+		fn.Warm = r.warm(warmup)
+	}
+	if layers != nil {
+		fn.Layers = r.useLayers(layers, layersOf)
+	}
+	r.applyLogs(&fn, logs)
+	fn.Publish = fn.Publish || fn.ProvisionedConcurrency > 0 // an alias points to a version
 	fn.Runtime = r.runtime(runtime, fn)
 	fn.Environment = r.environment(env, fn, what+".environment")
 	if h := r.vars.resolve(f.value.get("handler")); fn.Handler == "" && f.value.get("image") == nil && (h == nil || h.kind == null || h.kind == text) {
-		r.fail(f.pos, "%s.handler is missing; for Go it names the directory of the main package", what)
+		r.fail(f.pos, "%s.handler is missing; for Go it names the directory of the main package, for Node a file and what it exports, such as src/index.handler", what)
 	}
 	if events != nil {
 		r.each(events, what+".events", func(e *node) { r.event(&fn, e) })
@@ -121,22 +152,6 @@ func (r *reader) function(f field) Function {
 func (r *reader) memory(n *node, what string) int { return r.integer(n, what, minMemory, maxMemory) }
 
 func (r *reader) timeout(n *node, what string) int { return r.integer(n, what, 1, maxTimeout) }
-
-func (r *reader) runtime(n *node, fn Function) string {
-	if n == nil {
-		r.fail(fn.Pos, "function %s has no runtime; set provider.runtime or its own (available: %s)", fn.Key, strings.Join(Runtimes, ", "))
-		return ""
-	}
-	runtime := r.str(n, "runtime")
-	switch {
-	case n.kind == broken || runtime == "":
-	case runtime == "go1.x":
-		r.warn(n.pos, "runtime go1.x is retired at AWS; use provided.al2023")
-	case !slices.Contains(Runtimes, runtime):
-		r.fail(n.pos, "runtime %s not available yet; available: %s", runtime, strings.Join(Runtimes, ", "))
-	}
-	return runtime
-}
 
 // environment is the provider's with the function's own over it; null takes a
 // variable away.
@@ -184,14 +199,6 @@ func (r *reader) variable(env map[string]string, f field, what string) {
 	}
 }
 
-func (r *reader) onError(n *node, what string) string {
-	target := r.value(n, what)
-	if target != "" && !strings.HasPrefix(target, "arn:aws:sns:") {
-		r.fail(n.pos, "%s must be the ARN of a topic, such as {Ref: Topic}, not %q", what, target)
-	}
-	return target
-}
-
 func (r *reader) mount(n *node, what string) *Mount {
 	m := &Mount{Pos: n.pos}
 	r.object(n, what, keys{
@@ -231,11 +238,11 @@ func (r *reader) mountID(n *node, what string) string {
 	return r.value(n, what)
 }
 
-// pack reads a package. Excludes come first, then includes, then patterns, as in
-// the Serverless Framework.
+// pack reads a package. Includes come before patterns, as in the Serverless
+// Framework.
 func (r *reader) pack(n *node, what string) Package {
 	p := Package{Pos: n.pos}
-	var exclude, include, patterns []string
+	var include, patterns []string
 	old := func(n *node, key string) []string {
 		r.warn(n.pos, "%s.%s is deprecated; use patterns", what, key)
 		return r.strings(n, what+"."+key)
@@ -245,13 +252,13 @@ func (r *reader) pack(n *node, what string) Package {
 		"include":  func(v *node) { include = old(v, "include") },
 		"exclude": func(v *node) {
 			for _, e := range old(v, "exclude") {
-				exclude = append(exclude, "!"+e)
+				p.Exclude = append(p.Exclude, e)
 			}
 		},
 		"individually":           func(v *node) { p.Individually = r.boolean(v, what+".individually") },
 		"artifact":               func(v *node) { p.Artifact, p.Pos = r.str(v, what+".artifact"), v.pos },
-		"excludeDevDependencies": nil,
+		"excludeDevDependencies": func(v *node) { p.KeepDev = !r.boolean(v, what+".excludeDevDependencies") },
 	}, effects{})
-	p.Patterns = slices.Concat(exclude, include, patterns)
+	p.Patterns = slices.Concat(include, patterns)
 	return p
 }

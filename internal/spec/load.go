@@ -1,12 +1,14 @@
 package spec
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/fault"
@@ -20,6 +22,8 @@ type Options struct {
 	Opts map[string]string
 	// Env looks up environment variables; nil: there are none.
 	Env func(string) (string, bool)
+	// Arch is what functions will run on, as Go calls it; "" is this machine's.
+	Arch string
 }
 
 func (o Options) env(name string) (string, bool) {
@@ -59,6 +63,7 @@ func Load(ctx context.Context, path string, o Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.Arch = cmp.Or(o.Arch, runtime.GOARCH)
 	return parseService(file, dir, data, o)
 }
 
@@ -86,7 +91,7 @@ func parseService(file, dir string, data []byte, o Options) (*Service, error) {
 	if len(problems) > 0 {
 		return nil, &Error{Problems: byPlace(problems)}
 	}
-	r := &reader{svc: &Service{Dir: dir, File: file}, names: map[string]resource{}}
+	r := &reader{svc: &Service{Dir: dir, File: file}, names: map[string]resource{}, targets: map[string]string{}}
 	src := &source{opts: o, dir: filepath.Dir(file), files: map[string]*node{}}
 	src.fail = func(p Problem) { r.fail(p.Pos, "%s", p.Message) }
 	r.vars = &variables{root: root, source: src, done: map[*node]*node{}}
@@ -109,14 +114,14 @@ func (r *reader) service(root *node) {
 	provider := r.vars.resolve(root.get("provider"))
 	r.stage(root, provider)
 	r.region(root, provider)
-	var service, resources, functions, custom, pack *node
+	var service, resources, functions, custom, pack, layers *node
 	set := func(into **node) func(*node) { return func(n *node) { *into = n } }
 	r.object(root, "", keys{
 		"service": set(&service), "provider": nil, "functions": set(&functions),
-		"resources": set(&resources), "custom": set(&custom), "package": set(&pack), "params": nil,
+		"resources": set(&resources), "custom": set(&custom), "package": set(&pack), "layers": set(&layers), "params": nil,
 		"frameworkVersion": nil, "configValidationMode": nil, "variablesResolutionMode": nil, "deprecationNotificationMode": nil,
 		"plugins": r.plugins,
-	}, effects{"layers": "functions would miss the files in them; put them into the package", "stepFunctions": "no state machine would run"})
+	}, effects{"stepFunctions": "no state machine would run"})
 	r.name(root, service)
 	if r.provider(root, provider); r.elsewhere {
 		return // the rest is another provider's, and would only seem wrong
@@ -127,6 +132,11 @@ func (r *reader) service(root *node) {
 	if resources != nil {
 		r.resources(resources)
 	}
+	if layers != nil {
+		r.layers(layers)
+	}
+	r.plugin = r.warmup(custom)
+	r.sayWarm()
 	if functions != nil {
 		r.functions(functions)
 	}
@@ -203,15 +213,12 @@ func (r *reader) plugins(n *node) {
 	}
 }
 
-// Effects of provider keys that functions may have as well.
-const (
-	noVPC    = "functions would run outside the network; remove the key to run them there"
-	noLayers = "functions would miss the files in them; put them into the package"
-)
+// noVPC is the effect of a provider key that functions may have as well.
+const noVPC = "functions would run outside the network; remove the key to run them there"
 
 func (r *reader) provider(root, n *node) {
 	if n == nil || n.kind == null {
-		r.missing(root, "provider", `write "provider: {name: aws, runtime: provided.al2023}"`)
+		r.missing(root, "provider", `write "provider: {name: aws, runtime: nodejs22.x}"`)
 		return
 	}
 	if n.kind == text {
@@ -232,7 +239,7 @@ func (r *reader) provider(root, n *node) {
 		"timeout":     func(v *node) { r.defaults.timeout = r.timeout(v, "provider.timeout") },
 		"environment": func(v *node) { r.env = v },
 		"httpApi": func(v *node) {
-			r.object(v, "provider.httpApi", keys{"cors": func(v *node) { r.svc.HTTPCORS = r.httpCORS(v) }},
+			r.object(v, "provider.httpApi", keys{"cors": func(v *node) { r.svc.HTTPCORS = r.modernCORS(v, "provider.httpApi.cors") }},
 				effects{"authorizers": "requests would reach functions unchecked"})
 		},
 		"apiGateway": func(v *node) {
@@ -243,8 +250,18 @@ func (r *reader) provider(root, n *node) {
 				"resourcePolicy": "requests would reach functions unchecked",
 			})
 		},
-		"versionFunctions": nil, "lambdaHashingVersion": nil, "deploymentMethod": nil,
-	}, effects{"vpc": noVPC, "layers": noLayers})
+		"layers":            func(v *node) { r.defaults.layers = v },
+		"versionFunctions":  func(v *node) { r.defaults.unversioned = !r.boolean(v, "provider.versionFunctions") },
+		"architecture":      func(v *node) { r.architecture(v, "provider.architecture") },
+		"runtimeManagement": func(v *node) { r.runtimeManagement(v, "provider.runtimeManagement") },
+		"tracing":           r.providerTracing,
+		"logs": func(v *node) {
+			r.object(v, "provider.logs", keys{"lambda": func(v *node) {
+				r.defaults.logs = r.logs(v, "provider.logs.lambda", logging{})
+			}}, effects{})
+		},
+		"lambdaHashingVersion": nil, "deploymentMethod": nil,
+	}, effects{"vpc": noVPC})
 	if !named && n.kind == object && n.get("name") == nil {
 		r.fail(n.pos, `provider.name is missing; write "name: aws"`)
 	}

@@ -38,7 +38,7 @@ func story(t *testing.T, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir, want, o := t.TempDir(), -1, spec.Options{}
+	dir, want, o := t.TempDir(), -1, spec.Options{Arch: "amd64"}
 	for i, f := range a.Files {
 		switch f.Name {
 		case "want":
@@ -77,7 +77,7 @@ func write(t *testing.T, path string, data []byte) {
 }
 
 func options(text string) spec.Options {
-	env, o := map[string]string{}, spec.Options{Opts: map[string]string{}}
+	env, o := map[string]string{}, spec.Options{Opts: map[string]string{}, Arch: "amd64"}
 	o.Env = func(name string) (string, bool) { v, ok := env[name]; return v, ok }
 	for line := range strings.Lines(text) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
@@ -130,7 +130,7 @@ func prune(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
 		for key, value := range v {
-			if value = prune(value); value == nil || value == "" || value == false || key == "Pos" || key == "HandlerPos" {
+			if value = prune(value); value == nil || value == "" || value == false || key == "Pos" || key == "HandlerPos" || key == "PathPos" {
 				delete(v, key)
 				continue
 			}

@@ -37,7 +37,9 @@ type reader struct {
 	warnings  []Problem
 	svc       *Service
 	names     map[string]resource // by logical id, for Ref and Fn::GetAtt
-	env       *node               // provider.environment
+	targets   map[string]string   // what a destination calls, by function key
+	plugin    *warmup
+	env       *node // provider.environment
 	defaults  defaults
 	spent     int  // values made of other values
 	elsewhere bool // the provider is not aws
@@ -56,8 +58,10 @@ func (r *reader) spend(n *node) bool {
 
 // defaults are the provider's, for functions that do not say otherwise.
 type defaults struct {
-	runtime         *node
+	runtime, layers *node
 	memory, timeout int
+	unversioned     bool
+	logs            logging
 }
 
 func (r *reader) fail(pos Pos, format string, args ...any) {

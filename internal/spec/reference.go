@@ -27,11 +27,14 @@ func bucketResource(name string) resource {
 	return resource{name, name, map[string]string{"Arn": arn.Bucket(name), "DomainName": name + ".s3.amazonaws.com"}}
 }
 
-// logicalFunction is the logical id that the Serverless Framework gives.
-func logicalFunction(key string) string {
+// logicalID is how the Serverless Framework begins the logical ids of what has the
+// key.
+func logicalID(key string) string {
 	id := strings.NewReplacer("-", "Dash", "_", "Underscore").Replace(key)
-	return strings.ToUpper(id[:1]) + id[1:] + "LambdaFunction"
+	return strings.ToUpper(id[:1]) + id[1:]
 }
+
+func logicalFunction(key string) string { return logicalID(key) + "LambdaFunction" }
 
 // value reads a string that may be made of CloudFormation's functions.
 func (r *reader) value(n *node, what string) string {
@@ -87,7 +90,7 @@ func (r *reader) ref(id string, pos Pos) string {
 	}
 	res, ok := r.names[id]
 	if !ok {
-		r.fail(pos, "Ref %q is none of this service's functions, topics and buckets", id)
+		r.fail(pos, "Ref %q is none of this service's functions, layers, topics and buckets", id)
 	}
 	return res.ref
 }
@@ -95,7 +98,7 @@ func (r *reader) ref(id string, pos Pos) string {
 func (r *reader) att(id, att string, pos Pos) string {
 	res, ok := r.names[id]
 	if !ok {
-		r.fail(pos, "Fn::GetAtt %q is none of this service's functions, topics and buckets", id)
+		r.fail(pos, "Fn::GetAtt %q is none of this service's functions, layers, topics and buckets", id)
 		return ""
 	}
 	v, ok := res.atts[att]

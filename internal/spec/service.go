@@ -35,6 +35,7 @@ type Service struct {
 	Stage         string
 	Region        string
 	Functions     []Function // in file order
+	Layers        []Layer    // in file order
 	Topics        []Topic    // resources of type AWS::SNS::Topic and topics named by events
 	Buckets       []Bucket   // resources of type AWS::S3::Bucket and buckets named by events
 	Package       Package
@@ -61,9 +62,51 @@ type Function struct {
 	ReservedConcurrency *int
 	Environment         map[string]string
 	Mount               *Mount
-	OnError             string // topic ARN for dead letters
+	Layers              []string // keys of the service's layers; later ones win
 	Package             Package
 	Events              []Event
+	URL                 *URL
+
+	ProvisionedConcurrency int  `json:",omitzero"` // instances kept initialised for the alias Provisioned, which events call
+	Warm                   int  `json:",omitzero"` // instances kept initialised
+	Publish                bool // a deployment publishes a version
+
+	MaximumEventAge      int    `json:",omitzero"` // seconds; 0: not said
+	MaximumRetryAttempts *int   // nil: not said
+	OnSuccess, OnFailure string // ARN of a function, topic or queue
+	OnError              string // topic ARN for dead letters
+
+	LogFormat                string // "", Text or JSON
+	LogLevel, SystemLogLevel string // with JSON only
+	StorageMB                int    `json:",omitzero"` // ephemeralStorageSize; 0: not said
+}
+
+// Target is what events of the function call: its name, or with provisioned
+// concurrency its alias.
+func (f *Function) Target() string {
+	if f.ProvisionedConcurrency > 0 {
+		return f.Name + ":" + Provisioned
+	}
+	return f.Name
+}
+
+// URL is an HTTPS endpoint of a function's own.
+type URL struct {
+	Pos        Pos
+	Authorizer string // AuthNone or AuthIAM
+	CORS       *CORS  // methods may be "*"
+	InvokeMode string // Buffered or Stream
+}
+
+// Layer is one entry of layers: files that functions find in /opt.
+type Layer struct {
+	Pos     Pos
+	Key     string // as in the file
+	Name    string
+	ARN     string // of its only version
+	Path    string // directory, relative to the service's; "" when Package has an artifact
+	PathPos Pos
+	Package Package // patterns are relative to Path
 }
 
 // Mount is a directory that outlives instances (fileSystemConfig). Name is
@@ -79,7 +122,9 @@ type Package struct {
 	Pos          Pos
 	Artifact     string // prebuilt zip, relative to the service directory
 	Individually bool
-	Patterns     []string // globs, "!" excludes, later wins
+	Exclude      []string // globs of what is left out; "!" takes back in
+	Patterns     []string // globs, "!" excludes, later wins; they win over Exclude
+	KeepDev      bool     // development dependencies too (excludeDevDependencies: false)
 }
 
 // Event is one event source of a function; exactly one member is set.
@@ -98,6 +143,7 @@ type HTTPEvent struct {
 	Method string
 	Path   string
 	CORS   *CORS
+	Stream bool // REST only: the response is sent while the function writes it
 }
 
 // CORS is what preflight requests are answered with.
