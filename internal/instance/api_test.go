@@ -19,7 +19,8 @@ func served(t testing.TB) (*api, func(raw string) *http.Response) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := newAPI("arn:fn", l)
+	a := newAPI(l)
+	a.arn = "arn:fn"
 	a.begins, a.idles = func(*flight) {}, func() {}
 	a.serve()
 	t.Cleanup(a.close)
@@ -32,11 +33,7 @@ func served(t testing.TB) (*api, func(raw string) *http.Response) {
 // dial returns a function that sends a request over one connection.
 func dial(t testing.TB, addr string) func(raw string) *http.Response {
 	t.Helper()
-	conn, err := net.Dial("tcp4", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
+	conn := dialled(t, addr)
 	br := bufio.NewReader(conn)
 	return func(raw string) *http.Response {
 		t.Helper()
@@ -56,6 +53,16 @@ func dial(t testing.TB, addr string) func(raw string) *http.Response {
 	}
 }
 
+func dialled(t testing.TB, addr string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp4", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
 const getNext = "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\n\r\n"
 
 func post(call, body string) string {
@@ -64,7 +71,7 @@ func post(call, body string) string {
 
 func offer(a *api, id string) *flight {
 	f := &flight{id: id, deadline: time.UnixMilli(1234567), result: make(chan reply, 1), event: Event{
-		RequestID: id, Payload: []byte(`{"a":1}`), TraceID: "Root=1\r\nX: y", ClientContext: "{\n}",
+		RequestID: id, Payload: []byte(`{"a":1}`), TraceID: "Root=1\r\nX: y", ClientContext: "{\n}", CognitoIdentity: `{"cognitoIdentityId":"i"}`,
 	}}
 	_, _ = a.begin(f)
 	return f
@@ -84,6 +91,7 @@ func TestNext(t *testing.T) {
 		"Lambda-Runtime-Invoked-Function-Arn": "arn:fn",
 		"Lambda-Runtime-Trace-Id":             "Root=1  X: y",
 		"Lambda-Runtime-Client-Context":       "{ }",
+		"Lambda-Runtime-Cognito-Identity":     `{"cognitoIdentityId":"i"}`,
 		"X":                                   "",
 	} {
 		if got := res.Header.Get(name); got != want {
@@ -109,6 +117,8 @@ func TestAnswers(t *testing.T) {
 		"response twice":           {[]string{getNext, post("invocation/id/response", `1`), post("invocation/id/response", `1`)}, 403, "InvalidStateTransition"},
 		"next while open":          {[]string{getNext, getNext}, 403, "InvalidStateTransition"},
 		"too large":                {[]string{getNext, post("invocation/id/response", tooMuch)}, 413, "RequestEntityTooLarge"},
+		"error after response":     {[]string{getNext, post("invocation/id/response", `1`), post("invocation/id/error", `1`)}, 403, "State transition from RuntimeResponseSentState to InvocationErrorResponse failed for runtime. Error: State transition is not allowed"},
+		"unknown response mode":    {[]string{getNext, strings.Replace(post("invocation/id/response", `1`), "Host: x", "Lambda-Runtime-Function-Response-Mode: drip", 1)}, 400, "InvalidFunctionResponseMode"},
 		"unknown call":             {[]string{"GET /2018-06-01/runtime/x HTTP/1.1\r\n\r\n"}, 404, "NotFound"},
 		"unknown version":          {[]string{"GET /next HTTP/1.1\r\n\r\n"}, 404, "NotFound"},
 		"wrong method":             {[]string{"POST /2018-06-01/runtime/invocation/next HTTP/1.1\r\nContent-Length: 0\r\n\r\n"}, 405, "MethodNotAllowed"},
@@ -140,9 +150,17 @@ func TestReplies(t *testing.T) {
 		request string
 		want    reply
 	}{
-		"response":  {post("invocation/id/response", `"ok"`), reply{payload: []byte(`"ok"`)}},
-		"empty":     {post("invocation/id/response", ``), reply{}},
-		"error":     {post("invocation/id/error", `{"errorType":"T"}`), reply{payload: []byte(`{"errorType":"T"}`), failed: true}},
+		"response": {post("invocation/id/response", `"ok"`), reply{payload: []byte(`"ok"`)}},
+		"empty":    {post("invocation/id/response", ``), reply{}},
+		"error":    {post("invocation/id/error", `{"errorType":"T"}`), reply{payload: []byte(`{"errorType":"T"}`), failed: true}},
+		"error with a type and a trace": {
+			strings.Replace(post("invocation/id/error", `{"errorType":"Body","stackTrace":["a",{"b":1}]}`), "Host: x", "Lambda-Runtime-Function-Error-Type: Function.Own", 1),
+			reply{payload: []byte(`{"errorType":"Body","stackTrace":["a",{"b":1}]}`), failed: true, errorType: "Function.Own"},
+		},
+		"unknown response mode": {
+			strings.Replace(post("invocation/id/response", `1`), "Host: x", "Lambda-Runtime-Function-Response-Mode: drip", 1),
+			withRequest(problem("Runtime.InvalidResponseModeHeader", "Invalid function response mode: drip"), "id"),
+		},
 		"in chunks": {chunked + "\r\n3;x=y\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", reply{payload: []byte("abcde")}},
 		"failed in mid-stream": {
 			chunked + "Trailer: Lambda-Runtime-Function-Error-Type\r\n\r\n1\r\na\r\n0\r\n" +
@@ -155,7 +173,7 @@ func TestReplies(t *testing.T) {
 			call := dial(t, a.listener.Addr().String())
 			f := offer(a, "id")
 			call(getNext)
-			if res := call(c.request); res.StatusCode != 202 {
+			if res := call(c.request); res.StatusCode != 202 && name != "unknown response mode" {
 				t.Fatalf("status %d", res.StatusCode)
 			}
 			got := <-f.result

@@ -14,55 +14,83 @@ type boot struct {
 	err    error
 }
 
+// exitGrace is how long a process that said it cannot start may take to exit.
+const exitGrace = 500 * time.Millisecond
+
 // boot starts an instance and waits until it asks for its first event. phase is
 // "init", or "invoke" when a start is repeated within an invocation.
 func (p *Pool) boot(cfg Config, j *journal, limit time.Duration, phase string) boot {
 	start := time.Now()
-	inst, failed, err := p.launch(cfg, j)
-	if failed != nil {
-		return boot{failed: failed, ours: true, took: time.Since(start)}
-	}
-	if err != nil {
-		return boot{err: err}
+	if missing := missingEntrypoint(cfg); missing != nil {
+		j.initStarts(cfg, phase)
+		return boot{failed: missing, ours: true, took: time.Since(start)}
 	}
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
-	b := boot{inst: inst}
-	status := ""
-	select {
-	case <-inst.api.ready:
-		b.took = time.Since(start)
-		return b
-	case <-timer.C:
-		status = "timeout"
-		timedOut := problem("Sandbox.Timedout", "")
-		b.failed, b.ours = &timedOut, true
-		inst.proc.Kill()
-		<-inst.dead
-	case <-inst.dead:
-		if inst.stopping.Load() {
-			return boot{err: errClosed}
-		}
-		status = "error"
-		b.failed = inst.api.initFailure()
-		if b.failed == nil {
-			exit := exited(inst.exit)
-			b.failed, b.ours = &exit, true
-		}
+	inst, failed, err := p.launch(cfg, j, timer.C, phase)
+	if err != nil {
+		return boot{err: err}
 	}
-	b.inst, b.took = nil, time.Since(start)
-	note := initReport(b, phase, status)
-	j.note(note)
+	b := boot{inst: inst, failed: failed, ours: true}
+	if failed == nil {
+		b.failed, b.ours, b.err = inst.await(timer.C)
+	}
+	b.took = time.Since(start)
+	switch {
+	case b.err != nil:
+		return boot{err: b.err}
+	case b.failed == nil:
+		inst.tellExtensions("")
+		j.initEnds(cfg, phase, "success", "", b.took)
+		return b
+	}
+	b.inst = nil
+	status := "error"
+	if b.ours && b.failed.errorType == "Sandbox.Timedout" {
+		status = "timeout"
+	}
+	inst.tellExtensions(b.failed.errorType)
+	if b.started(failed) {
+		j.initEnds(cfg, phase, status, errorType(*b.failed), b.took)
+	}
 	p.Log.Warn("function does not start", "function", cfg.ARN, "phase", phase, "status", status, "type", errorType(*b.failed), "took", b.took)
 	return b
 }
 
-func initReport(b boot, phase, status string) string {
-	line := "INIT_REPORT Init Duration: " + string(appendMS(nil, b.took)) + " ms\tPhase: " + phase + "\tStatus: " + status
-	if status == "error" {
-		line += "\tError Type: " + errorType(*b.failed)
+// started reports whether there was a start to tell of: a program that cannot be
+// run at all has none.
+func (b boot) started(launch *reply) bool {
+	return launch == nil || launch.errorType != "Runtime.InvalidEntrypoint"
+}
+
+// await waits until the instance is ready for events, or has failed to be.
+func (in *instance) await(limit <-chan time.Time) (failed *reply, ours bool, err error) {
+	select {
+	case <-in.api.ready:
+		return nil, false, nil
+	case <-in.api.initFailed:
+		select { // it has said why and should exit now
+		case <-in.ended:
+		case <-limit:
+		case <-time.After(exitGrace):
+		}
+		in.asked("failure")
+		<-in.ended
+	case <-limit:
+		in.asked("timeout")
+		<-in.ended
+		timedOut := problem("Sandbox.Timedout", "")
+		return &timedOut, true, nil
+	case <-in.ended:
 	}
-	return line
+	if in.stopping.Load() {
+		return nil, false, errClosed
+	}
+	if failed := in.api.initFailure(); failed != nil && in.api.fatal() == "" {
+		return failed, false, nil
+	}
+	fate := in.fate()
+	return &fate, true, nil
 }
 
 func errorType(r reply) string {
@@ -75,29 +103,42 @@ func errorType(r reply) string {
 	return "Runtime.Unknown"
 }
 
-// launch starts a process that the pool knows of.
-func (p *Pool) launch(cfg Config, j *journal) (*instance, *reply, error) {
-	inst, failed, err := launch(p, cfg, j)
-	if failed != nil || err != nil {
-		return nil, failed, err
+// launch starts an instance that the pool knows of.
+func (p *Pool) launch(cfg Config, j *journal, limit <-chan time.Time, phase string) (*instance, *reply, error) {
+	inst, err := newInstance(p, cfg, j)
+	if err != nil {
+		return nil, nil, err
 	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.all == nil {
-		p.all, p.idle = map[*instance]struct{}{}, map[string][]*instance{}
+	if p.launched == nil {
+		p.launched, p.all, p.idle = map[*instance]struct{}{}, map[*instance]struct{}{}, map[string][]*instance{}
 	}
-	p.all[inst] = struct{}{}
-	p.work.Go(func() { p.watch(inst) })
+	p.launched[inst] = struct{}{}
 	if p.closed {
 		p.stop(inst)
 	}
+	p.mu.Unlock()
+	j.attach(inst.api.telemetry)
+	j.initStarts(cfg, phase)
+	failed, err := inst.launch(p, limit)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.launched, inst)
+	if failed != nil {
+		return inst, failed, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	p.all[inst] = struct{}{}
+	p.work.Go(func() { inst.watch(p) }) // within boot, which the pool waits for
 	return inst, nil, nil
 }
 
-// watch forgets an instance when it has ended.
-func (p *Pool) watch(inst *instance) {
-	inst.watch(p)
+// forget takes an instance that has ended out of the pool.
+func (p *Pool) forget(inst *instance) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	delete(p.all, inst)
 	list := p.idle[inst.cfg.ID]
 	for i := range list {
@@ -106,12 +147,13 @@ func (p *Pool) watch(inst *instance) {
 			break
 		}
 	}
-	p.mu.Unlock()
+	p.refill(inst.cfg.ID)
 }
 
 // cold starts an instance and runs the event on it. A start that fails is tried
-// once more within the invocation, under the function's own timeout.
-func (p *Pool) cold(cfg Config, ev Event) (Outcome, error) {
+// once more within the invocation, under the function's own timeout. started is
+// called when there is nothing more to start.
+func (p *Pool) cold(cfg Config, ev Event, started func()) (Outcome, error) {
 	j := newJournal(p, cfg)
 	b := p.boot(cfg, j, or(p.InitTimeout, initTimeout), "init")
 	start, init := time.Now(), b.took
@@ -119,6 +161,7 @@ func (p *Pool) cold(cfg Config, ev Event) (Outcome, error) {
 		init = 0
 		b = p.boot(cfg, j, cfg.Timeout, "invoke")
 	}
+	started()
 	if b.err != nil {
 		return Outcome{}, b.err
 	}
@@ -142,25 +185,27 @@ func (p *Pool) cold(cfg Config, ev Event) (Outcome, error) {
 // lost is an instance that ended between asking for its first event and getting it.
 func (p *Pool) lost(b boot) boot {
 	b.inst.proc.Kill()
-	<-b.inst.dead
-	exit := exited(b.inst.exit)
-	return boot{failed: &exit, ours: true, took: b.took}
+	<-b.inst.ended
+	fate := b.inst.fate()
+	return boot{failed: &fate, ours: true, took: b.took}
 }
 
 // unborn is the outcome of an invocation that found no instance.
 func (p *Pool) unborn(cfg Config, ev Event, j *journal, b boot, start time.Time) Outcome {
-	rep := *b.failed
+	rep, status := *b.failed, "error"
 	var lines []string
 	switch {
 	case rep.errorType == "Sandbox.Timedout" && b.ours:
-		rep = timeoutReply(ev.RequestID, cfg.Timeout)
+		rep, status = timeoutReply(ev.RequestID, cfg.Timeout), "timeout"
 		lines = []string{message(rep)}
 	case b.ours:
-		rep = withRequest(rep, ev.RequestID)
+		rep, status = withRequest(rep, ev.RequestID), "failure"
 		lines = []string{message(rep), rep.errorType}
 	}
 	took := time.Since(start)
-	j.begin(ev.RequestID, cfg.Version)
-	tail := j.end(lines, report(cfg, ev.RequestID, took, 0, 0))
+	j.begin(ev.RequestID, ev.TraceID)
+	tail := j.end(lines, &report{
+		id: ev.RequestID, status: status, errorType: publicType(errorType(rep)), trace: ev.TraceID, took: took, memoryMB: cfg.MemoryMB,
+	})
 	return outcome(rep, took, 0, 0, tail)
 }

@@ -5,9 +5,15 @@
 // later ones (the last used first), and is replaced after a crash or a timeout.
 //
 // Pool owns the instances. Of a cold start: Pool.Do → launch (environment,
-// sandbox.Start) → the function asks for its first event (api.go) → the event is
-// written to that connection → its answer is the Outcome. A warm invocation
-// begins at the third step.
+// extensions, sandbox.Start) → the function asks for its first event (runtime.go)
+// → the event is written to that connection → its answer is the Outcome. A warm
+// invocation begins at the third step.
+//
+// External extensions are processes of their own beside the function's, started
+// from the layers before it (extension.go); the instance is free for its next
+// event when they have come back too, and they get time to end (shutdown.go).
+// What happens in an instance is told to its log and to the extensions that
+// subscribed to it (platform.go, telemetry.go).
 //
 // At the sandbox level "process" there is no file system of its own: code is
 // found at LAMBDA_TASK_ROOT, temporary files belong into TMPDIR, and the first
@@ -31,7 +37,10 @@ type Config struct {
 	Handler string
 	// Command starts the runtime client of a managed runtime: its executable and
 	// arguments. Empty: the function's own bootstrap, or with go1.x its handler.
-	Command  []string
+	Command []string
+	// Preboot says that Command knows how to wait for an assignment (see spare) and
+	// that nothing in Env has to be there when it starts.
+	Preboot  bool
 	Dir      string // unpacked artifact, read only
 	Opt      string // the layers, merged into one directory, read only; "": none
 	MemoryMB int
@@ -44,6 +53,9 @@ type Config struct {
 	LogGroup string // /aws/lambda/NAME
 	JSONLogs bool   // LoggingConfig.LogFormat is JSON
 	LogLevel string // least level of the function's own lines with JSONLogs: TRACE … FATAL; "" is INFO
+	// InitType is what AWS_LAMBDA_INITIALIZATION_TYPE says: "on-demand", which ""
+	// means too, or "provisioned-concurrency".
+	InitType string
 	// User is the identity whose unprivileged user id the function runs under;
 	// "" is the ARN. Functions that share a mount must share it.
 	User string
@@ -65,11 +77,16 @@ type Event struct {
 	RequestID     string // goes into a URL: letters, digits, "-", "_"
 	Payload       []byte // not modified, not kept after Do returns
 	ClientContext string // JSON
-	TraceID       string
-	InvokedARN    string    // "" is Config.ARN
-	Deadline      time.Time // earlier than the function's timeout, or zero
-	// Stream takes a response that the function streams; nil gathers it like any
-	// other, up to MaxResponse.
+	// CognitoIdentity is who called, as JSON
+	// {"cognitoIdentityId":…,"cognitoIdentityPoolId":…}; "" leaves the header out.
+	CognitoIdentity string
+	TraceID         string
+	InvokedARN      string    // "" is Config.ARN
+	Deadline        time.Time // earlier than the function's timeout, or zero
+	// Stream takes a response that the function streams: one that is sent with
+	// Lambda-Runtime-Function-Response-Mode: streaming, or in chunks and not as JSON,
+	// as the official Go client sends readers. Other responses are in the Outcome
+	// all the same. nil gathers a streamed one like any other, up to MaxResponse.
 	Stream Stream
 	// Ended is called once when the instance is done with the event: before Do
 	// returns, or later when the caller left. Optional.

@@ -7,9 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,89 +18,173 @@ import (
 	"github.com/dropstack/dropstack/internal/sandbox"
 )
 
-// instance is one process of a function with its Runtime API.
+// instance is one process of a function, its extensions, and what they talk to.
 type instance struct {
 	cfg     Config
 	api     *api
 	journal *journal
 	proc    *sandbox.Process
+	spare   *spare // what proc was before, if it was
 	tmp     string
+	grace   time.Duration // of a shutdown with extensions
 
 	stopping  atomic.Bool   // ended by us, for no fault of the function
+	ended     chan struct{} // closed when the function's process is gone and all it said is heard
 	dead      chan struct{} // closed when all of it is gone
-	exit      sandbox.Exit  // valid when dead
-	idleSince time.Time     // guarded by the pool
+	exit      sandbox.Exit  // valid when ended
+	idleSince time.Time     // guarded by the pool, as is frozen
+	frozen    bool
 	outputs   sync.WaitGroup
+	sidecars  sidecars
+
+	end     sync.Once
+	stop    chan struct{} // closed when it is to end
+	why     string        // of the end: spindown, timeout or failure; valid when stop is closed
+	crashed chan struct{} // closed when an extension has ended by itself
+
+	iceMu sync.Mutex
+	ice   bool // its processes are stopped
 }
 
 func newJournal(p *Pool, cfg Config) *journal {
 	id := make([]byte, 16)
 	_, _ = rand.Read(id) // never fails
 	stream := time.Now().UTC().Format("2006/01/02/") + "[" + cfg.Version + "]" + hex.EncodeToString(id)
-	return &journal{group: cfg.LogGroup, stream: stream, to: p.Logs}
+	return &journal{
+		group: cfg.LogGroup, stream: stream, version: cfg.Version, to: p.Logs,
+		json: cfg.JSONLogs, least: levels[cfg.LogLevel],
+	}
 }
 
-// launch starts a process. A reply is the function's fault, an error is ours.
-func launch(p *Pool, cfg Config, j *journal) (inst *instance, fault *reply, err error) {
-	if missing := missingEntrypoint(cfg); missing != nil {
-		return nil, missing, nil
+func newInstance(p *Pool, cfg Config, j *journal) (*instance, error) {
+	in := &instance{
+		cfg: cfg, journal: j, grace: or(p.Grace, shutdownTime),
+		ended: make(chan struct{}), dead: make(chan struct{}), stop: make(chan struct{}), crashed: make(chan struct{}),
 	}
+	if in.spare = p.claim(cfg); in.spare != nil {
+		in.api, in.tmp = in.spare.api, in.spare.tmp
+	} else {
+		var err error
+		if in.api, in.tmp, err = p.furnish(false); err != nil {
+			return nil, err
+		}
+	}
+	in.api.mu.Lock() // a spare talks to it already
+	defer in.api.mu.Unlock()
+	in.api.arn, in.api.journal, in.api.about = cfg.ARN, j, about{cfg.Name, cfg.Version, cfg.Handler, accountOf(cfg.ARN)}
+	in.api.begins = func(f *flight) { j.begin(f.id, f.event.TraceID) }
+	in.api.idles = func() { p.put(in) }
+	return in, nil
+}
+
+// furnish makes what a process needs around it: an API to talk to, which is
+// served from now on, and a directory for temporary files.
+func (p *Pool) furnish(spare bool) (*api, string, error) {
 	listener, err := p.listen()
 	if err != nil {
-		return nil, nil, fmt.Errorf("listen for the Runtime API: %w", err)
+		return nil, "", fmt.Errorf("listen for the Runtime API: %w", err)
 	}
 	tmp, err := os.MkdirTemp(p.TempDir, "dropstack-")
 	if err != nil {
 		listener.Close()
-		return nil, nil, fmt.Errorf("make a temporary directory: %w", err)
+		return nil, "", fmt.Errorf("make a temporary directory: %w", err)
 	}
-	proc, err := sandbox.Start(processOf(p, cfg, listener.Addr(), j.stream, tmp))
+	a := newAPI(listener)
+	if spare {
+		a.booted = make(chan struct{})
+	}
+	a.serve()
+	return a, tmp, nil
+}
+
+// accountOf is the account that an ARN names.
+func accountOf(arn string) string {
+	if parts := strings.Split(arn, ":"); len(parts) > 4 {
+		return parts[4]
+	}
+	return ""
+}
+
+// launch starts the extensions and then the function's process, whose end is
+// watched from then on. A reply is the function's fault, an error is ours; of
+// both nothing is left.
+func (in *instance) launch(p *Pool, limit <-chan time.Time) (failed *reply, err error) {
+	if failed, err = in.startExtensions(p, limit); failed != nil || err != nil {
+		in.takeDown(p, time.Now())
+		return failed, err
+	}
+	proc, err := in.start(p)
 	if err != nil {
-		listener.Close()
-		os.RemoveAll(tmp)
-		return nil, unstartable(cfg, err), unavailable(err)
+		in.asked("failure")
+		in.takeDown(p, time.Now())
+		return unstartable(in.cfg, err), unavailable(err)
 	}
-	inst = &instance{
-		cfg: cfg, api: newAPI(cfg.ARN, listener), journal: j, proc: proc, tmp: tmp,
-		dead: make(chan struct{}),
+	in.proc = proc
+	in.api.serves(proc)
+	in.follow(p, proc, &in.outputs, "function")
+	return nil, nil
+}
+
+// start starts the function's process, or makes a spare that process.
+func (in *instance) start(p *Pool) (*sandbox.Process, error) {
+	spec := in.process(p)
+	if in.spare != nil {
+		err := in.spare.assign(spec)
+		if err == nil {
+			return in.spare.proc, nil
+		}
+		p.Log.Warn("a runtime that started ahead cannot be used", "function", in.cfg.ARN, "err", err)
+		in.spare.end()
+		in.spare = nil
 	}
-	inst.api.begins = func(f *flight) { j.begin(f.id, cfg.Version) }
-	inst.api.idles = func() { p.put(inst) }
+	return sandbox.Start(spec)
+}
+
+// follow records what a process writes.
+func (in *instance) follow(p *Pool, proc *sandbox.Process, group *sync.WaitGroup, kind string) {
 	for _, output := range []*os.File{proc.Stdout, proc.Stderr} {
-		if err := j.follow(&inst.outputs, output); err != nil {
-			p.Log.Error("output of the function is lost", "function", cfg.ARN, "err", err)
+		if err := in.journal.follow(group, output, kind); err != nil {
+			p.Log.Error("output of the function is lost", "function", in.cfg.ARN, "err", err)
 			output.Close()
 		}
 	}
-	inst.api.serve()
-	return inst, nil, nil
 }
 
-func processOf(p *Pool, cfg Config, addr net.Addr, stream, tmp string) sandbox.Spec {
+func (in *instance) process(p *Pool) sandbox.Spec {
+	command := entrypoint(in.cfg)
+	return in.spec(p, command[0], command[1:], environ(in.cfg, in.api.listener.Addr().String(), in.journal.stream, in.tmp))
+}
+
+// spec is a process of the instance: all run as the same user.
+func (in *instance) spec(p *Pool, path string, args, env []string) sandbox.Spec {
 	spec := sandbox.Spec{
-		Path: entrypoint(cfg), Dir: cfg.Dir, User: cfg.User,
-		Env:      environ(cfg, addr.String(), stream, tmp),
-		Owns:     []string{tmp},
-		MemoryMB: cfg.MemoryMB, Log: p.Log,
+		Path: path, Args: args, Dir: in.cfg.Dir, User: in.cfg.User, Env: env,
+		Owns: []string{in.tmp}, MemoryMB: in.cfg.MemoryMB, Log: p.Log,
 	}
 	if spec.User == "" {
-		spec.User = cfg.ARN
+		spec.User = in.cfg.ARN
 	}
-	for _, m := range cfg.Mounts {
+	for _, m := range in.cfg.Mounts {
 		spec.Owns = append(spec.Owns, m.Source)
 	}
 	return spec
 }
 
+// missingEntrypoint is what Lambda says when there is nothing to start.
 func missingEntrypoint(cfg Config) *reply {
-	if _, err := os.Stat(entrypoint(cfg)); !errors.Is(err, fs.ErrNotExist) {
+	path := entrypoint(cfg)[0]
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	message := "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"
-	if cfg.Runtime == "go1.x" {
-		message = "fork/exec /var/task/" + cfg.Handler + ": no such file or directory"
+	r := problem("Runtime.InvalidEntrypoint", "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]")
+	switch {
+	case wrapper(cfg) != "": // what the shell that starts the runtime makes of it
+		r = problem("Runtime.ExitError", "Runtime exited with error: exit status 127")
+	case len(cfg.Command) > 0:
+		r = problem("Runtime.InvalidEntrypoint", "fork/exec "+path+": no such file or directory")
+	case cfg.Runtime == "go1.x":
+		r = problem("Runtime.InvalidEntrypoint", "fork/exec /var/task/"+cfg.Handler+": no such file or directory")
 	}
-	r := problem("Runtime.InvalidEntrypoint", message)
 	return &r
 }
 
@@ -111,7 +193,7 @@ func missingEntrypoint(cfg Config) *reply {
 func unstartable(cfg Config, err error) *reply {
 	for _, theirs := range []error{syscall.EACCES, syscall.ENOEXEC, syscall.ENOENT, syscall.EISDIR, syscall.EINVAL, syscall.ENOTDIR} {
 		if errors.Is(err, theirs) {
-			r := problem("Runtime.InvalidEntrypoint", strings.ReplaceAll(err.Error(), cfg.Dir, "/var/task"))
+			r := problem("Runtime.InvalidEntrypoint", cfg.inside(err.Error()))
 			return &r
 		}
 	}
@@ -122,27 +204,25 @@ func unavailable(err error) error {
 	return fault.Errorf(fault.Unavailable, "start the function: %w", err)
 }
 
-// watch waits for the end of the process and takes down what belongs to it.
-func (in *instance) watch(p *Pool) {
-	in.exit = in.proc.Wait()
-	// A descendant that left the process group can hold the pipes open.
-	late := time.Now().Add(time.Second)
-	_ = in.proc.Stdout.SetReadDeadline(late)
-	_ = in.proc.Stderr.SetReadDeadline(late)
-	in.outputs.Wait()
-	in.api.close()
-	if err := os.RemoveAll(in.tmp); err != nil {
-		p.Log.Warn("remove the instance's temporary directory", "function", in.cfg.ARN, "err", err)
-	}
-	close(in.dead)
-}
-
 // exited words the end of a process as Lambda does.
 func exited(e sandbox.Exit) reply {
 	if e.Code == 0 {
 		return problem("Runtime.ExitError", "Runtime exited without providing a reason")
 	}
 	return problem("Runtime.ExitError", "Runtime exited with error: "+e.Status)
+}
+
+// fate is why the instance has ended: an extension's fault or the process's own
+// end.
+func (in *instance) fate() reply {
+	if crash := in.sidecars.crash(); crash != nil {
+		return *crash
+	}
+	rep := exited(in.exit)
+	if fatal := in.api.fatal(); fatal != "" {
+		rep = problem(fatal, message(rep))
+	}
+	return rep
 }
 
 // errUndelivered says that an event never reached the function.
@@ -194,7 +274,7 @@ func (r *run) wait(left <-chan struct{}) (Outcome, error) {
 		select {
 		case rep := <-r.flight.result:
 			return r.finish(rep, nil), nil
-		case <-r.dead:
+		case <-r.ended:
 			return r.died()
 		case <-r.timeout.C:
 			return r.timedOut(), nil
@@ -220,9 +300,8 @@ func (r *run) died() (Outcome, error) {
 		r.timeout.Stop()
 		return Outcome{}, errUndelivered
 	}
-	rep := exited(r.exit)
-	line := "RequestId: " + r.flight.id + " Error: " + message(rep)
-	out := r.finish(withRequest(rep, r.flight.id), []string{line, rep.errorType})
+	rep := withRequest(r.fate(), r.flight.id)
+	out := r.close(rep, []string{message(rep), rep.errorType}, "failure")
 	if r.stopping.Load() {
 		return Outcome{}, fault.Errorf(fault.Unavailable, "the platform stopped the function %s during request %s", r.cfg.Name, r.flight.id)
 	}
@@ -231,10 +310,10 @@ func (r *run) died() (Outcome, error) {
 
 func (r *run) timedOut() Outcome {
 	r.stopping.Store(true)
-	r.proc.Kill()
+	r.asked("timeout")
 	r.api.withdraw(r.flight)
 	rep := timeoutReply(r.flight.id, r.cfg.Timeout)
-	return r.finish(rep, []string{message(rep)})
+	return r.close(rep, []string{message(rep)}, "timeout")
 }
 
 func timeoutReply(id string, timeout time.Duration) reply {
@@ -242,15 +321,52 @@ func timeoutReply(id string, timeout time.Duration) reply {
 		time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), id, timeout.Seconds()))
 }
 
-// finish writes the closing lines and makes the outcome. A process that is about
-// to be or was killed has its memory from the watchdog.
+// finish ends an invocation that the function has answered.
 func (r *run) finish(rep reply, lines []string) Outcome {
+	status := "success"
+	if rep.failed {
+		status = "error"
+	}
+	return r.close(rep, lines, status)
+}
+
+// close writes the closing lines and makes the outcome. A process that is about
+// to be or was killed has its memory from the watchdog.
+func (r *run) close(rep reply, lines []string, status string) Outcome {
 	r.timeout.Stop()
+	streamed := r.flight.streamed()
 	took := time.Since(r.start)
 	r.proc.Busy(false)
-	memory := r.proc.PeakMB()
-	tail := r.journal.end(lines, report(r.cfg, r.flight.id, took, r.init, memory))
-	return outcome(rep, took, r.init, memory, tail)
+	how := &report{
+		id: r.flight.id, status: status, trace: r.flight.event.TraceID, took: took, init: r.init, produced: rep.size,
+		memoryMB: r.cfg.MemoryMB, maxMemMB: r.proc.PeakMB(),
+	}
+	if rep.failed {
+		how.errorType = publicType(errorType(rep))
+	}
+	lost := status == "failure" || status == "timeout"
+	tail := r.journal.end(lines, how)
+	if events := r.journal.closes(how); events.done != nil {
+		r.api.conclude(events, lost)
+	}
+	if internal, external := r.api.extended(); internal+external > 0 && !lost {
+		r.expectBack()
+	}
+	out := outcome(rep, took, r.init, how.maxMemMB, tail)
+	out.Streamed = streamed
+	return out
+}
+
+// expectBack ends the instance if its extensions have not come back from the
+// invocation by its deadline.
+func (r *run) expectBack() {
+	in, f := r.instance, r.flight
+	time.AfterFunc(time.Until(f.deadline), func() {
+		if in.api.lags(f) {
+			in.stopping.Store(true)
+			in.asked("timeout")
+		}
+	})
 }
 
 func outcome(rep reply, took, init time.Duration, memory int, tail []byte) Outcome {
@@ -281,28 +397,4 @@ func message(r reply) string {
 // withRequest adds the request to a message that was worded without one.
 func withRequest(r reply, id string) reply {
 	return problem(r.errorType, "RequestId: "+id+" Error: "+message(r))
-}
-
-// report is the REPORT line: tab-separated, with a tab at its end. What is
-// billed includes the start, in whole milliseconds.
-func report(c Config, id string, took, init time.Duration, memory int) string {
-	b := make([]byte, 0, 256)
-	b = append(append(b, "REPORT RequestId: "...), id...)
-	b = appendMS(append(b, "\tDuration: "...), took)
-	b = append(b, " ms\tBilled Duration: "...)
-	b = strconv.AppendInt(b, int64((took+init+time.Millisecond-1)/time.Millisecond), 10)
-	b = append(b, " ms\tMemory Size: "...)
-	b = strconv.AppendInt(b, int64(c.MemoryMB), 10)
-	b = append(b, " MB\tMax Memory Used: "...)
-	b = strconv.AppendInt(b, int64(memory), 10)
-	b = append(b, " MB\t"...)
-	if init > 0 {
-		b = append(appendMS(append(b, "Init Duration: "...), init), " ms\t"...)
-	}
-	return string(b)
-}
-
-// appendMS appends milliseconds with two digits behind the point.
-func appendMS(b []byte, d time.Duration) []byte {
-	return strconv.AppendFloat(b, float64(d)/float64(time.Millisecond), 'f', 2, 64)
 }

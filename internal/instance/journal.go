@@ -2,7 +2,9 @@ package instance
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -15,34 +17,40 @@ const (
 	maxTail = 4 << 10
 )
 
-// journal is the log stream of one instance: what its process writes, with the
-// request it was working on, and the platform's own lines around it.
+// journal is the log stream of one instance: what its processes write, with the
+// request it was working on, and the platform's own lines around it. The same is
+// told to the extensions that subscribed to it.
 type journal struct {
 	group, stream string
+	version       string // of the function
 	to            logs.Appender
+	json          bool // platform events are JSON, and lines have levels
+	least         int  // of the function's lines to keep, with json
 
-	mu      sync.Mutex
-	request string
-	tail    []byte // of the running invocation
-	pipes   []*pipe
-	scratch []byte
+	mu        sync.Mutex
+	telemetry *telemetry // of the running process; nil: none
+	request   string
+	tail      []byte // of the running invocation
+	pipes     []*pipe
+	scratch   []byte
 }
 
-// pipe is one output of the process.
+// pipe is one output of a process.
 type pipe struct {
 	file    *os.File
+	kind    string // whose: function or extension
 	raw     syscall.RawConn
 	partial []byte // a line without its end yet
 	drain   func(fd uintptr)
 }
 
 // follow reads an output until its end, in a goroutine of group.
-func (j *journal) follow(group *sync.WaitGroup, file *os.File) error {
+func (j *journal) follow(group *sync.WaitGroup, file *os.File, kind string) error {
 	raw, err := file.SyscallConn()
 	if err != nil {
 		return err
 	}
-	p := &pipe{file: file, raw: raw}
+	p := &pipe{file: file, kind: kind, raw: raw}
 	p.drain = func(fd uintptr) {
 		for total := 0; total < 256<<10; { // a pipe holds 64 KB; a process may write on
 			n := j.read(p, fd)
@@ -104,7 +112,7 @@ func (j *journal) split(p *pipe, b []byte) {
 		}
 		p.partial = append(p.partial, line...)
 		if ended {
-			j.line(string(p.partial))
+			j.written(p.kind, string(p.partial))
 			p.partial = p.partial[:0]
 		}
 		b = rest
@@ -116,7 +124,7 @@ func (j *journal) split(p *pipe, b []byte) {
 
 func (j *journal) endLine(p *pipe) {
 	if len(p.partial) > 0 {
-		j.line(string(p.partial))
+		j.written(p.kind, string(p.partial))
 		p.partial = p.partial[:0]
 	}
 }
@@ -128,6 +136,26 @@ func (j *journal) drain() {
 		_ = p.raw.Control(p.drain)
 		j.endLine(p)
 	}
+}
+
+// written records a line of a process; the lock is held.
+func (j *journal) written(kind, text string) {
+	if j.telemetry.listening() {
+		j.telemetry.tell(kind, kind, envelope(time.Now(), kind, j.record(text)))
+	}
+	if j.json && kind == "function" && levelOf(text) < j.least {
+		return
+	}
+	j.line(text)
+}
+
+// record is a line as the Telemetry API has it: with JSON logs, JSON is not
+// encoded once more.
+func (j *journal) record(text string) any {
+	if j.json && strings.HasPrefix(text, "{") && json.Valid([]byte(text)) {
+		return json.RawMessage(text)
+	}
+	return text
 }
 
 // line records one line; the lock is held.
@@ -145,33 +173,99 @@ func (j *journal) line(message string) {
 	}
 }
 
+// attach has what happens told to t.
+func (j *journal) attach(t *telemetry) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.telemetry = t
+}
+
+// platform records an event of ours: as a line of text, if it has one, or as
+// JSON if it matters enough to be in the log.
+func (j *journal) platform(kind string, record any, text string, matters bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.event(kind, record, text, matters)
+}
+
+// event is platform with the lock held.
+func (j *journal) event(kind string, record any, text string, matters bool) {
+	var body []byte
+	if j.json && matters || j.telemetry.listening() {
+		body = envelope(time.Now(), kind, record)
+		j.telemetry.tell("platform", kind, body)
+	}
+	switch {
+	case j.json && matters:
+		j.line(string(body))
+	case !j.json && text != "":
+		j.line(text)
+	}
+}
+
 // begin opens an invocation.
-func (j *journal) begin(request, version string) {
+func (j *journal) begin(request, trace string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.drain() // what belongs to the time before
 	j.request, j.tail = request, j.tail[:0]
-	j.line("START RequestId: " + request + " Version: " + version)
+	if j.json || j.telemetry.listening() {
+		j.event("platform.start", invokeStart{request, j.version, traced(trace)}, "START RequestId: "+request+" Version: "+j.version, true)
+		return
+	}
+	j.line("START RequestId: " + request + " Version: " + j.version)
 }
 
-// end closes the invocation and returns its last 4 KB. More lines may come
-// before END; report makes the last one when all else is recorded.
-func (j *journal) end(more []string, report string) []byte {
+// end closes the invocation and returns its last 4 KB. What went wrong comes
+// before END; the report makes the last line when all else is recorded. In JSON
+// there is no END, and runtimeDone is worth a line only if something went wrong.
+func (j *journal) end(more []string, r *report) []byte {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.drain()
-	for _, line := range more {
-		j.line(line)
+	if len(more) > 0 {
+		j.fault(more)
 	}
-	j.line("END RequestId: " + j.request)
-	j.line(report)
+	if j.json {
+		if r.status != "success" {
+			j.line(string(r.done()))
+		}
+		j.line(string(r.report()))
+	} else {
+		j.line("END RequestId: " + j.request)
+		j.line(r.line())
+	}
 	j.request = ""
 	return append([]byte(nil), j.tail[max(0, len(j.tail)-maxTail):]...)
 }
 
-// note records a line outside of any invocation.
-func (j *journal) note(message string) {
+// fault records what the platform has to say of a failed invocation.
+func (j *journal) fault(lines []string) {
+	body := envelope(time.Now(), "platform.fault", strings.Join(lines, " "))
+	j.telemetry.tell("platform", "platform.fault", body)
+	if j.json {
+		j.line(string(body))
+		return
+	}
+	for _, line := range lines {
+		j.line(line)
+	}
+}
+
+// closes are the events of an invocation's end, for when they are due; nothing if
+// nobody listens.
+func (j *journal) closes(r *report) aftermath {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.line(message)
+	t := j.telemetry
+	if !t.listening() {
+		return aftermath{}
+	}
+	return aftermath{
+		done: func() { t.tell("platform", "platform.runtimeDone", r.done()) },
+		report: func() {
+			t.tell("platform", "platform.end", envelope(time.Now(), "platform.end", requestEnd{r.id}))
+			t.tell("platform", "platform.report", r.report())
+		},
+	}
 }

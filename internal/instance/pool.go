@@ -20,18 +20,30 @@ type Pool struct {
 	// TempDir is where instances get their temporary directories; "" is the
 	// system's. Every user must be able to search it.
 	TempDir     string
-	IdleAfter   time.Duration                // an idle instance is stopped; 0: 5 minutes
+	IdleAfter   time.Duration                // an idle instance is kept at least as long; 0: 5 minutes
+	IdleAtMost  time.Duration                // and at most, when it is called now and then; 0: 1 hour
+	FreezeAfter time.Duration                // an idle instance is frozen; 0: 1 second
+	Spares      int                          // processes kept waiting for functions, by command; 0: 2, negative: none
 	InitTimeout time.Duration                // of a cold start; 0: 10 seconds
-	Grace       time.Duration                // between SIGTERM and SIGKILL; 0: 500 ms
+	Grace       time.Duration                // of a shutdown with external extensions; 0: Lambda's 2 seconds
 	Listen      func() (net.Listener, error) // for the Runtime API; nil: a free port of 127.0.0.1
 
-	mu     sync.Mutex
-	idle   map[string][]*instance // by Config.ID, the last used at the end
-	all    map[*instance]struct{}
-	live   map[string]bool // nil: everything is
-	reaper *time.Timer
-	closed bool
-	work   sync.WaitGroup // goroutines; begun under mu while not closed
+	mu       sync.Mutex
+	idle     map[string][]*instance // by Config.ID, the last used at the end
+	waiting  map[string][]*waiter   // by Config.ID, the oldest first; never beside idle ones
+	all      map[*instance]struct{}
+	launched map[*instance]struct{} // those that are not in all yet: their extensions are starting
+	live     map[string]bool        // nil: everything is
+	rhythms  map[string]*rhythm     // by Config.Name
+	reserved map[string]*reserve    // by Config.ID
+	shelves  map[string]*shelf      // by command
+	tender   *time.Timer
+	tends    time.Time // when tender fires
+	closed   bool
+	work     sync.WaitGroup // goroutines; begun under mu while not closed
+
+	starting chan struct{} // a place per instance that is starting; made once
+	making   sync.Once
 }
 
 func or(d, otherwise time.Duration) time.Duration {
@@ -55,6 +67,8 @@ var errClosed = fault.Errorf(fault.Unavailable, "the platform is shutting down")
 // it (fault.Unavailable), or that ctx ended: then the invocation goes on without
 // its caller.
 func (p *Pool) Do(ctx context.Context, cfg Config, ev Event) (Outcome, error) {
+	ev, done := gated(ev)
+	defer done()
 	out, err := p.do(ctx, cfg, ev)
 	if err != errLeft {
 		if ev.Ended != nil {
@@ -67,15 +81,21 @@ func (p *Pool) Do(ctx context.Context, cfg Config, ev Event) (Outcome, error) {
 
 func (p *Pool) do(ctx context.Context, cfg Config, ev Event) (Outcome, error) {
 	if err := ctx.Err(); err != nil {
-		return Outcome{}, fmt.Errorf("request %s was not started: %w", ev.RequestID, err)
+		return Outcome{}, notStarted(ctx, ev)
 	}
 	for {
-		inst, err := p.take(cfg.ID)
+		inst, w, err := p.take(cfg)
 		if err != nil {
 			return Outcome{}, err
 		}
 		if inst == nil {
-			return p.doCold(ctx, cfg, ev)
+			var place func()
+			if inst, place = p.await(ctx, w); place != nil {
+				return p.doCold(ctx, cfg, ev, place)
+			}
+			if inst == nil {
+				return Outcome{}, notStarted(ctx, ev)
+			}
 		}
 		r, err := inst.begin(ev, time.Now(), 0)
 		if err != nil {
@@ -97,6 +117,10 @@ func (p *Pool) do(ctx context.Context, cfg Config, ev Event) (Outcome, error) {
 	}
 }
 
+func notStarted(ctx context.Context, ev Event) error {
+	return fmt.Errorf("request %s was not started: %w", ev.RequestID, context.Cause(ctx))
+}
+
 // goOn sees an invocation through whose caller has left.
 func (p *Pool) goOn(r *run, cfg Config, ev Event) {
 	_, err := r.wait(nil)
@@ -112,7 +136,8 @@ func (p *Pool) goOn(r *run, cfg Config, ev Event) {
 	}
 }
 
-func (p *Pool) doCold(ctx context.Context, cfg Config, ev Event) (Outcome, error) {
+// doCold starts an instance for the event; placed is called when it has started.
+func (p *Pool) doCold(ctx context.Context, cfg Config, ev Event, placed func()) (Outcome, error) {
 	type result struct {
 		out Outcome
 		err error
@@ -120,10 +145,12 @@ func (p *Pool) doCold(ctx context.Context, cfg Config, ev Event) (Outcome, error
 	ended := make(chan result, 1)
 	ev.Payload = append([]byte(nil), ev.Payload...)
 	started := p.background(func() {
-		out, err := p.cold(cfg, ev)
+		defer placed()
+		out, err := p.cold(cfg, ev, placed)
 		ended <- result{out, err}
 	})
 	if !started {
+		placed()
 		return Outcome{}, errClosed
 	}
 	select {
@@ -151,21 +178,25 @@ func (p *Pool) background(f func()) bool {
 	return true
 }
 
-// take removes the last used idle instance from the pool, or returns nil.
-func (p *Pool) take(id string) (*instance, error) {
+// take removes the last used idle instance from the pool, or queues for one.
+func (p *Pool) take(cfg Config) (*instance, *waiter, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		return nil, errClosed
+		return nil, nil, errClosed
 	}
-	list := p.idle[id]
+	list := p.idle[cfg.ID]
 	if len(list) == 0 {
-		return nil, nil
+		return nil, p.queue(cfg), nil
 	}
 	inst := list[len(list)-1]
 	list[len(list)-1] = nil
-	p.idle[id] = list[:len(list)-1]
-	return inst, nil
+	p.idle[cfg.ID] = list[:len(list)-1]
+	if gap := time.Since(inst.idleSince); gap > time.Second {
+		p.rhythm(cfg.Name).wanted(gap)
+	}
+	p.thaw(inst)
+	return inst, nil, nil
 }
 
 // put makes an instance available again, unless its version is not wanted any more.
@@ -179,11 +210,12 @@ func (p *Pool) put(inst *instance) {
 		p.stop(inst)
 		return
 	}
+	if p.hand(inst) {
+		return
+	}
 	inst.idleSince = time.Now()
 	p.idle[inst.cfg.ID] = append(p.idle[inst.cfg.ID], inst)
-	if p.reaper == nil {
-		p.reaper = time.AfterFunc(or(p.IdleAfter, 5*time.Minute), p.reap)
-	}
+	p.tendBy(inst.idleSince.Add(or(p.FreezeAfter, time.Second)))
 }
 
 // detach keeps an instance aside that has not come back for its next event: it
@@ -196,7 +228,7 @@ func (p *Pool) detach(inst *instance) {
 	time.AfterFunc(inst.cfg.Timeout, func() {
 		if inst.api.isDetached() {
 			inst.stopping.Store(true)
-			inst.proc.Kill()
+			inst.asked("timeout")
 		}
 	})
 }
@@ -204,36 +236,7 @@ func (p *Pool) detach(inst *instance) {
 // stop ends an instance in the background; the lock is held.
 func (p *Pool) stop(inst *instance) {
 	inst.stopping.Store(true)
-	p.work.Go(func() { inst.proc.Terminate(or(p.Grace, 500*time.Millisecond)) })
-}
-
-func (p *Pool) reap() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
-		return
-	}
-	after, now := or(p.IdleAfter, 5*time.Minute), time.Now()
-	next := after
-	p.reaper = nil
-	left := false
-	for id, list := range p.idle {
-		n := 0 // the list is in order of idleSince
-		for n < len(list) && now.Sub(list[n].idleSince) >= after {
-			p.stop(list[n])
-			n++
-		}
-		p.idle[id] = append([]*instance(nil), list[n:]...)
-		if n == len(list) {
-			delete(p.idle, id)
-			continue
-		}
-		left = true
-		next = min(next, after-now.Sub(list[n].idleSince))
-	}
-	if left {
-		p.reaper = time.AfterFunc(next, p.reap)
-	}
+	inst.asked("spindown")
 }
 
 // Keep names the versions (Config.ID) that may be used from now on. Idle
@@ -243,6 +246,7 @@ func (p *Pool) Keep(live map[string]bool) {
 	defer p.mu.Unlock()
 	p.live = map[string]bool{}
 	maps.Copy(p.live, live)
+	maps.DeleteFunc(p.reserved, func(id string, _ *reserve) bool { return !live[id] })
 	for id, list := range p.idle {
 		if live[id] || p.closed {
 			continue
@@ -264,18 +268,7 @@ func (p *Pool) Warm(ctx context.Context, cfg Config) error {
 		return nil
 	}
 	failed := make(chan error, 1)
-	if !p.background(func() {
-		b := p.boot(cfg, newJournal(p, cfg), or(p.InitTimeout, initTimeout), "init")
-		switch {
-		case b.err != nil:
-			failed <- b.err
-		case b.failed != nil:
-			failed <- fault.Errorf(fault.Invalid, "function %s does not start: %s: %s", cfg.Name, b.failed.errorType, message(*b.failed))
-		default:
-			p.put(b.inst)
-			failed <- nil
-		}
-	}) {
+	if !p.background(func() { failed <- p.start(cfg) }) {
 		return errClosed
 	}
 	select {
@@ -286,8 +279,8 @@ func (p *Pool) Warm(ctx context.Context, cfg Config) error {
 	}
 }
 
-// Close ends all instances, with SIGTERM and after Grace with SIGKILL, and
-// returns when nothing of them is left. Invocations under way fail with
+// Close ends all instances, in peace those with extensions, and returns when
+// nothing of them is left. Invocations under way fail with
 // fault.Unavailable.
 func (p *Pool) Close() error {
 	p.mu.Lock()
@@ -296,10 +289,18 @@ func (p *Pool) Close() error {
 		for inst := range p.all {
 			p.stop(inst)
 		}
-		if p.reaper != nil {
-			p.reaper.Stop()
+		for inst := range p.launched {
+			p.stop(inst)
 		}
-		p.idle = nil
+		for _, s := range p.shelves {
+			for _, sp := range s.ready {
+				sp.proc.Kill() // its guard does the rest
+			}
+		}
+		if p.tender != nil {
+			p.tender.Stop()
+		}
+		p.idle, p.reserved = nil, nil
 	}
 	p.mu.Unlock()
 	p.work.Wait()

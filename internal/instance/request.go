@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"strconv"
+	"sync"
 )
 
 // MaxResponse is what a function may answer, in bytes: 6 MB and 100, as Lambda's.
@@ -16,6 +17,10 @@ const (
 	maxHeader  = 2 << 20   // the official Go client puts a stack trace of up to 1 MB there
 	maxDiscard = 256 << 20 // of a response that is over the limit already
 )
+
+// maxForward is the most that a streamed response is read: MaxStream, and as
+// much beyond as is worth reading to tell the function of it.
+const maxForward = MaxStream + maxDiscard
 
 var errMalformed = errors.New("malformed request")
 
@@ -29,9 +34,18 @@ type request struct {
 	expects      bool // 100-continue
 	errorType    string
 	errorBody    string // base64, of a trailer
+	mode         string // Lambda-Runtime-Function-Response-Mode
+	contentType  string
+	extension    extensionFields
 
-	body []byte // nil if over the limit
-	size int64  // of the body as sent
+	sink func(b []byte) // takes the body while it arrives, instead of body
+	body []byte         // nil if over the limit
+	size int64          // of the body as sent
+}
+
+// extensionFields are the header fields that extensions send.
+type extensionFields struct {
+	name, id, features, errorType string
 }
 
 func (r *request) read(br *bufio.Reader) error {
@@ -48,7 +62,7 @@ func (r *request) read(br *bufio.Reader) error {
 	if !ok || !ok2 || !bytes.HasPrefix(version, []byte("HTTP/1.")) {
 		return errMalformed
 	}
-	r.method, r.path = string(method), string(path)
+	r.method, r.path = known(method), string(path)
 	old := bytes.Equal(version, []byte("HTTP/1.0"))
 	r.last = old
 	if err := r.readHeader(br); err != nil {
@@ -104,12 +118,41 @@ func (r *request) field(line []byte) error {
 		r.last = r.last || named(value, "close")
 	case named(name, "Expect"):
 		r.expects = named(value, "100-continue")
+	case named(name, "Content-Type"):
+		r.contentType = known(value)
+	case len(name) > len("Lambda-") && named(name[:len("Lambda-")], "Lambda-"):
+		r.lambdaField(name, value)
+	}
+	return nil
+}
+
+func (r *request) lambdaField(name, value []byte) {
+	switch {
 	case named(name, "Lambda-Runtime-Function-Error-Type"):
 		r.errorType = string(value)
 	case named(name, "Lambda-Runtime-Function-Error-Body"):
 		r.errorBody = string(value)
+	case named(name, "Lambda-Runtime-Function-Response-Mode"):
+		r.mode = string(value)
+	case named(name, "Lambda-Extension-Name"):
+		r.extension.name = string(value)
+	case named(name, "Lambda-Extension-Identifier"):
+		r.extension.id = string(value)
+	case named(name, "Lambda-Extension-Accept-Feature"):
+		r.extension.features = string(value)
+	case named(name, "Lambda-Extension-Function-Error-Type"):
+		r.extension.errorType = string(value)
 	}
-	return nil
+}
+
+// known is string(b) without an allocation for what every invocation sends.
+func known(b []byte) string {
+	for _, s := range [...]string{"GET", "POST", "application/json"} {
+		if string(b) == s {
+			return s
+		}
+	}
+	return string(b)
 }
 
 func named(b []byte, name string) bool {
@@ -129,6 +172,9 @@ func (r *request) readBody(br *bufio.Reader) error {
 
 // take reads n more bytes of the body.
 func (r *request) take(br *bufio.Reader, n int64) error {
+	if r.sink != nil {
+		return r.forward(br, n)
+	}
 	r.size += n
 	if r.size > MaxResponse {
 		r.body = nil
@@ -153,6 +199,31 @@ func (r *request) take(br *bufio.Reader, n int64) error {
 	}
 	return nil
 }
+
+// forward hands n more bytes of the body to the sink as they arrive.
+func (r *request) forward(br *bufio.Reader, n int64) error {
+	buf := forwardBuffers.Get().(*[]byte)
+	defer forwardBuffers.Put(buf)
+	for n > 0 {
+		k, err := br.Read((*buf)[:min(n, int64(len(*buf)))])
+		r.size += int64(k)
+		n -= int64(k)
+		if k > 0 {
+			r.sink((*buf)[:k])
+		}
+		switch {
+		case err != nil:
+			return err
+		case r.size > maxForward:
+			return errMalformed
+		}
+	}
+	return nil
+}
+
+// forwardBuffers are larger than the connection's own, so that much of a large
+// chunk passes in one step.
+var forwardBuffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
 
 func (r *request) readChunks(br *bufio.Reader) error {
 	for {

@@ -106,10 +106,13 @@ func spawn(s Spec, stdout, stderr *os.File) (*os.Process, error) {
 		Dir: s.Dir, Env: s.Env, Files: []*os.File{null, stdout, stderr},
 		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
 	}
-	if os.Geteuid() == 0 {
-		attr.Sys.Credential, err = credential(s)
+	if !s.Unassigned {
+		id, err := userOf(s)
 		if err != nil {
 			return nil, err
+		}
+		if id != 0 {
+			attr.Sys.Credential = &syscall.Credential{Uid: uint32(id), Gid: uint32(id)}
 		}
 	}
 	r := request{s, attr, make(chan answer, 1)}
@@ -118,10 +121,15 @@ func spawn(s Spec, stdout, stderr *os.File) (*os.Process, error) {
 	return a.process, a.err
 }
 
-// credential returns nil when the user cannot reach what it has to run: a
-// function that runs as root, said loudly, is better than none on a machine for
-// development, and the log line says how to end it.
-func credential(s Spec) (*syscall.Credential, error) {
+// userOf gives a function's directories to its user and returns the id, or 0 if
+// it runs as the platform does: without root there is no choice. With root that
+// happens when the user cannot reach what it has to run: a function that runs as
+// root, said loudly, is better than none on a machine for development, and the
+// log line says how to end it.
+func userOf(s Spec) (int, error) {
+	if os.Geteuid() != 0 {
+		return 0, nil
+	}
 	id := ID(s.User)
 	way := []string{s.Path, s.Dir}
 	for _, dir := range s.Owns {
@@ -131,15 +139,15 @@ func credential(s Spec) (*syscall.Credential, error) {
 		if at := closed(path, id); at != "" {
 			s.Log.Warn("the function runs as root: its own user cannot reach its files; make the directory searchable (chmod o+x)",
 				"function", s.User, "user", id, "path", path, "closed", at)
-			return nil, nil
+			return 0, nil
 		}
 	}
 	for _, dir := range s.Owns {
 		if err := give(dir, id); err != nil {
-			return nil, err
+			return 0, err
 		}
 	}
-	return &syscall.Credential{Uid: uint32(id), Gid: uint32(id)}, nil
+	return id, nil
 }
 
 // closed returns the first directory on the way to path that user and group id

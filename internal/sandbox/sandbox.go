@@ -27,7 +27,10 @@ type Spec struct {
 	User     string
 	Owns     []string // directories that are given to the user before the start
 	MemoryMB int      // resident memory at which the process is killed; 0: no limit
-	Log      *slog.Logger
+	// Unassigned starts the process as the platform's own user. It may run nothing
+	// but our own program until Assign has said whose it is.
+	Unassigned bool
+	Log        *slog.Logger
 }
 
 // Exit is how a process ended.
@@ -44,7 +47,7 @@ type Process struct {
 	Stdout, Stderr *os.File
 	Pid            int
 
-	memoryMB int
+	memoryMB atomic.Int64
 	busy     atomic.Bool
 	peakKB   atomic.Int64
 	peakAt   atomic.Int64 // when peakKB was read from the kernel, UnixNano
@@ -94,8 +97,9 @@ func Start(s Spec) (*Process, error) {
 	}
 	p := &Process{
 		Stdout: outR, Stderr: errR, Pid: child.Pid,
-		memoryMB: s.MemoryMB, done: make(chan struct{}),
+		done: make(chan struct{}),
 	}
+	p.memoryMB.Store(int64(s.MemoryMB))
 	watch(p)
 	go p.reap(child)
 	return p, nil
@@ -118,6 +122,17 @@ func (p *Process) reap(child *os.Process) {
 	close(p.done)
 }
 
+// Assign makes a process that was started Unassigned that of a function: its
+// directories are given away and its memory is limited. The process has to take
+// the user and group id itself; 0 says that it keeps its own.
+func (p *Process) Assign(s Spec) (id int, err error) {
+	if id, err = userOf(s); err != nil {
+		return 0, err
+	}
+	p.memoryMB.Store(int64(s.MemoryMB))
+	return id, nil
+}
+
 // Done is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
@@ -127,12 +142,19 @@ func (p *Process) Wait() Exit {
 	return p.exit
 }
 
+// Freeze stops the process and its children where they are; Thaw lets them go on.
+func (p *Process) Freeze() { p.signal(syscall.SIGSTOP) }
+
+// Thaw undoes Freeze.
+func (p *Process) Thaw() { p.signal(syscall.SIGCONT) }
+
 // Kill ends the process and its children at once, without waiting for it.
 func (p *Process) Kill() { p.signal(syscall.SIGKILL) }
 
 // Terminate asks the process to end, kills it after grace, and waits.
 func (p *Process) Terminate(grace time.Duration) {
 	p.signal(syscall.SIGTERM)
+	p.signal(syscall.SIGCONT) // a frozen process hears nothing else
 	timer := time.NewTimer(grace)
 	defer timer.Stop()
 	select {
@@ -163,8 +185,8 @@ func (p *Process) PeakMB() int {
 		p.raise(peakKB(p.Pid))
 	}
 	mb := int((p.peakKB.Load() + 1023) / 1024)
-	if p.memoryMB > 0 && (p.oom.Load() || mb > p.memoryMB) {
-		return p.memoryMB
+	if limit := int(p.memoryMB.Load()); limit > 0 && (p.oom.Load() || mb > limit) {
+		return limit
 	}
 	return mb
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -186,6 +187,19 @@ func TestTerminate(t *testing.T) {
 	}
 }
 
+func TestFrozenProcessCanBeEnded(t *testing.T) {
+	p := start(t, shell(t, home(t), "trap 'exit 7' TERM; echo up; while :; do sleep 0.01; done"))
+	var up string
+	if _, err := fmt.Fscan(p.Stdout, &up); err != nil {
+		t.Fatal(err)
+	}
+	p.Freeze()
+	p.Terminate(time.Minute)
+	if got, want := p.Wait().Status, "exit status 7"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestMemoryLimit(t *testing.T) {
 	self, err := os.ReadFile("/proc/self/exe")
 	if err != nil {
@@ -206,6 +220,41 @@ func TestMemoryLimit(t *testing.T) {
 	}
 	if got := p.PeakMB(); got != 128 {
 		t.Errorf("peak got %d MB, want the limit, 128", got)
+	}
+}
+
+func TestAssign(t *testing.T) {
+	dir := home(t)
+	data := filepath.Join(dir, "data")
+	if err := os.Mkdir(data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s := shell(t, dir, "id -u; exec sleep 1000")
+	s.Unassigned = true
+	p := start(t, s)
+	var uid int
+	if _, err := fmt.Fscan(p.Stdout, &uid); err != nil || uid != os.Getuid() {
+		t.Errorf("unassigned it runs as %d (%v), want %d", uid, err, os.Getuid())
+	}
+	s.Owns, s.MemoryMB = []string{data}, 1
+	got, err := p.Assign(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := 0
+	if os.Getuid() == 0 {
+		want = sandbox.ID("test")
+	}
+	info, err := os.Stat(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if owner := int(info.Sys().(*syscall.Stat_t).Uid); got != want || want != 0 && owner != want {
+		t.Errorf("got user %d and owner %d, want %d", got, owner, want)
+	}
+	p.Busy(true)
+	if exit := p.Wait(); !exit.OutOfMemory {
+		t.Errorf("got %+v, want the memory of the function to count", exit)
 	}
 }
 

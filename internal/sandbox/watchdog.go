@@ -69,7 +69,7 @@ func due(idleToo bool) []*Process {
 func (p *Process) sample() {
 	kb := residentKB(p.Pid)
 	p.raise(kb)
-	if p.memoryMB > 0 && kb > int64(p.memoryMB)*1024 {
+	if limit := p.memoryMB.Load(); limit > 0 && kb > limit*1024 {
 		p.oom.Store(true)
 		p.Kill()
 	}

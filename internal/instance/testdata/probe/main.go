@@ -7,8 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -26,7 +29,28 @@ type event struct {
 var count int
 
 func main() {
+	if os.Getenv("DROPSTACK_PREBOOT") != "" {
+		become()
+	}
+	if name := filepath.Base(os.Args[0]); name != "bootstrap" {
+		extend(name)
+		return
+	}
+	if os.Getenv("PROBE_INTERNAL") != "" {
+		go extend("internal")
+		<-joined
+	}
+	if file := os.Getenv("PROBE_SIGNAL"); file != "" {
+		go leaveOn(file)
+	}
 	switch os.Getenv("PROBE_INIT") {
+	case "report":
+		client{}.post("/2018-06-01/runtime/init/error", `{"errorMessage":"no","errorType":"Body","stackTrace":["a","b"]}`,
+			"Lambda-Runtime-Function-Error-Type", "Runtime.NoGood")
+		os.Exit(1)
+	case "report and stay":
+		client{}.post("/2018-06-01/runtime/init/error", `{"errorMessage":"no","errorType":"Body"}`)
+		time.Sleep(time.Hour)
 	case "hang":
 		signal.Ignore(syscall.SIGTERM)
 		time.Sleep(time.Hour)
@@ -41,6 +65,35 @@ func main() {
 		}
 	}
 	lambda.Start(handle)
+}
+
+// become waits for the assignment, as a runtime client does that starts ahead of
+// its function.
+func become() {
+	fmt.Println("spare")
+	resp, err := http.Get("http://" + os.Getenv("AWS_LAMBDA_RUNTIME_API") + "/dropstack/start")
+	var a struct {
+		Env      map[string]string
+		Cwd      string
+		UID, GID int
+	}
+	if err == nil {
+		err = json.NewDecoder(resp.Body).Decode(&a)
+	}
+	os.Clearenv()
+	for name, value := range a.Env {
+		os.Setenv(name, value)
+	}
+	if err == nil && a.UID != 0 {
+		err = errors.Join(syscall.Setgroups([]int{a.GID}), syscall.Setgid(a.GID), syscall.Setuid(a.UID))
+	}
+	if err == nil {
+		err = os.Chdir(a.Cwd)
+	}
+	if err != nil {
+		fmt.Println("cannot become a function:", err)
+		os.Exit(1)
+	}
 }
 
 func handle(ctx context.Context, raw json.RawMessage) (any, error) {
@@ -84,6 +137,8 @@ func handle(ctx context.Context, raw json.RawMessage) (any, error) {
 			return nil, err
 		}
 		return nil, errors.New("refused by the handler")
+	case "stream":
+		return stream(e)
 	case "fail":
 		return nil, errors.New("refused by the handler")
 	case "panic":
@@ -111,6 +166,9 @@ func handle(ctx context.Context, raw json.RawMessage) (any, error) {
 		fmt.Fprintln(os.Stderr, "err one")
 		fmt.Print("no end")
 		return nil, nil
+	case "print":
+		fmt.Println(e.Text)
+		return nil, nil
 	case "log long":
 		fmt.Println(strings.Repeat("y", e.N))
 		return nil, nil
@@ -127,4 +185,37 @@ type lingering struct {
 func (l lingering) Close() error {
 	time.Sleep(time.Duration(l.ms) * time.Millisecond)
 	return nil
+}
+
+// stream answers in two parts, the second once the file e.Text is there, and then
+// ends as its event's n says: well, with an error, or with its process.
+func stream(e event) (any, error) {
+	r, w := io.Pipe()
+	go func() {
+		fmt.Fprint(w, "first")
+		for {
+			if _, err := os.Stat(e.Text); err == nil || e.Text == "" {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		switch e.N {
+		case 1:
+			w.CloseWithError(errors.New("lost the thread"))
+		case 2:
+			os.Exit(4)
+		}
+		fmt.Fprint(w, "second")
+		w.Close()
+	}()
+	return r, nil
+}
+
+// leaveOn writes down that the process was asked to end, and ends.
+func leaveOn(file string) {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGTERM)
+	<-c
+	_ = os.WriteFile(file, []byte("SIGTERM"), 0o600)
+	os.Exit(0)
 }
