@@ -199,7 +199,7 @@ func (p *Pool) unborn(cfg Config, ev Event, j *journal, b boot, start time.Time)
 		rep, status = timeoutReply(ev.RequestID, cfg.Timeout), "timeout"
 		lines = []string{message(rep)}
 	case b.ours:
-		rep, status = withRequest(rep, ev.RequestID), "failure"
+		rep = withRequest(rep, ev.RequestID)
 		lines = []string{message(rep), rep.errorType}
 	}
 	took := time.Since(start)

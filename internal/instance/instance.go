@@ -264,7 +264,7 @@ func (r *run) died() (Outcome, error) {
 		return Outcome{}, errUndelivered
 	}
 	rep := withRequest(r.fate(), r.flight.id)
-	out := r.close(rep, []string{message(rep), rep.errorType}, "failure")
+	out := r.close(rep, []string{message(rep), rep.errorType}, "error")
 	if r.stopping.Load() {
 		return Outcome{}, fault.Errorf(fault.Unavailable, "the platform stopped the function %s during request %s", r.cfg.Name, r.flight.id)
 	}
@@ -284,14 +284,8 @@ func timeoutReply(id string, timeout time.Duration) reply {
 		time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), id, timeout.Seconds()))
 }
 
-// finish ends an invocation that the function has answered.
-func (r *run) finish(rep reply, lines []string) Outcome {
-	status := "success"
-	if rep.failed {
-		status = "error"
-	}
-	return r.close(rep, lines, status)
-}
+// finish ends an invocation that the function has answered, if with an error.
+func (r *run) finish(rep reply, lines []string) Outcome { return r.close(rep, lines, "success") }
 
 // close writes the closing lines and makes the outcome. A process that is about
 // to be or was killed has its memory from the watchdog.
@@ -304,14 +298,15 @@ func (r *run) close(rep reply, lines []string, status string) Outcome {
 		id: r.flight.id, status: status, trace: r.flight.event.TraceID, took: took, init: r.init, produced: rep.size,
 		memoryMB: r.cfg.MemoryMB, maxMemMB: r.proc.PeakMB(),
 	}
-	if rep.failed {
+	lost := status != "success"
+	if lost {
 		how.errorType = publicType(errorType(rep))
 	}
-	lost := status == "failure" || status == "timeout"
-	tail := r.journal.end(lines, how)
-	if events := r.journal.closes(how); events.done != nil {
-		r.api.conclude(events, lost)
+	if status == "error" && r.exit.OutOfMemory {
+		how.errorType = "Runtime.OutOfMemory"
 	}
+	tail := r.journal.end(lines, how)
+	r.api.conclude(r.journal.closes(how), lost)
 	if internal, external := r.api.extended(); internal+external > 0 && !lost {
 		r.expectBack()
 	}

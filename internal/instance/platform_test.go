@@ -41,7 +41,7 @@ func TestJSONLogs(t *testing.T) {
 	matches(t, "a bad one", strings.Join(s.of(bad), "\n"), `^`+at+`"platform.start"[^\n]*
 `+at+`"platform.fault","record":"RequestId: `+bad+` Error: Runtime exited with error: exit status 2 Runtime.ExitError"}
 `+at+`"platform.runtimeDone","record":{"requestId":"`+bad+`","status":"failure","errorType":"Runtime.ExitError",[^\n]*
-`+at+`"platform.report","record":{"requestId":"`+bad+`","status":"failure","errorType":"Runtime.ExitError",[^\n]*$`)
+`+at+`"platform.report","record":{"requestId":"`+bad+`","status":"error","errorType":"Runtime.ExitError",[^\n]*$`)
 	if !strings.HasSuffix(string(out.LogTail), "}}}\n") {
 		t.Errorf("tail: %s", out.LogTail)
 	}
