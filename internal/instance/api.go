@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/dropstack/dropstack/internal/sandbox"
 )
 
 // phase is where an instance stands with its events.
@@ -49,14 +51,16 @@ type api struct {
 	telemetry  *telemetry
 	begins     func(f *flight) // called right before an event is written
 	idles      func()          // called when a detached instance is free again
-	exited     <-chan struct{} // closed when the function's process has ended; nil: never
 	closing    chan struct{}   // closed by close
+	booted     chan struct{}   // of a spare: closed when it asks for its assignment
 
 	mu       sync.Mutex
 	phase    phase
-	waiter   net.Conn // asked for the next event
-	current  *flight  // given and not answered
-	pending  *flight  // to be given to whoever asks next
+	exited   <-chan struct{} // closed when the function's process has ended; nil: never
+	starter  net.Conn        // a spare that asked for its assignment
+	waiter   net.Conn        // asked for the next event
+	current  *flight         // given and not answered
+	pending  *flight         // to be given to whoever asks next
 	lastID   string
 	detached bool
 	closed   bool
@@ -76,9 +80,9 @@ type api struct {
 // link is what is known of a connection.
 type link struct{ extension bool }
 
-func newAPI(arn string, l net.Listener) *api {
+func newAPI(l net.Listener) *api {
 	a := &api{
-		arn: arn, listener: l, maxStream: MaxStream, truncation: truncationGrace, links: map[net.Conn]*link{},
+		listener: l, maxStream: MaxStream, truncation: truncationGrace, links: map[net.Conn]*link{},
 		ready: make(chan struct{}), initFailed: make(chan struct{}), closing: make(chan struct{}), told: make(chan struct{}, 1),
 		telemetry: &telemetry{},
 	}
@@ -99,6 +103,19 @@ func (a *api) serve() {
 			}
 		}
 	})
+}
+
+// serves says which process the API is the function's of.
+func (a *api) serves(proc *sandbox.Process) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.exited = proc.Done()
+}
+
+func (a *api) processEnds() <-chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.exited
 }
 
 // close ends all connections and returns when nothing serves them any more.
@@ -167,6 +184,9 @@ func (a *api) drop(conn net.Conn) {
 	if a.waiter == conn {
 		a.waiter, a.phase = nil, answered // it asked and left: its next request asks again
 	}
+	if a.starter == conn {
+		a.starter = nil
+	}
 	a.exts.drop(conn)
 	a.dropped.Broadcast()
 }
@@ -216,7 +236,7 @@ func (a *api) converse(conn net.Conn, l *link) {
 func (a *api) waits(conn net.Conn) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.waiter == conn || a.exts.waits(conn)
+	return a.waiter == conn || a.starter == conn || a.exts.waits(conn)
 }
 
 const (
@@ -224,12 +244,16 @@ const (
 	extensionPrefix = "/2020-01-01/extension/"
 	telemetryPath   = "/2022-07-01/telemetry"
 	logsPath        = "/2020-08-15/logs"
+	startPath       = "/dropstack/start"
 )
 
 // handle returns the response, or nil if it is written by somebody else.
 func (a *api) handle(conn net.Conn, l *link, r *request) []byte {
 	if call, ok := strings.CutPrefix(r.path, runtimePrefix); ok {
 		return a.handleRuntime(conn, r, call)
+	}
+	if r.path == startPath && a.booted != nil {
+		return a.boots(conn)
 	}
 	a.mu.Lock()
 	l.extension = true

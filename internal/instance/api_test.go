@@ -19,7 +19,8 @@ func served(t testing.TB) (*api, func(raw string) *http.Response) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := newAPI("arn:fn", l)
+	a := newAPI(l)
+	a.arn = "arn:fn"
 	a.begins, a.idles = func(*flight) {}, func() {}
 	a.serve()
 	t.Cleanup(a.close)

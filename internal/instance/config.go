@@ -37,7 +37,10 @@ type Config struct {
 	Handler string
 	// Command starts the runtime client of a managed runtime: its executable and
 	// arguments. Empty: the function's own bootstrap, or with go1.x its handler.
-	Command  []string
+	Command []string
+	// Preboot says that Command knows how to wait for an assignment (see spare) and
+	// that nothing in Env has to be there when it starts.
+	Preboot  bool
 	Dir      string // unpacked artifact, read only
 	Opt      string // the layers, merged into one directory, read only; "": none
 	MemoryMB int

@@ -352,7 +352,7 @@ func FuzzConversation(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a := newAPI("arn:fn", l)
+		a := newAPI(l)
 		a.begins, a.idles, a.truncation = func(*flight) {}, func() {}, 0
 		a.expect("ext")
 		a.serve()

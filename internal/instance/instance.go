@@ -24,6 +24,7 @@ type instance struct {
 	api     *api
 	journal *journal
 	proc    *sandbox.Process
+	spare   *spare // what proc was before, if it was
 	tmp     string
 	grace   time.Duration // of a shutdown with extensions
 
@@ -56,23 +57,44 @@ func newJournal(p *Pool, cfg Config) *journal {
 }
 
 func newInstance(p *Pool, cfg Config, j *journal) (*instance, error) {
+	in := &instance{
+		cfg: cfg, journal: j, grace: or(p.Grace, shutdownTime),
+		ended: make(chan struct{}), dead: make(chan struct{}), stop: make(chan struct{}), crashed: make(chan struct{}),
+	}
+	if in.spare = p.claim(cfg); in.spare != nil {
+		in.api, in.tmp = in.spare.api, in.spare.tmp
+	} else {
+		var err error
+		if in.api, in.tmp, err = p.furnish(false); err != nil {
+			return nil, err
+		}
+	}
+	in.api.mu.Lock() // a spare talks to it already
+	defer in.api.mu.Unlock()
+	in.api.arn, in.api.journal, in.api.about = cfg.ARN, j, about{cfg.Name, cfg.Version, cfg.Handler, accountOf(cfg.ARN)}
+	in.api.begins = func(f *flight) { j.begin(f.id, f.event.TraceID) }
+	in.api.idles = func() { p.put(in) }
+	return in, nil
+}
+
+// furnish makes what a process needs around it: an API to talk to, which is
+// served from now on, and a directory for temporary files.
+func (p *Pool) furnish(spare bool) (*api, string, error) {
 	listener, err := p.listen()
 	if err != nil {
-		return nil, fmt.Errorf("listen for the Runtime API: %w", err)
+		return nil, "", fmt.Errorf("listen for the Runtime API: %w", err)
 	}
 	tmp, err := os.MkdirTemp(p.TempDir, "dropstack-")
 	if err != nil {
 		listener.Close()
-		return nil, fmt.Errorf("make a temporary directory: %w", err)
+		return nil, "", fmt.Errorf("make a temporary directory: %w", err)
 	}
-	in := &instance{
-		cfg: cfg, api: newAPI(cfg.ARN, listener), journal: j, tmp: tmp, grace: or(p.Grace, shutdownTime),
-		ended: make(chan struct{}), dead: make(chan struct{}), stop: make(chan struct{}), crashed: make(chan struct{}),
+	a := newAPI(listener)
+	if spare {
+		a.booted = make(chan struct{})
 	}
-	in.api.journal, in.api.about = j, about{cfg.Name, cfg.Version, cfg.Handler, accountOf(cfg.ARN)}
-	in.api.begins = func(f *flight) { j.begin(f.id, f.event.TraceID) }
-	in.api.idles = func() { p.put(in) }
-	return in, nil
+	a.serve()
+	return a, tmp, nil
 }
 
 // accountOf is the account that an ARN names.
@@ -87,20 +109,35 @@ func accountOf(arn string) string {
 // watched from then on. A reply is the function's fault, an error is ours; of
 // both nothing is left.
 func (in *instance) launch(p *Pool, limit <-chan time.Time) (failed *reply, err error) {
-	in.api.serve()
 	if failed, err = in.startExtensions(p, limit); failed != nil || err != nil {
 		in.takeDown(p, time.Now())
 		return failed, err
 	}
-	proc, err := sandbox.Start(in.process(p))
+	proc, err := in.start(p)
 	if err != nil {
 		in.asked("failure")
 		in.takeDown(p, time.Now())
 		return unstartable(in.cfg, err), unavailable(err)
 	}
-	in.proc, in.api.exited = proc, proc.Done()
+	in.proc = proc
+	in.api.serves(proc)
 	in.follow(p, proc, &in.outputs, "function")
 	return nil, nil
+}
+
+// start starts the function's process, or makes a spare that process.
+func (in *instance) start(p *Pool) (*sandbox.Process, error) {
+	spec := in.process(p)
+	if in.spare != nil {
+		err := in.spare.assign(spec)
+		if err == nil {
+			return in.spare.proc, nil
+		}
+		p.Log.Warn("a runtime that started ahead cannot be used", "function", in.cfg.ARN, "err", err)
+		in.spare.end()
+		in.spare = nil
+	}
+	return sandbox.Start(spec)
 }
 
 // follow records what a process writes.

@@ -23,6 +23,7 @@ type Pool struct {
 	IdleAfter   time.Duration                // an idle instance is kept at least as long; 0: 5 minutes
 	IdleAtMost  time.Duration                // and at most, when it is called now and then; 0: 1 hour
 	FreezeAfter time.Duration                // an idle instance is frozen; 0: 1 second
+	Spares      int                          // processes kept waiting for functions, by command; 0: 2, negative: none
 	InitTimeout time.Duration                // of a cold start; 0: 10 seconds
 	Grace       time.Duration                // of a shutdown with external extensions; 0: Lambda's 2 seconds
 	Listen      func() (net.Listener, error) // for the Runtime API; nil: a free port of 127.0.0.1
@@ -35,6 +36,7 @@ type Pool struct {
 	live     map[string]bool        // nil: everything is
 	rhythms  map[string]*rhythm     // by Config.Name
 	reserved map[string]*reserve    // by Config.ID
+	shelves  map[string]*shelf      // by command
 	tender   *time.Timer
 	tends    time.Time // when tender fires
 	closed   bool
@@ -289,6 +291,11 @@ func (p *Pool) Close() error {
 		}
 		for inst := range p.launched {
 			p.stop(inst)
+		}
+		for _, s := range p.shelves {
+			for _, sp := range s.ready {
+				sp.proc.Kill() // its guard does the rest
+			}
 		}
 		if p.tender != nil {
 			p.tender.Stop()

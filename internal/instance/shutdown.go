@@ -87,6 +87,9 @@ func (in *instance) takeDown(p *Pool, start time.Time) {
 		in.api.telemetry.flush(whole / 4)
 	}
 	in.endExtensions(start.Add(whole))
+	if in.proc == nil && in.spare != nil { // it has not become the function's
+		in.spare.end()
+	}
 	in.api.close()
 	in.api.telemetry.close()
 	if err := os.RemoveAll(in.tmp); err != nil {

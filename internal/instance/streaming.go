@@ -179,7 +179,7 @@ func (a *api) brokenOff(r *request) {
 	timer := time.NewTimer(a.truncation)
 	defer timer.Stop()
 	select {
-	case <-a.exited:
+	case <-a.processEnds():
 	case <-a.closing:
 	case <-timer.C:
 		rep := problem("Runtime.TruncatedResponse", "Response ended before it was complete")

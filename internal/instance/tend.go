@@ -122,6 +122,7 @@ func (p *Pool) tend() {
 	}
 	p.tender = nil
 	freeze, now := or(p.FreezeAfter, time.Second), time.Now()
+	p.discard(now)
 	for id, list := range p.idle { // each in order of idleSince
 		if len(list) == 0 {
 			delete(p.idle, id)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -28,6 +29,9 @@ type event struct {
 var count int
 
 func main() {
+	if os.Getenv("DROPSTACK_PREBOOT") != "" {
+		become()
+	}
 	if name := filepath.Base(os.Args[0]); name != "bootstrap" {
 		extend(name)
 		return
@@ -61,6 +65,35 @@ func main() {
 		}
 	}
 	lambda.Start(handle)
+}
+
+// become waits for the assignment, as a runtime client does that starts ahead of
+// its function.
+func become() {
+	fmt.Println("spare")
+	resp, err := http.Get("http://" + os.Getenv("AWS_LAMBDA_RUNTIME_API") + "/dropstack/start")
+	var a struct {
+		Env      map[string]string
+		Cwd      string
+		UID, GID int
+	}
+	if err == nil {
+		err = json.NewDecoder(resp.Body).Decode(&a)
+	}
+	os.Clearenv()
+	for name, value := range a.Env {
+		os.Setenv(name, value)
+	}
+	if err == nil && a.UID != 0 {
+		err = errors.Join(syscall.Setgroups([]int{a.GID}), syscall.Setgid(a.GID), syscall.Setuid(a.UID))
+	}
+	if err == nil {
+		err = os.Chdir(a.Cwd)
+	}
+	if err != nil {
+		fmt.Println("cannot become a function:", err)
+		os.Exit(1)
+	}
 }
 
 func handle(ctx context.Context, raw json.RawMessage) (any, error) {
