@@ -23,6 +23,9 @@ func (p *Pool) boot(cfg Config, j *journal, limit time.Duration, phase string) b
 	start := time.Now()
 	if missing := missingEntrypoint(cfg); missing != nil {
 		j.initStarts(cfg, phase)
+		if w := wrapper(cfg); w != "" {
+			j.note(cfg.inside(w) + ": No such file or directory")
+		}
 		return boot{failed: missing, ours: true, took: time.Since(start)}
 	}
 	timer := time.NewTimer(limit)

@@ -237,6 +237,25 @@ func TestInternalExtension(t *testing.T) {
 	}
 }
 
+func TestExtensionsAreFrozenWithTheInstance(t *testing.T) {
+	p, _ := newPool(t)
+	p.FreezeAfter = 20 * time.Millisecond
+	p.Grace = time.Minute
+	cfg, noted := extendedProbe(t, map[string]script{"one": {Events: both, Subscribe: "telemetry"}})
+	do(t, p, cfg, `{}`)
+	p.mu.Lock()
+	in := p.idle["probe"][0]
+	p.mu.Unlock()
+	frozen := func() bool { return state(t, in.proc.Pid) == "T" && state(t, in.sidecars.started[0].proc.Pid) == "T" }
+	wait(t, "both processes to be stopped", frozen)
+	_, id := do(t, p, cfg, `{}`)
+	wait(t, "the extension to hear of the next event", func() bool { return strings.Contains(noted(), `"INVOKE"`) && strings.Contains(noted(), id) })
+	wait(t, "both processes to be stopped again", frozen)
+	p.Close()
+	matches(t, "log", noted(), `"SHUTDOWN"`)
+	matches(t, "log", noted(), `"platform.report","record":{"requestId":"`+id)
+}
+
 func TestCloseDoesNotWaitForExtensionsThatHang(t *testing.T) {
 	p, _ := newPool(t)
 	p.InitTimeout, p.Grace = time.Hour, 100*time.Millisecond
