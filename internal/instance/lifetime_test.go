@@ -210,7 +210,9 @@ func TestManyCallers(t *testing.T) {
 		})
 	}
 	g.Wait()
-	if n := len(p.all); n > 8 {
-		t.Errorf("%d instances for 8 callers", n)
+	// On a machine under load an instance can be late to ask for its next event
+	// (settleTime), so that another is started. They are still reused.
+	if n := len(p.all); n > 80 {
+		t.Errorf("%d instances for 800 events of 8 callers", n)
 	}
 }

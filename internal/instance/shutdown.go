@@ -82,6 +82,10 @@ func (in *instance) takeDown(p *Pool, start time.Time) {
 	in.asked("failure")
 	internal, external := in.api.extended()
 	_, whole := shares(in.grace, internal, external)
+	if external > 0 { // what there is to tell comes before the event that ends them
+		in.api.concluded(whole / 4)
+		in.api.telemetry.flush(whole / 4)
+	}
 	in.endExtensions(start.Add(whole))
 	if in.proc == nil && in.spare != nil { // it has not become the function's
 		in.spare.end()
