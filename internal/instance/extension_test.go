@@ -97,7 +97,8 @@ func TestNoExtensionNoSignal(t *testing.T) {
 	term := filepath.Join(shared(t), "term")
 	cfg.Env = map[string]string{"PROBE_SIGNAL": term}
 	do(t, p, cfg, `{}`)
-	p.Close()
+	p.Keep(nil)
+	wait(t, "it to end", func() bool { p.mu.Lock(); defer p.mu.Unlock(); return len(p.all) == 0 })
 	if b, err := os.ReadFile(term); err == nil {
 		t.Errorf("the process got %s", b)
 	}

@@ -29,6 +29,7 @@ type instance struct {
 	grace   time.Duration // of a shutdown with extensions
 
 	stopping  atomic.Bool   // ended by us, for no fault of the function
+	polite    atomic.Bool   // SIGTERM comes first, with extensions or without
 	ended     chan struct{} // closed when the function's process is gone and all it said is heard
 	dead      chan struct{} // closed when all of it is gone
 	exit      sandbox.Exit  // valid when ended

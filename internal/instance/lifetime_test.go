@@ -194,6 +194,22 @@ func TestCloseEndsWhatRuns(t *testing.T) {
 	}
 }
 
+// Lambda kills an instance without extensions, and so does the pool, but not when
+// the platform shuts down.
+func TestCloseAsksFirst(t *testing.T) {
+	p, _ := newPool(t)
+	file := filepath.Join(shared(t), "file")
+	cfg := probe()
+	cfg.Env = map[string]string{"PROBE_SIGNAL": file}
+	do(t, p, cfg, `{}`)
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(file); string(b) != "SIGTERM" {
+		t.Errorf("got %q, %v; want SIGTERM to be heard", b, err)
+	}
+}
+
 func TestManyCallers(t *testing.T) {
 	p, _ := newPool(t)
 	var g sync.WaitGroup

@@ -54,6 +54,9 @@ func (in *instance) watch(p *Pool) {
 	in.thaw()
 	internal, external := in.api.extended()
 	share, _ := shares(in.grace, internal, external)
+	if share == 0 && in.polite.Load() {
+		share = in.grace / 4
+	}
 	if share == 0 || crash {
 		in.proc.Kill()
 	} else {
