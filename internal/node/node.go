@@ -45,8 +45,8 @@
 // other NODE_ variables (NODE_EXTRA_CA_CERTS, NODE_ICU_DATA …), LD_LIBRARY_PATH
 // and LD_PRELOAD, the locale (LANG, LC_…), UV_ and OPENSSL_ variables, settings
 // of the C library. A function that sets one of them has to be started plainly:
-// Prebootable knows. The platform's own LD_LIBRARY_PATH must be in the
-// environment that the process is started with.
+// Prebootable knows. What the platform itself says with such variables (LANG,
+// LD_LIBRARY_PATH) must be in the environment that the process is started with.
 //
 // # Compile cache
 //
