@@ -11,6 +11,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -101,6 +102,7 @@ func (i *Invoker) Replace(stack string, fns []Function) error {
 		}
 		next.functions[fn.Name] = e
 	}
+	i.prestart(old, next)
 	i.table.Store(next)
 	live := map[string]bool{}
 	for _, e := range next.functions {
@@ -109,6 +111,23 @@ func (i *Invoker) Replace(stack string, fns []Function) error {
 	i.Pool.Keep(live)
 	i.signal()
 	return nil
+}
+
+// prestart has instances of changed functions ready before they get the traffic:
+// as many as the version before has, so that a deployment under load costs nobody
+// a cold start.
+func (i *Invoker) prestart(old, next *table) {
+	var starts sync.WaitGroup
+	for name, e := range next.functions {
+		was := old.functions[name]
+		if was == nil || was.config.ID == e.config.ID {
+			continue
+		}
+		if n := min(i.Pool.Ready(was.config.ID), 2*runtime.GOMAXPROCS(0)); n > 0 {
+			starts.Go(func() { i.Pool.Prestart(e.config, n) })
+		}
+	}
+	starts.Wait()
 }
 
 func (i *Invoker) prepare(fn Function) (*entry, error) {
