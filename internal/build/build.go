@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/node"
 	"github.com/dropstack/dropstack/internal/spec"
 )
 
@@ -29,7 +30,9 @@ type Artifact struct {
 	Path   string
 	SHA256 string // of the zip, hex
 	Size   int64  // of the zip, bytes
-	Pkg    string // directory of the Go package relative to the service, "" when prebuilt
+	// Unpacked is the size of its files, bytes.
+	Unpacked int64
+	Pkg      string // directory of the Go package relative to the service, "" when prebuilt
 }
 
 // Options say where artifacts go. OutDir is required.
@@ -39,40 +42,38 @@ type Options struct {
 	// Env is the environment that "go build" may see a few variables of: PATH, HOME,
 	// caches, proxies. nil is the environment of the process.
 	Env []string
+	// Node finds the Node for a runtime, and tells whether its major version is the
+	// runtime's; it checks the syntax of handlers. nil looks on this machine.
+	Node func(ctx context.Context, runtime string) (in node.Install, exact bool, err error)
 }
 
 // Event tells that one step is done.
 type Event struct {
 	Function string // key
-	Step     string // StepBuild or StepPack
+	Step     string // StepBuild, StepPack or StepWarning
 	Pkg      string
 	Artifact Artifact      // of StepPack
 	Took     time.Duration // 0 when the work is shared with an earlier function
+	Pos      spec.Pos      // of StepWarning
+	Message  string        // likewise
 }
 
 // Steps of an Event.
 const (
 	StepBuild = "build" // a package was compiled
 	StepPack  = "pack"  // an artifact is complete
+	// StepWarning tells what its author should know about a function.
+	StepWarning = "warning"
 )
 
 // Build makes the artifacts of a service's functions, by function key. What the
 // author has to mend is fault.Invalid and begins with file:line.
 func Build(ctx context.Context, svc *spec.Service, o Options) (map[string]Artifact, error) {
-	out, err := filepath.Abs(o.OutDir) // go build runs in another directory
+	b, done, err := newBuilder(svc, o)
 	if err != nil {
 		return nil, err
 	}
-	o.OutDir = out
-	if err := os.MkdirAll(o.OutDir, 0o755); err != nil {
-		return nil, fmt.Errorf("make the directory for artifacts: %w", err)
-	}
-	work, err := os.MkdirTemp(o.OutDir, ".build-*")
-	if err != nil {
-		return nil, fmt.Errorf("make the directory for artifacts: %w", err)
-	}
-	defer os.RemoveAll(work) // a leftover is swept with the directory
-	b := &builder{Options: o, svc: svc, work: work, binaries: map[string]string{}, zips: map[string]Artifact{}}
+	defer done()
 	artifacts := map[string]Artifact{}
 	var problems []error
 	for i := range svc.Functions {
@@ -100,8 +101,32 @@ type builder struct {
 	svc      *spec.Service
 	work     string
 	binaries map[string]string   // package → compiled file
-	failed   map[string]error    // package → its error, told once
+	failed   map[string]error    // package, or patterns of Node, → its error, told once
 	zips     map[string]Artifact // what went in → artifact
+
+	nodes    map[string]*packed      // patterns → artifact of Node
+	installs map[string]node.Install // runtime → its Node, "" when there is none
+	checked  map[string]error        // Node and file → what is wrong with its syntax
+}
+
+// newBuilder makes the directories for artifacts; done removes what is only needed
+// meanwhile.
+func newBuilder(svc *spec.Service, o Options) (b *builder, done func(), err error) {
+	if o.OutDir, err = filepath.Abs(o.OutDir); err != nil { // go build runs in another directory
+		return nil, nil, err
+	}
+	if err := os.MkdirAll(o.OutDir, 0o755); err != nil {
+		return nil, nil, fmt.Errorf("make the directory for artifacts: %w", err)
+	}
+	work, err := os.MkdirTemp(o.OutDir, ".build-*")
+	if err != nil {
+		return nil, nil, fmt.Errorf("make the directory for artifacts: %w", err)
+	}
+	b = &builder{
+		Options: o, svc: svc, work: work, binaries: map[string]string{}, zips: map[string]Artifact{},
+		nodes: map[string]*packed{}, installs: map[string]node.Install{}, checked: map[string]error{},
+	}
+	return b, func() { _ = os.RemoveAll(work) }, nil // a leftover is swept with the directory
 }
 
 // invalid is an error at a place.
@@ -110,10 +135,14 @@ func invalid(pos spec.Pos, format string, args ...any) error {
 }
 
 func (b *builder) function(ctx context.Context, fn *spec.Function) (Artifact, error) {
-	for _, p := range []spec.Package{fn.Package, b.svc.Package} {
-		if p.Artifact != "" {
-			return b.prebuilt(fn, p)
-		}
+	if fn.Package.Artifact != "" {
+		return b.prebuilt(fn, fn.Package)
+	}
+	if b.svc.Package.Artifact != "" && !fn.Package.Individually {
+		return b.prebuilt(fn, b.svc.Package)
+	}
+	if spec.IsNode(fn.Runtime) {
+		return b.node(ctx, fn)
 	}
 	entry, err := entryName(fn)
 	if err != nil {
@@ -214,10 +243,7 @@ func (b *builder) compile(ctx context.Context, fn *spec.Function, pkg string) (s
 	start, path := time.Now(), filepath.Join(b.work, fmt.Sprintf("%d", len(b.binaries)+len(b.failed)))
 	err := b.goBuild(ctx, fn, pkg, path)
 	if err != nil {
-		if b.failed == nil {
-			b.failed = map[string]error{}
-		}
-		b.failed[pkg] = err
+		b.fail(pkg, err)
 		return "", err
 	}
 	b.binaries[pkg] = path

@@ -13,16 +13,28 @@ type glob struct {
 	re      *regexp.Regexp
 }
 
+// What a pattern that names a directory says about what is in it.
+const (
+	exactly      = "$"         // nothing, as in the Serverless Framework
+	withContents = "(?:/.*)?$" // it is meant too
+)
+
+// extended are the beginnings of patterns that are alternatives in some shells.
+var extended = regexp.MustCompile(`[!@+?*]\(`)
+
 // compileGlobs reads patterns: * and ? stay within a directory, ** does not,
 // {a,b} and [a-z] are alternatives, a leading ! excludes.
-func compileGlobs(patterns []string) ([]glob, error) {
+func compileGlobs(patterns []string, end string) ([]glob, error) {
 	var globs []glob
 	for _, p := range patterns {
 		body, exclude := strings.CutPrefix(p, "!")
 		if body == "" {
 			return nil, fmt.Errorf("pattern %q names nothing", p)
 		}
-		re, err := regexp.Compile(translate(path.Clean(body)))
+		if extended.MatchString(body) {
+			return nil, fmt.Errorf("pattern %q: alternatives in parentheses are not supported; write {a,b} or several patterns", p)
+		}
+		re, err := regexp.Compile(translate(path.Clean(body)) + end)
 		if err != nil {
 			return nil, fmt.Errorf("pattern %q cannot be read: %w", p, err)
 		}
@@ -31,8 +43,7 @@ func compileGlobs(patterns []string) ([]glob, error) {
 	return globs, nil
 }
 
-// translate makes a regular expression that also matches what is below a directory
-// that the pattern names.
+// translate makes the beginning of a regular expression.
 func translate(p string) string {
 	var re strings.Builder
 	re.WriteString("^")
@@ -69,7 +80,7 @@ func translate(p string) string {
 			re.WriteString(regexp.QuoteMeta(string(c)))
 		}
 	}
-	return re.String() + "(?:/.*)?$"
+	return re.String()
 }
 
 // matches lets the last pattern that matches decide.

@@ -44,8 +44,10 @@ var skipped = []string{".git", "node_modules", ".serverless", ".dropstack"}
 // Fingerprint is a quick hash of what a service is built of, by path, size, mode
 // and time of change: everything in its directory, go.mod, go.sum, go.work and the
 // Go files of the module around it, and more files. While it stays the same there
-// is no need to build again. Not seen: modules replaced by directories elsewhere,
-// and files that packages outside the service's directory embed.
+// is no need to build again. Of node_modules it sees what package managers write
+// when they install. Not seen: modules replaced by directories elsewhere, files
+// that packages outside the service's directory embed, and files of node_modules
+// that were changed by hand.
 func Fingerprint(dir string, more ...string) (string, error) {
 	h := sha256.New()
 	if err := record(h, dir, func(string) bool { return true }); err != nil {
@@ -91,6 +93,33 @@ func isSource(path string) bool {
 	}
 }
 
+func line(h io.Writer, path string, info fs.FileInfo) {
+	fmt.Fprintf(h, "%q %d %o %d\n", path, info.Size(), info.Mode(), info.ModTime().UnixNano())
+}
+
+// notes are what package managers write into node_modules when they change it.
+var notes = []string{".", ".package-lock.json", ".yarn-integrity", ".yarn-state.yml", ".modules.yaml"}
+
+// installs records in place of the many files of node_modules what changes with
+// them.
+func installs(h io.Writer, dir, name string, counts func(string) bool) {
+	if name != "node_modules" {
+		return
+	}
+	for _, note := range notes {
+		path := filepath.Join(dir, note)
+		info, err := os.Stat(path)
+		if err != nil || !counts(path) {
+			continue
+		}
+		if info.IsDir() { // its size depends on the file system
+			fmt.Fprintf(h, "%q %d\n", path, info.ModTime().UnixNano())
+			continue
+		}
+		line(h, path, info)
+	}
+}
+
 // record writes a line for every file under path; a hash never fails to take it.
 func record(h io.Writer, root string, counts func(string) bool) error {
 	fmt.Fprintf(h, "root %q\n", root)
@@ -106,6 +135,7 @@ func record(h io.Writer, root string, counts func(string) bool) error {
 		}
 		if d.IsDir() {
 			if path != root && slices.Contains(skipped, d.Name()) {
+				installs(h, path, d.Name(), counts)
 				return fs.SkipDir
 			}
 			return nil
@@ -120,7 +150,7 @@ func record(h io.Writer, root string, counts func(string) bool) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(h, "%q %d %o %d\n", path, info.Size(), info.Mode(), info.ModTime().UnixNano())
+		line(h, path, info)
 		return nil
 	})
 	if err != nil {

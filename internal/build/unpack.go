@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/dropstack/dropstack/internal/fault"
@@ -27,16 +29,23 @@ const (
 // 0755. A zip that is broken, reaches out of dir or holds anything but files,
 // directories and links is fault.Invalid; more than limit bytes, 0 for
 // MaxUnpacked, are fault.TooLarge.
-func Unpack(artifact io.ReaderAt, size int64, dir string, limit int64) (err error) {
+func Unpack(artifact io.ReaderAt, size int64, dir string, limit int64) error {
+	return unpackAll([]Zip{{artifact, size}}, dir, limit, "artifact")
+}
+
+// unpackAll extracts zips into dir, later ones over earlier ones.
+func unpackAll(zips []Zip, dir string, limit int64, what string) (err error) {
 	if _, err := os.Stat(dir); err == nil {
 		return nil
 	}
-	z, err := zip.NewReader(artifact, size)
-	if err != nil {
-		return fault.Errorf(fault.Invalid, "the artifact is not a zip file: %w", err)
-	}
-	if len(z.File) > maxEntries {
-		return fault.Errorf(fault.TooLarge, "the artifact has %d entries; the limit is %d", len(z.File), maxEntries)
+	readers := make([]*zip.Reader, len(zips))
+	for i, z := range zips {
+		if readers[i], err = zip.NewReader(z, z.Size); err != nil {
+			return fault.Errorf(fault.Invalid, "the %s is not a zip file: %w", what, err)
+		}
+		if n := len(readers[i].File); n > maxEntries {
+			return fault.Errorf(fault.TooLarge, "the %s has %d entries; the limit is %d", what, n, maxEntries)
+		}
 	}
 	parent := filepath.Dir(dir)
 	if err := os.MkdirAll(parent, 0o755); err != nil {
@@ -50,8 +59,8 @@ func Unpack(artifact io.ReaderAt, size int64, dir string, limit int64) (err erro
 	if limit <= 0 {
 		limit = MaxUnpacked
 	}
-	if err := extract(z, temp, limit); err != nil {
-		return fmt.Errorf("unpack the artifact: %w", err)
+	if err := extract(readers, temp, limit, what); err != nil {
+		return fmt.Errorf("unpack the %s: %w", what, err)
 	}
 	if err := os.Rename(temp, dir); err != nil {
 		if _, exists := os.Stat(dir); exists == nil {
@@ -64,23 +73,31 @@ func Unpack(artifact io.ReaderAt, size int64, dir string, limit int64) (err erro
 
 type unpacker struct {
 	root  *os.Root // refuses to leave the directory, whatever links say
+	what  string
 	left  int64
 	limit int64
 	links []string
 	dirs  map[string]bool
+	// Of what later zips have put there, by name; earlier ones go around it.
+	taken, mine map[string]bool
 }
 
-func extract(z *zip.Reader, dir string, limit int64) error {
+// extract begins with the last zip, so that nothing is written to be replaced.
+func extract(zips []*zip.Reader, dir string, limit int64, what string) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
 	}
 	defer root.Close() // only a handle
-	u := &unpacker{root: root, left: limit, limit: limit, dirs: map[string]bool{}}
-	for _, f := range z.File {
-		if err := u.entry(f); err != nil {
-			return fmt.Errorf("%q: %w", f.Name, err)
+	u := &unpacker{root: root, what: what, left: limit, limit: limit, dirs: map[string]bool{}, taken: map[string]bool{}}
+	for _, z := range slices.Backward(zips) {
+		u.mine = map[string]bool{}
+		for _, f := range z.File {
+			if err := u.entry(f); err != nil {
+				return fmt.Errorf("%q: %w", f.Name, err)
+			}
 		}
+		maps.Copy(u.taken, u.mine)
 	}
 	// A link may be harmless by its text and still lead out through other links.
 	for _, name := range u.links {
@@ -90,6 +107,23 @@ func extract(z *zip.Reader, dir string, limit int64) error {
 	}
 	return u.seal(dir)
 }
+
+// covered reports whether a later zip has something in the place of name: a file
+// or link there or on the way, or a directory where a file would go.
+func (u *unpacker) covered(name string, dir bool) bool {
+	if !dir && u.dirs[name] && !u.ownDir(name) {
+		return true
+	}
+	for up := name; up != "."; up = path.Dir(up) {
+		if u.taken[up] {
+			return true
+		}
+	}
+	return false
+}
+
+// ownDir reports whether the zip that is being extracted has a directory itself.
+func (u *unpacker) ownDir(name string) bool { return u.mine[name+"/"] }
 
 // seal sets modes that the umask may have narrowed, and syncs the directories.
 func (u *unpacker) seal(dir string) error {
@@ -114,9 +148,13 @@ func (u *unpacker) entry(f *zip.File) error {
 		return nil
 	}
 	mode := f.Mode()
+	if u.covered(name, mode.IsDir()) {
+		return nil
+	}
 	if mode.IsDir() {
 		return u.mkdir(name)
 	}
+	u.mine[name] = true
 	if err := u.mkdir(path.Dir(name)); err != nil {
 		return err
 	}
@@ -131,7 +169,11 @@ func (u *unpacker) entry(f *zip.File) error {
 
 // mkdir makes the directories of a path, none of which may be a link.
 func (u *unpacker) mkdir(name string) error {
-	if name == "." || u.dirs[name] {
+	if name == "." {
+		return nil
+	}
+	u.mine[name+"/"] = true
+	if u.dirs[name] {
 		return nil
 	}
 	if err := u.mkdir(path.Dir(name)); err != nil {
@@ -172,7 +214,7 @@ func (u *unpacker) file(f *zip.File, name string) error {
 func (u *unpacker) fill(out *os.File, in io.Reader, perm fs.FileMode) error {
 	n, err := io.Copy(out, io.LimitReader(in, u.left+1))
 	if u.left -= n; u.left < 0 {
-		return fault.Errorf(fault.TooLarge, "the artifact has more than %d bytes unpacked, the limit", u.limit)
+		return fault.Errorf(fault.TooLarge, "the %s has more than %d bytes unpacked, the limit", u.what, u.limit)
 	}
 	if _, disk := errors.AsType[*fs.PathError](err); disk {
 		return err

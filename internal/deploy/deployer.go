@@ -54,8 +54,13 @@ type Deployer struct {
 	Streams   jetstream.JetStream
 	Objects   engine.ObjectStore
 	Artifacts string // directory that artifacts are unpacked into
+	LayerRoot string // directory of merged layers, by build.LayersID; "": functions have no layers
 	Rooms     Rooms
 	Log       *slog.Logger
+	// Prepare makes a function ready to start fast, from its unpacked artifact in
+	// dir. It is called before activation, for each artifact, runtime, handler and
+	// layers that are new; its failure is logged and changes nothing. Optional.
+	Prepare func(ctx context.Context, fn function.Function, dir string) error
 
 	mu        sync.Mutex // one deployment at a time
 	stacks    jetstream.KeyValue
@@ -112,11 +117,10 @@ func (d *Deployer) Deploy(ctx context.Context, r *Revision) (*Revision, error) {
 	if err := d.validate(r); err != nil {
 		return nil, err
 	}
-	for _, sha := range r.Artifacts() {
-		if err := d.unpack(ctx, sha); err != nil {
-			return nil, err
-		}
+	if err := d.unpackAll(ctx, r); err != nil {
+		return nil, err
 	}
+	d.prepare(ctx, r)
 	for _, name := range r.Buckets {
 		if err := d.Objects.CreateBucket(ctx, name); err != nil {
 			return nil, fmt.Errorf("bucket %s: %w", name, err)

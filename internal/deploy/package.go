@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/dropstack/dropstack/internal/build"
 	"github.com/dropstack/dropstack/internal/spec"
@@ -41,26 +42,62 @@ func Prepare(ctx context.Context, path string, o PackageOptions) (*Package, erro
 	if err != nil {
 		return nil, err
 	}
-	built, err := build.Build(ctx, svc, build.Options{OutDir: o.OutDir, Progress: func(e build.Event) {
-		if e.Step == build.StepBuild && e.Took > 0 {
+	options := build.Options{OutDir: o.OutDir, Progress: func(e build.Event) {
+		switch {
+		case e.Step == build.StepWarning:
+			svc.Warnings = append(svc.Warnings, spec.Problem{Pos: e.Pos, Message: e.Message})
+		case e.Step == build.StepBuild && e.Took > 0:
 			o.Progress(fmt.Sprintf("built %s in %.1fs", svc.Name, e.Took.Seconds()))
 		}
-	}})
+	}}
+	functions, err := build.Build(ctx, svc, options)
 	if err != nil {
 		return nil, err
 	}
-	p := &Package{Service: svc, Artifacts: map[string]string{}}
-	hashes := map[string]string{}
-	for key, a := range built {
-		hashes[key] = a.SHA256
-		p.Artifacts[a.SHA256] = a.Path
+	layers, err := build.Layers(ctx, svc, options)
+	if err != nil {
+		return nil, err
 	}
-	if p.Revision, err = Plan(svc, hashes); err != nil {
+	if err := Problems(oversized(svc, functions, layers)); err != nil {
+		return nil, err
+	}
+	p := &Package{Service: svc, Artifacts: map[string]string{}}
+	if p.Revision, err = Plan(svc, p.keep(functions), p.keep(layers)); err != nil {
 		return nil, err
 	}
 	p.Revision.Source = source
 	return p, nil
 }
+
+// keep adds artifacts to the package and returns their hashes.
+func (p *Package) keep(built map[string]build.Artifact) map[string]string {
+	hashes := map[string]string{}
+	for key, a := range built {
+		hashes[key] = a.SHA256
+		p.Artifacts[a.SHA256] = a.Path
+	}
+	return hashes
+}
+
+// oversized finds the functions that are too large together with their layers.
+func oversized(svc *spec.Service, functions, layers map[string]build.Artifact) (problems []spec.Problem) {
+	for _, f := range svc.Functions {
+		own := functions[f.Key].Unpacked
+		total, parts := own, []string{"its own " + megabytes(own)}
+		for _, key := range f.Layers {
+			n := layers[key].Unpacked
+			total += n
+			parts = append(parts, "layer "+key+" "+megabytes(n))
+		}
+		if total > build.MaxUnpacked {
+			problems = append(problems, spec.Problem{Pos: f.Pos, Message: fmt.Sprintf("function %s has %s unpacked (%s); the limit is %s: leave files out with package.patterns",
+				f.Key, megabytes(total), strings.Join(parts, ", "), megabytes(build.MaxUnpacked))})
+		}
+	}
+	return problems
+}
+
+func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/(1<<20)) }
 
 // Load reads a service and has every room check its part.
 func Load(ctx context.Context, path string, o spec.Options) (*spec.Service, error) {
@@ -75,7 +112,18 @@ func Load(ctx context.Context, path string, o spec.Options) (*spec.Service, erro
 // directory, the packages beside it and its module's go.mod and go.sum, and the
 // values that its serverless.yml resolved to.
 func Fingerprint(svc *spec.Service) (string, error) {
-	files, err := build.Fingerprint(filepath.Dir(svc.Dir))
+	var more []string // of layers, which may be elsewhere
+	for _, l := range svc.Layers {
+		for _, path := range []string{l.Path, l.Package.Artifact} {
+			if path != "" && !filepath.IsAbs(path) {
+				path = filepath.Join(svc.Dir, path)
+			}
+			if path != "" {
+				more = append(more, path)
+			}
+		}
+	}
+	files, err := build.Fingerprint(filepath.Dir(svc.Dir), more...)
 	if err != nil {
 		return "", err
 	}

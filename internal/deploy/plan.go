@@ -49,8 +49,9 @@ func Check(svc *spec.Service) []spec.Problem {
 }
 
 // Plan derives the revision that a checked service asks for. artifacts holds the
-// SHA-256 of each function's artifact by the function's key.
-func Plan(svc *spec.Service, artifacts map[string]string) (*Revision, error) {
+// SHA-256 of each function's artifact by the function's key, layers those of the
+// layers that functions use by the layer's.
+func Plan(svc *spec.Service, artifacts, layers map[string]string) (*Revision, error) {
 	r := &Revision{Stack: svc.Stack(), Service: svc.Name, Stage: svc.Stage, Region: svc.Region}
 	for _, t := range svc.Topics {
 		r.Topics = append(r.Topics, topic.Topic{Stack: r.Stack, Name: t.Name, ARN: arn.Topic(r.Region, t.Name)})
@@ -63,7 +64,14 @@ func Plan(svc *spec.Service, artifacts map[string]string) (*Revision, error) {
 		if sha == "" {
 			return nil, fmt.Errorf("function %q has no artifact", f.Key)
 		}
-		r.Functions = append(r.Functions, planFunction(svc, f, sha))
+		fn := planFunction(svc, f, sha)
+		for _, key := range f.Layers {
+			if layers[key] == "" {
+				return nil, fmt.Errorf("layer %q of function %q has no artifact", key, f.Key)
+			}
+			fn.Layers = append(fn.Layers, layers[key])
+		}
+		r.Functions = append(r.Functions, fn)
 		for n, e := range f.Events {
 			r.addEvent(svc, f, n, e)
 		}
@@ -80,6 +88,10 @@ func planFunction(svc *spec.Service, f spec.Function, sha string) function.Funct
 		Description: f.Description, Version: "$LATEST", Runtime: f.Runtime, Handler: f.Handler,
 		Artifact: sha, Environment: f.Environment, MemoryMB: f.MemoryMB, Timeout: f.TimeoutSeconds,
 		Concurrency: f.ReservedConcurrency, DeadLetter: f.OnError,
+		LogFormat: f.LogFormat, LogLevel: f.LogLevel,
+		Publish: f.Publish, Provisioned: f.ProvisionedConcurrency, Warm: f.Warm,
+		MaxEventAge: f.MaximumEventAge, MaxRetries: f.MaximumRetryAttempts,
+		OnSuccess: f.OnSuccess, OnFailure: f.OnFailure,
 	}
 	if f.Mount != nil {
 		out.Mount = &function.Mount{Name: f.Mount.Name, Path: f.Mount.Path}
@@ -92,25 +104,25 @@ func (r *Revision) addEvent(svc *spec.Service, f spec.Function, n int, e spec.Ev
 	case e.HTTP != nil:
 		api := r.api(svc, gateway.REST)
 		api.Routes = append(api.Routes, gateway.Route{
-			Method: e.HTTP.Method, Path: e.HTTP.Path, Function: f.Name, CORS: cors(e.HTTP.CORS),
+			Method: e.HTTP.Method, Path: e.HTTP.Path, Function: f.Target(), CORS: cors(e.HTTP.CORS),
 		})
 	case e.HTTPAPI != nil:
 		api := r.api(svc, gateway.HTTP)
-		api.Routes = append(api.Routes, gateway.Route{Method: e.HTTPAPI.Method, Path: e.HTTPAPI.Path, Function: f.Name})
+		api.Routes = append(api.Routes, gateway.Route{Method: e.HTTPAPI.Method, Path: e.HTTPAPI.Path, Function: f.Target()})
 	case e.SNS != nil:
 		target := e.SNS.ARN
 		if target == "" {
 			target = arn.Topic(r.Region, e.SNS.Topic)
 		}
 		r.Subscriptions = append(r.Subscriptions, topic.Subscription{
-			Stack: r.Stack, ARN: topic.SubscriptionARN(target, f.Name), Topic: target, Function: f.Name,
+			Stack: r.Stack, ARN: topic.SubscriptionARN(target, f.Target()), Topic: target, Function: f.Target(),
 		})
 	case e.Schedule != nil:
 		r.addSchedules(f, n, e.Schedule)
 	case e.S3 != nil:
 		r.Notifications = append(r.Notifications, bucket.Notification{
 			Stack: r.Stack, ID: fmt.Sprintf("%s-%d", f.Name, n), Bucket: e.S3.Bucket, Event: e.S3.Event,
-			Prefix: e.S3.Prefix, Suffix: e.S3.Suffix, Function: f.Name,
+			Prefix: e.S3.Prefix, Suffix: e.S3.Suffix, Function: f.Target(),
 		})
 	}
 }
@@ -126,7 +138,7 @@ func (r *Revision) addSchedules(f spec.Function, n int, e *spec.ScheduleEvent) {
 		}
 		r.Schedules = append(r.Schedules, schedule.Schedule{
 			Stack: r.Stack, Name: name, ARN: arn.Rule(r.Region, name), Expression: x.Text,
-			Description: e.Description, Disabled: e.Disabled, Function: f.Name, Input: e.Input,
+			Description: e.Description, Disabled: e.Disabled, Function: f.Target(), Input: e.Input,
 		})
 	}
 }

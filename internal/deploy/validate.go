@@ -1,14 +1,6 @@
 package deploy
 
 import (
-	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
-	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"regexp"
 
 	"github.com/dropstack/dropstack/internal/build"
@@ -39,6 +31,13 @@ func (d *Deployer) validate(r *Revision) error {
 			return fault.Errorf(fault.Invalid, "function %q is there twice", f.Name)
 		case !shaName.MatchString(f.Artifact):
 			return fault.Errorf(fault.Invalid, "function %q: artifact %q is not a SHA-256", f.Name, f.Artifact)
+		case len(f.Layers) > build.MaxLayers:
+			return fault.Errorf(fault.Invalid, "function %q has %d layers; the limit is %d", f.Name, len(f.Layers), build.MaxLayers)
+		}
+		for _, sha := range f.Layers {
+			if !shaName.MatchString(sha) {
+				return fault.Errorf(fault.Invalid, "function %q: layer %q is not a SHA-256", f.Name, sha)
+			}
 		}
 		known[f.Name] = true
 	}
@@ -73,31 +72,4 @@ func (d *Deployer) ownNames(r *Revision) error {
 		}
 	}
 	return nil
-}
-
-// unpack makes sure that an artifact lies unpacked in the artifact directory.
-func (d *Deployer) unpack(ctx context.Context, sha string) error {
-	dir := filepath.Join(d.Artifacts, sha)
-	if _, err := os.Stat(dir); err == nil {
-		return nil
-	}
-	_, body, err := d.Objects.Get(ctx, ArtifactBucket, ArtifactKey(sha), 0, -1)
-	if err != nil {
-		return fmt.Errorf("artifact %s: %w", sha, err)
-	}
-	defer body.Close()
-	tmp, err := os.CreateTemp(d.Artifacts, "download-*.zip")
-	if err != nil {
-		return fault.Errorf(fault.Unavailable, "artifact %s: %w", sha, err)
-	}
-	defer func() { _ = errors.Join(tmp.Close(), os.Remove(tmp.Name())) }() // a copy only
-	sum := sha256.New()
-	size, err := io.Copy(io.MultiWriter(tmp, sum), body)
-	if err != nil {
-		return fault.Errorf(fault.Unavailable, "artifact %s: %w", sha, err)
-	}
-	if got := hex.EncodeToString(sum.Sum(nil)); got != sha {
-		return fault.Errorf(fault.Invalid, "artifact %s arrived as %s; upload it again", sha, got)
-	}
-	return build.Unpack(tmp, size, dir, build.MaxUnpacked)
 }
