@@ -133,6 +133,25 @@ func letters(t testing.TB, i *function.Invoker, name string) []function.DeadLett
 	return list
 }
 
+// A deployment moves the traffic to instances that have started already.
+func TestNewVersionIsStartedAhead(t *testing.T) {
+	i := newInvoker(t, nil)
+	file := filepath.Join(shared(t), "started")
+	replace(t, i, fn("echo"))
+	if _, err := i.Invoke(t.Context(), function.Invocation{Function: "echo"}); err != nil {
+		t.Fatal(err)
+	}
+	next := fn("echo")
+	next.Environment = map[string]string{"PROBE_INIT": "exit once", "PROBE_MARK": file} // leaves a mark and fails
+	replace(t, i, next, fn("other"))
+	if _, err := os.Stat(file); err != nil {
+		t.Errorf("no instance was started by the time the version was in place: %v", err)
+	}
+	if res, err := i.Invoke(t.Context(), function.Invocation{Function: "echo"}); err != nil || res.FunctionError != "" {
+		t.Errorf("got %s, %v", res.Payload, err)
+	}
+}
+
 func TestInvokeByAnyName(t *testing.T) {
 	i := newInvoker(t, nil)
 	replace(t, i, fn("echo"))

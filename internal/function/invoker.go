@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -31,7 +33,11 @@ type Invoker struct {
 	MountRoot    string // gets a directory STACK/NAME per mount
 	Region       string
 	Endpoint     string                                // AWS_ENDPOINT_URL of functions
+	LayerRoot    string                                // has a directory per list of layers, merged; see LayerDir
 	Credentials  func(arn string) instance.Credentials // of a function; stable while it is deployed
+	// Managed says how to start a function of a managed runtime (nodejs…). Optional:
+	// then there are none.
+	Managed func(fn Function) (Start, error)
 	// Publish hands dead letters to the topics that functions name. Optional: then
 	// they are kept in the dead-letter stream only.
 	Publish func(ctx context.Context, topicARN string, body []byte, attributes map[string]string) error
@@ -96,6 +102,7 @@ func (i *Invoker) Replace(stack string, fns []Function) error {
 		}
 		next.functions[fn.Name] = e
 	}
+	i.prestart(old, next)
 	i.table.Store(next)
 	live := map[string]bool{}
 	for _, e := range next.functions {
@@ -104,6 +111,23 @@ func (i *Invoker) Replace(stack string, fns []Function) error {
 	i.Pool.Keep(live)
 	i.signal()
 	return nil
+}
+
+// prestart has instances of changed functions ready before they get the traffic:
+// as many as the version before has, so that a deployment under load costs nobody
+// a cold start.
+func (i *Invoker) prestart(old, next *table) {
+	var starts sync.WaitGroup
+	for name, e := range next.functions {
+		was := old.functions[name]
+		if was == nil || was.config.ID == e.config.ID {
+			continue
+		}
+		if n := min(i.Pool.Ready(was.config.ID), 2*runtime.GOMAXPROCS(0)); n > 0 {
+			starts.Go(func() { i.Pool.Prestart(e.config, n) })
+		}
+	}
+	starts.Wait()
 }
 
 func (i *Invoker) prepare(fn Function) (*entry, error) {
@@ -118,6 +142,9 @@ func (i *Invoker) prepare(fn Function) (*entry, error) {
 		Name: fn.Name, ARN: fn.ARN, Version: fn.Version, Runtime: fn.Runtime, Handler: fn.Handler,
 		Dir: dir, MemoryMB: fn.MemoryMB, Timeout: time.Duration(fn.Timeout) * time.Second, Region: i.Region,
 		Env: fn.Environment, Endpoint: i.Endpoint, LogGroup: "/aws/lambda/" + fn.Name, User: fn.ARN,
+	}
+	if err := i.equip(&c, fn); err != nil {
+		return nil, err
 	}
 	if i.Credentials != nil {
 		c.Keys = i.Credentials(fn.ARN)
@@ -142,6 +169,32 @@ func (i *Invoker) prepare(fn Function) (*entry, error) {
 	return &entry{Function: fn, config: c, running: new(atomic.Int64)}, nil
 }
 
+// equip adds the layers and the runtime.
+func (i *Invoker) equip(c *instance.Config, fn Function) error {
+	if len(fn.Layers) > 0 {
+		c.Opt = filepath.Join(i.LayerRoot, LayerDir(fn.Layers))
+		if st, err := os.Stat(c.Opt); err != nil || !st.IsDir() {
+			return fault.Errorf(fault.Invalid, "the layers are not unpacked in %s: deploy again", i.LayerRoot)
+		}
+	}
+	if !IsManaged(fn.Runtime) {
+		return nil
+	}
+	if i.Managed == nil {
+		return fault.Errorf(fault.Invalid, "runtime %q is not available here", fn.Runtime)
+	}
+	start, err := i.Managed(fn)
+	if err != nil {
+		return err
+	}
+	c.Command, c.Preboot = start.Command, start.Preboot
+	c.Env = map[string]string{}
+	maps.Copy(c.Env, start.Env)
+	maps.Copy(c.Env, fn.Environment)
+	i.Pool.Stock(*c)
+	return nil
+}
+
 func check(fn Function) error {
 	switch {
 	case !validName.MatchString(fn.Name):
@@ -150,8 +203,8 @@ func check(fn Function) error {
 		return fault.Errorf(fault.Invalid, "memory size %d MB is not between 128 and 10240", fn.MemoryMB)
 	case fn.Timeout < 1 || fn.Timeout > 900:
 		return fault.Errorf(fault.Invalid, "timeout %d s is not between 1 and 900", fn.Timeout)
-	case !slices.Contains([]string{"provided.al2023", "provided.al2", "provided", "go1.x"}, fn.Runtime):
-		return fault.Errorf(fault.Invalid, "runtime %q is not supported: use provided.al2023, provided.al2 or go1.x", fn.Runtime)
+	case !IsManaged(fn.Runtime) && !slices.Contains([]string{"provided.al2023", "provided.al2", "provided", "go1.x"}, fn.Runtime):
+		return fault.Errorf(fault.Invalid, "runtime %q is not supported: use provided.al2023, provided.al2, go1.x or nodejs with a version", fn.Runtime)
 	case fn.Artifact == "" || fn.Artifact != filepath.Base(fn.Artifact) || strings.HasPrefix(fn.Artifact, "."):
 		return fault.Errorf(fault.Invalid, "artifact %q is not a SHA-256 in hex", fn.Artifact)
 	case fn.Runtime == "go1.x" && !filepath.IsLocal(fn.Handler):

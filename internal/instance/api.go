@@ -69,6 +69,7 @@ type api struct {
 	links    map[net.Conn]*link
 	dropped  *sync.Cond // with mu: a link is gone
 	after    aftermath
+	told     chan struct{} // of capacity 1: the end of a lost invocation has been told
 	exts     extensions
 
 	ready      chan struct{} // closed when the function and its extensions ask for their first events
@@ -82,7 +83,7 @@ type link struct{ extension bool }
 func newAPI(l net.Listener) *api {
 	a := &api{
 		listener: l, maxStream: MaxStream, truncation: truncationGrace, links: map[net.Conn]*link{},
-		ready: make(chan struct{}), initFailed: make(chan struct{}), closing: make(chan struct{}),
+		ready: make(chan struct{}), initFailed: make(chan struct{}), closing: make(chan struct{}), told: make(chan struct{}, 1),
 		telemetry: &telemetry{},
 	}
 	a.dropped = sync.NewCond(&a.mu)

@@ -23,6 +23,9 @@ func (p *Pool) boot(cfg Config, j *journal, limit time.Duration, phase string) b
 	start := time.Now()
 	if missing := missingEntrypoint(cfg); missing != nil {
 		j.initStarts(cfg, phase)
+		if w := wrapper(cfg); w != "" {
+			j.note(cfg.inside(w) + ": No such file or directory")
+		}
 		return boot{failed: missing, ours: true, took: time.Since(start)}
 	}
 	timer := time.NewTimer(limit)
@@ -199,7 +202,7 @@ func (p *Pool) unborn(cfg Config, ev Event, j *journal, b boot, start time.Time)
 		rep, status = timeoutReply(ev.RequestID, cfg.Timeout), "timeout"
 		lines = []string{message(rep)}
 	case b.ours:
-		rep, status = withRequest(rep, ev.RequestID), "failure"
+		rep = withRequest(rep, ev.RequestID)
 		lines = []string{message(rep), rep.errorType}
 	}
 	took := time.Since(start)

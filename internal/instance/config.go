@@ -94,8 +94,9 @@ type Event struct {
 }
 
 // Stream takes a response while the function writes it. Its calls come one after
-// the other and none after Do has returned. An error of Write says that the
-// caller is gone: the rest of the response is read and dropped.
+// the other and none after Do has returned, which waits for a call under way. An
+// error of Write says that the caller is gone: the rest of the response is read
+// and dropped.
 type Stream interface {
 	io.Writer
 	// Begin is called once before anything is written, with the response's

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -96,7 +97,8 @@ func TestNoExtensionNoSignal(t *testing.T) {
 	term := filepath.Join(shared(t), "term")
 	cfg.Env = map[string]string{"PROBE_SIGNAL": term}
 	do(t, p, cfg, `{}`)
-	p.Close()
+	p.Keep(nil)
+	wait(t, "it to end", func() bool { p.mu.Lock(); defer p.mu.Unlock(); return len(p.all) == 0 })
 	if b, err := os.ReadFile(term); err == nil {
 		t.Errorf("the process got %s", b)
 	}
@@ -236,6 +238,25 @@ func TestInternalExtension(t *testing.T) {
 	}
 }
 
+func TestExtensionsAreFrozenWithTheInstance(t *testing.T) {
+	p, _ := newPool(t)
+	p.FreezeAfter = 20 * time.Millisecond
+	p.Grace = time.Minute
+	cfg, noted := extendedProbe(t, map[string]script{"one": {Events: both, Subscribe: "telemetry"}})
+	do(t, p, cfg, `{}`)
+	p.mu.Lock()
+	in := p.idle["probe"][0]
+	p.mu.Unlock()
+	frozen := func() bool { return state(t, in.proc.Pid) == "T" && state(t, in.sidecars.started[0].proc.Pid) == "T" }
+	wait(t, "both processes to be stopped", frozen)
+	_, id := do(t, p, cfg, `{}`)
+	wait(t, "the extension to hear of the next event", func() bool { return strings.Contains(noted(), `"INVOKE"`) && strings.Contains(noted(), id) })
+	wait(t, "both processes to be stopped again", frozen)
+	p.Close()
+	matches(t, "log", noted(), `"SHUTDOWN"`)
+	matches(t, "log", noted(), `"platform.report","record":{"requestId":"`+id)
+}
+
 func TestCloseDoesNotWaitForExtensionsThatHang(t *testing.T) {
 	p, _ := newPool(t)
 	p.InitTimeout, p.Grace = time.Hour, 100*time.Millisecond
@@ -332,4 +353,42 @@ func TestTooManyExtensions(t *testing.T) {
 	if want := "Extension limit (10) reached"; res.StatusCode != 403 || !strings.Contains(string(body), want) {
 		t.Errorf("got %d %s, want 403 %s", res.StatusCode, body, want)
 	}
+}
+
+// FuzzConversation: whatever a process sends, on any of the APIs, the connection
+// ends with the process's side of it and the instance can be taken down.
+func FuzzConversation(f *testing.F) {
+	for _, seed := range []string{
+		getNext + post("invocation/id/response", "1") + getNext,
+		streamHead + "3\r\nabc\r\n0\r\nLambda-Runtime-Function-Error-Type: x\r\n\r\n",
+		register("ext", `{"events":["INVOKE"]}`) + extensionCall("GET", "/2020-01-01/extension/event/next", ""),
+		subscribeTo("/2022-07-01/telemetry", "x", `{"types":["platform"],"buffering":{"maxItems":1e99}}`),
+		post("init/error", "{}") + post("invocation/id/error", "{}"),
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		l, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := newAPI(l)
+		a.begins, a.idles, a.truncation = func(*flight) {}, func() {}, 0
+		a.expect("ext")
+		a.serve()
+		ev, done := gated(Event{RequestID: "id", Payload: []byte("1"), Stream: &stream{}})
+		_, _ = a.begin(&flight{id: "id", deadline: time.Now().Add(time.Minute), result: make(chan reply, 1), event: ev})
+		conn, err := net.Dial("tcp4", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() { _, _ = io.Copy(io.Discard, conn) }()
+		_, _ = conn.Write(data)
+		_ = conn.(*net.TCPConn).CloseWrite()
+		a.quiet(5 * time.Second)
+		conn.Close()
+		a.close()
+		a.telemetry.close()
+		done()
+	})
 }

@@ -29,6 +29,7 @@ type instance struct {
 	grace   time.Duration // of a shutdown with extensions
 
 	stopping  atomic.Bool   // ended by us, for no fault of the function
+	polite    atomic.Bool   // SIGTERM comes first, with extensions or without
 	ended     chan struct{} // closed when the function's process is gone and all it said is heard
 	dead      chan struct{} // closed when all of it is gone
 	exit      sandbox.Exit  // valid when ended
@@ -41,6 +42,7 @@ type instance struct {
 	stop    chan struct{} // closed when it is to end
 	why     string        // of the end: spindown, timeout or failure; valid when stop is closed
 	crashed chan struct{} // closed when an extension has ended by itself
+	back    *time.Timer   // ends it if its extensions are late; of whoever runs its event
 
 	iceMu sync.Mutex
 	ice   bool // its processes are stopped
@@ -61,7 +63,10 @@ func newInstance(p *Pool, cfg Config, j *journal) (*instance, error) {
 		cfg: cfg, journal: j, grace: or(p.Grace, shutdownTime),
 		ended: make(chan struct{}), dead: make(chan struct{}), stop: make(chan struct{}), crashed: make(chan struct{}),
 	}
-	if in.spare = p.claim(cfg); in.spare != nil {
+	if wrapper(cfg) == "" { // which is to start the runtime itself
+		in.spare = p.claim(cfg)
+	}
+	if in.spare != nil {
 		in.api, in.tmp = in.spare.api, in.spare.tmp
 	} else {
 		var err error
@@ -117,7 +122,11 @@ func (in *instance) launch(p *Pool, limit <-chan time.Time) (failed *reply, err 
 	if err != nil {
 		in.asked("failure")
 		in.takeDown(p, time.Now())
-		return unstartable(in.cfg, err), unavailable(err)
+		failed = unstartable(in.cfg, err)
+		if failed != nil && wrapper(in.cfg) != "" {
+			in.journal.note(in.cfg.inside(err.Error()))
+		}
+		return failed, unavailable(err)
 	}
 	in.proc = proc
 	in.api.serves(proc)
@@ -178,8 +187,8 @@ func missingEntrypoint(cfg Config) *reply {
 	}
 	r := problem("Runtime.InvalidEntrypoint", "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]")
 	switch {
-	case wrapper(cfg) != "": // what the shell that starts the runtime makes of it
-		r = problem("Runtime.ExitError", "Runtime exited with error: exit status 127")
+	case wrapper(cfg) != "":
+		r = unwrapped(127)
 	case len(cfg.Command) > 0:
 		r = problem("Runtime.InvalidEntrypoint", "fork/exec "+path+": no such file or directory")
 	case cfg.Runtime == "go1.x":
@@ -188,11 +197,21 @@ func missingEntrypoint(cfg Config) *reply {
 	return &r
 }
 
+// unwrapped is what the shell that starts a runtime makes of a wrapper that it
+// cannot run.
+func unwrapped(status int) reply {
+	return problem("Runtime.ExitError", fmt.Sprintf("Runtime exited with error: exit status %d", status))
+}
+
 // unstartable tells a program that cannot be run from a machine that cannot run
 // any more programs.
 func unstartable(cfg Config, err error) *reply {
 	for _, theirs := range []error{syscall.EACCES, syscall.ENOEXEC, syscall.ENOENT, syscall.EISDIR, syscall.EINVAL, syscall.ENOTDIR} {
 		if errors.Is(err, theirs) {
+			if wrapper(cfg) != "" {
+				r := unwrapped(126)
+				return &r
+			}
 			r := problem("Runtime.InvalidEntrypoint", cfg.inside(err.Error()))
 			return &r
 		}
@@ -301,7 +320,7 @@ func (r *run) died() (Outcome, error) {
 		return Outcome{}, errUndelivered
 	}
 	rep := withRequest(r.fate(), r.flight.id)
-	out := r.close(rep, []string{message(rep), rep.errorType}, "failure")
+	out := r.close(rep, []string{message(rep), rep.errorType}, "error")
 	if r.stopping.Load() {
 		return Outcome{}, fault.Errorf(fault.Unavailable, "the platform stopped the function %s during request %s", r.cfg.Name, r.flight.id)
 	}
@@ -321,14 +340,8 @@ func timeoutReply(id string, timeout time.Duration) reply {
 		time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), id, timeout.Seconds()))
 }
 
-// finish ends an invocation that the function has answered.
-func (r *run) finish(rep reply, lines []string) Outcome {
-	status := "success"
-	if rep.failed {
-		status = "error"
-	}
-	return r.close(rep, lines, status)
-}
+// finish ends an invocation that the function has answered, if with an error.
+func (r *run) finish(rep reply, lines []string) Outcome { return r.close(rep, lines, "success") }
 
 // close writes the closing lines and makes the outcome. A process that is about
 // to be or was killed has its memory from the watchdog.
@@ -341,14 +354,15 @@ func (r *run) close(rep reply, lines []string, status string) Outcome {
 		id: r.flight.id, status: status, trace: r.flight.event.TraceID, took: took, init: r.init, produced: rep.size,
 		memoryMB: r.cfg.MemoryMB, maxMemMB: r.proc.PeakMB(),
 	}
-	if rep.failed {
+	lost := status != "success"
+	if lost {
 		how.errorType = publicType(errorType(rep))
 	}
-	lost := status == "failure" || status == "timeout"
-	tail := r.journal.end(lines, how)
-	if events := r.journal.closes(how); events.done != nil {
-		r.api.conclude(events, lost)
+	if status == "error" && r.exit.OutOfMemory {
+		how.errorType = "Runtime.OutOfMemory"
 	}
+	tail := r.journal.end(lines, how)
+	r.api.conclude(r.journal.closes(how), lost)
 	if internal, external := r.api.extended(); internal+external > 0 && !lost {
 		r.expectBack()
 	}
@@ -361,7 +375,10 @@ func (r *run) close(rep reply, lines []string, status string) Outcome {
 // invocation by its deadline.
 func (r *run) expectBack() {
 	in, f := r.instance, r.flight
-	time.AfterFunc(time.Until(f.deadline), func() {
+	if in.back != nil {
+		in.back.Stop()
+	}
+	in.back = time.AfterFunc(time.Until(f.deadline), func() {
 		if in.api.lags(f) {
 			in.stopping.Store(true)
 			in.asked("timeout")

@@ -269,3 +269,10 @@ func (j *journal) closes(r *report) aftermath {
 		},
 	}
 }
+
+// note records a line of the platform outside of any event.
+func (j *journal) note(message string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.line(message)
+}

@@ -98,7 +98,7 @@ type (
 // report is how an invocation went.
 type report struct {
 	id                 string
-	status             string // success, error, failure, timeout
+	status             string // success, error, timeout; a handler's error is a success of the runtime
 	errorType          string
 	trace              string
 	took, init         time.Duration
@@ -194,8 +194,8 @@ func (a *api) subscribed(s *subscriber) {
 		title+"\tName: "+s.name+"\tState: Subscribed\tTypes: ["+strings.Join(names, ", ")+"]", true)
 }
 
-// line is the REPORT line: tab-separated, with a tab at its end. What is billed
-// includes the start, in whole milliseconds.
+// line is the REPORT line: tab-separated, with a tab at its end unless it ends in
+// what went wrong. What is billed includes the start, in whole milliseconds.
 func (r *report) line() string {
 	b := make([]byte, 0, 256)
 	b = append(append(b, "REPORT RequestId: "...), r.id...)
@@ -210,6 +210,12 @@ func (r *report) line() string {
 	if r.init > 0 {
 		b = append(appendMS(append(b, "Init Duration: "...), r.init), " ms\t"...)
 	}
+	if r.status != "success" {
+		b = append(append(b, "Status: "...), r.status...)
+	}
+	if r.status == "error" {
+		b = append(append(b, "\tError Type: "...), r.errorType...)
+	}
 	return string(b)
 }
 
@@ -217,9 +223,15 @@ func (r *report) billed() int64 {
 	return int64((r.took + r.init + time.Millisecond - 1) / time.Millisecond)
 }
 
+// done is the runtimeDone event, which calls a process's own end a failure where
+// the report says error.
 func (r *report) done() []byte {
+	status := r.status
+	if status == "error" {
+		status = "failure"
+	}
 	return envelope(time.Now(), "platform.runtimeDone", runtimeDone{
-		r.id, r.status, r.errorType, traced(r.trace), doneMetrics{milliseconds(r.took), r.produced},
+		r.id, status, r.errorType, traced(r.trace), doneMetrics{milliseconds(r.took), r.produced},
 	})
 }
 

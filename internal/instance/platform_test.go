@@ -41,7 +41,7 @@ func TestJSONLogs(t *testing.T) {
 	matches(t, "a bad one", strings.Join(s.of(bad), "\n"), `^`+at+`"platform.start"[^\n]*
 `+at+`"platform.fault","record":"RequestId: `+bad+` Error: Runtime exited with error: exit status 2 Runtime.ExitError"}
 `+at+`"platform.runtimeDone","record":{"requestId":"`+bad+`","status":"failure","errorType":"Runtime.ExitError",[^\n]*
-`+at+`"platform.report","record":{"requestId":"`+bad+`","status":"failure","errorType":"Runtime.ExitError",[^\n]*$`)
+`+at+`"platform.report","record":{"requestId":"`+bad+`","status":"error","errorType":"Runtime.ExitError",[^\n]*$`)
 	if !strings.HasSuffix(string(out.LogTail), "}}}\n") {
 		t.Errorf("tail: %s", out.LogTail)
 	}
@@ -124,11 +124,11 @@ func TestWrapper(t *testing.T) {
 		"of the layers":      {"/opt/wrap", "#!/bin/sh\nexport WRAPPED=\"$*\"\nexec \"$@\"\n", "", "", 0o755},
 		"of the function":    {"/var/task/wrap", "#!/bin/sh\nexport WRAPPED=\"$*\"\nexec \"$@\"\n", "", "", 0o755},
 		"absent":             {"/opt/none", "", "Runtime.ExitError", "Runtime exited with error: exit status 127", 0o755},
-		"not executable":     {"/opt/wrap", "#!/bin/sh\n", "Runtime.InvalidEntrypoint", "fork/exec /opt/wrap: permission denied", 0o644},
+		"not executable":     {"/opt/wrap", "#!/bin/sh\n", "Runtime.ExitError", "Runtime exited with error: exit status 126", 0o644},
 		"ends without a run": {"/opt/wrap", "#!/bin/sh\nexit 3\n", "Runtime.ExitError", "Runtime exited with error: exit status 3", 0o755},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, _ := newPool(t)
+			p, s := newPool(t)
 			cfg := managed(t)
 			cfg.Opt = shared(t)
 			cfg.Env = map[string]string{"AWS_LAMBDA_EXEC_WRAPPER": c.path}
@@ -140,6 +140,9 @@ func TestWrapper(t *testing.T) {
 			out, _ := do(t, p, cfg, `{"mode":"env"}`)
 			if out.ErrorType != c.errorType || !strings.HasSuffix(message(reply{payload: out.Payload}), c.message) {
 				t.Errorf("got %s %s, want %s %s", out.ErrorType, out.Payload, c.errorType, c.message)
+			}
+			if cause := map[string]string{"absent": "/opt/none: No such file", "not executable": "/opt/wrap: permission denied"}[name]; cause != "" {
+				matches(t, "log", strings.Join(s.of(""), "\n"), cause)
 			}
 			if want := "WRAPPED=" + strings.Join(cfg.Command, " "); c.errorType == "" && !slices.Contains(decode[[]string](t, out), want) {
 				t.Errorf("missing %s in %s", want, out.Payload)

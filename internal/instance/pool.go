@@ -279,14 +279,14 @@ func (p *Pool) Warm(ctx context.Context, cfg Config) error {
 	}
 }
 
-// Close ends all instances, in peace those with extensions, and returns when
-// nothing of them is left. Invocations under way fail with
-// fault.Unavailable.
+// Close ends all instances, with SIGTERM first, and returns when nothing of them
+// is left. Invocations under way fail with fault.Unavailable.
 func (p *Pool) Close() error {
 	p.mu.Lock()
 	if !p.closed {
 		p.closed = true
 		for inst := range p.all {
+			inst.polite.Store(true) // who shuts a machine down asks first, though Lambda does not
 			p.stop(inst)
 		}
 		for inst := range p.launched {

@@ -275,7 +275,7 @@ func TestFailures(t *testing.T) {
 			if len(lines) < 3 || lines[0] != "START RequestId: "+id+" Version: $LATEST" || lines[len(lines)-2] != "END RequestId: "+id {
 				t.Errorf("log: %q", lines)
 			}
-			if name == "out of memory" && !strings.Contains(lines[len(lines)-1], "\tMax Memory Used: 128 MB\t") {
+			if name == "out of memory" && !strings.HasSuffix(lines[len(lines)-1], "\tMax Memory Used: 128 MB\tStatus: error\tError Type: Runtime.OutOfMemory") {
 				t.Errorf("report: %q", lines[len(lines)-1])
 			}
 			after := decode[identity](t, first(do(t, p, cfg, `{"mode":"identity"}`)))

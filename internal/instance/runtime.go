@@ -188,12 +188,38 @@ func (m *aftermath) take(back, allBack bool) (done, report func()) {
 // conclude has done and report called in their time, or at once when nobody is
 // to come back.
 func (a *api) conclude(m aftermath, lost bool) {
+	if m.done == nil && !lost {
+		return
+	}
 	a.mu.Lock()
 	a.after = m
 	done, report := a.after.take(lost || a.phase == waiting, lost || a.exts.owing == 0)
 	a.mu.Unlock()
 	call(done)
 	call(report)
+	if lost {
+		select {
+		case a.told <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// concluded has what is left to tell told, since nobody comes back any more: of
+// the invocation that has been answered, or that is just being given up.
+func (a *api) concluded(limit time.Duration) {
+	a.mu.Lock()
+	m, underWay := a.after, a.phase == open
+	a.after = aftermath{}
+	a.mu.Unlock()
+	call(m.done)
+	call(m.report)
+	if underWay {
+		select {
+		case <-a.told:
+		case <-time.After(limit):
+		}
+	}
 }
 
 // large is the size above which an event is not copied to be written at once

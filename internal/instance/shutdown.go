@@ -54,6 +54,9 @@ func (in *instance) watch(p *Pool) {
 	in.thaw()
 	internal, external := in.api.extended()
 	share, _ := shares(in.grace, internal, external)
+	if share == 0 && in.polite.Load() {
+		share = in.grace / 4
+	}
 	if share == 0 || crash {
 		in.proc.Kill()
 	} else {
@@ -82,6 +85,10 @@ func (in *instance) takeDown(p *Pool, start time.Time) {
 	in.asked("failure")
 	internal, external := in.api.extended()
 	_, whole := shares(in.grace, internal, external)
+	if external > 0 { // what there is to tell comes before the event that ends them
+		in.api.concluded(whole / 4)
+		in.api.telemetry.flush(whole / 4)
+	}
 	in.endExtensions(start.Add(whole))
 	if in.proc == nil && in.spare != nil { // it has not become the function's
 		in.spare.end()

@@ -85,6 +85,9 @@ func (in *instance) startExtensions(p *Pool, limit <-chan time.Time) (*reply, er
 	}
 	for i, e := range in.sidecars.started {
 		if err := in.startExtension(p, e, paths[i]); err != nil {
+			if unstartable(in.cfg, err) == nil {
+				return nil, unavailable(err)
+			}
 			failed := problem("Extension.LaunchError", in.cfg.inside(err.Error()))
 			in.journal.extension(e.name, "LaunchError", nil, launchErrorType(err))
 			return &failed, nil
@@ -156,7 +159,6 @@ func (in *instance) endExtensions(deadline time.Time) {
 	if s.none() {
 		return
 	}
-	in.api.telemetry.flush()
 	for _, proc := range in.api.shutDown(in.why, deadline) {
 		proc.Kill()
 	}

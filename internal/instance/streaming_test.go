@@ -204,6 +204,16 @@ func TestStreamedResponseIsGathered(t *testing.T) {
 	}
 }
 
+// JSON comes in chunks from the Go client too; it is the payload.
+func TestResponseThatIsNotStreamed(t *testing.T) {
+	p, _ := newPool(t)
+	to := &stream{}
+	out, err := doStream(t, t.Context(), p, probe(), to, `{"a":1}`)
+	if err != nil || out.Streamed || to.begun != 0 || string(out.Payload) != `{"a":1}` {
+		t.Errorf("got %+v, %v", out, err)
+	}
+}
+
 func TestErrorInsteadOfAStream(t *testing.T) {
 	p, _ := newPool(t)
 	to := &stream{}

@@ -61,6 +61,7 @@ type subscriber struct {
 	items              [][]byte
 	bytes              int
 	lostItems, lostAll int // since the last report of it; the latter in bytes
+	flushes            []chan struct{}
 	timer              *time.Timer
 	kick               chan struct{} // of capacity 1
 }
@@ -137,13 +138,34 @@ func (t *telemetry) initOver() {
 	t.idle.Store(len(t.subs) == 0)
 }
 
-// flush has everything delivered now rather than when a buffer is full.
-func (t *telemetry) flush() {
+// flush has everything delivered now rather than when a buffer is full, and waits
+// for that, but not beyond limit.
+func (t *telemetry) flush(limit time.Duration) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
+	var flushes []chan struct{}
 	for _, s := range t.subs {
-		s.wake()
+		flushes = append(flushes, s.flush())
 	}
+	t.mu.Unlock()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	for _, done := range flushes {
+		select {
+		case <-done:
+		case <-timer.C:
+			return
+		}
+	}
+}
+
+// flush returns a channel that is closed when there is nothing left to deliver.
+func (s *subscriber) flush() chan struct{} {
+	done := make(chan struct{})
+	s.mu.Lock()
+	s.flushes = append(s.flushes, done)
+	s.mu.Unlock()
+	s.wake()
+	return done
 }
 
 // pause holds deliveries back, as long as extensions are frozen, unless one is
@@ -218,7 +240,22 @@ func (s *subscriber) run(ctx context.Context) {
 		for batch := s.next(); len(batch) > 0 && ctx.Err() == nil; batch = s.next() {
 			s.send(ctx, batch)
 		}
+		s.flushed()
 	}
+}
+
+// flushed tells those who wait for it that all is delivered, if it is.
+func (s *subscriber) flushed() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.items) > 0 {
+		s.wake()
+		return
+	}
+	for _, done := range s.flushes {
+		close(done)
+	}
+	s.flushes = nil
 }
 
 // next takes as much as goes into one delivery.

@@ -26,7 +26,7 @@ func TestTelemetryOfALife(t *testing.T) {
 	}
 	wait(t, "the report", has("new", `"type":"platform.report"`))
 	wait(t, "the report", func() bool { return strings.Contains(noted(), `"type":"platform.end"`) })
-	do(t, p, cfg, `{"mode":"fail"}`)
+	do(t, p, cfg, `{"mode":"exit","n":1}`)
 	wait(t, "the second report", func() bool {
 		return strings.Count(noted(), `new {"time"`) > 0 && strings.Contains(noted(), `"status":"error"`)
 	})
@@ -46,7 +46,7 @@ func TestTelemetryOfALife(t *testing.T) {
 		`new ` + at + `"extension","record":"new is here; handler: "}`,
 		`new ` + at + `"platform.runtimeDone","record":{"requestId":"the-id","status":"success",` + trace + `,"metrics":{"durationMs":[0-9.]+,"producedBytes":4}}}`,
 		`new ` + at + `"platform.report","record":{"requestId":"the-id","status":"success",` + trace + `,"metrics":{"durationMs":[0-9.]+,"billedDurationMs":\d+,"memorySizeMB":128,"maxMemoryUsedMB":\d+,"initDurationMs":[0-9.]+}}}`,
-		`new ` + at + `"platform.runtimeDone","record":{"requestId":"[^"]*","status":"error","errorType":"Runtime.Unknown",`,
+		`new ` + at + `"platform.runtimeDone","record":{"requestId":"[^"]*","status":"failure","errorType":"Runtime.ExitError",`,
 		`old ` + at + `"platform.start",`,
 		`old ` + at + `"platform.end","record":{"requestId":"the-id"}}`,
 		`old ` + at + `"function","record":"out two"}`,

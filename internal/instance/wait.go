@@ -100,6 +100,31 @@ func (p *Pool) occupy() func() {
 	return func() { timer.Stop(); free() }
 }
 
+// Prestart starts n instances of a version that is about to get the traffic of
+// another, and returns when they are ready or have failed, which the first event
+// will tell. Keep has to name the version next.
+func (p *Pool) Prestart(cfg Config, n int) {
+	p.mu.Lock()
+	if p.live != nil {
+		p.live[cfg.ID] = true
+	}
+	var starts sync.WaitGroup
+	for range n {
+		if p.closed {
+			break
+		}
+		starts.Add(1)
+		p.work.Go(func() {
+			defer starts.Done()
+			if err := p.start(cfg); err != nil {
+				p.Log.Warn("the new version does not start", "function", cfg.ARN, "err", err)
+			}
+		})
+	}
+	p.mu.Unlock()
+	starts.Wait()
+}
+
 // start starts an instance ahead of its first event. The error says why the
 // function does not start.
 func (p *Pool) start(cfg Config) error {

@@ -85,6 +85,9 @@ func play(t *testing.T, p *process, s story) {
 		if code := p.code(t); code != s.exit {
 			t.Errorf("exit status: got %d, want %d", code, s.exit)
 		}
+		if asked := len(p.asked); asked > len(events) {
+			t.Errorf("asked for an event %d times before it ended, want at most %d", asked, len(events))
+		}
 	} else {
 		p.asks(t, 1+len(events)) // the first, and then one after each
 		p.kill()

@@ -6,12 +6,25 @@
 // dependencies) behaves as AWS's aws-lambda-nodejs-runtime-interface-client 3.x,
 // whose source decided every question of behaviour, and costs less: it speaks
 // HTTP over one raw connection, and writes an answer together with the request
-// for the next event. Three variables of ours steer it:
+// for the next event. It reads the variables that AWS's reads (_HANDLER,
+// AWS_LAMBDA_LOG_FORMAT, AWS_LAMBDA_LOG_LEVEL, _LAMBDA_TELEMETRY_LOG_FD …) and two
+// of ours:
 //
 //	DROPSTACK_PREBOOT=1          wait for a function, see below
 //	DROPSTACK_COMPILE_CACHE=DIR  keep compiled code in DIR, if this Node can
 //	                             (module.enableCompileCache, Node 22.8 and newer)
-//	AWS_LAMBDA_LOG_FORMAT, AWS_LAMBDA_LOG_LEVEL, _LAMBDA_TELEMETRY_LOG_FD as in AWS's
+//
+// It differs where AWS's would harm a function that is right:
+//
+//   - Callbacks work with every Node; AWS's 4.x refuses them for nodejs24.x. What
+//     4.x added, it has: from nodejs24.x on a plain function's return value is the
+//     answer, and a handler is also found in the default export.
+//   - Errors go with Lambda-Runtime-Function-Error-Type; X-Ray causes do not.
+//   - The stack of a syntax error names the file and line.
+//   - A streamed response that nobody can end any more, or that is destroyed, ends
+//     with an error instead of the function's timeout or a crash, and the prelude of
+//     HttpResponseStream is sent even if nothing but end is called.
+//   - AsyncLocalStorage.enterWith does not reach into the next event.
 //
 // # Pre-booted processes
 //
@@ -32,8 +45,8 @@
 // other NODE_ variables (NODE_EXTRA_CA_CERTS, NODE_ICU_DATA …), LD_LIBRARY_PATH
 // and LD_PRELOAD, the locale (LANG, LC_…), UV_ and OPENSSL_ variables, settings
 // of the C library. A function that sets one of them has to be started plainly:
-// Prebootable knows. The platform's own LD_LIBRARY_PATH must be in the
-// environment that the process is started with.
+// Prebootable knows. What the platform itself says with such variables (LANG,
+// LD_LIBRARY_PATH) must be in the environment that the process is started with.
 //
 // # Compile cache
 //

@@ -48,7 +48,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err := sweep(cfg.Dir); err != nil {
 		return err
 	}
-	if err := mkdirs(cfg.Dir, "artifacts", "mounts", "instances"); err != nil {
+	if err := mkdirs(cfg.Dir, "artifacts", "layers", "runtimes", "mounts", "instances"); err != nil {
 		return err
 	}
 	ls, err := openListeners(cfg)
@@ -151,6 +151,7 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Keys
 	r.invoker = &function.Invoker{
 		Pool: r.pool, Streams: eng.Streams, Log: cfg.Log, Region: cfg.Region, Endpoint: at.AWS,
 		ArtifactRoot: filepath.Join(cfg.Dir, "artifacts"), MountRoot: filepath.Join(cfg.Dir, "mounts"),
+		LayerRoot: filepath.Join(cfg.Dir, "layers"), Managed: newRuntimes(cfg.Dir, cfg.Log).start,
 		Credentials: func(arn string) instance.Credentials { return instance.Credentials(keys.Function(arn)) },
 	}
 	r.topics = &topic.Topics{

@@ -18,7 +18,8 @@ async function load(root, name) {
   const match = /^([^.]*)\.(.*)$/.exec(base);
   if (!match) throw new errors.MalformedHandlerName('Bad handler');
   const app = await loadModule(root, dir, match[1]);
-  const handler = match[2].split('.').reduce((value, key) => value && value[key], app);
+  const within = (object) => match[2].split('.').reduce((value, key) => value && value[key], object);
+  const handler = within(app) || within(app && app.default);
   if (!handler) throw new errors.HandlerNotFound(`${name} is undefined or not exported`);
   if (typeof handler !== 'function') throw new errors.HandlerNotFound(`${name} is not a function`);
   return handler;

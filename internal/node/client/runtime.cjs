@@ -16,6 +16,7 @@ class Runtime {
     this.handler = null;
     this.streaming = undefined;
     this.isAsync = false;
+    this.returns = false;
     this.constants = {};
     this.loading = true;
     this.id = ''; // of the event that is not answered yet
@@ -73,6 +74,9 @@ class Runtime {
     this.streaming = streams.mode(handler);
     this.isAsync = isAsync(handler);
     const env = process.env;
+    // From nodejs24.x on, what a plain function returns is its answer.
+    const major = /^AWS_Lambda_nodejs(\d+)/.exec(env.AWS_EXECUTION_ENV);
+    this.returns = major !== null && Number(major[1]) >= 24;
     this.constants = { // reading process.env for every event would cost more than the rest of the context
       functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
       functionName: env.AWS_LAMBDA_FUNCTION_NAME,
@@ -119,6 +123,8 @@ class Runtime {
       const result = this.handler(context.event, context.context, flight.callback);
       if (isPromise(result)) {
         result.then(flight.resolved, flight.rejected).catch(flight.rejected);
+      } else if (this.returns && result !== undefined) {
+        flight.resolved(result);
       }
     } catch (err) {
       flight.callback(err);
