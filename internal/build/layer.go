@@ -107,7 +107,7 @@ func UnpackLayers(layers []Zip, dir string, limit int64) error {
 	if len(layers) > MaxLayers {
 		return fault.Errorf(fault.Invalid, "%d layers; the limit is %d", len(layers), MaxLayers)
 	}
-	return unpackAll(layers, dir, limit, "layers")
+	return unpackAll(layers, dir, limit, "set of layers")
 }
 
 // Size is the bytes of all files below a directory.

@@ -10,11 +10,13 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/dropstack/dropstack/internal/bucket"
+	"github.com/dropstack/dropstack/internal/build"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/engine"
@@ -277,5 +279,98 @@ func TestAFunctionNameBelongsToOneStack(t *testing.T) {
 	other.Stack, other.Functions[0].Stack = "other-dev", "other-dev"
 	if _, err := d.Deploy(t.Context(), other); fault.KindOf(err) != fault.Conflict {
 		t.Errorf("got %v, want a conflict", err)
+	}
+}
+
+// zip puts an artifact of files on the shelf and returns its hash.
+func (s shelf) zip(t *testing.T, files ...string) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for _, name := range files {
+		f, err := w.Create(name)
+		if err == nil {
+			_, err = io.WriteString(f, strings.Join(files, " "))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(b.Bytes())
+	sha := hex.EncodeToString(sum[:])
+	s[deploy.ArtifactBucket+"/"+deploy.ArtifactKey(sha)] = b.Bytes()
+	return sha
+}
+
+func TestLayersAreMergedBeforeActivation(t *testing.T) {
+	s, h := shelf{}, newHouse()
+	d := deployer(t, enginetest.Streams(t), s, h)
+	first, second := s.zip(t, "first", "same"), s.zip(t, "same", "second")
+	r := revision(s.artifact(t), []string{"f 1", "g 1"})
+	r.Functions[0].Layers = []string{first, second}
+	r.Functions[1].Layers = []string{second}
+	if _, err := d.Deploy(t.Context(), r); fault.KindOf(err) != fault.Unavailable {
+		t.Errorf("without a directory for layers: got %v", err)
+	}
+	d.LayerRoot = filepath.Join(t.TempDir(), "layers")
+	if _, err := d.Deploy(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	same, err := os.ReadFile(filepath.Join(d.LayerRoot, build.LayersID(r.Functions[0].Layers), "same"))
+	if err != nil || string(same) != "same second" {
+		t.Errorf("merged: got %q, %v", same, err)
+	}
+	if _, err := os.Stat(filepath.Join(d.LayerRoot, build.LayersID([]string{second}), "second")); err != nil {
+		t.Error(err)
+	}
+	left, err := filepath.Glob(filepath.Join(d.Artifacts, "download-*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %q, %v", left, err)
+	}
+	delete(s, deploy.ArtifactBucket+"/"+deploy.ArtifactKey(first)) // no longer needed
+	if _, err := d.Deploy(t.Context(), r); err != nil {
+		t.Errorf("again: %v", err)
+	}
+	h.seen = nil
+	for name, layers := range map[string][]string{
+		"no hash": {"../x"}, "not there": {strings.Repeat("0", 64)}, "six": slices.Repeat([]string{second}, 6),
+	} {
+		r.Functions[0].Layers = layers
+		if _, err := d.Deploy(t.Context(), r); err == nil {
+			t.Errorf("%s: deployed", name)
+		}
+	}
+	if len(h.seen) != 0 {
+		t.Errorf("something was activated: %v", h.seen)
+	}
+}
+
+func TestPrepareIsCalledForWhatIsNew(t *testing.T) {
+	s, h := shelf{}, newHouse()
+	d := deployer(t, enginetest.Streams(t), s, h)
+	var prepared []string
+	d.Prepare = func(_ context.Context, f function.Function, dir string) error {
+		if _, err := os.Stat(filepath.Join(dir, "bootstrap")); err != nil {
+			t.Errorf("prepared before it was unpacked: %v", err)
+		}
+		if len(h.functions["s-dev"]) > len(prepared) {
+			t.Errorf("prepared after %q were activated", h.functions["s-dev"])
+		}
+		prepared = append(prepared, f.Name+" "+f.Runtime)
+		return errors.New("cannot")
+	}
+	sha := s.artifact(t)
+	r := revision(sha, []string{"a", "b", "c"})
+	r.Functions[0].Runtime, r.Functions[1].Runtime, r.Functions[2].Runtime = "nodejs22.x", "nodejs22.x", "nodejs24.x"
+	for range 2 {
+		if _, err := d.Deploy(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := []string{"a nodejs22.x", "c nodejs24.x"}; !slices.Equal(prepared, want) {
+		t.Errorf("got %q, want %q", prepared, want)
 	}
 }

@@ -248,13 +248,9 @@ func (r *reader) pack(n *node, what string) Package {
 		return r.strings(n, what+"."+key)
 	}
 	r.object(n, what, keys{
-		"patterns": func(v *node) { patterns = r.strings(v, what+".patterns") },
-		"include":  func(v *node) { include = old(v, "include") },
-		"exclude": func(v *node) {
-			for _, e := range old(v, "exclude") {
-				p.Exclude = append(p.Exclude, e)
-			}
-		},
+		"patterns":               func(v *node) { patterns = r.strings(v, what+".patterns") },
+		"include":                func(v *node) { include = old(v, "include") },
+		"exclude":                func(v *node) { p.Exclude = old(v, "exclude") },
 		"individually":           func(v *node) { p.Individually = r.boolean(v, what+".individually") },
 		"artifact":               func(v *node) { p.Artifact, p.Pos = r.str(v, what+".artifact"), v.pos },
 		"excludeDevDependencies": func(v *node) { p.KeepDev = !r.boolean(v, what+".excludeDevDependencies") },

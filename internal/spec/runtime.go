@@ -126,6 +126,9 @@ func (r *reader) logs(n *node, what string, l logging) logging {
 			if key != "logFormat" {
 				l.levels = append(l.levels, v.pos)
 			}
+			if key == "systemLogLevel" {
+				r.warn(v.pos, "%s.%s has no effect yet: the platform's own lines are all written", what, key)
+			}
 		}
 	}
 	r.object(n, what, keys{
