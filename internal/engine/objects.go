@@ -306,7 +306,11 @@ func (s *source) Read(p []byte) (int, error) {
 	if err := s.ctx.Err(); err != nil {
 		return 0, err
 	}
-	return s.r.Read(p)
+	n, err := s.r.Read(p)
+	if err == io.ErrUnexpectedEOF { // which the checksum reader below takes for the end
+		err = fmt.Errorf("the content broke off: %w", err)
+	}
+	return n, err
 }
 
 // exact fails unless it reads size bytes.

@@ -20,6 +20,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/dropstack/dropstack/internal/build"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/instance"
 )
@@ -33,7 +34,8 @@ type Invoker struct {
 	MountRoot    string // gets a directory STACK/NAME per mount
 	Region       string
 	Endpoint     string                                // AWS_ENDPOINT_URL of functions
-	LayerRoot    string                                // has a directory per list of layers, merged; see LayerDir
+	LayerRoot    string                                // has a directory per list of layers, merged, named by build.LayersID
+	CacheRoot    string                                // gets a directory per function whose runtime keeps compiled code; "": none do
 	Credentials  func(arn string) instance.Credentials // of a function; stable while it is deployed
 	// Managed says how to start a function of a managed runtime (nodejs…). Optional:
 	// then there are none.
@@ -172,7 +174,7 @@ func (i *Invoker) prepare(fn Function) (*entry, error) {
 // equip adds the layers and the runtime.
 func (i *Invoker) equip(c *instance.Config, fn Function) error {
 	if len(fn.Layers) > 0 {
-		c.Opt = filepath.Join(i.LayerRoot, LayerDir(fn.Layers))
+		c.Opt = filepath.Join(i.LayerRoot, build.LayersID(fn.Layers))
 		if st, err := os.Stat(c.Opt); err != nil || !st.IsDir() {
 			return fault.Errorf(fault.Invalid, "the layers are not unpacked in %s: deploy again", i.LayerRoot)
 		}
@@ -191,8 +193,33 @@ func (i *Invoker) equip(c *instance.Config, fn Function) error {
 	c.Env = map[string]string{}
 	maps.Copy(c.Env, start.Env)
 	maps.Copy(c.Env, fn.Environment)
+	if len(start.Prepare) > 0 && i.CacheRoot != "" {
+		id := sha256.Sum256([]byte(fn.ARN + " " + fn.Artifact + " " + build.LayersID(fn.Layers)))
+		c.Cache = filepath.Join(i.CacheRoot, hex.EncodeToString(id[:16]))
+		if err := os.MkdirAll(c.Cache, 0o755); err != nil {
+			return fmt.Errorf("compile cache: %w", err)
+		}
+	}
 	i.Pool.Stock(*c)
 	return nil
+}
+
+// Prepare does what a function's runtime can do ahead of its first start, which
+// for Node is to compile. The artifact has to be unpacked, the function need not
+// be deployed.
+func (i *Invoker) Prepare(ctx context.Context, fn Function) error {
+	if !IsManaged(fn.Runtime) || i.Managed == nil {
+		return nil
+	}
+	start, err := i.Managed(fn)
+	if err != nil || len(start.Prepare) == 0 {
+		return err
+	}
+	e, err := i.prepare(fn)
+	if err != nil {
+		return err
+	}
+	return i.Pool.Prepare(ctx, e.config, start.Prepare...)
 }
 
 func check(fn Function) error {

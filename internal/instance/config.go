@@ -40,9 +40,12 @@ type Config struct {
 	Command []string
 	// Preboot says that Command knows how to wait for an assignment (see spare) and
 	// that nothing in Env has to be there when it starts.
-	Preboot  bool
-	Dir      string // unpacked artifact, read only
-	Opt      string // the layers, merged into one directory, read only; "": none
+	Preboot bool
+	Dir     string // unpacked artifact, read only
+	Opt     string // the layers, merged into one directory, read only; "": none
+	// Cache is a directory for code that the runtime has compiled, which belongs to
+	// the function's user; "": none. The client finds it in DROPSTACK_COMPILE_CACHE.
+	Cache    string
 	MemoryMB int
 	Timeout  time.Duration // one invocation
 	Region   string

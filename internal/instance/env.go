@@ -85,6 +85,9 @@ func defaults(c Config, tmp string) map[string]string {
 	if len(c.Command) > 0 { // the language's own programs come first, as /var/lang/bin does
 		env["PATH"] = filepath.Dir(c.Command[0]) + ":" + env["PATH"]
 	}
+	if c.Cache != "" {
+		env["DROPSTACK_COMPILE_CACHE"] = c.Cache
+	}
 	if c.Endpoint != "" {
 		env["AWS_ENDPOINT_URL"] = c.Endpoint
 	}

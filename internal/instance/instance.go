@@ -173,6 +173,9 @@ func (in *instance) spec(p *Pool, path string, args, env []string) sandbox.Spec 
 	if spec.User == "" {
 		spec.User = in.cfg.ARN
 	}
+	if in.cfg.Cache != "" {
+		spec.Owns = append(spec.Owns, in.cfg.Cache)
+	}
 	for _, m := range in.cfg.Mounts {
 		spec.Owns = append(spec.Owns, m.Source)
 	}

@@ -27,6 +27,10 @@ func newRuntimes(dir string, log *slog.Logger) *runtimes {
 	return &runtimes{dir: dir, search: &node.Search{Getenv: os.Getenv}, log: log, warned: map[string]bool{}}
 }
 
+// compileCache is the first Node that can keep what it has compiled on disk and be
+// told when to write it.
+var compileCache = node.Version{Major: 22, Minor: 10}
+
 // start says how to start a function.
 func (r *runtimes) start(fn function.Function) (function.Start, error) {
 	installs, err := r.search.Find(context.Background())
@@ -49,8 +53,12 @@ func (r *runtimes) start(fn function.Function) (function.Start, error) {
 			return function.Start{}, fmt.Errorf("runtime %s: %w", fn.Runtime, err)
 		}
 	}
-	return function.Start{
+	start := function.Start{
 		Command: node.Command(chosen, r.client, fn.MemoryMB, fn.Environment["NODE_OPTIONS"]),
 		Preboot: node.Prebootable(fn.Environment),
-	}, nil
+	}
+	if chosen.Version.Compare(compileCache) >= 0 {
+		start.Prepare = []string{"--prepare", fn.Handler}
+	}
+	return start, nil
 }

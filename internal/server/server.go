@@ -48,7 +48,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err := sweep(cfg.Dir); err != nil {
 		return err
 	}
-	if err := mkdirs(cfg.Dir, "artifacts", "layers", "runtimes", "mounts", "instances"); err != nil {
+	if err := mkdirs(cfg.Dir, "artifacts", "layers", "caches", "runtimes", "mounts", "instances"); err != nil {
 		return err
 	}
 	ls, err := openListeners(cfg)
@@ -151,7 +151,7 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Keys
 	r.invoker = &function.Invoker{
 		Pool: r.pool, Streams: eng.Streams, Log: cfg.Log, Region: cfg.Region, Endpoint: at.AWS,
 		ArtifactRoot: filepath.Join(cfg.Dir, "artifacts"), MountRoot: filepath.Join(cfg.Dir, "mounts"),
-		LayerRoot: filepath.Join(cfg.Dir, "layers"), Managed: newRuntimes(cfg.Dir, cfg.Log).start,
+		LayerRoot: filepath.Join(cfg.Dir, "layers"), CacheRoot: filepath.Join(cfg.Dir, "caches"), Managed: newRuntimes(cfg.Dir, cfg.Log).start,
 		Credentials: func(arn string) instance.Credentials { return instance.Credentials(keys.Function(arn)) },
 	}
 	r.topics = &topic.Topics{
@@ -171,7 +171,8 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Keys
 	r.gateway = &gateway.Gateway{Invoker: r.invoker, Log: cfg.Log}
 	r.edge = &edge.Server{Origins: r.gateway, Objects: eng.Objects, Log: cfg.Log}
 	r.deployer = &deploy.Deployer{
-		Streams: eng.Streams, Objects: eng.Objects, Artifacts: filepath.Join(cfg.Dir, "artifacts"), Log: cfg.Log,
+		Streams: eng.Streams, Objects: eng.Objects, Artifacts: filepath.Join(cfg.Dir, "artifacts"), LayerRoot: filepath.Join(cfg.Dir, "layers"), Log: cfg.Log,
+		Prepare: func(ctx context.Context, fn function.Function, _ string) error { return r.invoker.Prepare(ctx, fn) },
 		Rooms: deploy.Rooms{
 			Keys: keys, Functions: r.invoker, Topics: r.topics, Schedules: r.schedules,
 			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge,
