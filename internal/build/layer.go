@@ -2,12 +2,15 @@ package build
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/spec"
@@ -15,6 +18,16 @@ import (
 
 // MaxLayers is how many layers a function may have.
 const MaxLayers = 5
+
+// LayersID names the directory of layers merged into one: the SHA-256, in hex, of
+// their SHA-256s, in hex, one after the other. "" for no layers.
+func LayersID(layers []string) string {
+	if len(layers) == 0 {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(strings.Join(layers, "")))
+	return hex.EncodeToString(sum[:])
+}
 
 // Layers makes the artifacts of the layers that functions use, by layer key. What
 // the author has to mend is fault.Invalid and begins with file:line.

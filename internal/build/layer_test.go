@@ -148,3 +148,10 @@ func TestLayersOverTheLimitLeaveNothing(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestLayersID(t *testing.T) {
+	a, b := strings.Repeat("a", 64), strings.Repeat("b", 64)
+	if build.LayersID(nil) != "" || build.LayersID([]string{a, b}) == build.LayersID([]string{b, a}) || len(build.LayersID([]string{a})) != 64 {
+		t.Errorf("got %q", build.LayersID([]string{a}))
+	}
+}

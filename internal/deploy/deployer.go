@@ -54,7 +54,7 @@ type Deployer struct {
 	Streams   jetstream.JetStream
 	Objects   engine.ObjectStore
 	Artifacts string // directory that artifacts are unpacked into
-	LayerRoot string // directory of merged layers, by function.LayerDir; "": functions have no layers
+	LayerRoot string // directory of merged layers, by build.LayersID; "": functions have no layers
 	Rooms     Rooms
 	Log       *slog.Logger
 	// Prepare makes a function ready to start fast, from its unpacked artifact in

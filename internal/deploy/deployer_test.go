@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/dropstack/dropstack/internal/bucket"
+	"github.com/dropstack/dropstack/internal/build"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/engine"
@@ -318,11 +319,11 @@ func TestLayersAreMergedBeforeActivation(t *testing.T) {
 	if _, err := d.Deploy(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
-	same, err := os.ReadFile(filepath.Join(d.LayerRoot, function.LayerDir(r.Functions[0].Layers), "same"))
+	same, err := os.ReadFile(filepath.Join(d.LayerRoot, build.LayersID(r.Functions[0].Layers), "same"))
 	if err != nil || string(same) != "same second" {
 		t.Errorf("merged: got %q, %v", same, err)
 	}
-	if _, err := os.Stat(filepath.Join(d.LayerRoot, function.LayerDir([]string{second}), "second")); err != nil {
+	if _, err := os.Stat(filepath.Join(d.LayerRoot, build.LayersID([]string{second}), "second")); err != nil {
 		t.Error(err)
 	}
 	left, err := filepath.Glob(filepath.Join(d.Artifacts, "download-*"))

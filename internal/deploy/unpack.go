@@ -58,7 +58,7 @@ func (d *Deployer) layers(ctx context.Context, f function.Function) error {
 	if d.LayerRoot == "" {
 		return fault.Errorf(fault.Unavailable, "layers are not available on this platform")
 	}
-	dir := filepath.Join(d.LayerRoot, function.LayerDir(f.Layers))
+	dir := filepath.Join(d.LayerRoot, build.LayersID(f.Layers))
 	if _, err := os.Stat(dir); err != nil {
 		if err := d.merge(ctx, f.Layers, dir); err != nil {
 			return err
@@ -150,5 +150,5 @@ func (d *Deployer) prepare(ctx context.Context, r *Revision) {
 // program is what a function runs: two functions with the same one start the same
 // code.
 func program(f function.Function) string {
-	return strings.Join([]string{f.Artifact, f.Runtime, f.Handler, function.LayerDir(f.Layers)}, " ")
+	return strings.Join([]string{f.Artifact, f.Runtime, f.Handler, build.LayersID(f.Layers)}, " ")
 }
