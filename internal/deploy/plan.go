@@ -29,7 +29,13 @@ func Check(svc *spec.Service) []spec.Problem {
 				report(f.Pos, "function %q sets %s, which the platform sets; choose another name", f.Key, name)
 			}
 		}
+		if f.URL != nil {
+			report(f.URL.Pos, "function %q: url is not served yet; use an httpApi event", f.Key)
+		}
 		for _, e := range f.Events {
+			if e.HTTP != nil && e.HTTP.Stream {
+				report(e.Pos, "function %q: transferMode STREAM is not served yet: the response would not be one; remove it", f.Key)
+			}
 			if e.Schedule == nil {
 				continue
 			}

@@ -12,6 +12,7 @@ import (
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
+	"github.com/dropstack/dropstack/internal/spec"
 )
 
 // nodeService writes a service with a function and a layer; layer is the content
@@ -112,6 +113,26 @@ func TestFunctionsTooLargeWithTheirLayers(t *testing.T) {
 	_, err := deploy.Prepare(t.Context(), dir, deploy.PackageOptions{OutDir: t.TempDir()})
 	want := "serverless.yml:6: function f has 251.0 MB unpacked (its own 100.0 MB, layer base 151.0 MB); the limit is 250.0 MB: leave files out with package.patterns"
 	if fault.KindOf(err) != fault.Invalid || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestWhatIsReadAndNotServedYetIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	text := `service: svc
+provider: {name: aws, runtime: nodejs20.x}
+functions:
+  f:
+    handler: a.b
+    url: true
+    events:
+      - http: {method: get, path: /, response: {transferMode: STREAM}}
+`
+	if err := os.WriteFile(filepath.Join(dir, "serverless.yml"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err := deploy.Load(t.Context(), dir, spec.Options{})
+	if fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), "serverless.yml:6: function \"f\": url is not served yet") || !strings.Contains(err.Error(), "serverless.yml:8: ") {
 		t.Errorf("got %v", err)
 	}
 }
