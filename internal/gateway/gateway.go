@@ -145,7 +145,7 @@ func (g *Gateway) Replace(stack string, apis []API) error {
 // its REST API when it has none.
 func (g *Gateway) Handler(stack, kind string) (http.Handler, bool) {
 	var found *server
-	for _, s := range g.snapshot().stacks[stack] {
+	for _, s := range g.snapshot().named(stack) {
 		if s.api.Kind == kind || kind == "" && (found == nil || s.api.Kind == HTTP) {
 			found = s
 		}
@@ -154,6 +154,19 @@ func (g *Gateway) Handler(stack, kind string) (http.Handler, bool) {
 		return nil, false
 	}
 	return found, true
+}
+
+// named returns what serves a stack; host names have lost the case of theirs.
+func (s *snapshot) named(stack string) []*server {
+	if servers, ok := s.stacks[stack]; ok {
+		return servers
+	}
+	for name, servers := range s.stacks {
+		if strings.EqualFold(name, stack) {
+			return servers
+		}
+	}
+	return nil
 }
 
 // ByID returns the API with the id and what serves it.
