@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -69,6 +70,7 @@ var exchanges = map[string]exchange{
 	"repeated header": {method: "GET", path: "/many", header: http.Header{"X-Seen": {"yes"}, "User-Agent": {"adapters-test"}}, but: map[string]string{
 		"http":                 "an answer in format 2.0 has one value for each header but Set-Cookie",
 		"awsServerlessExpress": "the adapter answers with headers only, where each has one value",
+		"url":                  "the prelude of a function URL has one value for each header but Set-Cookie",
 	}},
 	"html":         {method: "GET", path: "/html"},
 	"odd status":   {method: "GET", path: "/teapot"},
@@ -122,6 +124,56 @@ func TestExpressThroughAdapters(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestExpressStreams asks the app through a function URL that streams: the same
+// answers again, and the first part of one arrives while the rest is not written.
+func TestExpressStreams(t *testing.T) {
+	dir := adaptersDir(t)
+	plain := plainServer(t, dir)
+	p := testkit.Start(t, testkit.Dir(t), "--services", "none")
+	copyFile(t, filepath.Join(dir, "stream.yml"), filepath.Join(dir, "serverless.yml"))
+	out, errs, code := p.Run(t, "", "deploy", dir)
+	url := regexp.MustCompile(`http://(\w+\.lambda-url\.[\w-]+\.on\.localhost):\d+/`).FindStringSubmatch(out)
+	if code != 0 || url == nil {
+		t.Fatalf("deploy printed no URL: %s%s", out, errs)
+	}
+	for _, name := range slices.Sorted(maps.Keys(exchanges)) {
+		x := exchanges[name]
+		if x.but["url"] != "" {
+			continue
+		}
+		want, got := x.ask(t, plain, ""), x.ask(t, p.HTTP, url[1])
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-plain +function):\n%s", name, diff)
+		}
+	}
+	for what, c := range map[string]struct{ base, host string }{"plain": {plain, ""}, "function": {p.HTTP, url[1]}} {
+		until := filepath.Join(testkit.Dir(t), "until")
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.base+"/stream?until="+until, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = c.host
+		resp, err := http.DefaultTransport.RoundTrip(req)
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		part := make([]byte, len("first "))
+		if _, err := io.ReadFull(resp.Body, part); err != nil || string(part) != "first " {
+			t.Errorf("%s: first part %q, %v", what, part, err)
+		}
+		if resp.StatusCode != 203 || resp.Header.Get("X-Streamed") != "yes" || len(resp.Header["Set-Cookie"]) != 2 {
+			t.Errorf("%s: %s %v", what, resp.Status, resp.Header)
+		}
+		if err := os.WriteFile(until, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if rest, err := io.ReadAll(resp.Body); err != nil || string(rest) != "second" {
+			t.Errorf("%s: the rest %q, %v", what, rest, err)
+		}
+		resp.Body.Close()
 	}
 }
 

@@ -29,13 +29,7 @@ func Check(svc *spec.Service) []spec.Problem {
 				report(f.Pos, "function %q sets %s, which the platform sets; choose another name", f.Key, name)
 			}
 		}
-		if f.URL != nil {
-			report(f.URL.Pos, "function %q: url is not served yet; use an httpApi event", f.Key)
-		}
 		for _, e := range f.Events {
-			if e.HTTP != nil && e.HTTP.Stream {
-				report(e.Pos, "function %q: transferMode STREAM is not served yet: the response would not be one; remove it", f.Key)
-			}
 			if e.Schedule == nil {
 				continue
 			}
@@ -81,6 +75,9 @@ func Plan(svc *spec.Service, artifacts, layers map[string]string) (*Revision, er
 		for n, e := range f.Events {
 			r.addEvent(svc, f, n, e)
 		}
+		if f.URL != nil {
+			r.addURL(f)
+		}
 	}
 	for i := range svc.Distributions {
 		r.Distributions = append(r.Distributions, distribution(svc, i))
@@ -110,7 +107,7 @@ func (r *Revision) addEvent(svc *spec.Service, f spec.Function, n int, e spec.Ev
 	case e.HTTP != nil:
 		api := r.api(svc, gateway.REST)
 		api.Routes = append(api.Routes, gateway.Route{
-			Method: e.HTTP.Method, Path: e.HTTP.Path, Function: f.Target(), CORS: cors(e.HTTP.CORS),
+			Method: e.HTTP.Method, Path: e.HTTP.Path, Function: f.Target(), CORS: cors(e.HTTP.CORS), Stream: e.HTTP.Stream,
 		})
 	case e.HTTPAPI != nil:
 		api := r.api(svc, gateway.HTTP)
@@ -131,6 +128,14 @@ func (r *Revision) addEvent(svc *spec.Service, f spec.Function, n int, e spec.Ev
 			Prefix: e.S3.Prefix, Suffix: e.S3.Suffix, Function: f.Target(),
 		})
 	}
+}
+
+func (r *Revision) addURL(f spec.Function) {
+	name, qualifier, _ := strings.Cut(f.Target(), ":")
+	url := gateway.FunctionURL(r.Stack, name, qualifier)
+	url.Auth, url.CORS = f.URL.Authorizer, cors(f.URL.CORS)
+	url.Routes[0].Stream = f.URL.InvokeMode == spec.Stream
+	r.APIs = append(r.APIs, url)
 }
 
 func (r *Revision) addSchedules(f spec.Function, n int, e *spec.ScheduleEvent) {

@@ -12,6 +12,7 @@ import (
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
+	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/spec"
 )
 
@@ -117,22 +118,45 @@ func TestFunctionsTooLargeWithTheirLayers(t *testing.T) {
 	}
 }
 
-func TestWhatIsReadAndNotServedYetIsRefused(t *testing.T) {
+func TestURLsAndStreams(t *testing.T) {
 	dir := t.TempDir()
 	text := `service: svc
 provider: {name: aws, runtime: nodejs20.x}
 functions:
   f:
     handler: a.b
-    url: true
+    url: {authorizer: aws_iam, invokeMode: RESPONSE_STREAM}
     events:
       - http: {method: get, path: /, response: {transferMode: STREAM}}
+  g:
+    handler: a.b
+    url: true
 `
 	if err := os.WriteFile(filepath.Join(dir, "serverless.yml"), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	_, err := deploy.Load(t.Context(), dir, spec.Options{})
-	if fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), "serverless.yml:6: function \"f\": url is not served yet") || !strings.Contains(err.Error(), "serverless.yml:8: ") {
-		t.Errorf("got %v", err)
+	svc, err := deploy.Load(t.Context(), dir, spec.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := deploy.Plan(svc, map[string]string{"f": "1", "g": "1"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type api struct {
+		Kind, Auth, Function string
+		Stream               bool
+	}
+	var got []api
+	for _, a := range r.APIs {
+		got = append(got, api{a.Kind, a.Auth, a.Routes[0].Function, a.Routes[0].Stream})
+	}
+	want := []api{
+		{gateway.REST, "", "svc-dev-f", true},
+		{gateway.URL, gateway.AuthIAM, "svc-dev-f", true},
+		{gateway.URL, gateway.AuthNone, "svc-dev-g", false},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }

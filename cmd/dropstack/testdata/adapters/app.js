@@ -1,5 +1,6 @@
 // One Express app, which is served plainly and through every adapter.
 const crypto = require('crypto')
+const fs = require('fs')
 const zlib = require('zlib')
 const express = require('express')
 
@@ -10,7 +11,7 @@ const png = Buffer.from(
 app.get('/', (req, res) => res.send('root'))
 app.get('/cookies', (req, res) => {
   res.cookie('one', 'first value', { path: '/', httpOnly: true })
-  res.cookie('two', '2', { maxAge: 3600000, expires: new Date(4102444800000) })
+  res.cookie('two', '2', { expires: new Date(4102444800000), secure: true })
   res.append('Set-Cookie', 'three=3; SameSite=Lax')
   res.json({ got: req.headers.cookie || null })
 })
@@ -35,6 +36,16 @@ app.get('/large', (req, res) => res.type('text').send('0123456789abcdef'.repeat(
 app.get('/teapot', (req, res) => res.status(418).send('short and stout'))
 app.get('/throws', () => { throw new Error('out of ideas') })
 app.get('/rejects', (req, res, next) => Promise.reject(new Error('not today')).catch(next))
+// Streams: the second part is sent when somebody has made the file.
+app.get('/stream', (req, res) => {
+  res.status(203).set('X-Streamed', 'yes').type('text').append('Set-Cookie', 'a=1').append('Set-Cookie', 'b=2')
+  res.write('first ')
+  const timer = setInterval(() => {
+    if (!fs.existsSync(req.query.until)) return
+    clearInterval(timer)
+    res.end('second')
+  }, 5)
+})
 app.post('/form', express.urlencoded({ extended: true }), (req, res) => res.json(req.body))
 app.post('/json', express.json({ limit: '5mb' }), (req, res) => res.json({ got: req.body, type: req.headers['content-type'] }))
 app.put('/bytes', express.raw({ type: '*/*', limit: '5mb' }), (req, res) => {
