@@ -46,20 +46,26 @@ type Invoker struct {
 
 	RetryDelays []time.Duration // after failures of the function; nil: 1 and 2 minutes
 	MaxEventAge time.Duration   // of events that cannot be run; 0: 6 hours
+	Limit       int             // of concurrent invocations; 0: MaxConcurrency
+	Rand        func() float64  // 0-1, for aliases with weights; nil: math/rand
 	AckWait     time.Duration   // a crash redelivers after this; 0: 10 seconds
 	DrainGrace  time.Duration   // for deliveries under way at a shutdown; 0: 10 seconds
 
 	table   atomic.Pointer[table]
-	replace sync.Mutex // one Replace at a time
-	running atomic.Int64
-	changed chan struct{} // guarded by opening; signals Run
+	replace sync.Mutex // one change of what is deployed or published at a time
+	kv      jetstream.KeyValue
+	kept    map[string]reserve // by Config.ID
+	running atomic.Int64       // of functions without reserved concurrency
+	changed chan struct{}      // guarded by opening; signals Run
 	opening sync.Mutex
 	opened  *queues
 }
 
 // table is all that is deployed, at one moment.
 type table struct {
-	functions map[string]*entry // by name
+	functions  map[string]*entry     // by name
+	published  map[string]*published // by name of the function
+	unreserved int                   // concurrent invocations left for functions without a reservation
 }
 
 // entry is a function ready to run.
@@ -84,7 +90,7 @@ func (i *Invoker) Replace(stack string, fns []Function) error {
 	i.replace.Lock()
 	defer i.replace.Unlock()
 	old := i.snapshot()
-	next := &table{functions: map[string]*entry{}}
+	next := &table{functions: map[string]*entry{}, published: old.published}
 	for name, e := range old.functions {
 		if e.Stack != stack {
 			next.functions[name] = e
@@ -104,14 +110,43 @@ func (i *Invoker) Replace(stack string, fns []Function) error {
 		}
 		next.functions[fn.Name] = e
 	}
+	if err := i.share(next); err != nil {
+		return err
+	}
 	i.prestart(old, next)
 	i.table.Store(next)
-	live := map[string]bool{}
-	for _, e := range next.functions {
-		live[e.config.ID] = true
+	i.tend(next)
+	for _, name := range gone(old, next, stack) {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		if err := i.unpublish(ctx, name); err != nil {
+			i.Log.Error("versions of a removed function stay", "function", name, "err", err)
+		}
+		cancel()
 	}
-	i.Pool.Keep(live)
 	i.signal()
+	return nil
+}
+
+// leastUnreserved is what reservations must leave for everybody else.
+const leastUnreserved = 100
+
+// share divides the limit on concurrency between those with a reservation and
+// everybody else.
+func (i *Invoker) share(t *table) error {
+	t.unreserved = i.Limit
+	if t.unreserved <= 0 {
+		t.unreserved = MaxConcurrency
+	}
+	least := min(leastUnreserved, t.unreserved)
+	for _, e := range t.functions {
+		if e.Concurrency != nil {
+			t.unreserved -= *e.Concurrency
+		}
+	}
+	if t.unreserved < least {
+		return fault.Coded(fault.Invalid, "InvalidParameterValueException",
+			"Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [%d].", least)
+	}
 	return nil
 }
 
@@ -147,6 +182,9 @@ func (i *Invoker) prepare(fn Function) (*entry, error) {
 	}
 	if err := i.equip(&c, fn); err != nil {
 		return nil, err
+	}
+	if fn.Version != Latest && fn.Provisioned > 0 {
+		c.InitType = "provisioned-concurrency"
 	}
 	if i.Credentials != nil {
 		c.Keys = i.Credentials(fn.ARN)
@@ -271,11 +309,16 @@ func (i *Invoker) Get(name string) (Function, error) {
 
 func (i *Invoker) find(s string) (e *entry, qualifier string, err error) {
 	name, qualifier, ok := parseName(i.Region, s)
-	e = i.snapshot().functions[name]
-	if !ok || e == nil || qualifier != "" && qualifier != e.Version {
+	t := i.snapshot()
+	e = t.functions[name]
+	if !ok || e == nil {
 		return nil, "", notFound(i.Region, s)
 	}
-	return e, qualifier, nil
+	e, err = i.resolve(t, e, qualifier)
+	if err == nil && e == nil {
+		err = notFound(i.Region, s)
+	}
+	return e, qualifier, err
 }
 
 // Warm starts an instance of a function ahead of its first event.
@@ -298,13 +341,14 @@ func (i *Invoker) Invoke(ctx context.Context, inv Invocation) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	if err := i.admit(e); err != nil {
+	release, err := i.admit(e)
+	if err != nil {
 		return Result{}, err
 	}
 	ev := instance.Event{
 		RequestID: requestID(inv.ID), Payload: payload, ClientContext: inv.ClientContext, TraceID: inv.TraceID,
 		Stream: inv.Stream,
-		Ended:  func() { e.running.Add(-1); i.running.Add(-1) },
+		Ended:  release,
 	}
 	if qualifier != "" {
 		ev.InvokedARN = e.ARN + ":" + qualifier
@@ -334,18 +378,21 @@ func checkPayload(inv Invocation, limit int) ([]byte, error) {
 	return inv.Payload, nil
 }
 
-// admit counts an invocation in, or refuses it.
-func (i *Invoker) admit(e *entry) error {
-	if i.running.Add(1) > MaxConcurrency {
-		i.running.Add(-1)
-		return throttled("ConcurrentInvocationLimitExceeded")
+// admit counts an invocation in, until release is called, or refuses it.
+func (i *Invoker) admit(e *entry) (release func(), err error) {
+	reserved := e.Concurrency
+	if now := i.snapshot().functions[e.Name]; now != nil {
+		reserved = now.Concurrency // that of the function holds for all its versions
 	}
-	if n := e.running.Add(1); e.Concurrency != nil && n > int64(*e.Concurrency) {
-		e.running.Add(-1)
-		i.running.Add(-1)
-		return throttled("ReservedFunctionConcurrentInvocationLimitExceeded")
+	counter, limit, reason := &i.running, i.snapshot().unreserved, "ConcurrentInvocationLimitExceeded"
+	if reserved != nil {
+		counter, limit, reason = e.running, *reserved, "ReservedFunctionConcurrentInvocationLimitExceeded"
 	}
-	return nil
+	if counter.Add(1) > int64(limit) {
+		counter.Add(-1)
+		return nil, throttled(reason)
+	}
+	return func() { counter.Add(-1) }, nil
 }
 
 // Throttle is why an invocation was refused with fault.Throttled; errors.As

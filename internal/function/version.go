@@ -1,0 +1,440 @@
+package function
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/dropstack/dropstack/internal/fault"
+)
+
+// Latest is the version that a deployment changes.
+const Latest = "$LATEST"
+
+// versionsName is the bucket of what is published. Its keys:
+//
+//	counter.<function>          the highest number that was ever given
+//	version.<function>.<number> a Function as JSON
+//	alias.<function>.<name>     an Alias as JSON
+const versionsName = "function-versions"
+
+// Alias is a name for a version of a function, or for two that share its traffic.
+type Alias struct {
+	Name        string  `json:"name"`
+	Version     string  `json:"version"`
+	Description string  `json:"description,omitempty"`
+	Additional  string  `json:"additional,omitempty"` // the other version
+	Weight      float64 `json:"weight,omitempty"`     // share of the invocations that goes to it, 0-1
+}
+
+// published is what is published of one function. It never changes: a change makes
+// another.
+type published struct {
+	versions map[string]*version // by number
+	aliases  map[string]Alias
+}
+
+// version is a published version; its entry is made when it is first needed.
+type version struct {
+	Function
+	making sync.Mutex
+	made   atomic.Pointer[entry]
+}
+
+func (p *published) clone() *published {
+	if p == nil {
+		return &published{versions: map[string]*version{}, aliases: map[string]Alias{}}
+	}
+	return &published{maps.Clone(p.versions), maps.Clone(p.aliases)}
+}
+
+// newest is the version with the highest number, or nil.
+func (p *published) newest() *version {
+	var found *version
+	if p != nil {
+		for _, v := range p.versions {
+			if found == nil || number(v.Version) > number(found.Version) {
+				found = v
+			}
+		}
+	}
+	return found
+}
+
+func number(s string) int {
+	n, _ := strconv.Atoi(s) // versions are numbers
+	return n
+}
+
+// Load reads what is published. Call it before the first Replace.
+func (i *Invoker) Load(ctx context.Context) error {
+	kv, err := i.Streams.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: versionsName, Storage: jetstream.FileStorage})
+	if err != nil {
+		return fmt.Errorf("open the versions of functions: %w", err)
+	}
+	stored := map[string]*published{}
+	keys, err := kv.ListKeys(ctx)
+	if err != nil {
+		return fmt.Errorf("list the versions of functions: %w", err)
+	}
+	for key := range keys.Keys() {
+		value, err := kv.Get(ctx, key)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", key, err)
+		}
+		parts := strings.Split(key, ".")
+		if len(parts) != 3 {
+			continue // a counter
+		}
+		if stored[parts[1]] == nil {
+			stored[parts[1]] = (*published)(nil).clone()
+		}
+		if err := stored[parts[1]].read(parts[0], value.Value()); err != nil {
+			return fmt.Errorf("read %s: %w", key, err)
+		}
+	}
+	i.replace.Lock()
+	defer i.replace.Unlock()
+	i.kv = kv
+	next := *i.snapshot()
+	next.published = stored
+	i.table.Store(&next)
+	return nil
+}
+
+func (p *published) read(kind string, value []byte) error {
+	if kind == "alias" {
+		var a Alias
+		err := json.Unmarshal(value, &a)
+		p.aliases[a.Name] = a
+		return err
+	}
+	v := &version{}
+	err := json.Unmarshal(value, &v.Function)
+	p.versions[v.Version] = v
+	return err
+}
+
+// resolve finds what a qualifier of a function stands for; of an alias with two
+// versions it throws the dice.
+func (i *Invoker) resolve(t *table, e *entry, qualifier string) (*entry, error) {
+	if qualifier == "" || qualifier == Latest {
+		return e, nil
+	}
+	p := t.published[e.Name]
+	if p == nil {
+		return nil, nil
+	}
+	if a, ok := p.aliases[qualifier]; ok {
+		qualifier = a.Version
+		if a.Additional != "" && i.dice() < a.Weight {
+			qualifier = a.Additional
+		}
+		if qualifier == Latest {
+			return e, nil
+		}
+	}
+	v := p.versions[qualifier]
+	if v == nil {
+		return nil, nil
+	}
+	return i.make(v, e)
+}
+
+// make makes a version ready to run beside the function that it is of.
+func (i *Invoker) make(v *version, of *entry) (*entry, error) {
+	if made := v.made.Load(); made != nil {
+		return made, nil
+	}
+	v.making.Lock()
+	defer v.making.Unlock()
+	if made := v.made.Load(); made != nil {
+		return made, nil
+	}
+	e, err := i.prepare(v.Function)
+	if err != nil {
+		return nil, fmt.Errorf("version %s of %s: %w", v.Version, v.Name, err)
+	}
+	e.running = of.running
+	i.Pool.Prestart(e.config, 0) // the pool shall know it
+	v.made.Store(e)
+	return e, nil
+}
+
+func (i *Invoker) dice() float64 {
+	if i.Rand != nil {
+		return i.Rand()
+	}
+	return rand.Float64()
+}
+
+// PublishVersion makes a version of a function as it is deployed, unless it is what the
+// newest version is already, and returns it.
+func (i *Invoker) PublishVersion(ctx context.Context, name, description string) (Function, error) {
+	i.replace.Lock()
+	defer i.replace.Unlock()
+	return i.publish(ctx, name, description)
+}
+
+func (i *Invoker) publish(ctx context.Context, name, description string) (Function, error) {
+	t := i.snapshot()
+	name, _, _ = parseName(i.Region, name)
+	e := t.functions[name]
+	switch {
+	case e == nil:
+		return Function{}, notFound(i.Region, name)
+	case i.kv == nil:
+		return Function{}, fault.Errorf(fault.Unavailable, "versions are not loaded")
+	}
+	if last := t.published[name].newest(); last != nil && same(last.Function, e.Function) {
+		return last.Function, nil
+	}
+	n, err := i.count(ctx, name)
+	if err != nil {
+		return Function{}, err
+	}
+	fn := e.Function
+	fn.Version = strconv.Itoa(n)
+	if description != "" {
+		fn.Description = description
+	}
+	if err := i.store(ctx, "version."+name+"."+fn.Version, fn); err != nil {
+		return Function{}, err
+	}
+	p := t.published[name].clone()
+	p.versions[fn.Version] = &version{Function: fn}
+	i.swap(name, p)
+	return fn, nil
+}
+
+// same reports whether two versions differ in nothing that a function can see.
+func same(a, b Function) bool {
+	for _, f := range []*Function{&a, &b} {
+		f.Version, f.Description, f.Warm, f.Publish = "", "", 0, false
+	}
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && string(x) == string(y)
+}
+
+// count gives the next number of a function; a number that was given is never
+// given again, whatever becomes of the version.
+func (i *Invoker) count(ctx context.Context, name string) (int, error) {
+	key := "counter." + name
+	last, err := i.kv.Get(ctx, key)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		_, err = i.kv.PutString(ctx, key, "1")
+		return 1, wrapStore(key, err)
+	}
+	if err != nil {
+		return 0, wrapStore(key, err)
+	}
+	n := number(string(last.Value())) + 1
+	_, err = i.kv.Update(ctx, key, []byte(strconv.Itoa(n)), last.Revision())
+	return n, wrapStore(key, err)
+}
+
+func (i *Invoker) store(ctx context.Context, key string, value any) error {
+	doc, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	_, err = i.kv.Put(ctx, key, doc)
+	return wrapStore(key, err)
+}
+
+func wrapStore(key string, err error) error {
+	if err != nil {
+		return fault.Errorf(fault.Unavailable, "store %s: %w", key, err)
+	}
+	return nil
+}
+
+// swap makes p what is published of a function; nil: nothing. The lock is held.
+func (i *Invoker) swap(name string, p *published) {
+	next := *i.snapshot()
+	next.published = maps.Clone(next.published)
+	if next.published == nil {
+		next.published = map[string]*published{}
+	}
+	next.published[name] = p
+	if p == nil {
+		delete(next.published, name)
+	}
+	i.table.Store(&next)
+	i.tend(&next)
+}
+
+// Versions are the published versions of a function, the oldest first.
+func (i *Invoker) Versions(name string) ([]Function, error) {
+	t := i.snapshot()
+	name, _, _ = parseName(i.Region, name)
+	if t.functions[name] == nil {
+		return nil, notFound(i.Region, name)
+	}
+	var list []Function
+	if p := t.published[name]; p != nil {
+		for _, v := range p.versions {
+			list = append(list, v.Function)
+		}
+	}
+	slices.SortFunc(list, func(a, b Function) int { return number(a.Version) - number(b.Version) })
+	return list, nil
+}
+
+// DeleteVersion removes a version that no alias names.
+func (i *Invoker) DeleteVersion(ctx context.Context, name, version string) error {
+	i.replace.Lock()
+	defer i.replace.Unlock()
+	name, _, _ = parseName(i.Region, name)
+	p := i.snapshot().published[name]
+	if p == nil || p.versions[version] == nil {
+		return notFound(i.Region, name+":"+version)
+	}
+	for _, a := range p.aliases {
+		if a.Version == version || a.Additional == version {
+			return fault.Coded(fault.Conflict, "ResourceConflictException", "Version %s of %s is in use by the alias %s", version, name, a.Name)
+		}
+	}
+	key := "version." + name + "." + version
+	if err := i.kv.Purge(ctx, key); err != nil {
+		return wrapStore(key, err)
+	}
+	p = p.clone()
+	delete(p.versions, version)
+	i.swap(name, p)
+	return nil
+}
+
+var aliasName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,128}$`)
+
+// PutAlias makes or changes an alias. create says that it must not exist, else it
+// must.
+func (i *Invoker) PutAlias(ctx context.Context, name string, a Alias, create bool) error {
+	i.replace.Lock()
+	defer i.replace.Unlock()
+	return i.putAlias(ctx, name, a, func(exists bool) error {
+		if exists && create {
+			return fault.Coded(fault.Conflict, "ResourceConflictException", "Alias already exists: %s:%s", name, a.Name)
+		}
+		if !exists && !create {
+			return fault.Coded(fault.NotFound, "ResourceNotFoundException", "Cannot find alias arn: %s:%s", name, a.Name)
+		}
+		return nil
+	})
+}
+
+func (i *Invoker) putAlias(ctx context.Context, name string, a Alias, allowed func(exists bool) error) error {
+	t := i.snapshot()
+	name, _, _ = parseName(i.Region, name)
+	if t.functions[name] == nil {
+		return notFound(i.Region, name)
+	}
+	p := t.published[name].clone()
+	_, exists := p.aliases[a.Name]
+	if err := allowed(exists); err != nil {
+		return err
+	}
+	if err := p.check(name, a); err != nil {
+		return err
+	}
+	if exists && p.aliases[a.Name] == a {
+		return nil
+	}
+	if err := i.store(ctx, "alias."+name+"."+a.Name, a); err != nil {
+		return err
+	}
+	p.aliases[a.Name] = a
+	i.swap(name, p)
+	return nil
+}
+
+func (p *published) check(name string, a Alias) error {
+	invalid := func(format string, args ...any) error {
+		return fault.Coded(fault.Invalid, "InvalidParameterValueException", format, args...)
+	}
+	if _, err := strconv.Atoi(a.Name); err == nil || !aliasName.MatchString(a.Name) {
+		return invalid("alias %q must be 1-128 letters, digits, - or _, and not a number", a.Name)
+	}
+	for _, v := range []string{a.Version, a.Additional} {
+		if v != "" && v != Latest && p.versions[v] == nil {
+			return fault.Coded(fault.NotFound, "ResourceNotFoundException", "Function not found: %s:%s", name, v)
+		}
+	}
+	switch {
+	case a.Version == "":
+		return invalid("alias %s names no version", a.Name)
+	case a.Additional != "" && (a.Version == Latest || a.Additional == Latest || a.Additional == a.Version):
+		return invalid("an alias with weights needs two different published versions; $LATEST is none")
+	case a.Weight < 0 || a.Weight > 1:
+		return invalid("weight %v is not between 0 and 1", a.Weight)
+	}
+	return nil
+}
+
+// Aliases are those of a function, by name.
+func (i *Invoker) Aliases(name string) ([]Alias, error) {
+	t := i.snapshot()
+	name, _, _ = parseName(i.Region, name)
+	if t.functions[name] == nil {
+		return nil, notFound(i.Region, name)
+	}
+	var list []Alias
+	if p := t.published[name]; p != nil {
+		list = slices.SortedFunc(maps.Values(p.aliases), func(a, b Alias) int { return strings.Compare(a.Name, b.Name) })
+	}
+	return list, nil
+}
+
+// DeleteAlias removes an alias. One that does not exist is no error, as on AWS.
+func (i *Invoker) DeleteAlias(ctx context.Context, name, alias string) error {
+	i.replace.Lock()
+	defer i.replace.Unlock()
+	name, _, _ = parseName(i.Region, name)
+	p := i.snapshot().published[name]
+	if p == nil {
+		return nil
+	}
+	if _, ok := p.aliases[alias]; !ok {
+		return nil
+	}
+	key := "alias." + name + "." + alias
+	if err := i.kv.Purge(ctx, key); err != nil {
+		return wrapStore(key, err)
+	}
+	p = p.clone()
+	delete(p.aliases, alias)
+	i.swap(name, p)
+	return nil
+}
+
+// unpublish forgets all versions and aliases of a function that is gone.
+func (i *Invoker) unpublish(ctx context.Context, name string) error {
+	p := i.snapshot().published[name]
+	if p == nil {
+		return nil
+	}
+	for v := range p.versions {
+		if err := i.kv.Purge(ctx, "version."+name+"."+v); err != nil {
+			return wrapStore(name, err)
+		}
+	}
+	for a := range p.aliases {
+		if err := i.kv.Purge(ctx, "alias."+name+"."+a); err != nil {
+			return wrapStore(name, err)
+		}
+	}
+	i.swap(name, nil)
+	return nil
+}
