@@ -31,6 +31,7 @@ type Rooms struct {
 	}
 	Functions interface {
 		Replace(stack string, fns []function.Function) error
+		PublishChanged(ctx context.Context, stack string) error
 	}
 	Topics interface {
 		Replace(ctx context.Context, stack string, topics []topic.Topic, subs []topic.Subscription) error
@@ -177,6 +178,9 @@ func (d *Deployer) apply(ctx context.Context, old, next *Revision) error {
 	both := union(next.Functions, before)
 	d.Rooms.Keys.Replace(next.Stack, names(both))
 	if err := d.Rooms.Functions.Replace(next.Stack, both); err != nil {
+		return fmt.Errorf("functions: %w", err)
+	}
+	if err := d.Rooms.Functions.PublishChanged(ctx, next.Stack); err != nil { // before a route names a version
 		return fmt.Errorf("functions: %w", err)
 	}
 	if err := d.Rooms.Topics.Replace(ctx, next.Stack, next.Topics, next.Subscriptions); err != nil {

@@ -60,6 +60,8 @@ type (
 
 func (keyRoom) Replace(string, []string) {}
 
+func (functionRoom) PublishChanged(context.Context, string) error { return nil }
+
 func (r functionRoom) Replace(stack string, fns []function.Function) error {
 	if r.refuse == "functions" {
 		return errors.New("no room")

@@ -36,9 +36,9 @@ func (t *task) bury(v verdict) error {
 		RequestID: requestID(t.inv.ID), Function: t.inv.Function, ErrorCode: v.Code, ErrorMessage: v.Message,
 		Queued: t.meta.Timestamp, Time: time.Now().UTC(), Body: t.inv.Payload,
 	}
-	name, topic := "-", ""
+	name, topic, destination := "-", "", ""
 	if e, _, err := t.find(t.inv.Function); err == nil {
-		name, topic, letter.Function = e.Name, e.DeadLetter, e.ARN
+		name, topic, destination, letter.Function = e.Name, e.DeadLetter, e.OnFailure, e.ARN
 	} else if n, _, ok := parseName(t.Region, t.inv.Function); ok {
 		name = n
 	}
@@ -51,6 +51,15 @@ func (t *task) bury(v verdict) error {
 	}
 	if err := t.publish(topic, letter); err != nil {
 		return err
+	}
+	if destination != "" {
+		condition := conditionExhausted
+		if v.tooOld {
+			condition = conditionTooOld
+		}
+		if err := t.tell(destination, condition, v, max(t.past.Count, 1)); err != nil {
+			return err
+		}
 	}
 	t.Log.Warn("event became a dead letter", "function", letter.Function, "request", letter.RequestID, "code", v.Code, "err", v.Message)
 	t.forget()

@@ -226,7 +226,17 @@ func backOff(delivered uint64) time.Duration {
 type verdict struct {
 	Code    int    `json:"code"`
 	Message string `json:"message"`
+
+	// Of an event that ran:
+	Version       string          `json:"version,omitempty"`
+	FunctionError string          `json:"functionError,omitempty"`
+	Payload       json.RawMessage `json:"payload,omitempty"` // if not over maxKept
+	tooOld        bool            // it has waited for too long
 }
+
+// maxKept is up to which size the error object of a failure is kept until the
+// destination is told.
+const maxKept = 64 << 10
 
 // failures is what is recorded of an event whose function has failed. It is kept
 // apart from the server's count of deliveries, which crashes and throttling
@@ -252,8 +262,16 @@ func (t *task) attempt() error {
 	if err := t.recall(); err != nil {
 		return err
 	}
-	if t.past.Count > len(t.retryDelays()) {
+	if t.past.Count > len(t.delays()) {
 		return t.bury(t.past.Last)
+	}
+	if t.meta.NumDelivered > 1 && time.Since(t.meta.Timestamp) > t.oldest() {
+		last := t.past.Last
+		last.tooOld = true
+		if last.Code == 0 {
+			last.Code, last.Message = 408, fmt.Sprintf("the event is older than %v", t.oldest())
+		}
+		return t.bury(last)
 	}
 	if wait := time.Until(t.past.NotBefore); wait > 0 { // a crash brought it back early
 		return t.msg.NakWithDelay(wait)
@@ -261,16 +279,46 @@ func (t *task) attempt() error {
 	res, err := t.Invoke(t.run, t.inv)
 	switch {
 	case err == nil && res.FunctionError == "":
+		if err := t.succeeded(res); err != nil {
+			return err
+		}
 		t.forget()
 		return t.msg.Ack()
 	case err == nil:
-		return t.failed(verdict{Code: 200, Message: errorMessage(res)})
+		return t.failed(failureOf(res))
 	case t.run.Err() != nil:
 		return nil // abandoned: nobody knows how it ended
-	case final(err) || t.neverRuns() || time.Since(t.meta.Timestamp) > t.maxEventAge():
-		return t.bury(verdict{Code: statusOf(err), Message: err.Error()})
+	}
+	tooOld := time.Since(t.meta.Timestamp) > t.oldest()
+	if final(err) || t.neverRuns() || tooOld {
+		return t.bury(verdict{Code: statusOf(err), Message: err.Error(), tooOld: tooOld})
 	}
 	return err
+}
+
+func failureOf(res Result) verdict {
+	v := verdict{Code: 200, Message: errorMessage(res), Version: res.ExecutedVersion, FunctionError: res.FunctionError}
+	if len(res.Payload) <= maxKept && json.Valid(res.Payload) {
+		v.Payload = res.Payload
+	}
+	return v
+}
+
+// delays are those before the retries that the function has.
+func (t *task) delays() []time.Duration {
+	delays := t.retryDelays()
+	if e, _, err := t.find(t.inv.Function); err == nil && e.MaxRetries != nil {
+		delays = delays[:max(0, min(len(delays), *e.MaxRetries))]
+	}
+	return delays
+}
+
+// oldest is the age at which the function's events are given up.
+func (t *task) oldest() time.Duration {
+	if e, _, err := t.find(t.inv.Function); err == nil && e.MaxEventAge > 0 {
+		return min(t.maxEventAge(), time.Duration(e.MaxEventAge)*time.Second)
+	}
+	return t.maxEventAge()
 }
 
 // recall reads what is recorded of the event; there is nothing at its first delivery.
@@ -295,7 +343,7 @@ func (t *task) recall() error {
 func (t *task) failed(v verdict) error {
 	t.past.Count++
 	t.past.Last = v
-	delays := t.retryDelays()
+	delays := t.delays()
 	retry := t.past.Count <= len(delays)
 	if retry {
 		t.past.NotBefore = time.Now().Add(delays[t.past.Count-1])

@@ -274,8 +274,15 @@ func check(fn Function) error {
 		return fault.Errorf(fault.Invalid, "artifact %q is not a SHA-256 in hex", fn.Artifact)
 	case fn.Runtime == "go1.x" && !filepath.IsLocal(fn.Handler):
 		return fault.Errorf(fault.Invalid, "handler %q is not a file of the artifact", fn.Handler)
+	case fn.MaxEventAge != 0 && (fn.MaxEventAge < 60 || fn.MaxEventAge > 21600):
+		return fault.Errorf(fault.Invalid, "maximum event age %d s is not between 60 and 21600", fn.MaxEventAge)
+	case fn.MaxRetries != nil && (*fn.MaxRetries < 0 || *fn.MaxRetries > 2):
+		return fault.Errorf(fault.Invalid, "%d retries are not between 0 and 2", *fn.MaxRetries)
 	case fn.Mount != nil && !validName.MatchString(fn.Mount.Name):
 		return fault.Errorf(fault.Invalid, "mount name %q must be letters, digits, - or _", fn.Mount.Name)
+	}
+	if err := checkDestinations(fn); err != nil {
+		return err
 	}
 	for name, value := range fn.Environment {
 		switch {

@@ -23,6 +23,7 @@ const (
 	headerID      = "Dropstack-Request-Id"
 	headerContext = "Dropstack-Client-Context" // base64
 	headerTrace   = "Dropstack-Trace-Id"
+	headerVersion = "Dropstack-Qualifier"
 
 	// dedupe is how long a second event with the same ID is recognised.
 	dedupe = 15 * time.Minute
@@ -69,7 +70,7 @@ func (i *Invoker) open(ctx context.Context) (*queues, error) {
 
 // Enqueue answers once the event is on disk; Run delivers it.
 func (i *Invoker) Enqueue(ctx context.Context, inv Invocation) error {
-	e, _, err := i.find(inv.Function)
+	e, qualifier, err := i.find(inv.Function)
 	if err != nil {
 		return err
 	}
@@ -86,6 +87,9 @@ func (i *Invoker) Enqueue(ctx context.Context, inv Invocation) error {
 	msg := nats.NewMsg(queueName + "." + e.Name)
 	msg.Data = payload
 	msg.Header.Set(headerID, requestID(inv.ID))
+	if qualifier != "" {
+		msg.Header.Set(headerVersion, qualifier)
+	}
 	msg.Header.Set(headerTrace, strings.NewReplacer("\r", "", "\n", "").Replace(inv.TraceID))
 	msg.Header.Set(headerContext, base64.StdEncoding.EncodeToString([]byte(inv.ClientContext)))
 	id := base64.RawURLEncoding.EncodeToString([]byte(inv.ID)) // a header's value may not hold everything
@@ -103,8 +107,12 @@ func queued(msg jetstream.Msg) (Invocation, bool, error) {
 	if err != nil {
 		return Invocation{}, false, fmt.Errorf("client context of a queued event: %w", err)
 	}
+	name := strings.TrimPrefix(msg.Subject(), queueName+".")
+	if qualifier := msg.Headers().Get(headerVersion); qualifier != "" {
+		name += ":" + qualifier
+	}
 	return Invocation{
-		ID: msg.Headers().Get(headerID), Function: strings.TrimPrefix(msg.Subject(), queueName+"."),
+		ID: msg.Headers().Get(headerID), Function: name,
 		Payload: msg.Data(), Marshalled: true,
 		ClientContext: string(clientContext), TraceID: msg.Headers().Get(headerTrace),
 	}, true, nil

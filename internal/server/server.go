@@ -78,6 +78,9 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	defer func() { err = errors.Join(err, rooms.topics.Close()) }() // its appenders
 	defer func() { err = errors.Join(err, rooms.pool.Close()) }()   // after the drain, before the engines
 	notifications = rooms.notifications
+	if err := rooms.invoker.Load(ctx); err != nil {
+		return err
+	}
 	if err := rooms.deployer.Load(ctx); err != nil {
 		return err
 	}
