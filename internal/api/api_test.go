@@ -25,7 +25,10 @@ import (
 const caller = "arn:aws:lambda:us-east-1:000000000000:function:caller"
 
 // one is an invoker with one function, "known".
-type one struct{ queued []function.Invocation }
+type one struct {
+	api.LambdaInvoker // what it does not have panics
+	queued            []function.Invocation
+}
 
 func (o *one) known(name string) error {
 	if name != "known" {
@@ -79,12 +82,18 @@ type echo struct{ Text string }
 
 func endpoint(t *testing.T) (url string, keys *iam.Keys, invoker *one) {
 	t.Helper()
+	invoker = &one{}
+	url, keys = serve(t, invoker)
+	return url, keys, invoker
+}
+
+func serve(t *testing.T, invoker api.LambdaInvoker) (url string, keys *iam.Keys) {
+	t.Helper()
 	keys, err := iam.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	keys.Replace("s-dev", []string{caller})
-	invoker = &one{}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	srv := httptest.NewServer(&api.Server{
 		Verify: keys, Log: log, SNS: &api.SNS{Log: log}, Lambda: &api.Lambda{Invoker: invoker}, Logs: &api.Logs{Store: records{}},
@@ -92,7 +101,7 @@ func endpoint(t *testing.T) (url string, keys *iam.Keys, invoker *one) {
 		Actions: api.Actions{"Echo": api.Action(func(_ context.Context, in echo) (echo, error) { return in, nil })},
 	})
 	t.Cleanup(srv.Close)
-	return srv.URL, keys, invoker
+	return srv.URL, keys
 }
 
 func client(url string, c iam.Credentials) *api.Client {

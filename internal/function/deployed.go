@@ -139,3 +139,22 @@ func (i *Invoker) ReadyOf(name string) (int, error) {
 	}
 	return i.Pool.Ready(e.config.ID), nil
 }
+
+// Settings are the account's limits and what is used of them.
+type Settings struct {
+	Limit, Unreserved int // concurrent invocations
+	Functions         int
+}
+
+// Settings returns the limits.
+func (i *Invoker) Settings() Settings {
+	t := i.snapshot()
+	s := Settings{Limit: i.Limit, Unreserved: t.unreserved, Functions: len(t.functions)}
+	if s.Limit <= 0 {
+		s.Limit = MaxConcurrency
+	}
+	if t.functions == nil {
+		s.Unreserved = s.Limit
+	}
+	return s
+}

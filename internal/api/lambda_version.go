@@ -1,0 +1,324 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/function"
+)
+
+// maxItems is how long a page is unless the caller wants a shorter one.
+const maxItems = 50
+
+// writePage answers one page of a list; a marker is the place of the next item.
+func writePage[T any](w http.ResponseWriter, r *http.Request, name string, list []T) error {
+	from, size := 0, maxItems
+	q := r.URL.Query()
+	if marker := q.Get("Marker"); marker != "" {
+		n, err := strconv.Atoi(marker)
+		if err != nil || n < 0 {
+			return fault.Coded(fault.Invalid, "InvalidParameterValueException", "Marker %q is none of ours", marker)
+		}
+		from = min(n, len(list))
+	}
+	if text := q.Get("MaxItems"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > 10000 {
+			return fault.Coded(fault.Invalid, "InvalidParameterValueException", "MaxItems %q is not between 1 and 10000", text)
+		}
+		size = min(n, maxItems)
+	}
+	to := min(from+size, len(list))
+	out := map[string]any{name: slices.Clip(list[from:to])}
+	if to < len(list) {
+		out["NextMarker"] = strconv.Itoa(to)
+	}
+	return writeJSON(w, http.StatusOK, out)
+}
+
+func (l *Lambda) versions(c lambdaCall) error {
+	latest, err := l.Invoker.Get(c.name)
+	if err != nil {
+		return err
+	}
+	published, err := l.Invoker.Versions(c.name)
+	if err != nil {
+		return err
+	}
+	list := []configuration{configure(latest, true)}
+	for _, f := range published {
+		list = append(list, configure(f, true))
+	}
+	return writePage(c.w, c.r, "Versions", list)
+}
+
+func (l *Lambda) publish(c lambdaCall) error {
+	var in struct{ CodeSha256, Description string }
+	if err := decodeJSON(c.body, &in); err != nil {
+		return err
+	}
+	latest, err := l.Invoker.Get(c.name)
+	if err != nil {
+		return err
+	}
+	if in.CodeSha256 != "" && in.CodeSha256 != base64Sum(latest.Artifact) {
+		return fault.Coded(fault.Invalid, "InvalidParameterValueException", "CodeSHA256 (%s) is different from current CodeSHA256 in $LATEST (%s). Please try again with the CodeSHA256 in $LATEST.", in.CodeSha256, base64Sum(latest.Artifact))
+	}
+	f, err := l.Invoker.PublishVersion(c.r.Context(), c.name, in.Description)
+	if err != nil {
+		return err
+	}
+	return writeJSON(c.w, http.StatusCreated, configure(f, true))
+}
+
+func (l *Lambda) deleteVersion(c lambdaCall) error {
+	if c.qualifier == "" || c.qualifier == function.Latest {
+		return fault.Coded(fault.Invalid, "InvalidParameterValueException", "%s is deployed from a serverless.yml; remove it there and deploy again, or remove the stack", c.name)
+	}
+	if err := l.Invoker.DeleteVersion(c.r.Context(), c.name, c.qualifier); err != nil {
+		return err
+	}
+	c.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// aliasConfiguration is Lambda's AliasConfiguration.
+type aliasConfiguration struct {
+	AliasArn        string
+	Name            string
+	FunctionVersion string
+	Description     string
+	RoutingConfig   *routing `json:",omitempty"`
+}
+
+type routing struct {
+	AdditionalVersionWeights map[string]float64
+}
+
+func describeAlias(arn string, a function.Alias) aliasConfiguration {
+	out := aliasConfiguration{AliasArn: arn + ":" + a.Name, Name: a.Name, FunctionVersion: a.Version, Description: a.Description}
+	if a.Additional != "" {
+		out.RoutingConfig = &routing{map[string]float64{a.Additional: a.Weight}}
+	}
+	return out
+}
+
+func (l *Lambda) aliases(c lambdaCall) error {
+	f, err := l.Invoker.Get(c.name)
+	if err != nil {
+		return err
+	}
+	all, err := l.Invoker.Aliases(c.name)
+	if err != nil {
+		return err
+	}
+	only, list := c.r.URL.Query().Get("FunctionVersion"), []aliasConfiguration{}
+	for _, a := range all {
+		if only == "" || a.Version == only || a.Additional == only {
+			list = append(list, describeAlias(f.ARN, a))
+		}
+	}
+	return writePage(c.w, c.r, "Aliases", list)
+}
+
+// findAlias returns the alias that the path names and the function's ARN.
+func (l *Lambda) findAlias(c lambdaCall) (string, function.Alias, error) {
+	f, err := l.Invoker.Get(c.name)
+	if err != nil {
+		return "", function.Alias{}, err
+	}
+	all, err := l.Invoker.Aliases(c.name)
+	if err != nil {
+		return "", function.Alias{}, err
+	}
+	i := slices.IndexFunc(all, func(a function.Alias) bool { return a.Name == c.sub })
+	if i < 0 {
+		return "", function.Alias{}, fault.Coded(fault.NotFound, "ResourceNotFoundException", "Cannot find alias arn: %s:%s", f.ARN, c.sub)
+	}
+	return f.ARN, all[i], nil
+}
+
+func (l *Lambda) alias(c lambdaCall) error {
+	arn, a, err := l.findAlias(c)
+	if err != nil {
+		return err
+	}
+	return writeJSON(c.w, http.StatusOK, describeAlias(arn, a))
+}
+
+// aliasInput is what CreateAlias and UpdateAlias are given; nil is not given.
+type aliasInput struct {
+	Name            string
+	FunctionVersion *string
+	Description     *string
+	RoutingConfig   *routing
+}
+
+func (in aliasInput) apply(a *function.Alias) error {
+	if in.FunctionVersion != nil {
+		a.Version = *in.FunctionVersion
+	}
+	if in.Description != nil {
+		a.Description = *in.Description
+	}
+	if in.RoutingConfig == nil {
+		return nil
+	}
+	if len(in.RoutingConfig.AdditionalVersionWeights) > 1 {
+		return fault.Coded(fault.Invalid, "InvalidParameterValueException", "An alias can share its traffic with one other version, not with %d", len(in.RoutingConfig.AdditionalVersionWeights))
+	}
+	a.Additional, a.Weight = "", 0
+	for version, weight := range in.RoutingConfig.AdditionalVersionWeights {
+		a.Additional, a.Weight = version, weight
+	}
+	return nil
+}
+
+func (l *Lambda) createAlias(c lambdaCall) error {
+	var in aliasInput
+	if err := decodeJSON(c.body, &in); err != nil {
+		return err
+	}
+	return l.putAlias(c, function.Alias{Name: in.Name}, in, http.StatusCreated)
+}
+
+func (l *Lambda) updateAlias(c lambdaCall) error {
+	var in aliasInput
+	if err := decodeJSON(c.body, &in); err != nil {
+		return err
+	}
+	_, a, err := l.findAlias(c)
+	if err != nil {
+		return err
+	}
+	return l.putAlias(c, a, in, http.StatusOK)
+}
+
+func (l *Lambda) putAlias(c lambdaCall, a function.Alias, in aliasInput, status int) error {
+	if err := in.apply(&a); err != nil {
+		return err
+	}
+	f, err := l.Invoker.Get(c.name)
+	if err != nil {
+		return err
+	}
+	if err := l.Invoker.PutAlias(c.r.Context(), f.Name, a, status == http.StatusCreated); err != nil {
+		return err
+	}
+	return writeJSON(c.w, status, describeAlias(f.ARN, a))
+}
+
+func (l *Lambda) deleteAlias(c lambdaCall) error {
+	if err := l.Invoker.DeleteAlias(c.r.Context(), c.name, c.sub); err != nil {
+		return err
+	}
+	c.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (l *Lambda) concurrency(c lambdaCall) error {
+	f, err := l.Invoker.Get(c.name)
+	if err != nil {
+		return err
+	}
+	out := map[string]int{}
+	if f.Concurrency != nil {
+		out["ReservedConcurrentExecutions"] = *f.Concurrency
+	}
+	return writeJSON(c.w, http.StatusOK, out)
+}
+
+// provisionedConfig is Lambda's ProvisionedConcurrencyConfigListItem.
+type provisionedConfig struct {
+	FunctionArn                              string `json:",omitempty"`
+	RequestedProvisionedConcurrentExecutions int
+	AvailableProvisionedConcurrentExecutions int
+	AllocatedProvisionedConcurrentExecutions int
+	Status                                   string
+}
+
+func describeProvisioned(arn string, p function.Provisioned) provisionedConfig {
+	status := "READY"
+	if p.Ready < p.Requested {
+		status = "IN_PROGRESS"
+	}
+	return provisionedConfig{arn + ":" + p.Alias, p.Requested, min(p.Ready, p.Requested), min(p.Ready, p.Requested), status}
+}
+
+func (l *Lambda) provisioned(c lambdaCall) error {
+	list, err := l.Invoker.ProvisionedOf(c.name)
+	if err != nil {
+		return err
+	}
+	for _, p := range list {
+		if c.qualifier == p.Alias || c.qualifier == p.Version {
+			return writeJSON(c.w, http.StatusOK, describeProvisioned("", p))
+		}
+	}
+	return fault.Coded(fault.NotFound, "ProvisionedConcurrencyConfigNotFoundException", "No Provisioned Concurrency Config found for this function")
+}
+
+func (l *Lambda) provisionedList(c lambdaCall) error {
+	f, err := l.Invoker.Get(c.name)
+	if err != nil {
+		return err
+	}
+	found, err := l.Invoker.ProvisionedOf(c.name)
+	if err != nil {
+		return err
+	}
+	list := []provisionedConfig{}
+	for _, p := range found {
+		list = append(list, describeProvisioned(f.ARN, p))
+	}
+	return writePage(c.w, c.r, "ProvisionedConcurrencyConfigs", list)
+}
+
+// eventInvokeConfig is Lambda's FunctionEventInvokeConfig.
+type eventInvokeConfig struct {
+	FunctionArn              string
+	MaximumRetryAttempts     *int `json:",omitempty"`
+	MaximumEventAgeInSeconds *int `json:",omitempty"`
+	DestinationConfig        map[string]map[string]string
+}
+
+// asynchronous describes how events are handled, if a function says so.
+func asynchronous(f function.Function) (eventInvokeConfig, bool) {
+	out := eventInvokeConfig{FunctionArn: f.ARN + ":" + f.Version, MaximumRetryAttempts: f.MaxRetries, DestinationConfig: map[string]map[string]string{}}
+	if f.MaxEventAge > 0 {
+		out.MaximumEventAgeInSeconds = &f.MaxEventAge
+	}
+	for what, to := range map[string]string{"OnSuccess": f.OnSuccess, "OnFailure": f.OnFailure} {
+		if to != "" {
+			out.DestinationConfig[what] = map[string]string{"Destination": to}
+		}
+	}
+	return out, f.MaxRetries != nil || f.MaxEventAge > 0 || f.OnSuccess != "" || f.OnFailure != ""
+}
+
+func (l *Lambda) eventInvoke(c lambdaCall) error {
+	f, err := l.Invoker.Get(c.qualified())
+	if err != nil {
+		return err
+	}
+	out, ok := asynchronous(f)
+	if !ok {
+		return fault.Coded(fault.NotFound, "ResourceNotFoundException", "The function %s doesn't have an EventInvokeConfig", strings.TrimSuffix(out.FunctionArn, ":"+function.Latest))
+	}
+	return writeJSON(c.w, http.StatusOK, out)
+}
+
+func (l *Lambda) eventInvokes(c lambdaCall) error {
+	f, err := l.Invoker.Get(c.name)
+	if err != nil {
+		return err
+	}
+	list := []eventInvokeConfig{}
+	if out, ok := asynchronous(f); ok {
+		list = append(list, out)
+	}
+	return writePage(c.w, c.r, "FunctionEventInvokeConfigs", list)
+}
