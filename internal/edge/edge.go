@@ -67,6 +67,8 @@ type Origins interface {
 	Handler(stack, kind string) (http.Handler, bool)
 	// Stage serves one stage of the API with the id.
 	Stage(id, stage string) (http.Handler, bool)
+	// URL serves the function URL with the id; of ids that do not exist it says so.
+	URL(id string) http.Handler
 }
 
 // Server is the front door. Its methods may be called at the same time.

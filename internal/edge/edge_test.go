@@ -31,6 +31,13 @@ func (o origins) Handler(stack, _ string) (http.Handler, bool) {
 
 func (o origins) Stage(id, stage string) (http.Handler, bool) { return o.Handler(id+":"+stage, "") }
 
+func (o origins) URL(id string) http.Handler {
+	if h, ok := o["url:"+id]; ok {
+		return h
+	}
+	return http.NotFoundHandler()
+}
+
 // named answers with its name and what it was asked.
 func named(name string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -87,6 +94,7 @@ func do(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
 func TestRouting(t *testing.T) {
 	s, _ := server(t, origins{
 		"drops-dev": named("drops"), "web-dev": named("web"), "shop-dev": named("shop"), "abc:dev": named("api"),
+		"url:4xm2": named("url"),
 	},
 		edge.Distribution{Stack: "web-dev", ID: "main", Default: true, Behaviours: []edge.Behaviour{
 			{Path: "/api/*", Origin: "drops-dev"},
@@ -119,6 +127,9 @@ func TestRouting(t *testing.T) {
 		{"GET", "localhost", "/restapis/abc/dev/_user_request_", 200, "api GET /"},
 		{"GET", "localhost", "/restapis/abc/prod/_user_request_/", 404, "no such API"},
 		{"GET", "localhost", "/restapis/abc", 404, "no such API"},
+		{"GET", "4xm2.lambda-url.us-east-1.on.localhost:8080", "/a%2Fb", 200, "url GET /a%2Fb"},
+		{"GET", "gone.lambda-url.us-east-1.on.localhost", "/", 404, "404 page not found"}, // in the origins' words
+		{"GET", "4xm2.us-east-1.on.localhost", "/", 200, "web GET /"},
 		{"TRACE", "localhost", "/", 405, "TRACE"},
 		{"GET", "localhost", "/" + strings.Repeat("a", edge.MaxURL), 413, "8192 bytes"},
 	} {

@@ -65,6 +65,17 @@ func (w *reply) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// FlushError sends what has been written, for answers that are streamed. What is
+// held back stays so.
+func (w *reply) FlushError() error {
+	w.WriteHeader(http.StatusOK)
+	if w.held {
+		return nil
+	}
+	w.arm()
+	return w.control.Flush()
+}
+
 // release ends the holding back, for the edge to write its own answer.
 func (w *reply) release() { w.held = false }
 

@@ -99,6 +99,7 @@ func (s *Server) leave(v *visit) {
 			cause = nil
 		}
 	}
+	v.arm() // what the server has left to send may come long after the last write
 	if s.Access != nil {
 		v.record.Status, v.record.BytesOut, v.record.BytesIn = v.status, v.bytes, v.body.bytes
 		v.record.Took = time.Since(v.record.Time)
@@ -151,6 +152,11 @@ func (s *Server) route(v *visit) {
 	host, now := hostOf(r.Host), s.snapshot()
 	dist := now.find(host)
 	if dist == nil {
+		if id, ok := urlID(host); ok {
+			v.record.Stack = id
+			s.pass(v, s.Origins.URL(id), s.outgoing(v))
+			return
+		}
 		if stack, ok := strings.CutSuffix(host, ".localhost"); ok {
 			if origin, ok := s.Origins.Handler(stack, ""); ok {
 				v.record.Stack = stack
@@ -181,6 +187,15 @@ func (s *Server) route(v *visit) {
 		return
 	}
 	s.pass(v, origin, s.outgoing(v))
+}
+
+// urlID is the id in a function URL's host, ID.lambda-url.REGION.on.localhost:
+// AWS's own form with localhost for its domain.
+func urlID(host string) (string, bool) {
+	rest, ok := strings.CutSuffix(host, ".on.localhost")
+	id, rest, cut := strings.Cut(rest, ".")
+	region, named := strings.CutPrefix(rest, "lambda-url.")
+	return id, ok && cut && named && id != "" && region != ""
 }
 
 // api serves ID/STAGE/_user_request_/PATH, as local stacks spell it. The path is

@@ -111,16 +111,21 @@ func originAllowed(allowed []string, origin string) bool {
 	return false
 }
 
-// apiCORS is the CORS setting of an HTTP API with its defaults filled in. The
-// gateway answers preflights itself and overrules whatever CORS headers functions
-// return (AWS: "Configure CORS for HTTP APIs").
-type apiCORS struct{ CORS }
+// apiCORS is the CORS setting of an HTTP API or a function URL with its defaults
+// filled in. The gateway answers preflights itself. An HTTP API overrules whatever
+// CORS headers functions return (AWS: "Configure CORS for HTTP APIs"); a function
+// URL sends its own besides the function's, duplicates and all ("Cross-origin
+// resource sharing (CORS)" of function URLs).
+type apiCORS struct {
+	CORS
+	adds bool
+}
 
 func newAPICORS(api API) *apiCORS {
 	if api.CORS == nil {
 		return nil
 	}
-	c := &apiCORS{*api.CORS}
+	c := &apiCORS{CORS: *api.CORS, adds: api.Kind == URL}
 	c.Origins = or(c.Origins, []string{"*"})
 	c.Headers = or(c.Headers, defaultHeaders)
 	if len(c.Methods) == 0 {
@@ -141,9 +146,9 @@ func isPreflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
 }
 
-// preflight answers 204; an origin that is not allowed gets no CORS headers,
-// which is the browser's sign to refuse.
-func (c *apiCORS) preflight(w http.ResponseWriter, r *http.Request) {
+// preflight answers 204, a function URL 200; an origin that is not allowed gets no
+// CORS headers, which is the browser's sign to refuse.
+func (c *apiCORS) preflight(w http.ResponseWriter, r *http.Request, kind string) {
 	if c.origin(w.Header(), r) {
 		h := w.Header()
 		h.Set("Access-Control-Allow-Methods", strings.Join(c.Methods, ","))
@@ -152,17 +157,28 @@ func (c *apiCORS) preflight(w http.ResponseWriter, r *http.Request) {
 			h.Set("Access-Control-Max-Age", strconv.Itoa(c.MaxAgeSeconds))
 		}
 	}
+	if kind == URL {
+		w.WriteHeader(http.StatusOK)
+		return
+	}
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// apply puts the API's CORS headers in the place of the function's.
+// apply puts the API's CORS headers in the place of the function's, or beside
+// them.
 func (c *apiCORS) apply(h http.Header, r *http.Request) {
-	for name := range h {
-		if strings.HasPrefix(name, "Access-Control-") {
-			delete(h, name)
+	own := http.Header{}
+	c.origin(own, r)
+	if !c.adds {
+		for name := range h {
+			if strings.HasPrefix(name, "Access-Control-") {
+				delete(h, name)
+			}
 		}
 	}
-	c.origin(h, r)
+	for name, values := range own {
+		h[name] = append(h[name], values...)
+	}
 }
 
 func (c *apiCORS) origin(h http.Header, r *http.Request) bool {

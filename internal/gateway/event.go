@@ -22,9 +22,10 @@ type request struct {
 	match
 	api  API
 	at   time.Time
-	id   string // REST: a UUID; HTTP: like extended
+	id   string // HTTP: like extended; else a UUID
 	ext  string // extended request id
 	body []byte
+	who  *authorizer // of a function URL with AuthIAM
 }
 
 // restEvent is payload format 1.0. What a request does not have is null.
@@ -157,6 +158,7 @@ type httpEvent struct {
 type httpContext struct {
 	AccountID    string      `json:"accountId"`
 	APIID        string      `json:"apiId"`
+	Authorizer   *authorizer `json:"authorizer,omitempty"`
 	DomainName   string      `json:"domainName"`
 	DomainPrefix string      `json:"domainPrefix"`
 	HTTP         httpDetails `json:"http"`
@@ -176,8 +178,12 @@ type httpDetails struct {
 }
 
 func (r *request) http() httpEvent {
+	return r.second(rawPath(r.api.Stage, r.URL.Path))
+}
+
+// second is format 2.0 with a path as the kind of API gives it.
+func (r *request) second(path string) httpEvent {
 	domain := domainName(r.Host)
-	path := rawPath(r.api.Stage, r.URL.Path)
 	e := httpEvent{
 		Version: "2.0", RouteKey: r.target.Key(), RawPath: path, RawQueryString: r.URL.RawQuery,
 		PathParameters: r.parameters(),

@@ -62,7 +62,7 @@ func golden(t *testing.T, file string, payload []byte) {
 		"extendedRequestId": {`^[\w-]{15}=$`, "EXTENDED"},
 		"requestId":         {`^([0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}|[\w-]{15}=)$`, "ID"},
 		"resourceId":        {`^[0-9a-z]{6}$`, "RESOURCE"},
-		"apiId":             {`^[0-9a-z]{10}$`, "API"},
+		"apiId":             {`^([0-9a-z]{10}|[0-9a-z]{32})$`, "API"},
 	} {
 		if v, ok := c[key]; ok {
 			if text, _ := v.(string); !regexp.MustCompile(rule.pattern).MatchString(text) {

@@ -1,9 +1,13 @@
 // Package gateway turns HTTP requests into proxy events and results into
-// responses, as API Gateway does: REST APIs with format 1.0, HTTP APIs with 2.0.
+// responses, as API Gateway does: REST APIs with format 1.0, HTTP APIs with 2.0;
+// and as Lambda does for function URLs, with 2.0 and rules of their own (url.go).
 //
 // A request reaches an API's handler with a path relative to the stage; it is
 // matched against the routes, becomes an event, and the function's answer becomes
 // the response. All APIs are one immutable snapshot, replaced stack by stack.
+//
+// A route may stream: the response is then sent while the function writes it
+// (stream.go).
 //
 // The formats are those of AWS's developer guide ("Input format of a Lambda
 // function for proxy integration", "Create AWS Lambda proxy integrations for HTTP
@@ -35,6 +39,7 @@ import (
 const (
 	REST = "REST"
 	HTTP = "HTTP"
+	URL  = "URL" // a function URL
 )
 
 // Limits of API Gateway.
@@ -42,18 +47,25 @@ const (
 	MaxBody     = 10 << 20         // bytes of a request's body
 	RESTTimeout = 29 * time.Second // of one request to a REST API
 	HTTPTimeout = 30 * time.Second // of one request to an HTTP API
+	// Of a streamed response of a REST API ("Considerations for response payload
+	// streaming"). What a function URL answers with, and when, is up to the
+	// function and its own timeout.
+	StreamTimeout = 15 * time.Minute // from the request to the last byte
+	StreamIdle    = 5 * time.Minute  // without a byte
 )
 
-// API is one deployed API of a stack; a stack has at most one of each kind.
+// API is one deployed API of a stack. A stack has at most one REST API and one
+// HTTP API, and a URL for each of its functions and their aliases.
 type API struct {
 	Stack       string   `json:"stack"`
-	ID          string   `json:"id"` // 10 characters, the same for the same stack and kind
+	ID          string   `json:"id"` // 10 characters, of a URL 32; the same for the same stack and kind, or function
 	Kind        string   `json:"kind"`
 	Name        string   `json:"name"`
-	Stage       string   `json:"stage"` // REST: the stage; HTTP: "$default"
+	Stage       string   `json:"stage"` // REST: the stage; else "$default"
 	Routes      []Route  `json:"routes"`
 	BinaryTypes []string `json:"binaryMediaTypes,omitempty"` // REST only
-	CORS        *CORS    `json:"cors,omitempty"`             // HTTP only
+	CORS        *CORS    `json:"cors,omitempty"`             // not REST, whose routes have it
+	Auth        string   `json:"auth,omitempty"`             // URL only: AuthNone (also "") or AuthIAM
 }
 
 // Route sends a method and path to a function. Method "ANY" and path parts
@@ -61,8 +73,9 @@ type API struct {
 type Route struct {
 	Method   string `json:"method"`
 	Path     string `json:"path"`
-	Function string `json:"function"`
-	CORS     *CORS  `json:"cors,omitempty"` // REST only
+	Function string `json:"function"`         // name or name:qualifier
+	CORS     *CORS  `json:"cors,omitempty"`   // REST only
+	Stream   bool   `json:"stream,omitempty"` // REST and URL: send the response while the function writes it
 }
 
 // Key is the route's name: "GET /notes/{id}", or "$default".
@@ -87,6 +100,9 @@ type CORS struct {
 type Gateway struct {
 	Invoker function.Invokes
 	Log     *slog.Logger
+	// Verify checks the signatures that function URLs with AuthIAM ask for.
+	// Optional: without it such URLs are refused.
+	Verify Verifier
 
 	replacing sync.Mutex
 	current   atomic.Pointer[snapshot]
@@ -110,6 +126,9 @@ func (g *Gateway) snapshot() *snapshot {
 func (g *Gateway) Replace(stack string, apis []API) error {
 	if err := Check(apis); err != nil {
 		return err
+	}
+	if g.Verify == nil && slices.ContainsFunc(apis, func(a API) bool { return a.Auth == AuthIAM }) {
+		return fault.Errorf(fault.Invalid, "stack %q has a function URL with AWS_IAM, which cannot be checked here; use authorizer none", stack)
 	}
 	var servers []*server
 	for _, api := range apis {
@@ -141,19 +160,21 @@ func (g *Gateway) Replace(stack string, apis []API) error {
 	return nil
 }
 
-// Handler returns what serves an API of the stack. Kind "" is its HTTP API, or
-// its REST API when it has none.
+// Handler returns what serves an API of the stack. Kind "" is its HTTP API, else
+// its REST API, else its only function URL.
 func (g *Gateway) Handler(stack, kind string) (http.Handler, bool) {
-	var found *server
-	for _, s := range g.snapshot().stacks[stack] {
-		if s.api.Kind == kind || kind == "" && (found == nil || s.api.Kind == HTTP) {
-			found = s
+	kinds := []string{kind}
+	if kind == "" {
+		kinds = []string{HTTP, REST, URL}
+	}
+	of := g.snapshot().stacks[stack]
+	for _, kind := range kinds {
+		is := func(s *server) bool { return s.api.Kind == kind }
+		if i := slices.IndexFunc(of, is); i >= 0 && (kind != URL || !slices.ContainsFunc(of[i+1:], is)) {
+			return of[i], true
 		}
 	}
-	if found == nil {
-		return nil, false
-	}
-	return found, true
+	return nil, false
 }
 
 // ByID returns the API with the id and what serves it.
@@ -174,14 +195,14 @@ func (g *Gateway) Stage(id, stage string) (http.Handler, bool) {
 	return s, true
 }
 
-// List returns every API, by stack and kind.
+// List returns every API, by stack, kind and name.
 func (g *Gateway) List() []API {
 	var all []API
 	for _, s := range g.snapshot().ids {
 		all = append(all, s.api)
 	}
 	slices.SortFunc(all, func(a, b API) int {
-		return strings.Compare(a.Stack+"\x00"+a.Kind, b.Stack+"\x00"+b.Kind)
+		return strings.Compare(a.Stack+"\x00"+a.Kind+"\x00"+a.Name, b.Stack+"\x00"+b.Kind+"\x00"+b.Name)
 	})
 	return all
 }
@@ -209,7 +230,7 @@ func Check(apis []API) error {
 	}
 	kinds := map[string]bool{}
 	for _, api := range apis {
-		if kinds[api.Kind] {
+		if kinds[api.Kind] && api.Kind != URL {
 			add("stack %q has two %s APIs; it can have one", api.Stack, api.Kind)
 		}
 		kinds[api.Kind] = true
@@ -223,8 +244,8 @@ func Check(apis []API) error {
 
 func checkAPI(api API, add func(string, ...any)) {
 	switch {
-	case api.Kind != REST && api.Kind != HTTP:
-		add("API %q is of kind %q; it must be REST or HTTP", api.Name, api.Kind)
+	case api.Kind != REST && api.Kind != HTTP && api.Kind != URL:
+		add("API %q is of kind %q; it must be REST, HTTP or URL", api.Name, api.Kind)
 	case api.Stack == "":
 		add("API %q names no stack", api.Name)
 	case api.ID == "" || api.Stage == "":
@@ -233,6 +254,7 @@ func checkAPI(api API, add func(string, ...any)) {
 	if api.CORS != nil && api.CORS.AllowCredentials && slices.Contains(api.CORS.Origins, "*") {
 		add("API %q: CORS with credentials needs origins by name, not \"*\"", api.Name)
 	}
+	checkURL(api, add)
 	seen := map[string]Route{}
 	siblings := map[string]string{}
 	for _, r := range api.Routes {
@@ -241,6 +263,9 @@ func checkAPI(api API, add func(string, ...any)) {
 		}
 		if r.Function == "" {
 			add("route %q names no function", r.Key())
+		}
+		if r.Stream && api.Kind == HTTP {
+			add("route %q: HTTP APIs cannot stream responses; use a REST API or a function URL", r.Key())
 		}
 		shape, err := checkPath(api.Kind, r, siblings)
 		if err != nil {
@@ -258,7 +283,7 @@ func checkAPI(api API, add func(string, ...any)) {
 // routes of one method must not share.
 func checkPath(kind string, r Route, siblings map[string]string) (string, error) {
 	if r.Path == catchAll {
-		if kind != HTTP || r.Method != "ANY" {
+		if kind == REST || r.Method != "ANY" {
 			return "", errors.New("$default is for HTTP APIs, with method ANY")
 		}
 		return catchAll, nil

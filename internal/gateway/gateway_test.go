@@ -24,10 +24,13 @@ type invokes struct {
 	wait    bool // until the context ends
 	got     function.Invocation
 	calls   int
+
+	deadline bool // the last one had a deadline
 }
 
 func (i *invokes) Invoke(ctx context.Context, inv function.Invocation) (function.Result, error) {
 	i.got, i.calls = inv, i.calls+1
+	_, i.deadline = ctx.Deadline()
 	if i.wait {
 		<-ctx.Done()
 		return function.Result{}, ctx.Err()
@@ -140,7 +143,13 @@ func TestCheck(t *testing.T) {
 		"default in REST":         {[]gateway.API{rest(route("ANY", "$default"))}, "HTTP APIs"},
 		"no function":             {[]gateway.API{rest(gateway.Route{Method: "GET", Path: "/"})}, "no function"},
 		"two of a kind":           {[]gateway.API{rest(), rest()}, "two REST APIs"},
-		"unknown kind":            {[]gateway.API{{Stack: "s", ID: "i", Stage: "s", Kind: "SOAP"}}, "REST or HTTP"},
+		"unknown kind":            {[]gateway.API{{Stack: "s", ID: "i", Stage: "s", Kind: "SOAP"}}, "REST, HTTP or URL"},
+		"streaming": {[]gateway.API{{Stack: "s", ID: "i", Stage: "s", Kind: gateway.REST, Routes: []gateway.Route{{Method: "GET", Path: "/", Function: "f", Stream: true}}}}, ""},
+		"streaming HTTP API": {[]gateway.API{httpAPI(gateway.Route{Method: "GET", Path: "/", Function: "f", Stream: true})}, "cannot stream"},
+		"two URLs": {[]gateway.API{functionURL(), gateway.FunctionURL("drops-dev", "other", "")}, ""},
+		"URL of two routes": {[]gateway.API{{Stack: "s", ID: "i", Stage: "s", Kind: gateway.URL}}, "one route"},
+		"URL auth": {[]gateway.API{{Stack: "s", ID: "i", Stage: "s", Kind: gateway.URL, Auth: "JWT", Routes: functionURL().Routes}}, "NONE or AWS_IAM"},
+		"auth elsewhere": {[]gateway.API{{Stack: "s", ID: "i", Stage: "s", Kind: gateway.HTTP, Auth: "NONE"}}, "function URLs"},
 		"credentials for all":     {[]gateway.API{{Stack: "s", ID: "i", Stage: "s", Kind: gateway.HTTP, CORS: &gateway.CORS{Origins: []string{"*"}, AllowCredentials: true}}}, "by name"},
 	} {
 		err := gateway.Check(c.apis)

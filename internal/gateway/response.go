@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/dropstack/dropstack/internal/fault"
 )
 
@@ -25,19 +27,23 @@ var (
 	failFunction    = failure{message: "function"}
 	failInternal    = failure{message: "internal"}
 	failTimeout     = failure{message: "timeout"}
+	failThrottled   = failure{message: "throttled"}
 	failUnavailable = failure{message: "unavailable"}
 )
 
 // worded holds each kind's words. AWS's guide ("Handling Lambda errors with an API
 // Gateway API") has a REST API answer 500 when Lambda refuses the invocation, as it
 // does when throttling, and 502 when the function fails or answers nonsense. For
-// HTTP APIs the guide is silent on throttling; 503 is what clients have seen.
+// HTTP APIs the guide is silent on throttling; 503 is what clients have seen. A
+// function URL answers 429 then, and 502 to every failure of the function, its
+// timeout included ("Invoking Lambda function URLs", and recordings of others).
 var worded = map[string]map[failure]failure{
 	REST: {
 		failNoRoute:     {http.StatusForbidden, "Missing Authentication Token"},
 		failFunction:    {http.StatusBadGateway, "Internal server error"},
 		failInternal:    {http.StatusInternalServerError, "Internal server error"},
 		failTimeout:     {http.StatusGatewayTimeout, "Endpoint request timed out"},
+		failThrottled:   {http.StatusInternalServerError, "Internal server error"},
 		failUnavailable: {http.StatusInternalServerError, "Internal server error"},
 	},
 	HTTP: {
@@ -45,6 +51,13 @@ var worded = map[string]map[failure]failure{
 		failFunction:    {http.StatusInternalServerError, "Internal Server Error"},
 		failInternal:    {http.StatusInternalServerError, "Internal Server Error"},
 		failTimeout:     {http.StatusServiceUnavailable, "Service Unavailable"},
+		failThrottled:   {http.StatusServiceUnavailable, "Service Unavailable"},
+		failUnavailable: {http.StatusServiceUnavailable, "Service Unavailable"},
+	},
+	URL: {
+		failFunction:    {http.StatusBadGateway, "Internal Server Error"},
+		failInternal:    {http.StatusInternalServerError, "Internal Server Error"},
+		failThrottled:   {http.StatusTooManyRequests, "Rate Exceeded."},
 		failUnavailable: {http.StatusServiceUnavailable, "Service Unavailable"},
 	},
 }
@@ -54,7 +67,9 @@ func invokeFailure(err error) failure {
 	switch fault.KindOf(err) {
 	case fault.TooLarge:
 		return failure{http.StatusRequestEntityTooLarge, err.Error()}
-	case fault.Throttled, fault.Unavailable:
+	case fault.Throttled:
+		return failThrottled
+	case fault.Unavailable:
 		return failUnavailable
 	}
 	if errors.Is(err, errTimeout) {
@@ -70,6 +85,12 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, f failure) {
 	body, err := json.Marshal(map[string]string{"message": f.message})
 	if err != nil {
 		body = []byte("{}")
+	}
+	if s.api.Kind == URL && f.status == http.StatusBadGateway {
+		body = []byte(f.message) // this one is bare, whatever its type says
+	}
+	if s.api.Kind == URL && f.status == http.StatusTooManyRequests {
+		w.Header().Set("X-Amzn-Errortype", "TooManyRequestsException")
 	}
 	if s.cors != nil {
 		s.cors.apply(w.Header(), r)
@@ -105,16 +126,38 @@ type proxyResult struct {
 	IsBase64Encoded   bool            `json:"isBase64Encoded"`
 }
 
-// response reads a function's answer. An HTTP API takes any JSON without a
-// statusCode as the body of a 200.
+// response reads a function's answer. An HTTP API and a function URL take any JSON
+// without a statusCode as the body of a 200.
 func (s *server) response(r *request, payload []byte) (response, error) {
-	if s.api.Kind == HTTP && !hasStatus(payload) {
+	if s.api.Kind == URL {
+		// A function that streams, behind a URL that does not: JSON holds no NUL, so
+		// this is a prelude.
+		if prelude, body, streamed := bytes.Cut(payload, delimiter); streamed {
+			out, err := s.prelude(prelude)
+			out.body = body
+			return out, err
+		}
+	}
+	if s.api.Kind != REST && !hasStatus(payload) {
 		return plain(payload)
 	}
 	var p proxyResult
 	if err := json.Unmarshal(payload, &p); err != nil {
 		return response{}, err
 	}
+	out, err := s.head(p)
+	if err != nil || p.Body == nil {
+		return out, err
+	}
+	out.body = []byte(*p.Body)
+	if p.IsBase64Encoded && (s.api.Kind != REST || acceptsBinary(s.api.BinaryTypes, r.Header.Get("Accept"))) {
+		out.body, err = base64.StdEncoding.DecodeString(*p.Body)
+	}
+	return out, err
+}
+
+// head reads all of an answer but its body.
+func (s *server) head(p proxyResult) (response, error) {
 	out := response{media: "application/json"}
 	if s.api.Kind == HTTP {
 		out.media = "text/plain;charset=UTF-8"
@@ -126,17 +169,26 @@ func (s *server) response(r *request, payload []byte) (response, error) {
 	if out.headers, err = mergeHeaders(p.Headers, p.MultiValueHeaders); err != nil {
 		return response{}, err
 	}
-	if s.api.Kind == HTTP && len(p.Cookies) > 0 {
+	if s.api.Kind != REST && len(p.Cookies) > 0 {
 		out.headers = append(out.headers, header{"Set-Cookie", p.Cookies})
 	}
-	if p.Body == nil {
-		return out, nil
+	return out, checkHeaders(out.headers)
+}
+
+// checkHeaders refuses what cannot stand in a response. Left alone it would be
+// dropped or mended on the way out, and nobody told.
+func checkHeaders(headers []header) error {
+	for _, h := range headers {
+		if !httpguts.ValidHeaderFieldName(h.name) {
+			return fmt.Errorf("header %.40q: not a name that HTTP allows", h.name)
+		}
+		for _, v := range h.values {
+			if !httpguts.ValidHeaderFieldValue(v) {
+				return fmt.Errorf("header %q: a control character in its value", h.name)
+			}
+		}
 	}
-	out.body = []byte(*p.Body)
-	if p.IsBase64Encoded && (s.api.Kind == HTTP || acceptsBinary(s.api.BinaryTypes, r.Header.Get("Accept"))) {
-		out.body, err = base64.StdEncoding.DecodeString(*p.Body)
-	}
-	return out, err
+	return nil
 }
 
 // acceptsBinary: a REST API decodes only when the first type that the client
@@ -269,14 +321,20 @@ var hopByHop = map[string]bool{
 // single headers have one value; of case variants the last one counts.
 var single = map[string]bool{"Content-Type": true, "Content-Length": true, "Location": true, "Date": true, "Etag": true, "Last-Modified": true}
 
-func (o response) write(w http.ResponseWriter, r *http.Request, cors *apiCORS) {
-	h := w.Header()
-	length := ""
+// bodiless says whether a response has no body whatever the function sends.
+func (o response) bodiless() bool {
+	return o.status == http.StatusNoContent || o.status == http.StatusNotModified
+}
+
+// set puts the response's headers among those to be sent and returns the length
+// that the function gives for its body, "" when it gives none that can be.
+func (o response) set(h http.Header, r *http.Request, cors *apiCORS) (length string) {
+	drop := o.connection()
 	for _, own := range o.headers {
 		switch {
-		case hopByHop[own.name] || len(own.values) == 0:
+		case hopByHop[own.name] || drop[own.name] || len(own.values) == 0:
 		case own.name == "Content-Length":
-			length = own.values[0]
+			length = own.values[len(own.values)-1]
 		case single[own.name]:
 			h[own.name] = own.values[len(own.values)-1:]
 		default:
@@ -286,18 +344,44 @@ func (o response) write(w http.ResponseWriter, r *http.Request, cors *apiCORS) {
 	if cors != nil {
 		cors.apply(h, r)
 	}
-	if o.status == http.StatusNoContent || o.status == http.StatusNotModified {
+	if h.Get("Content-Type") == "" && !o.bodiless() {
+		h.Set("Content-Type", o.media)
+	}
+	if n, err := strconv.ParseInt(length, 10, 64); err != nil || n < 0 {
+		return ""
+	}
+	return length
+}
+
+// connection holds the headers that the function's own Connection header calls
+// hop-by-hop.
+func (o response) connection() map[string]bool {
+	var drop map[string]bool
+	for _, h := range o.headers {
+		if h.name != "Connection" {
+			continue
+		}
+		if drop == nil {
+			drop = map[string]bool{}
+		}
+		for name := range strings.SplitSeq(strings.Join(h.values, ","), ",") {
+			drop[http.CanonicalHeaderKey(strings.TrimSpace(name))] = true
+		}
+	}
+	return drop
+}
+
+func (o response) write(w http.ResponseWriter, r *http.Request, cors *apiCORS) {
+	length := o.set(w.Header(), r, cors)
+	if o.bodiless() {
 		w.WriteHeader(o.status)
 		return
 	}
-	if h.Get("Content-Type") == "" {
-		h.Set("Content-Type", o.media)
-	}
 	// The length is ours to know, except of a body that HEAD leaves out.
-	if n, err := strconv.ParseInt(length, 10, 64); r.Method != http.MethodHead || len(o.body) > 0 || err != nil || n < 0 {
+	if r.Method != http.MethodHead || len(o.body) > 0 || length == "" {
 		length = strconv.Itoa(len(o.body))
 	}
-	h.Set("Content-Length", length)
+	w.Header().Set("Content-Length", length)
 	w.WriteHeader(o.status)
 	if r.Method != http.MethodHead {
 		w.Write(o.body)

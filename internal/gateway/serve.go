@@ -23,7 +23,7 @@ type server struct {
 	gateway *Gateway
 	api     API
 	routes  matcher
-	cors    *apiCORS // HTTP only
+	cors    *apiCORS // not REST
 }
 
 func newServer(g *Gateway, api API) *server {
@@ -45,7 +45,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req := &request{Request: r, api: s.api, at: time.Now().UTC(), ext: extendedID()}
 	s.identify(w, req)
 	if s.cors != nil && isPreflight(r) {
-		s.cors.preflight(w, r)
+		s.cors.preflight(w, r, s.api.Kind)
 		return
 	}
 	found, ok := s.routes.find(r.Method, r.URL.EscapedPath())
@@ -69,7 +69,9 @@ func (s *server) identify(w http.ResponseWriter, r *request) {
 	}
 	r.id = uuid()
 	w.Header().Set("X-Amzn-Requestid", r.id)
-	w.Header().Set("X-Amz-Apigw-Id", r.ext)
+	if s.api.Kind == REST {
+		w.Header().Set("X-Amz-Apigw-Id", r.ext)
+	}
 }
 
 func (s *server) invoke(w http.ResponseWriter, r *request) {
@@ -83,6 +85,9 @@ func (s *server) invoke(w http.ResponseWriter, r *request) {
 		return
 	}
 	r.body = body
+	if s.api.Auth == AuthIAM && !s.authorize(w, r) {
+		return
+	}
 	trace := r.Header.Get("X-Amzn-Trace-Id")
 	if trace == "" {
 		trace = traceID(r.at)
@@ -101,19 +106,25 @@ func (s *server) invoke(w http.ResponseWriter, r *request) {
 			"Request Too Long: the event made of this request has %d bytes, over the limit of %d bytes", len(event), function.MaxSyncPayload)})
 		return
 	}
-	res, err := s.call(r, function.Invocation{Function: r.target.Function, Payload: event, TraceID: trace})
+	inv := function.Invocation{Function: r.target.Function, Payload: event, Marshalled: true, TraceID: trace}
+	if r.target.Stream {
+		s.stream(w, r, inv)
+		return
+	}
+	res, err := s.call(r, inv)
 	s.answer(w, r, res, err)
 }
 
-// call invokes the function for at most the API's timeout. A client that leaves
-// does not end the invocation, as on AWS.
+// call invokes the function for at most the API's timeout; a function URL has
+// none but the function's. A client that leaves does not end the invocation, as on
+// AWS.
 func (s *server) call(r *request, inv function.Invocation) (function.Result, error) {
-	limit := RESTTimeout
-	if s.api.Kind == HTTP {
-		limit = HTTPTimeout
+	ctx := context.WithoutCancel(r.Context())
+	if limit := map[string]time.Duration{REST: RESTTimeout, HTTP: HTTPTimeout}[s.api.Kind]; limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), limit)
-	defer cancel()
 	res, err := s.gateway.Invoker.Invoke(ctx, inv)
 	if err != nil && ctx.Err() != nil {
 		err = errTimeout
@@ -151,10 +162,13 @@ func (s *server) log(r *request, res function.Result, err error) {
 
 func (s *server) event(r *request) ([]byte, error) {
 	var event any
-	if s.api.Kind == HTTP {
-		event = r.http()
-	} else {
+	switch s.api.Kind {
+	case REST:
 		event = r.rest()
+	case HTTP:
+		event = r.http()
+	case URL:
+		event = r.url()
 	}
 	var buf bytes.Buffer
 	buf.Grow(len(r.body)*4/3 + 4096)

@@ -1,0 +1,148 @@
+package gateway
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"math/big"
+	"net/http"
+	"strings"
+
+	"github.com/dropstack/dropstack/internal/arn"
+	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/iam"
+)
+
+// How a function URL finds out who asks.
+const (
+	AuthNone = "NONE"    // anybody may
+	AuthIAM  = "AWS_IAM" // whoever signs with a key of this installation (Signature Version 4, service lambda)
+)
+
+// Verifier checks a request's signature; iam.Keys is one.
+type Verifier interface {
+	Verify(r *http.Request, body []byte) (who iam.Principal, service, region string, err error)
+}
+
+// FunctionURL is the URL of a function or, with a qualifier, of its alias. Auth,
+// CORS and Routes[0].Stream (invoke mode RESPONSE_STREAM) are the caller's to set.
+func FunctionURL(stack, fn, qualifier string) API {
+	name := fn
+	if qualifier != "" {
+		name += ":" + qualifier
+	}
+	return API{
+		Stack: stack, ID: URLID(stack, name), Kind: URL, Name: name, Stage: catchAll,
+		Routes: []Route{{Method: "ANY", Path: catchAll, Function: name}},
+	}
+}
+
+// URLID is the id of a function's URL: 32 characters of 0-9 and a-z, which stay the
+// same across deployments and restarts.
+func URLID(stack, fn string) string {
+	sum := sha256.Sum256([]byte(stack + "\x00" + URL + "\x00" + fn))
+	text := strings.Repeat("0", 32) + new(big.Int).SetBytes(sum[:]).Text(36)
+	return text[len(text)-32:]
+}
+
+// URLHost is the host name, without port, by which the edge knows a function's URL.
+func URLHost(id, region string) string { return id + ".lambda-url." + region + ".on.localhost" }
+
+// URL serves the function URL with the id. Of an id that does not exist it says
+// what Lambda says, as recorded by others against it: 403 {"Message":null}.
+func (g *Gateway) URL(id string) http.Handler {
+	if s, ok := g.snapshot().ids[id]; ok && s.api.Kind == URL {
+		return s
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Amzn-Requestid", uuid())
+		refuse(w, http.StatusForbidden, "AccessDeniedException", nil)
+	})
+}
+
+func checkURL(api API, add func(string, ...any)) {
+	if api.Kind != URL {
+		if api.Auth != "" {
+			add("API %q: auth %q is for function URLs", api.Name, api.Auth)
+		}
+		return
+	}
+	if len(api.Routes) != 1 || api.Routes[0].Path != catchAll {
+		add("function URL %q must have one route, $default", api.Name)
+	}
+	if api.Auth != "" && api.Auth != AuthNone && api.Auth != AuthIAM {
+		add("function URL %q: auth %q must be NONE or AWS_IAM", api.Name, api.Auth)
+	}
+}
+
+// authorizer says who signed a request.
+type authorizer struct {
+	IAM struct {
+		AccessKey       string    `json:"accessKey"`
+		AccountID       string    `json:"accountId"`
+		CallerID        string    `json:"callerId"`
+		CognitoIdentity *struct{} `json:"cognitoIdentity"`
+		PrincipalOrgID  *string   `json:"principalOrgId"`
+		UserARN         string    `json:"userArn"`
+		UserID          string    `json:"userId"`
+	} `json:"iam"`
+}
+
+// url is format 2.0 as function URLs give it: the path as it was sent, and nobody's
+// account unless somebody has signed.
+func (r *request) url() httpEvent {
+	e := r.second(r.URL.EscapedPath())
+	e.RequestContext.AccountID = "anonymous"
+	if r.who != nil {
+		e.RequestContext.AccountID, e.RequestContext.Authorizer = r.who.IAM.AccountID, r.who
+	}
+	return e
+}
+
+// authorize finds out who has signed the request, or refuses it.
+func (s *server) authorize(w http.ResponseWriter, r *request) bool {
+	service, signed := iam.Scope(r.Request)
+	if !signed {
+		forbidden := "Forbidden"
+		refuse(w, http.StatusForbidden, "AccessDeniedException", &forbidden)
+		return false
+	}
+	who, _, _, err := s.gateway.Verify.Verify(r.Request, r.body)
+	if err == nil && service != "lambda" {
+		err = fault.Coded(fault.Unauthenticated, "InvalidSignatureException", "Credential should be scoped to correct service: 'lambda'.")
+	}
+	if err != nil {
+		message := err.Error()
+		refuse(w, http.StatusForbidden, fault.CodeOf(err), &message)
+		return false
+	}
+	r.who = &authorizer{}
+	own := &r.who.IAM
+	own.AccessKey, own.AccountID, own.UserARN = accessKey(r.Request), arn.Account, who.Function
+	if who.Admin {
+		own.UserARN = "arn:aws:iam::" + arn.Account + ":root"
+	}
+	own.CallerID, own.UserID = own.AccessKey, own.AccessKey
+	return true
+}
+
+// accessKey is the id of the key that a request is signed with.
+func accessKey(r *http.Request) string {
+	_, credential, ok := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+	if !ok {
+		credential = r.URL.Query().Get("X-Amz-Credential")
+	}
+	key, _, _ := strings.Cut(credential, "/")
+	return key
+}
+
+// refuse answers in the words of Lambda's front end.
+func refuse(w http.ResponseWriter, status int, kind string, message *string) {
+	body, err := json.Marshal(map[string]*string{"Message": message})
+	if err != nil {
+		body = []byte("{}")
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Amzn-Errortype", kind)
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // a client that has left needs no answer
+}
