@@ -9,6 +9,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/deploy"
+	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/spec"
 	"github.com/spf13/cobra"
 )
@@ -196,6 +197,11 @@ func (c *cli) printInfo(info api.Info) {
 	line("stack", r.Stack)
 	line("revision", r.ID)
 	for _, api := range r.APIs {
+		if api.Kind == gateway.URL {
+			line("url", hostURL(info.Endpoints.HTTP, gateway.URLHost(api.ID, r.Region))+"/")
+			fmt.Fprintf(&b, "  %-7s %-28s %s\n", "ANY", "/*", api.Name)
+			continue
+		}
 		line("endpoint", hostURL(info.Endpoints.HTTP, r.Stack+".localhost"))
 		for _, route := range api.Routes {
 			fmt.Fprintf(&b, "  %-7s %-28s %s\n", route.Method, route.Path, route.Function)

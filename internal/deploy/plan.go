@@ -75,6 +75,9 @@ func Plan(svc *spec.Service, artifacts, layers map[string]string) (*Revision, er
 		for n, e := range f.Events {
 			r.addEvent(svc, f, n, e)
 		}
+		if f.URL != nil {
+			r.APIs = append(r.APIs, functionURL(r.Stack, f))
+		}
 	}
 	for i := range svc.Distributions {
 		r.Distributions = append(r.Distributions, distribution(svc, i))
@@ -105,6 +108,7 @@ func (r *Revision) addEvent(svc *spec.Service, f spec.Function, n int, e spec.Ev
 		api := r.api(svc, gateway.REST)
 		api.Routes = append(api.Routes, gateway.Route{
 			Method: e.HTTP.Method, Path: e.HTTP.Path, Function: f.Target(), CORS: cors(e.HTTP.CORS),
+			Stream: e.HTTP.Stream,
 		})
 	case e.HTTPAPI != nil:
 		api := r.api(svc, gateway.HTTP)
@@ -160,6 +164,16 @@ func (r *Revision) api(svc *spec.Service, kind string) *gateway.API {
 	return &r.APIs[len(r.APIs)-1]
 }
 
+// functionURL is the URL of what events of the function go to, of its alias
+// "provisioned" if it has one, as the Serverless Framework has it.
+func functionURL(stack string, f spec.Function) gateway.API {
+	name, qualifier, _ := strings.Cut(f.Target(), ":")
+	api := gateway.FunctionURL(stack, name, qualifier)
+	api.Auth, api.CORS = f.URL.Authorizer, cors(f.URL.CORS)
+	api.Routes[0].Stream = f.URL.InvokeMode == spec.Stream
+	return api
+}
+
 func cors(c *spec.CORS) *gateway.CORS {
 	if c == nil {
 		return nil
@@ -197,12 +211,19 @@ func Problems(list []spec.Problem) error {
 // Describe is a one-line summary for people: "6 functions, 2 topics".
 func (r *Revision) Describe() string {
 	var parts []string
+	urls := 0
+	for _, api := range r.APIs {
+		if api.Kind == gateway.URL {
+			urls++
+		}
+	}
 	for _, c := range []struct {
 		n    int
 		word string
 	}{
 		{len(r.Functions), "function"},
-		{len(r.APIs), "API"},
+		{len(r.APIs) - urls, "API"},
+		{urls, "function URL"},
 		{len(r.Topics), "topic"},
 		{len(r.Schedules), "schedule"},
 		{len(r.Buckets), "bucket"},

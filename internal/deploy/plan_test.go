@@ -2,6 +2,7 @@ package deploy_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -113,5 +114,49 @@ func TestFunctionsTooLargeWithTheirLayers(t *testing.T) {
 	want := "serverless.yml:6: function f has 251.0 MB unpacked (its own 100.0 MB, layer base 151.0 MB); the limit is 250.0 MB: leave files out with package.patterns"
 	if fault.KindOf(err) != fault.Invalid || !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestPlanOfStreams(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"a.js": "exports.b = 1\n", "serverless.yml": `service: svc
+provider: {name: aws, runtime: nodejs20.x}
+functions:
+  f:
+    handler: a.b
+    events: [{http: {method: get, path: /s, response: {transferMode: STREAM}}}, {http: GET /b}]
+    url: {invokeMode: RESPONSE_STREAM, cors: {allowedOrigins: ["https://a.example"]}}
+  g: {handler: a.b, url: {authorizer: aws_iam}, provisionedConcurrency: 1}
+  h: {handler: a.b}
+`} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, err := deploy.Prepare(t.Context(), dir, deploy.PackageOptions{OutDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, api := range p.Revision.APIs {
+		origins := ""
+		if api.CORS != nil {
+			origins = strings.Join(api.CORS.Origins, " ")
+		}
+		for _, r := range api.Routes {
+			got = append(got, fmt.Sprintf("%s %s %q %s %s %s stream=%v", api.Kind, api.Name, api.Auth, origins, r.Key(), r.Function, r.Stream))
+		}
+	}
+	want := []string{
+		`REST dev-svc ""  GET /s svc-dev-f stream=true`,
+		`REST dev-svc ""  GET /b svc-dev-f stream=false`,
+		`URL svc-dev-f "NONE" https://a.example $default svc-dev-f stream=true`,
+		`URL svc-dev-g:provisioned "AWS_IAM"  $default svc-dev-g:provisioned stream=false`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if got, want := p.Revision.Describe(), "3 functions, 1 API, 2 function URLs"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
