@@ -144,12 +144,12 @@ func TestCheck(t *testing.T) {
 		"no function":             {[]gateway.API{rest(gateway.Route{Method: "GET", Path: "/"})}, "no function"},
 		"two of a kind":           {[]gateway.API{rest(), rest()}, "two REST APIs"},
 		"unknown kind":            {[]gateway.API{{Stack: "s", ID: "i", Stage: "s", Kind: "SOAP"}}, "REST, HTTP or URL"},
-		"streaming": {[]gateway.API{{Stack: "s", ID: "i", Stage: "s", Kind: gateway.REST, Routes: []gateway.Route{{Method: "GET", Path: "/", Function: "f", Stream: true}}}}, ""},
-		"streaming HTTP API": {[]gateway.API{httpAPI(gateway.Route{Method: "GET", Path: "/", Function: "f", Stream: true})}, "cannot stream"},
-		"two URLs": {[]gateway.API{functionURL(), gateway.FunctionURL("drops-dev", "other", "")}, ""},
-		"URL of two routes": {[]gateway.API{{Stack: "s", ID: "i", Stage: "s", Kind: gateway.URL}}, "one route"},
-		"URL auth": {[]gateway.API{{Stack: "s", ID: "i", Stage: "s", Kind: gateway.URL, Auth: "JWT", Routes: functionURL().Routes}}, "NONE or AWS_IAM"},
-		"auth elsewhere": {[]gateway.API{{Stack: "s", ID: "i", Stage: "s", Kind: gateway.HTTP, Auth: "NONE"}}, "function URLs"},
+		"streaming":               {[]gateway.API{{Stack: "s", ID: "i", Stage: "s", Kind: gateway.REST, Routes: []gateway.Route{{Method: "GET", Path: "/", Function: "f", Stream: true}}}}, ""},
+		"streaming HTTP API":      {[]gateway.API{httpAPI(gateway.Route{Method: "GET", Path: "/", Function: "f", Stream: true})}, "cannot stream"},
+		"two URLs":                {[]gateway.API{functionURL(), gateway.FunctionURL("drops-dev", "other", "")}, ""},
+		"URL of two routes":       {[]gateway.API{{Stack: "s", ID: "i", Stage: "s", Kind: gateway.URL}}, "one route"},
+		"URL auth":                {[]gateway.API{{Stack: "s", ID: "i", Stage: "s", Kind: gateway.URL, Auth: "JWT", Routes: functionURL().Routes}}, "NONE or AWS_IAM"},
+		"auth elsewhere":          {[]gateway.API{{Stack: "s", ID: "i", Stage: "s", Kind: gateway.HTTP, Auth: "NONE"}}, "function URLs"},
 		"credentials for all":     {[]gateway.API{{Stack: "s", ID: "i", Stage: "s", Kind: gateway.HTTP, CORS: &gateway.CORS{Origins: []string{"*"}, AllowCredentials: true}}}, "by name"},
 	} {
 		err := gateway.Check(c.apis)

@@ -94,7 +94,8 @@ func TestURLResponses(t *testing.T) {
 		"bad status":   {`{"statusCode":99}`, 502, nil, bad},
 		"a prelude": {
 			`{"statusCode":203,"headers":{"content-type":"text/x"},"cookies":["a=1"]}` + nuls + "raw \x00 bytes", 203,
-			http.Header{"Content-Type": {"text/x"}, "Set-Cookie": {"a=1"}, "Content-Length": {"11"}}, "raw \x00 bytes",
+			http.Header{"Content-Type": {"text/x"}, "Set-Cookie": {"a=1"}, "Content-Length": {"11"}},
+			"raw \x00 bytes",
 		},
 		"a bad prelude": {`{"statusCode":` + nuls + "x", 502, nil, bad},
 	} {

@@ -1,0 +1,2 @@
+'use strict';
+exports.handler = require('serverless-http')(require('./app'), { binary: ['image/*', 'application/octet-stream'] });
