@@ -25,6 +25,9 @@ type Lambda struct {
 
 // serve routes by method and path: Lambda's API is REST with JSON bodies.
 func (l *Lambda) serve(w http.ResponseWriter, r *http.Request, c call) error {
+	if path, ok := strings.CutPrefix(r.URL.EscapedPath(), streamPrefix); ok {
+		return l.serveStream(w, r, c, path)
+	}
 	path, ok := strings.CutPrefix(r.URL.EscapedPath(), "/2015-03-31/functions")
 	if !ok {
 		return unknownRoute(r)
