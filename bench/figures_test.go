@@ -4,8 +4,6 @@ package bench
 
 import (
 	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -15,26 +13,34 @@ import (
 	"github.com/dropstack/dropstack/internal/testkit"
 )
 
-// period is how long each figure is measured.
-const period = 3 * time.Second
+// period is how long each figure is measured, after a moment to warm up.
+const (
+	period = 3 * time.Second
+	warmUp = 300 * time.Millisecond
+)
 
 // TestFigures prints the table. It fails only when something does not work.
 func TestFigures(t *testing.T) {
-	echo := build(t)
-	fmt.Printf("\n%-46s %14s %14s   %s\n", "what", "dropstack", "baseline", "ratio")
-	t.Run("warm", func(t *testing.T) { warm(t, echo) })
-	t.Run("cold", func(t *testing.T) { cold(t, echo) })
+	echo, js := build(t), nodeDir(t)
+	fmt.Println("\n| what | per second | p50 | p99 | beside | ratio, rate | ratio, p50 |\n|---|---:|---:|---:|---|---:|---:|")
+	t.Run("warm", func(t *testing.T) { warmGo(t, echo) })
+	t.Run("warm node", func(t *testing.T) { warmNode(t, js) })
+	t.Run("cold", func(t *testing.T) { cold(t, echo, js) })
+	t.Run("burst", func(t *testing.T) { burst(t, echo, js) })
 	p := testkit.Start(t, testkit.Dir(t), "--services", "none")
-	if out, errs, code := p.Run(t, "", "deploy", filepath.Join(testkit.Root(t), "bench/echo")); code != 0 {
-		t.Fatalf("deploy: %s%s", out, errs)
+	for _, service := range []string{"bench/echo", "bench/node"} {
+		if out, errs, code := p.Run(t, "", "deploy", filepath.Join(testkit.Root(t), service)); code != 0 {
+			t.Fatalf("deploy: %s%s", out, errs)
+		}
 	}
 	t.Run("http", func(t *testing.T) { overHTTP(t, p) })
+	t.Run("http node", func(t *testing.T) { nodeOverHTTP(t, p, js) })
 	t.Run("publish", func(t *testing.T) { publish(t, p) })
 	p.Stop(t)
 	t.Run("upload", func(t *testing.T) { drops(t) })
 }
 
-// figure is a run's throughput and latencies.
+// figure is a run's throughput and latencies; perSecond 0: there is none.
 type figure struct {
 	perSecond float64
 	p50, p99  time.Duration
@@ -42,6 +48,12 @@ type figure struct {
 
 // measure calls f from n goroutines for the period.
 func measure(t *testing.T, n int, f func(worker int) error) figure {
+	t.Helper()
+	during(t, n, warmUp, f)
+	return during(t, n, period, f)
+}
+
+func during(t *testing.T, n int, period time.Duration, f func(worker int) error) figure {
 	t.Helper()
 	took := make([][]time.Duration, n)
 	var wg sync.WaitGroup
@@ -61,37 +73,55 @@ func measure(t *testing.T, n int, f func(worker int) error) figure {
 	wg.Wait()
 	elapsed := time.Since(started)
 	all := slices.Concat(took...)
-	slices.Sort(all)
 	if len(all) == 0 {
 		t.Fatal("nothing was measured")
 	}
-	return figure{float64(len(all)) / elapsed.Seconds(), all[len(all)/2], all[len(all)*99/100]}
+	f2 := spread(all)
+	f2.perSecond = float64(len(all)) / elapsed.Seconds()
+	return f2
 }
 
-// compare prints throughput and median beside a baseline's.
+func spread(all []time.Duration) figure {
+	slices.Sort(all)
+	return figure{p50: all[len(all)/2], p99: all[len(all)*99/100]}
+}
+
+// row prints a figure; compare prints it beside a baseline's.
+func row(what string, got figure) { fmt.Printf("| %s %s | | | |\n", what, cells(got)) }
+
 func compare(what, baseline string, got, base figure) {
-	row(what+" /s", fmt.Sprintf("%.0f", got.perSecond), fmt.Sprintf("%.0f", base.perSecond), got.perSecond/base.perSecond, baseline)
-	row(what+" p50", got.p50.String(), base.p50.String(), float64(got.p50)/float64(base.p50), baseline)
+	rate := ""
+	if got.perSecond > 0 && base.perSecond > 0 {
+		rate = fmt.Sprintf("%.2f ×", got.perSecond/base.perSecond)
+	}
+	fmt.Printf("| %s %s | %s: %s | %s | %.2f × |\n", what, cells(got), baseline, short(base), rate, float64(got.p50)/float64(base.p50))
 }
 
-func row(what, got, base string, ratio float64, baseline string) {
-	fmt.Printf("%-46s %14s %14s   %.2f × %s\n", what, got, base, ratio, baseline)
+func cells(f figure) string {
+	rate := ""
+	if f.perSecond > 0 {
+		rate = fmt.Sprintf("%.0f", f.perSecond)
+	}
+	return fmt.Sprintf("| %s | %s | %s", rate, precise(f.p50), precise(f.p99))
 }
 
-// alone prints a figure that has no baseline.
-func alone(what, got string) { fmt.Printf("%-46s %14s\n", what, got) }
+func short(f figure) string {
+	if f.perSecond == 0 {
+		return precise(f.p50)
+	}
+	return fmt.Sprintf("%.0f/s, %s", f.perSecond, precise(f.p50))
+}
 
-// build compiles the measured function into a directory as an artifact has it.
-func build(t *testing.T) string {
-	t.Helper()
-	dir := testkit.Dir(t)
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
+// precise is a duration with three digits.
+func precise(d time.Duration) string {
+	switch {
+	case d == 0:
+		return ""
+	case d < time.Millisecond:
+		return fmt.Sprintf("%d µs", d.Microseconds())
+	case d < 100*time.Millisecond:
+		return fmt.Sprintf("%.1f ms", d.Seconds()*1000)
+	default:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
 	}
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, "bootstrap"), "./echo")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return dir
 }

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
@@ -97,16 +98,16 @@ func drops(t *testing.T) {
 	first := testkit.Start(t, dir)
 	first.Stop(t)
 	p := testkit.Start(t, dir)
-	alone("second start until the services answer", fmt.Sprintf("%d ms", p.TookMS))
+	row("second start until the services answer", figure{p50: time.Duration(p.TookMS) * time.Millisecond})
 	small, big := random(t, 20<<10), random(t, 64<<20)
 	base := httptest.NewServer(saver(t))
 	defer base.Close()
 	for name, content := range map[string][]byte{"20 KB": small, "64 MB": big} {
 		got := measure(t, 1, func(int) error { return put(p.HTTP+"/bench.bin", content) })
 		plain := measure(t, 1, func(int) error { return put(base.URL, content) })
-		row("upload of "+name+", drop created, p50", got.p50.String(), plain.p50.String(), float64(got.p50)/float64(plain.p50), "Go server that syncs a file")
+		compare("upload of "+name+", drop created", "Go server that syncs a file", got, plain)
 	}
-	alone("resident memory of the platform", fmt.Sprintf("%d MB", p.RSS(t)>>20))
+	fmt.Printf("\nResident memory of the platform: %d MB\n", p.RSS(t)>>20)
 }
 
 func random(t *testing.T, n int) []byte {

@@ -13,11 +13,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/dropstack/dropstack/internal/instance"
 	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/testkit"
 )
 
 var event = []byte(`{"version":"2.0","routeKey":"ANY /","rawPath":"/","headers":{"host":"bench-dev.localhost","user-agent":"bench"},"requestContext":{"http":{"method":"GET","path":"/"}},"isBase64Encoded":false}`)
@@ -30,48 +32,169 @@ type nowhere struct{}
 
 func (nowhere) Append(logs.Record) {}
 
-// warm compares an invocation on a warm instance with a loop that only hands the
+// load is how many callers there are, and how many events run at once, which is
+// how many instances there are.
+type load struct{ callers, instances int }
+
+func (l load) String() string {
+	return fmt.Sprintf("%d at once on %d instance%s", l.callers, l.instances, map[bool]string{true: "s"}[l.instances > 1])
+}
+
+var loads = []load{{1, 1}, {16, 1}, {16, 4}, {16, 16}}
+
+// build compiles the measured function into a directory as an artifact has it.
+func build(t *testing.T) string {
+	t.Helper()
+	dir := testkit.Dir(t)
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, "bootstrap"), "./echo")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return dir
+}
+
+// warmGo compares an invocation on a warm instance with a loop that only hands the
 // same event to the same program, over the same protocol, on raw connections.
-func warm(t *testing.T, dir string) {
+func warmGo(t *testing.T, dir string) {
+	for _, l := range loads {
+		got := invoking(t, l, config(dir))
+		loops := make(chan *bareLoop, l.instances)
+		for range l.instances {
+			loops <- startBare(t, dir)
+		}
+		base := measure(t, l.callers, func(int) error {
+			loop := <-loops
+			defer func() { loops <- loop }()
+			return loop.invoke()
+		})
+		for range l.instances {
+			(<-loops).close()
+		}
+		compare("Go function, "+l.String(), "bare Runtime API loop", got, base)
+	}
+}
+
+// invoking measures invocations of a function by a pool of its own.
+func invoking(t *testing.T, l load, cfg instance.Config) figure {
+	t.Helper()
 	pool := &instance.Pool{Log: quiet(), Logs: nowhere{}}
 	defer pool.Close()
-	cfg := config(dir, "warm")
-	for _, n := range []int{1, 16} {
-		got := measure(t, n, func(int) error { return do(t, pool, cfg) })
-		loops := make([]*bareLoop, n)
-		for i := range loops {
-			loops[i] = startBare(t, dir)
-		}
-		base := measure(t, n, func(worker int) error { return loops[worker].invoke() })
-		for _, l := range loops {
-			l.close()
-		}
-		compare(fmt.Sprintf("warm invoke, %d at once", n), "bare Runtime API loop", got, base)
-	}
+	places := make(chan struct{}, l.instances)
+	return measure(t, l.callers, func(int) error {
+		places <- struct{}{}
+		defer func() { <-places }()
+		return do(t, pool, cfg)
+	})
 }
 
 // cold compares the first invocation of a new version with starting the same
 // program as a plain process that ends at once.
-func cold(t *testing.T, dir string) {
-	pool := &instance.Pool{Log: quiet(), Logs: nowhere{}}
-	defer pool.Close()
-	version := 0
-	got := measure(t, 1, func(int) error {
-		version++
-		cfg := config(dir, fmt.Sprint("cold", version))
-		if err := pool.Warm(t.Context(), cfg); err != nil {
-			return err
-		}
-		pool.Keep(nil)
-		return nil
-	})
-	base := measure(t, 1, func(int) error { return exec.Command(filepath.Join(dir, "bootstrap"), "exit").Run() })
-	row("cold start p50", got.p50.String(), base.p50.String(), float64(got.p50)/float64(base.p50), "plain exec")
+func cold(t *testing.T, dir, js string) {
+	got := starting(t, config(dir), -1)
+	base := plain(t, filepath.Join(dir, "bootstrap"), "exit")
+	compare("cold start, Go", "plain exec", got, base)
+	node := plain(t, nodePath(t), "-e", "0")
+	compare("cold start, Node", "plain node -e 0", starting(t, nodeConfig(t, js), -1), node)
+	compare("cold start, Node, from a spare process", "plain node -e 0", starting(t, nodeConfig(t, js), 2), node)
 }
 
-func config(dir, id string) instance.Config {
+// starting measures cold starts one after the other. With spares each one waits
+// until there are some, as between starts that do not come in a row.
+func starting(t *testing.T, cfg instance.Config, spares int) figure {
+	t.Helper()
+	pool := &instance.Pool{Log: quiet(), Logs: nowhere{}, Spares: spares}
+	defer pool.Close()
+	var took []time.Duration
+	for n, started := 0, time.Now(); time.Since(started) < period; n++ {
+		cfg.ID = fmt.Sprint("cold ", n)
+		if spares > 0 {
+			pool.Stock(cfg)
+			for pool.Stocked(cfg) < spares {
+				time.Sleep(time.Millisecond)
+			}
+		}
+		at := time.Now()
+		if err := pool.Warm(t.Context(), cfg); err != nil {
+			t.Fatal(err)
+		}
+		took = append(took, time.Since(at))
+		pool.Keep(nil)
+	}
+	return spread(took)
+}
+
+func plain(t *testing.T, name string, args ...string) figure {
+	t.Helper()
+	var took []time.Duration
+	for started := time.Now(); time.Since(started) < period; {
+		at := time.Now()
+		if err := exec.Command(name, args...).Run(); err != nil {
+			t.Fatal(err)
+		}
+		took = append(took, time.Since(at))
+	}
+	return spread(took)
+}
+
+// crowd is how many cold starts come at once in a burst.
+const crowd = 100
+
+// burst compares a hundred first invocations of a hundred versions at once with
+// starting the same programs, as many at a time as the pool starts.
+func burst(t *testing.T, dir, js string) {
+	for _, c := range []struct {
+		what    string
+		cfg     instance.Config
+		name    string
+		command []string
+	}{
+		{"Go", config(dir), "plain exec", []string{filepath.Join(dir, "bootstrap"), "exit"}},
+		{"Node", nodeConfig(t, js), "plain node -e 0", []string{nodePath(t), "-e", "0"}},
+	} {
+		pool := &instance.Pool{Log: quiet(), Logs: nowhere{}}
+		got := atOnce(t, crowd, func(n int) error {
+			cfg := c.cfg
+			cfg.ID = fmt.Sprint("burst ", n)
+			return do(t, pool, cfg)
+		})
+		if err := pool.Close(); err != nil {
+			t.Fatal(err)
+		}
+		base := atOnce(t, 4, func(int) error {
+			for range crowd / 4 {
+				if err := exec.Command(c.command[0], c.command[1:]...).Run(); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		compare(fmt.Sprintf("%d cold starts at once, %s, all answered", crowd, c.what), fmt.Sprintf("%d × %s, 4 at once", crowd, c.name), got, base)
+	}
+}
+
+// atOnce is how long n calls at the same time take altogether.
+func atOnce(t *testing.T, n int, f func(int) error) figure {
+	t.Helper()
+	var all sync.WaitGroup
+	started := time.Now()
+	for i := range n {
+		all.Go(func() {
+			if err := f(i); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	return figure{p50: time.Since(started)}
+}
+
+func config(dir string) instance.Config {
 	return instance.Config{
-		ID: id, Name: "echo", ARN: "arn:aws:lambda:us-east-1:000000000000:function:echo", Version: "$LATEST",
+		ID: "echo", Name: "echo", ARN: "arn:aws:lambda:us-east-1:000000000000:function:echo", Version: "$LATEST",
 		Runtime: "provided.al2023", Handler: "echo", Dir: dir, MemoryMB: 128, Timeout: 10 * time.Second, Region: "us-east-1",
 		LogGroup: "/aws/lambda/echo",
 	}

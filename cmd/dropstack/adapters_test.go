@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -13,233 +12,212 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/dropstack/dropstack/internal/api"
-	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/testkit"
 )
 
-// adapters are the files of testdata/adapters that wrap the application, with the
-// kinds of API that each knows.
-var adapters = map[string][]string{
-	"aws":       {gateway.REST}, // aws-serverless-express 3.4 knows no format 2.0
-	"vendia":    {gateway.REST, gateway.HTTP},
-	"codegenie": {gateway.REST, gateway.HTTP},
-	"http":      {gateway.REST, gateway.HTTP},
+// exchange is one request that the app is asked, plainly and through an adapter.
+type exchange struct {
+	method, path string
+	header       http.Header
+	body         string
+	// but says for which adapters, and why, the answer cannot be the plain one:
+	// what the adapter or the event format has no way to carry.
+	but map[string]string
 }
 
-// question is a request that every side is asked.
-type question struct {
-	name, method, path string
-	header             []string // pairs
-	body               []byte
-	// except says for an adapter, a kind of API or "adapter kind" why its answer is
-	// another; only such a reason excuses a difference, and one that excuses none is
-	// an error.
-	except map[string]string
+var png = string([]byte{0x89, 'P', 'N', 'G', 0, 0xff, 0xfe, '\r', '\n', 0x1a, 0})
+
+// vendia, codegenie, serverlessHttp and awsServerlessExpress are exports of
+// testdata/adapters/handlers.js; a kind of API may stand before them.
+var exchanges = map[string]exchange{
+	"root":                    {method: "GET", path: "/"},
+	"several cookies":         {method: "GET", path: "/cookies", header: http.Header{"Cookie": {"a=1; b=two"}}},
+	"binary out":              {method: "GET", path: "/png"},
+	"binary out, as asked":    {method: "GET", path: "/png", header: http.Header{"Accept": {"image/png,*/*"}}},
+	"binary in and out":       {method: "PUT", path: "/bytes", body: strings.Repeat(png, 1000), header: http.Header{"Content-Type": {"image/png"}}},
+	"every byte":              {method: "PUT", path: "/bytes", body: everyByte(), header: http.Header{"Content-Type": {"application/octet-stream"}}},
+	"no bytes":                {method: "PUT", path: "/bytes", header: http.Header{"Content-Type": {"application/octet-stream"}}},
+	"three megabytes in":      {method: "PUT", path: "/bytes", body: strings.Repeat("0123456789abcdef", 196608), header: http.Header{"Content-Type": {"text/plain"}}},
+	"three megabytes out":     {method: "GET", path: "/large"},
+	"gzip":                    {method: "GET", path: "/gzip", header: http.Header{"Accept-Encoding": {"gzip"}}},
+	"redirect":                {method: "GET", path: "/redirect"},
+	"redirect after a post":   {method: "POST", path: "/see-other", body: "x=1", header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}},
+	"no content":              {method: "GET", path: "/nothing"},
+	"no content for a delete": {method: "DELETE", path: "/thing/7"},
+	"not modified":            {method: "GET", path: "/cached", header: http.Header{"If-None-Match": {`"v1"`}}},
+	"modified":                {method: "GET", path: "/cached"},
+	"head":                    {method: "HEAD", path: "/cached"},
+	"options":                 {method: "OPTIONS", path: "/cached"},
+	"query":                   {method: "GET", path: "/query?a=1&b=two%20words&empty=&enc=%C3%BC%26"},
+	"query array": {method: "GET", path: "/query?a=1&a=2&a=3", but: map[string]string{
+		"awsServerlessExpress": "the adapter reads queryStringParameters only, which holds the last value of each name",
+		"http":                 "format 2.0 joins the values with commas",
+	}},
+	"nested path": {method: "GET", path: "/nested/one/deeper/two"},
+	"encoded path": {method: "GET", path: "/nested/a%20b/deeper/c%C3%BC", but: map[string]string{
+		"vendia":    "the adapter makes the path of pathParameters.proxy, which arrives decoded",
+		"codegenie": "as vendia",
+		"http":      "HTTP APIs decode rawPath",
+	}},
+	"unicode": {method: "GET", path: "/unicode"},
+	"repeated header": {method: "GET", path: "/many", header: http.Header{"X-Seen": {"yes"}, "User-Agent": {"adapters-test"}}, but: map[string]string{
+		"http":                 "an answer in format 2.0 has one value for each header but Set-Cookie",
+		"awsServerlessExpress": "the adapter answers with headers only, where each has one value",
+		"url":                  "the prelude of a function URL has one value for each header but Set-Cookie",
+	}},
+	"html":         {method: "GET", path: "/html"},
+	"odd status":   {method: "GET", path: "/teapot"},
+	"no such page": {method: "GET", path: "/no/such/page"},
+	"thrown error": {method: "GET", path: "/throws"},
+	"rejection":    {method: "GET", path: "/rejects"},
+	"form":         {method: "POST", path: "/form", body: "a=1&b[]=x&b[]=y+z&c=%C3%BC", header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}},
+	"json":         {method: "POST", path: "/json", body: `{"name":"Zoë","list":[1,2,{"a":null}]}`, header: http.Header{"Content-Type": {"application/json; charset=utf-8"}}},
+	"broken json":  {method: "POST", path: "/json", body: `{"name":`, header: http.Header{"Content-Type": {"application/json"}}},
 }
 
-func questions() []question {
-	every := make([]byte, 512)
-	for i := range every {
-		every[i] = byte(i)
+func everyByte() string {
+	b := make([]byte, 256)
+	for i := range b {
+		b[i] = byte(i)
 	}
-	form := []string{"Content-Type", "application/x-www-form-urlencoded"}
-	jsonType := []string{"Content-Type", "application/json"}
-	decoded := map[string]string{
-		gateway.HTTP:     "format 2.0 has the path decoded",
-		"vendia REST":    "it reads pathParameters.proxy, which is decoded, not the path",
-		"codegenie REST": "it reads pathParameters.proxy, which is decoded, not the path",
-	}
-	large := []byte(`{"text":"` + strings.Repeat("0123456789ü", 3<<20/12) + `"}`)
-	return []question{
-		{name: "the root", method: "GET", path: "/"},
-		{name: "several cookies", method: "GET", path: "/cookies", header: []string{"Cookie", "one=1; two=a%20b; three=x=y"}},
-		{name: "binary answer", method: "GET", path: "/png"},
-		{name: "binary body", method: "POST", path: "/bytes", header: []string{"Content-Type", "application/octet-stream"}, body: every},
-		{name: "png body", method: "POST", path: "/bytes", header: []string{"Content-Type", "image/png"}, body: append([]byte("\x89PNG\r\n\x1a\n"), every...)},
-		{name: "empty body", method: "POST", path: "/bytes", header: []string{"Content-Type", "application/octet-stream"}},
-		{name: "gzip", method: "GET", path: "/gzip", header: []string{"Accept-Encoding", "gzip"}},
-		{name: "no gzip", method: "GET", path: "/gzip", header: []string{"Accept-Encoding", "identity"}},
-		{name: "redirect", method: "GET", path: "/redirect"},
-		{name: "redirect elsewhere", method: "GET", path: "/redirect/301"},
-		{name: "no content", method: "GET", path: "/204"},
-		{name: "delete", method: "DELETE", path: "/thing/1"},
-		{name: "etag", method: "GET", path: "/etag"},
-		{name: "not modified", method: "GET", path: "/etag", header: []string{"If-None-Match", `W/"6-jh7CGNx+yq3WU4j7qbZyPOEUJoo"`}},
-		{name: "head", method: "HEAD", path: "/unicode"},
-		{name: "head of nothing", method: "HEAD", path: "/nowhere"},
-		{name: "query", method: "GET", path: "/query?a=1&b=x%20y&c=%C3%BC&d="},
-		{name: "query arrays", method: "GET", path: "/query?a=1&a=2&b%5B%5D=3&b%5B%5D=4", except: map[string]string{
-			"aws": "it reads queryStringParameters, which holds the last value of each name",
-		}},
-		{name: "odd query", method: "GET", path: "/query?plus=a+b&plus2=a%2Bb&amp=a%26b&eq=a%3Db&flag&pct=100%25", except: map[string]string{
-			gateway.REST: "format 1.0 has the parameters decoded and in no order; the adapters put a query together again",
-		}},
-		{name: "nested path", method: "GET", path: "/nested/1/and/2/x/y/z"},
-		{name: "encoded path", method: "GET", path: "/nested/a%20b/and/%C3%BC/x", except: decoded},
-		{name: "encoded slash", method: "GET", path: "/nested/a%2Fb/and/2/x", except: decoded},
-		{name: "form", method: "POST", path: "/form", header: form, body: []byte("a=1&b[]=2&b[]=3&c=x+y%20z&d=%C3%BC")},
-		{name: "json", method: "POST", path: "/json", header: jsonType, body: []byte(`{"a":[1,2.5,null,"ü","\u0000"]}`)},
-		{name: "broken json", method: "POST", path: "/json", header: jsonType, body: []byte(`{"a":`)},
-		{name: "3 MB body", method: "POST", path: "/json", header: jsonType, body: large},
-		{name: "3 MB answer", method: "GET", path: "/large"},
-		{name: "put", method: "PUT", path: "/method"},
-		{name: "patch", method: "PATCH", path: "/method"},
-		{name: "options", method: "OPTIONS", path: "/method"},
-		{name: "unicode", method: "GET", path: "/unicode"},
-		{name: "headers", method: "GET", path: "/headers", header: []string{"X-A", "1", "X-Many", "1, 2", "Accept", "text/html;q=0.5, */*"}, except: map[string]string{
-			gateway.HTTP: "format 2.0 has one value for a header: the adapters join several with commas",
-			"aws":        "it joins several values of a header with commas",
-		}},
-		{name: "negotiation", method: "GET", path: "/negotiate", header: []string{"Accept", "application/json"}},
-		{name: "404", method: "GET", path: "/nowhere"},
-		{name: "thrown", method: "GET", path: "/throw"},
-		{name: "error passed on", method: "GET", path: "/next"},
+	return string(b)
+}
+
+// TestExpressThroughAdapters asks one Express app the same things as a plain
+// server and as a function behind each adapter and kind of API, and expects the
+// same status, headers and bytes.
+func TestExpressThroughAdapters(t *testing.T) {
+	dir := adaptersDir(t)
+	plain := plainServer(t, dir)
+	p := testkit.Start(t, testkit.Dir(t), "--services", "none")
+	for _, c := range []struct{ kind, adapter string }{
+		{"rest", "awsServerlessExpress"}, // 3.4 knows format 1.0 only
+		{"rest", "vendia"},
+		{"http", "vendia"},
+		{"rest", "codegenie"},
+		{"http", "codegenie"},
+		{"rest", "serverlessHttp"},
+		{"http", "serverlessHttp"},
+	} {
+		t.Run(c.kind+" "+c.adapter, func(t *testing.T) {
+			t.Setenv("ADAPTER", c.adapter)
+			copyFile(t, filepath.Join(dir, c.kind+".yml"), filepath.Join(dir, "serverless.yml"))
+			if out, errs, code := p.Run(t, "", "deploy", dir); code != 0 {
+				t.Fatalf("deploy: %s%s", out, errs)
+			}
+			host := strings.ToLower("adapters-" + c.kind + "-" + c.adapter + "-dev.localhost")
+			for _, name := range slices.Sorted(maps.Keys(exchanges)) {
+				x := exchanges[name]
+				if x.but[c.adapter] != "" || x.but[c.kind] != "" || x.but[c.kind+" "+c.adapter] != "" {
+					continue
+				}
+				want, got := x.ask(t, plain, ""), x.ask(t, p.HTTP, host)
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("%s (-plain +function):\n%s", name, diff)
+				}
+			}
+		})
 	}
 }
 
-// answer is what remains of a response once what belongs to the connection, the
-// clock and API Gateway is gone.
-type answer struct {
-	Status int
-	Header http.Header
-	Body   string
-}
-
-// ours are headers that are no answer of the application: those of the connection
-// (how a body is framed included), the clock, and those that API Gateway adds.
-var ours = []string{
-	"Connection", "Keep-Alive", "Transfer-Encoding", "Content-Length", "Date",
-	"Apigw-Requestid", "X-Amzn-Requestid", "X-Amz-Apigw-Id", "X-Amzn-Trace-Id", "X-Amz-Cf-Id",
-}
-
-func ask(base string, q question) (answer, error) {
-	req, err := http.NewRequest(q.method, base+q.path, bytes.NewReader(q.body))
-	if err != nil {
-		return answer{}, err
+// TestExpressStreams asks the app through a function URL that streams: the same
+// answers again, and the first part of one arrives while the rest is not written.
+func TestExpressStreams(t *testing.T) {
+	dir := adaptersDir(t)
+	plain := plainServer(t, dir)
+	p := testkit.Start(t, testkit.Dir(t), "--services", "none")
+	copyFile(t, filepath.Join(dir, "stream.yml"), filepath.Join(dir, "serverless.yml"))
+	out, errs, code := p.Run(t, "", "deploy", dir)
+	url := regexp.MustCompile(`http://(\w+\.lambda-url\.[\w-]+\.on\.localhost):\d+/`).FindStringSubmatch(out)
+	if code != 0 || url == nil {
+		t.Fatalf("deploy printed no URL: %s%s", out, errs)
 	}
-	req.Header.Set("Accept-Encoding", "identity") // else the client would unpack
-	for i := 0; i+1 < len(q.header); i += 2 {
-		req.Header.Add(q.header[i], q.header[i+1])
-		if q.header[i] == "Accept-Encoding" {
-			req.Header.Set(q.header[i], q.header[i+1])
+	for _, name := range slices.Sorted(maps.Keys(exchanges)) {
+		x := exchanges[name]
+		if x.but["url"] != "" {
+			continue
+		}
+		want, got := x.ask(t, plain, ""), x.ask(t, p.HTTP, url[1])
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-plain +function):\n%s", name, diff)
 		}
 	}
-	resp, err := visitor.Do(req)
+	for what, c := range map[string]struct{ base, host string }{"plain": {plain, ""}, "function": {p.HTTP, url[1]}} {
+		until := filepath.Join(testkit.Dir(t), "until")
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.base+"/stream?until="+until, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = c.host
+		resp, err := http.DefaultTransport.RoundTrip(req)
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		part := make([]byte, len("first "))
+		if _, err := io.ReadFull(resp.Body, part); err != nil || string(part) != "first " {
+			t.Errorf("%s: first part %q, %v", what, part, err)
+		}
+		if resp.StatusCode != 203 || resp.Header.Get("X-Streamed") != "yes" || len(resp.Header["Set-Cookie"]) != 2 {
+			t.Errorf("%s: %s %v", what, resp.Status, resp.Header)
+		}
+		if err := os.WriteFile(until, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if rest, err := io.ReadAll(resp.Body); err != nil || string(rest) != "second" {
+			t.Errorf("%s: the rest %q, %v", what, rest, err)
+		}
+		resp.Body.Close()
+	}
+}
+
+// reply is an answer without what every hop makes anew.
+type reply struct {
+	Status int
+	Header http.Header
+	Body   string // or its length and hash
+}
+
+func (x exchange) ask(t *testing.T, base, host string) reply {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), x.method, base+x.path, strings.NewReader(x.body))
 	if err != nil {
-		return answer{}, err
+		t.Fatal(err)
+	}
+	maps.Copy(req.Header, x.header)
+	req.Host = host
+	resp, err := (&http.Transport{DisableCompression: true, DisableKeepAlives: true}).RoundTrip(req)
+	if err != nil {
+		t.Fatalf("%s %s: %v", x.method, x.path, err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
-	h := maps.Clone(resp.Header)
-	for _, name := range ours {
-		h.Del(name)
-	}
-	return answer{resp.StatusCode, h, string(body)}, err
-}
-
-// TestExpressAdapters: an Express application answers behind each adapter as it
-// does as a server of its own, to the byte.
-func TestExpressAdapters(t *testing.T) {
-	t.Parallel()
-	dir := installed(t)
-	plain := plainServer(t, dir)
-	p := testkit.Start(t, testkit.Dir(t), "--services", "none")
-	want := map[string]answer{}
-	for _, q := range questions() {
-		a, err := ask(plain, q)
-		if err != nil {
-			t.Fatalf("%s: %v", q.name, err)
-		}
-		want[q.name] = a
-	}
-	for _, adapter := range slices.Sorted(maps.Keys(adapters)) {
-		if out, errs, code := p.Run(t, "", "deploy", dir, "--stage", adapter); code != 0 {
-			t.Fatalf("deploy %s: exit %d\n%s%s", adapter, code, out, errs)
-		}
-		for _, kind := range adapters[adapter] {
-			base := hostURL(p.HTTP, "adapters-"+adapter+".localhost")
-			if kind == gateway.REST {
-				base = p.HTTP + "/restapis/" + stackAPI(t, p, "adapters-"+adapter, kind) + "/" + adapter + "/_user_request_"
-			}
-			for _, q := range questions() {
-				got, err := ask(base, q)
-				if err != nil {
-					t.Errorf("%s, %s: %s: %v", adapter, kind, q.name, err)
-					continue
-				}
-				compare(t, adapter, kind, q, want[q.name], got)
-			}
-		}
-	}
-}
-
-func compare(t *testing.T, adapter, kind string, q question, want, got answer) {
-	t.Helper()
-	diff := cmp.Diff(want, got)
-	reason := q.except[adapter] + q.except[kind] + q.except[adapter+" "+kind]
-	switch {
-	case diff == "" && reason != "":
-		t.Errorf("%s, %s: %s: no difference, although it was said: %s", adapter, kind, q.name, reason)
-	case diff != "" && reason == "":
-		t.Errorf("%s, %s: %s (-alone +behind the adapter):\n%.2000s", adapter, kind, q.name, diff)
-	}
-}
-
-// stackAPI is the id of a stack's API of a kind.
-func stackAPI(t *testing.T, p *testkit.Platform, stack, kind string) string {
-	t.Helper()
-	out, _, _ := p.Run(t, "", "info", stack, "--json")
-	var info api.Info
-	if err := json.Unmarshal([]byte(out), &info); err != nil {
-		t.Fatal(err)
-	}
-	for _, a := range info.Revision.APIs {
-		if a.Kind == kind {
-			return a.ID
-		}
-	}
-	t.Fatalf("no %s API in %s", kind, out)
-	return ""
-}
-
-// plainServer runs the application without an adapter.
-func plainServer(t *testing.T, dir string) string {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "node", "server.js")
-	cmd.Dir, cmd.Stderr = dir, os.Stderr
-	cmd.Env = append(os.Environ(), "NODE_ENV=")
-	in, err := cmd.StdinPipe()
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%s %s: %v", x.method, x.path, err)
 	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
+	for name := range resp.Header {
+		if slices.Contains([]string{"Date", "Connection", "Keep-Alive", "Transfer-Encoding", "Apigw-Requestid"}, name) || strings.HasPrefix(name, "X-Amz") {
+			resp.Header.Del(name)
+		}
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+	r := reply{resp.StatusCode, resp.Header, string(body)}
+	if len(body) > 4096 {
+		sum := sha256.Sum256(body)
+		r.Body = fmt.Sprintf("%d bytes, %s", len(body), hex.EncodeToString(sum[:]))
 	}
-	t.Cleanup(func() { _ = in.Close(); _ = cmd.Wait() })
-	port, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatalf("the plain server: %v", err)
-	}
-	return "http://127.0.0.1:" + strings.TrimSpace(port)
+	return r
 }
 
-// installed is a copy of testdata/adapters with its packages, which npm installs
-// once per lock file and user.
-func installed(t *testing.T) string {
+// adaptersDir has the app and its packages, which npm installs once a machine.
+func adaptersDir(t *testing.T) string {
 	t.Helper()
-	source := filepath.Join(testkit.Root(t), "cmd/dropstack/testdata/adapters")
-	lock, err := os.ReadFile(filepath.Join(source, "package-lock.json"))
+	lock, err := os.ReadFile("testdata/adapters/package-lock.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,51 +226,70 @@ func installed(t *testing.T) string {
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256(lock)
-	packages := filepath.Join(cache, "dropstack-test", hex.EncodeToString(sum[:8]))
-	if _, err := os.Stat(packages); err != nil {
-		if err := install(source, packages); err != nil {
-			t.Fatal(err)
-		}
+	installed := filepath.Join(cache, "dropstack-test", "adapters-"+hex.EncodeToString(sum[:8]))
+	if _, err := os.Stat(filepath.Join(installed, "complete")); err != nil {
+		install(t, installed)
 	}
-	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS(source)); err != nil {
+	dir := testkit.Dir(t)
+	if out, err := exec.Command("cp", "-r", filepath.Join(installed, "node_modules"), dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	files, err := filepath.Glob("testdata/adapters/*")
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.CopyFS(filepath.Join(dir, "node_modules"), os.DirFS(filepath.Join(packages, "node_modules"))); err != nil {
-		t.Fatal(err)
+	for _, file := range files {
+		copyFile(t, file, filepath.Join(dir, filepath.Base(file)))
 	}
 	return dir
 }
 
-// install leaves nothing half done at the target, for other tests may look there.
-func install(source, target string) error {
-	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
-		return err
+func install(t *testing.T, dir string) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
 	}
-	tmp, err := os.MkdirTemp(filepath.Dir(target), "installing-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(tmp)
 	for _, name := range []string{"package.json", "package-lock.json"} {
-		doc, err := os.ReadFile(filepath.Join(source, name))
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(tmp, name), doc, 0o644); err != nil {
-			return err
-		}
+		copyFile(t, filepath.Join("testdata/adapters", name), filepath.Join(dir, name))
 	}
-	cmd := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-bin-links")
-	cmd.Dir = tmp
+	cmd := exec.CommandContext(t.Context(), "npm", "ci", "--no-audit", "--no-fund")
+	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("npm ci for testdata/adapters: %w\n%s", err, out)
+		t.Fatalf("npm ci, which this test needs Node, npm and a package registry for: %v\n%s", err, out)
 	}
-	if err := os.Rename(tmp, target); err != nil {
-		if _, there := os.Stat(target); there == nil {
-			return nil // another test was quicker
-		}
-		return err
+	if err := os.WriteFile(filepath.Join(dir, "complete"), nil, 0o644); err != nil {
+		t.Fatal(err)
 	}
-	return nil
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	b, err := os.ReadFile(from)
+	if err == nil {
+		err = os.WriteFile(to, b, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// plainServer runs the app as a server of its own.
+func plainServer(t *testing.T, dir string) string {
+	t.Helper()
+	var errs bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), "node", "server.js")
+	cmd.Dir, cmd.Stderr = dir, &errs
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatalf("the plain server, which this test needs Node for: %v", err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	port, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatalf("the plain server does not start: %v: %s", err, errs.String())
+	}
+	return "http://127.0.0.1:" + strings.TrimSpace(port)
 }

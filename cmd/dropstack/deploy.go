@@ -199,7 +199,7 @@ func (c *cli) printInfo(info api.Info) {
 	for _, api := range r.APIs {
 		if api.Kind == gateway.URL {
 			line("url", hostURL(info.Endpoints.HTTP, gateway.URLHost(api.ID, r.Region))+"/")
-			fmt.Fprintf(&b, "  %-7s %-28s %s\n", "ANY", "/*", api.Name)
+			fmt.Fprintf(&b, "  %-7s %-28s %s\n", "ANY", "/", api.Name)
 			continue
 		}
 		line("endpoint", hostURL(info.Endpoints.HTTP, r.Stack+".localhost"))

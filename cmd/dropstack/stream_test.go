@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -10,7 +11,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
 	"github.com/dropstack/dropstack/internal/api"
+	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/testkit"
 )
@@ -65,7 +71,54 @@ func TestStreamedResponses(t *testing.T) {
 			t.Errorf("%s: got %d %v", a.Kind, resp.StatusCode, resp.Header)
 		}
 	}
+	invokeStream(t, p, gate.URL, read)
 	if n := len(info.Revision.APIs); n != 2 {
 		t.Errorf("%d APIs, want a REST API and a URL", n)
+	}
+}
+
+// invokeStream has the official client read the same function: the prelude, the
+// delimiter and both parts, the second only once the first has come.
+func invokeStream(t *testing.T, p *testkit.Platform, gate string, read chan<- struct{}) {
+	t.Helper()
+	payload, err := json.Marshal(map[string]any{"queryStringParameters": map[string]string{"gate": gate}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := admin(t, p).Keys
+	client := lambda.New(lambda.Options{
+		Region: arn.Region, BaseEndpoint: aws.String(p.AWS), RetryMaxAttempts: 1,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return keys, nil }),
+	})
+	out, err := client.InvokeWithResponseStream(t.Context(), &lambda.InvokeWithResponseStreamInput{
+		FunctionName: aws.String("stream-dev-chunks"), Payload: payload, LogType: types.LogTypeTail,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.GetStream().Close()
+	if v := aws.ToString(out.ExecutedVersion); v != "$LATEST" {
+		t.Errorf("executed version %q", v)
+	}
+	var body []byte
+	var end *types.InvokeWithResponseStreamCompleteEvent
+	opened := false
+	for e := range out.GetStream().Events() {
+		switch e := e.(type) {
+		case *types.InvokeWithResponseStreamResponseEventMemberPayloadChunk:
+			body = append(body, e.Value.Payload...)
+			if !opened && strings.HasSuffix(string(body), "first") {
+				read <- struct{}{}
+				opened = true
+			}
+		case *types.InvokeWithResponseStreamResponseEventMemberInvokeComplete:
+			end = &e.Value
+		}
+	}
+	if err := out.GetStream().Err(); err != nil || end == nil || end.ErrorCode != nil || aws.ToString(end.LogResult) == "" {
+		t.Errorf("the end: got %+v, %v", end, err)
+	}
+	if !strings.HasPrefix(string(body), `{"statusCode":202,`) || !strings.HasSuffix(string(body), strings.Repeat("\x00", 8)+"firstsecond") {
+		t.Errorf("got %q", body)
 	}
 }

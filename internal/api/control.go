@@ -7,6 +7,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/function"
 )
 
 func decodeBase64(s string) ([]byte, error) { return base64.StdEncoding.DecodeString(s) }
@@ -14,7 +15,27 @@ func decodeBase64(s string) ([]byte, error) { return base64.StdEncoding.DecodeSt
 // Control is the control plane's rooms.
 type Control struct {
 	Deployer  *deploy.Deployer
+	Letters   Letters
 	Endpoints Endpoints
+}
+
+// Letters is what the control plane needs of dead letters.
+type Letters interface {
+	DeadLetters(ctx context.Context, function string, limit int) ([]function.DeadLetter, error)
+	Redrive(ctx context.Context, function, id string) (int, error)
+}
+
+// LettersInput names dead letters of a function: the newest Limit, or the one of
+// a request.
+type LettersInput struct {
+	Function string `json:"function"`
+	ID       string `json:"id,omitempty"`
+	Limit    int    `json:"limit,omitempty"` // 1-10,000; 0: 100
+}
+
+// Redriven is how many dead letters went back into a queue.
+type Redriven struct {
+	Count int `json:"count"`
 }
 
 // Endpoints are the platform's own URLs.
@@ -50,6 +71,9 @@ func (c *Control) Actions() Actions {
 		"Info":   Action(c.info),
 		"List":   Action(c.list),
 		"Remove": Action(c.remove),
+
+		"DeadLetters": Action(c.deadLetters),
+		"Redrive":     Action(c.redrive),
 	}
 }
 
@@ -78,4 +102,16 @@ func (c *Control) list(context.Context, struct{}) ([]StackSummary, error) {
 
 func (c *Control) remove(ctx context.Context, in StackInput) (struct{}, error) {
 	return struct{}{}, c.Deployer.Remove(context.WithoutCancel(ctx), in.Stack)
+}
+
+func (c *Control) deadLetters(ctx context.Context, in LettersInput) ([]function.DeadLetter, error) {
+	if in.Limit == 0 {
+		in.Limit = 100
+	}
+	return c.Letters.DeadLetters(ctx, in.Function, in.Limit)
+}
+
+func (c *Control) redrive(ctx context.Context, in LettersInput) (Redriven, error) {
+	n, err := c.Letters.Redrive(context.WithoutCancel(ctx), in.Function, in.ID)
+	return Redriven{n}, err
 }

@@ -76,7 +76,7 @@ func Plan(svc *spec.Service, artifacts, layers map[string]string) (*Revision, er
 			r.addEvent(svc, f, n, e)
 		}
 		if f.URL != nil {
-			r.APIs = append(r.APIs, functionURL(r.Stack, f))
+			r.addURL(f)
 		}
 	}
 	for i := range svc.Distributions {
@@ -107,8 +107,7 @@ func (r *Revision) addEvent(svc *spec.Service, f spec.Function, n int, e spec.Ev
 	case e.HTTP != nil:
 		api := r.api(svc, gateway.REST)
 		api.Routes = append(api.Routes, gateway.Route{
-			Method: e.HTTP.Method, Path: e.HTTP.Path, Function: f.Target(), CORS: cors(e.HTTP.CORS),
-			Stream: e.HTTP.Stream,
+			Method: e.HTTP.Method, Path: e.HTTP.Path, Function: f.Target(), CORS: cors(e.HTTP.CORS), Stream: e.HTTP.Stream,
 		})
 	case e.HTTPAPI != nil:
 		api := r.api(svc, gateway.HTTP)
@@ -129,6 +128,14 @@ func (r *Revision) addEvent(svc *spec.Service, f spec.Function, n int, e spec.Ev
 			Prefix: e.S3.Prefix, Suffix: e.S3.Suffix, Function: f.Target(),
 		})
 	}
+}
+
+func (r *Revision) addURL(f spec.Function) {
+	name, qualifier, _ := strings.Cut(f.Target(), ":")
+	url := gateway.FunctionURL(r.Stack, name, qualifier)
+	url.Auth, url.CORS = f.URL.Authorizer, cors(f.URL.CORS)
+	url.Routes[0].Stream = f.URL.InvokeMode == spec.Stream
+	r.APIs = append(r.APIs, url)
 }
 
 func (r *Revision) addSchedules(f spec.Function, n int, e *spec.ScheduleEvent) {
@@ -162,16 +169,6 @@ func (r *Revision) api(svc *spec.Service, kind string) *gateway.API {
 	}
 	r.APIs = append(r.APIs, api)
 	return &r.APIs[len(r.APIs)-1]
-}
-
-// functionURL is the URL of what events of the function go to, of its alias
-// "provisioned" if it has one, as the Serverless Framework has it.
-func functionURL(stack string, f spec.Function) gateway.API {
-	name, qualifier, _ := strings.Cut(f.Target(), ":")
-	api := gateway.FunctionURL(stack, name, qualifier)
-	api.Auth, api.CORS = f.URL.Authorizer, cors(f.URL.CORS)
-	api.Routes[0].Stream = f.URL.InvokeMode == spec.Stream
-	return api
 }
 
 func cors(c *spec.CORS) *gateway.CORS {
@@ -211,19 +208,12 @@ func Problems(list []spec.Problem) error {
 // Describe is a one-line summary for people: "6 functions, 2 topics".
 func (r *Revision) Describe() string {
 	var parts []string
-	urls := 0
-	for _, api := range r.APIs {
-		if api.Kind == gateway.URL {
-			urls++
-		}
-	}
 	for _, c := range []struct {
 		n    int
 		word string
 	}{
 		{len(r.Functions), "function"},
-		{len(r.APIs) - urls, "API"},
-		{urls, "function URL"},
+		{len(r.APIs), "API"},
 		{len(r.Topics), "topic"},
 		{len(r.Schedules), "schedule"},
 		{len(r.Buckets), "bucket"},

@@ -2,7 +2,6 @@ package deploy_test
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +12,8 @@ import (
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
+	"github.com/dropstack/dropstack/internal/gateway"
+	"github.com/dropstack/dropstack/internal/spec"
 )
 
 // nodeService writes a service with a function and a layer; layer is the content
@@ -117,46 +118,45 @@ func TestFunctionsTooLargeWithTheirLayers(t *testing.T) {
 	}
 }
 
-func TestPlanOfStreams(t *testing.T) {
+func TestURLsAndStreams(t *testing.T) {
 	dir := t.TempDir()
-	for name, text := range map[string]string{"a.js": "exports.b = 1\n", "serverless.yml": `service: svc
+	text := `service: svc
 provider: {name: aws, runtime: nodejs20.x}
 functions:
   f:
     handler: a.b
-    events: [{http: {method: get, path: /s, response: {transferMode: STREAM}}}, {http: GET /b}]
-    url: {invokeMode: RESPONSE_STREAM, cors: {allowedOrigins: ["https://a.example"]}}
-  g: {handler: a.b, url: {authorizer: aws_iam}, provisionedConcurrency: 1}
-  h: {handler: a.b}
-`} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+    url: {authorizer: aws_iam, invokeMode: RESPONSE_STREAM}
+    events:
+      - http: {method: get, path: /, response: {transferMode: STREAM}}
+  g:
+    handler: a.b
+    url: true
+`
+	if err := os.WriteFile(filepath.Join(dir, "serverless.yml"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
 	}
-	p, err := deploy.Prepare(t.Context(), dir, deploy.PackageOptions{OutDir: t.TempDir()})
+	svc, err := deploy.Load(t.Context(), dir, spec.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got []string
-	for _, api := range p.Revision.APIs {
-		origins := ""
-		if api.CORS != nil {
-			origins = strings.Join(api.CORS.Origins, " ")
-		}
-		for _, r := range api.Routes {
-			got = append(got, fmt.Sprintf("%s %s %q %s %s %s stream=%v", api.Kind, api.Name, api.Auth, origins, r.Key(), r.Function, r.Stream))
-		}
+	r, err := deploy.Plan(svc, map[string]string{"f": "1", "g": "1"}, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	want := []string{
-		`REST dev-svc ""  GET /s svc-dev-f stream=true`,
-		`REST dev-svc ""  GET /b svc-dev-f stream=false`,
-		`URL svc-dev-f "NONE" https://a.example $default svc-dev-f stream=true`,
-		`URL svc-dev-g:provisioned "AWS_IAM"  $default svc-dev-g:provisioned stream=false`,
+	type api struct {
+		Kind, Auth, Function string
+		Stream               bool
+	}
+	var got []api
+	for _, a := range r.APIs {
+		got = append(got, api{a.Kind, a.Auth, a.Routes[0].Function, a.Routes[0].Stream})
+	}
+	want := []api{
+		{gateway.REST, "", "svc-dev-f", true},
+		{gateway.URL, gateway.AuthIAM, "svc-dev-f", true},
+		{gateway.URL, gateway.AuthNone, "svc-dev-g", false},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
-	}
-	if got, want := p.Revision.Describe(), "3 functions, 1 API, 2 function URLs"; got != want {
-		t.Errorf("got %q, want %q", got, want)
+		t.Error(diff)
 	}
 }

@@ -88,40 +88,15 @@ func (i *Invoker) DeadLetters(ctx context.Context, function string, limit int) (
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	consumer, err := q.letters.CreateConsumer(ctx, jetstream.ConsumerConfig{
-		FilterSubject: lettersName + "." + name, AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true,
-		InactiveThreshold: 30 * time.Second,
-	})
+	consumer, err := i.letterReader(ctx, q, name)
 	if err != nil {
-		return nil, fmt.Errorf("read dead letters: %w", err)
+		return nil, err
 	}
 	defer func() { _ = q.letters.DeleteConsumer(context.WithoutCancel(ctx), consumer.CachedInfo().Name) }()
-	return newest(ctx, consumer, limit)
-}
-
-func newest(ctx context.Context, consumer jetstream.Consumer, limit int) ([]DeadLetter, error) {
 	var list []DeadLetter
-	for left := int(consumer.CachedInfo().NumPending); left > 0; {
-		batch, err := consumer.Fetch(min(left, 256), jetstream.FetchContext(ctx))
-		if err != nil {
-			return nil, fmt.Errorf("read dead letters: %w", err)
-		}
-		got := 0
-		for msg := range batch.Messages() {
-			got++
-			var l DeadLetter
-			if err := json.Unmarshal(msg.Data(), &l); err != nil {
-				return nil, fmt.Errorf("read dead letters: %w", err)
-			}
-			list = append([]DeadLetter{l}, list[:min(len(list), limit-1)]...)
-		}
-		if err := batch.Error(); err != nil {
-			return nil, fmt.Errorf("read dead letters: %w", err)
-		}
-		if got == 0 {
-			break // they expired meanwhile
-		}
-		left -= got
-	}
-	return list, nil
+	err = readLetters(ctx, consumer, func(l DeadLetter, _ uint64) error {
+		list = append([]DeadLetter{l}, list[:min(len(list), limit-1)]...)
+		return nil
+	})
+	return list, err
 }

@@ -167,7 +167,7 @@ func (g *Gateway) Handler(stack, kind string) (http.Handler, bool) {
 	if kind == "" {
 		kinds = []string{HTTP, REST, URL}
 	}
-	of := g.snapshot().stacks[stack]
+	of := g.snapshot().named(stack)
 	for _, kind := range kinds {
 		is := func(s *server) bool { return s.api.Kind == kind }
 		if i := slices.IndexFunc(of, is); i >= 0 && (kind != URL || !slices.ContainsFunc(of[i+1:], is)) {
@@ -175,6 +175,19 @@ func (g *Gateway) Handler(stack, kind string) (http.Handler, bool) {
 		}
 	}
 	return nil, false
+}
+
+// named returns what serves a stack; host names have lost the case of theirs.
+func (s *snapshot) named(stack string) []*server {
+	if servers, ok := s.stacks[stack]; ok {
+		return servers
+	}
+	for name, servers := range s.stacks {
+		if strings.EqualFold(name, stack) {
+			return servers
+		}
+	}
+	return nil
 }
 
 // ByID returns the API with the id and what serves it.

@@ -71,7 +71,7 @@ func (s *server) stream(w http.ResponseWriter, r *request, inv function.Invocati
 	case failed != nil:
 		s.answer(w, r, res, err)
 	case out.err == nil && !res.Streamed:
-		s.answer(w, r, res, nil) // a function that does not stream answers as on any other route
+		s.unstreamed(w, r, res)
 	case out.err == nil && !out.preluded: // a stream of nothing
 		out.start(out.plain())
 	default:
@@ -89,6 +89,18 @@ func (s *server) finish(r *request, res function.Result, out *sink) {
 	if errors.Is(out.err, http.ErrContentLength) {
 		s.log(r, res, errors.New("the response is longer than its Content-Length: the rest was dropped"))
 	}
+}
+
+// unstreamed answers for a function that does not stream behind a route that does:
+// a function URL sends its result as it is, as recorded against Lambda; a REST API
+// finds no prelude in it.
+func (s *server) unstreamed(w http.ResponseWriter, r *request, res function.Result) {
+	if s.api.Kind == URL {
+		response{status: http.StatusOK, body: res.Payload, media: "application/json"}.write(w, r.Request, s.cors)
+		return
+	}
+	s.log(r, res, errors.New("malformed response: the route streams, but the function answered without streaming; wrap its handler in awslambda.streamifyResponse or the like, or set the route's transferMode to BUFFERED"))
+	s.fail(w, r.Request, failFunction)
 }
 
 // limits are those of a REST API's streams; moved is to be called for each byte's

@@ -59,6 +59,16 @@ func (p *Pool) Stock(cfg Config) {
 	p.shelfOf(cfg)
 }
 
+// Stocked is the number of spares that wait for functions like this one.
+func (p *Pool) Stocked(cfg Config) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s := p.shelves[strings.Join(cfg.Command, "\x00")]; s != nil {
+		return len(s.ready)
+	}
+	return 0
+}
+
 // claim returns a spare for a function, or nil: whoever gets none starts a process
 // of its own.
 func (p *Pool) claim(cfg Config) *spare {

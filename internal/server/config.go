@@ -127,8 +127,8 @@ func mkdirs(dir string, names ...string) error {
 // artifacts that were being downloaded or unpacked.
 func sweep(dir string) error {
 	left := []string{filepath.Join(dir, "instances")}
-	for _, pattern := range []string{"download-*.zip", ".unpack-*"} {
-		found, err := filepath.Glob(filepath.Join(dir, "artifacts", pattern))
+	for _, pattern := range []string{"artifacts/download-*.zip", "artifacts/.unpack-*", "layers/.unpack-*"} {
+		found, err := filepath.Glob(filepath.Join(dir, pattern))
 		if err != nil {
 			return err
 		}

@@ -51,7 +51,7 @@ func (p *Platform) Active(stack string) (*deploy.Revision, bool) {
 func (p *Platform) Answers(ctx context.Context) error {
 	for stack, rev := range p.rooms.deployer.List() {
 		if !slices.ContainsFunc(rev.APIs, func(a gateway.API) bool { return a.Kind != gateway.URL }) {
-			continue // a function URL has no host of the stack's
+			continue // a function URL may take as long as its function
 		}
 		req, err := http.NewRequestWithContext(ctx, http.MethodHead, p.Endpoints.HTTP+"/", nil)
 		if err != nil {

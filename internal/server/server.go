@@ -178,7 +178,7 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Keys
 			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge,
 		},
 	}
-	control := &api.Control{Deployer: r.deployer, Endpoints: at}
+	control := &api.Control{Deployer: r.deployer, Letters: r.invoker, Endpoints: at}
 	r.api = &api.Server{
 		Verify: keys, S3: eng.Objects.Handler, SNS: &api.SNS{Topics: r.topics, Log: cfg.Log}, Lambda: &api.Lambda{Invoker: r.invoker},
 		Logs: &api.Logs{Store: r.logs}, Actions: control.Actions(), Log: cfg.Log,

@@ -1,43 +1,58 @@
-// One Express application. It runs behind every adapter and, for comparison, as a
-// server of its own: what it answers must not depend on that.
-'use strict';
-const express = require('express');
-const cookies = require('cookie-parser');
-const compression = require('compression');
+// One Express app, which is served plainly and through every adapter.
+const crypto = require('crypto')
+const fs = require('fs')
+const zlib = require('zlib')
+const express = require('express')
 
+const app = express()
 const png = Buffer.from(
-  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64');
+  '89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d4944415478da63fccfc0f01f00050001ff5c1c5ad80000000049454e44ae426082', 'hex')
 
-const app = express();
-app.use(cookies());
+app.get('/', (req, res) => res.send('root'))
 app.get('/cookies', (req, res) => {
-  res.cookie('a', '1', { path: '/' });
-  res.cookie('b', 'x, y; z', { httpOnly: true, expires: new Date(86400000) });
-  res.append('Set-Cookie', 'c=3; Path=/c').json(req.cookies);
-});
-app.get('/png', (req, res) => res.type('png').send(png));
-app.post('/bytes', express.raw({ type: () => true, limit: '5mb' }), (req, res) =>
-  res.type('application/octet-stream').set('X-Length', String(req.body.length)).send(req.body));
-app.get('/gzip', compression({ threshold: 0 }), (req, res) => res.type('text').send('compress me '.repeat(100)));
-app.get('/redirect', (req, res) => res.redirect('/elsewhere?x=1&y=%20'));
-app.get('/redirect/301', (req, res) => res.redirect(301, 'https://example.com/ü'));
-app.get('/204', (req, res) => res.status(204).set('X-A', '1').end());
-app.delete('/thing/:id', (req, res) => res.sendStatus(204));
-app.get('/etag', (req, res) => res.set('Cache-Control', 'no-cache').send('tagged'));
-app.get('/query', (req, res) => res.json({ query: req.query, url: req.url, path: req.path }));
-app.get('/nested/:a/and/:b/*', (req, res) => res.json({ params: req.params, originalUrl: req.originalUrl }));
-app.post('/form', express.urlencoded({ extended: true }), (req, res) => res.json(req.body));
-app.post('/json', express.json({ limit: '5mb' }), (req, res) => res.status(201).json(req.body));
-app.put('/method', (req, res) => res.send(req.method));
-app.patch('/method', (req, res) => res.send(req.method));
-app.get('/unicode', (req, res) => res.send('Grüße, 世界 🎈'));
-app.get('/headers', (req, res) => res.set('X-Many', ['1', '2']).vary('Accept').json({
-  a: req.get('x-a'), many: req.get('x-many'), accept: req.get('accept'), type: req.get('content-type') || null,
-}));
-app.get('/negotiate', (req, res) => res.format({ json: () => res.json({ a: 1 }), html: () => res.send('<p>a</p>') }));
-app.get('/large', (req, res) => res.type('text').send('0123456789abcdef'.repeat(3 << 16)));
-app.get('/throw', () => { throw new Error('thrown'); });
-app.get('/next', (req, res, next) => next(Object.assign(new Error('passed on'), { status: 418 })));
-app.get('/', (req, res) => res.send('root'));
-app.use((err, req, res, next) => res.status(err.status || 500).json({ error: err.message }));
-module.exports = app;
+  res.cookie('one', 'first value', { path: '/', httpOnly: true })
+  res.cookie('two', '2', { expires: new Date(4102444800000), secure: true })
+  res.append('Set-Cookie', 'three=3; SameSite=Lax')
+  res.json({ got: req.headers.cookie || null })
+})
+app.get('/png', (req, res) => res.type('png').send(png))
+app.get('/gzip', (req, res) => {
+  res.set('Content-Encoding', 'gzip').type('text').send(zlib.gzipSync('compressed '.repeat(100)))
+})
+app.get('/redirect', (req, res) => res.redirect('/elsewhere?a=b&c=%20d'))
+app.post('/see-other', (req, res) => res.redirect(303, '/png'))
+app.get('/nothing', (req, res) => res.status(204).end())
+app.delete('/thing/:id', (req, res) => res.status(204).end())
+app.get('/cached', (req, res) => res.set('ETag', '"v1"').set('Cache-Control', 'max-age=60').send('cached'))
+app.get('/query', (req, res) => res.json({ query: req.query, url: req.url }))
+app.get('/nested/:a/deeper/:b', (req, res) => res.json({ params: req.params, path: req.path, original: req.originalUrl }))
+app.get('/unicode', (req, res) => res.send('Grüße, 世界 👋'))
+app.get('/many', (req, res) => {
+  res.append('X-Many', 'a').append('X-Many', 'b').vary('Accept').vary('Origin')
+  res.send({ saw: req.headers['x-seen'], agent: req.headers['user-agent'] })
+})
+app.get('/html', (req, res) => res.send('<h1>A page</h1>'))
+app.get('/large', (req, res) => res.type('text').send('0123456789abcdef'.repeat(196608)))
+app.get('/teapot', (req, res) => res.status(418).send('short and stout'))
+app.get('/throws', () => { throw new Error('out of ideas') })
+app.get('/rejects', (req, res, next) => Promise.reject(new Error('not today')).catch(next))
+// Streams: the second part is sent when somebody has made the file.
+app.get('/stream', (req, res) => {
+  res.status(203).set('X-Streamed', 'yes').type('text').append('Set-Cookie', 'a=1').append('Set-Cookie', 'b=2')
+  res.write('first ')
+  const timer = setInterval(() => {
+    if (!fs.existsSync(req.query.until)) return
+    clearInterval(timer)
+    res.end('second')
+  }, 5)
+})
+app.post('/form', express.urlencoded({ extended: true }), (req, res) => res.json(req.body))
+app.post('/json', express.json({ limit: '5mb' }), (req, res) => res.json({ got: req.body, type: req.headers['content-type'] }))
+app.put('/bytes', express.raw({ type: '*/*', limit: '5mb' }), (req, res) => {
+  const body = Buffer.isBuffer(req.body) ? req.body : Buffer.alloc(0)
+  res.set('X-Sha256', crypto.createHash('sha256').update(body).digest('hex'))
+  res.type('application/octet-stream').send(body)
+})
+app.use((err, req, res, next) => res.status(500).json({ error: err.message }))
+
+module.exports = app

@@ -1,2 +1,0 @@
-'use strict';
-exports.handler = require('serverless-http')(require('./app'), { binary: ['image/*', 'application/octet-stream'] });
