@@ -54,30 +54,31 @@ type lambdaCall struct {
 // lambdaRoutes are the calls below /VERSION/functions/NAME/, by method and what
 // follows; * stands for one more part.
 var lambdaRoutes = map[string]func(*Lambda, lambdaCall) error{
-	"POST invocations":               (*Lambda).invoke,
-	"GET ":                           (*Lambda).get,
-	"GET configuration":              (*Lambda).configuration,
-	"DELETE ":                        (*Lambda).deleteVersion,
-	"GET versions":                   (*Lambda).versions,
-	"POST versions":                  (*Lambda).publish,
-	"GET aliases":                    (*Lambda).aliases,
-	"POST aliases":                   (*Lambda).createAlias,
-	"GET aliases/*":                  (*Lambda).alias,
-	"PUT aliases/*":                  (*Lambda).updateAlias,
-	"DELETE aliases/*":               (*Lambda).deleteAlias,
-	"GET concurrency":                (*Lambda).concurrency,
-	"PUT concurrency":                (*Lambda).deployed,
-	"DELETE concurrency":             (*Lambda).deployed,
-	"GET provisioned-concurrency":    (*Lambda).provisioned,
-	"PUT provisioned-concurrency":    (*Lambda).deployed,
-	"DELETE provisioned-concurrency": (*Lambda).deployed,
-	"GET event-invoke-config":        (*Lambda).eventInvoke,
-	"GET event-invoke-config/list":   (*Lambda).eventInvokes,
-	"PUT event-invoke-config":        (*Lambda).deployed,
-	"POST event-invoke-config":       (*Lambda).deployed,
-	"DELETE event-invoke-config":     (*Lambda).deployed,
-	"PUT code":                       (*Lambda).deployed,
-	"PUT configuration":              (*Lambda).deployed,
+	"POST invocations":                    (*Lambda).invoke,
+	"POST response-streaming-invocations": (*Lambda).stream,
+	"GET ":                                (*Lambda).get,
+	"GET configuration":                   (*Lambda).configuration,
+	"DELETE ":                             (*Lambda).deleteVersion,
+	"GET versions":                        (*Lambda).versions,
+	"POST versions":                       (*Lambda).publish,
+	"GET aliases":                         (*Lambda).aliases,
+	"POST aliases":                        (*Lambda).createAlias,
+	"GET aliases/*":                       (*Lambda).alias,
+	"PUT aliases/*":                       (*Lambda).updateAlias,
+	"DELETE aliases/*":                    (*Lambda).deleteAlias,
+	"GET concurrency":                     (*Lambda).concurrency,
+	"PUT concurrency":                     (*Lambda).deployed,
+	"DELETE concurrency":                  (*Lambda).deployed,
+	"GET provisioned-concurrency":         (*Lambda).provisioned,
+	"PUT provisioned-concurrency":         (*Lambda).deployed,
+	"DELETE provisioned-concurrency":      (*Lambda).deployed,
+	"GET event-invoke-config":             (*Lambda).eventInvoke,
+	"GET event-invoke-config/list":        (*Lambda).eventInvokes,
+	"PUT event-invoke-config":             (*Lambda).deployed,
+	"POST event-invoke-config":            (*Lambda).deployed,
+	"DELETE event-invoke-config":          (*Lambda).deployed,
+	"PUT code":                            (*Lambda).deployed,
+	"PUT configuration":                   (*Lambda).deployed,
 }
 
 // serve routes by method and path: Lambda's API is REST with JSON bodies, under
@@ -118,7 +119,7 @@ func (l *Lambda) serve(w http.ResponseWriter, r *http.Request, c call) error {
 	if handle == nil {
 		return unknownRoute(r)
 	}
-	if !c.who.Admin && rest != "invocations" {
+	if !c.who.Admin && rest != "invocations" && rest != "response-streaming-invocations" {
 		return fault.Coded(fault.Denied, "AccessDeniedException", "functions may invoke functions, not read or change their configuration")
 	}
 	return handle(l, lc)

@@ -10,11 +10,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/deploy"
+	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/sandbox"
 )
@@ -48,8 +50,8 @@ func (p *Platform) Active(stack string) (*deploy.Revision, bool) {
 // an error of its own.
 func (p *Platform) Answers(ctx context.Context) error {
 	for stack, rev := range p.rooms.deployer.List() {
-		if len(rev.APIs) == 0 {
-			continue
+		if !slices.ContainsFunc(rev.APIs, func(a gateway.API) bool { return a.Kind != gateway.URL }) {
+			continue // a function URL may take as long as its function
 		}
 		req, err := http.NewRequestWithContext(ctx, http.MethodHead, p.Endpoints.HTTP+"/", nil)
 		if err != nil {
