@@ -138,11 +138,12 @@ func (s *server) response(r *request, payload []byte) (response, error) {
 			return out, err
 		}
 	}
-	if s.api.Kind != REST && !hasStatus(payload) {
+	var p proxyResult
+	err := json.Unmarshal(payload, &p) // once: it may be megabytes
+	if s.api.Kind != REST && p.StatusCode == nil {
 		return plain(payload)
 	}
-	var p proxyResult
-	if err := json.Unmarshal(payload, &p); err != nil {
+	if err != nil {
 		return response{}, err
 	}
 	out, err := s.head(p)
@@ -196,13 +197,6 @@ func checkHeaders(headers []header) error {
 func acceptsBinary(types []string, accept string) bool {
 	first, _, _ := strings.Cut(accept, ",")
 	return matchesType(types, first)
-}
-
-func hasStatus(payload []byte) bool {
-	var probe struct {
-		StatusCode json.RawMessage `json:"statusCode"`
-	}
-	return json.Unmarshal(payload, &probe) == nil && probe.StatusCode != nil
 }
 
 // plain is the answer made of any JSON; a string stands for itself, as in AWS's

@@ -170,8 +170,7 @@ func (s *server) event(r *request) ([]byte, error) {
 	case URL:
 		event = r.url()
 	}
-	var buf bytes.Buffer
-	buf.Grow(len(r.body)*4/3 + 4096)
+	var buf bytes.Buffer // is written once, so it gets the size it needs
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(event); err != nil {
