@@ -162,7 +162,7 @@ func (x *exam) function(changes ...func(*instance.Config)) instance.Config {
 	x.Helper()
 	cfg := instance.Config{
 		ID: x.Client, Name: "fn", ARN: "arn:aws:lambda:eu-west-1:123456789012:function:fn", Version: "$LATEST", Runtime: "provided.al2023",
-		Handler: "index.handler", MemoryMB: 256, Timeout: 2 * time.Minute, Region: "eu-west-1", LogGroup: "/aws/lambda/" + x.Client,
+		Handler: "index.handler", MemoryMB: 256, Timeout: time.Minute, Region: "eu-west-1", LogGroup: "/aws/lambda/" + x.Client,
 		Keys: instance.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret", SessionToken: "token"},
 		Env:  map[string]string{"OWN": "mine"},
 	}

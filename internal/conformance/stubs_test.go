@@ -2,10 +2,6 @@
 
 package conformance_test
 
-func nodeCases() []testCase   { return nil }
-func goCases() []testCase     { return nil }
-func protocol() []testCase    { return nil }
-func streaming() []testCase   { return nil }
 func extending() []testCase   { return nil }
 func internally() []testCase  { return nil }
 func subscribing() []testCase { return nil }
