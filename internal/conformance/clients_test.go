@@ -168,7 +168,7 @@ func (x *exam) function(changes ...func(*instance.Config)) instance.Config {
 	}
 	x.equip(&cfg)
 	if len(changes) > 0 {
-		cfg.ID = x.Client + "/" + x.Name
+		cfg.ID = x.Client + "/" + x.API + "/" + x.Name
 		cfg.LogGroup = "/aws/lambda/" + strings.ReplaceAll(cfg.ID, " ", "-")
 	}
 	for _, change := range changes {

@@ -84,7 +84,7 @@ func TestConformance(t *testing.T) {
 	t.Run("case", func(t *testing.T) {
 		names := map[string]bool{}
 		for n, c := range cases {
-			name := c.Client + "/" + c.Name
+			name := c.Client + "/" + c.API + ": " + c.Name
 			if names[name] || c.Source == "" || !slices.Contains(clients, c.Client) || !slices.Contains(apis, c.API) {
 				t.Errorf("%s: the name is taken, the source is missing, or client %q or API %q is unknown", name, c.Client, c.API)
 			}
