@@ -25,6 +25,7 @@ func init() {
 		case "sigterm":
 			lambda.StartWithOptions(handle, lambda.WithEnableSIGTERM(func() {
 				_ = os.WriteFile(os.Getenv("NOTES"), []byte("terminated"), 0o600)
+				os.Exit(0)
 			}))
 		default:
 			lambda.Start(handle)
