@@ -1,6 +1,0 @@
-//go:build linux
-
-package conformance_test
-
-func logging() []testCase  { return nil }
-func layering() []testCase { return nil }
