@@ -171,6 +171,7 @@ func (x *exam) function(changes ...func(*instance.Config)) instance.Config {
 		cfg.ID = x.Client + "/" + x.API + "/" + x.Name
 		cfg.LogGroup = "/aws/lambda/" + strings.ReplaceAll(cfg.ID, " ", "-")
 	}
+	cfg.User = cfg.ID // a user may have 1,024 threads, which all cases together exceed
 	for _, change := range changes {
 		change(&cfg)
 	}

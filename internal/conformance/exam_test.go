@@ -116,6 +116,14 @@ func (x *exam) works(cfg instance.Config) {
 	x.gets(cfg, `{"text":"fine"}`, `\{"text":"fine"\}`)
 }
 
+// reused checks that invocations share an instance. A client that is slow to ask
+// for its next event lets the platform start another one meanwhile, so that
+// happens by some try, not each.
+func (x *exam) reused(try func() bool) {
+	x.Helper()
+	x.wait("an instance that is used again", try)
+}
+
 // matches wants a regular expression, in which . stands for line ends too and ^
 // and $ for the text's; see (?m).
 func (x *exam) matches(what, got, want string) {

@@ -20,7 +20,11 @@ func logging() (list []testCase) {
 		cfg := x.function(alone)
 		const report = `REPORT RequestId: ID\tDuration: \d+\.\d\d ms\tBilled Duration: \d+ ms\tMemory Size: 256 MB\tMax Memory Used: \d+ MB\t`
 		for n, end := range []string{`Init Duration: \d+\.\d\d ms\t$`, `$`} {
-			a := x.ask(cfg, event[x.Client])
+			var a answer
+			x.reused(func() bool {
+				a = x.ask(cfg, event[x.Client])
+				return n == 0 || a.Init == 0
+			})
 			want := `^START RequestId: ID Version: \$LATEST\nEND RequestId: ID\n` + report + end
 			x.matches("log", a.log, strings.ReplaceAll(want, "ID", a.id))
 			if string(a.LogTail) != a.log+"\n" {
@@ -91,7 +95,7 @@ func logging() (list []testCase) {
 	})
 	add([]string{"bash"}, "very long line", logsPage+"an event holds 256 KB", func(x *exam) {
 		a := x.ask(x.function(), sh(`head -c 300000 /dev/zero | tr '\0' x; echo; `+script))
-		if n := strings.Count(a.log, "x"); n != 300000 {
+		if n := strings.Count(strings.ReplaceAll(a.log, "Max", ""), "x"); n != 300000 {
 			x.Errorf("%d characters are logged, want 300000", n)
 		}
 	})

@@ -2,7 +2,11 @@
 
 package conformance_test
 
-import "strings"
+import (
+	"os"
+	"path/filepath"
+	"strings"
+)
 
 // The Runtime API itself, by curl. What the API answers the function hands back.
 func protocol() (list []testCase) {
@@ -36,44 +40,51 @@ func protocol() (list []testCase) {
 	script("response with Expect", "RFC 9110, Expect: 100-continue, as curl sends it", `head -c 2000000 /dev/zero | tr '\0' x | quote | respond -H 'Expect: 100-continue'`, `"x+"`)
 	script("empty response", runtimeAPI+"response takes any body", `respond </dev/null`, ``)
 
-	add("answers of response and error", runtimeAPI+"202 Accepted and {status: OK}", func(x *exam) {
-		cfg := x.function(alone)
-		x.gets(cfg, sh(`echo 1 | respond >"$TMPDIR/r"`), "1\n")
-		x.ask(cfg, sh(`fail Custom.Error '{"errorType":"Custom.Error","errorMessage":"e"}' >"$TMPDIR/e"`)).failed(x, `Custom\.Error`, "e", "")
-		x.gets(cfg, sh(`cat "$TMPDIR/r" "$TMPDIR/e"`+tell), `"202 \{\\"status\\":\\"OK\\"\}\\n202 \{\\"status\\":\\"OK\\"\}"`)
+	// What a call after the answer was answered is kept in a file.
+	kept := func(x *exam, script, want string) answer {
+		x.Helper()
+		file := filepath.Join(x.shared(), "kept")
+		cfg := x.function(env("KEPT", file))
+		a := x.ask(cfg, sh(`keep() { cat >"$KEPT.new" && mv "$KEPT.new" "$KEPT"; }; `+script))
+		x.wait("the answer", func() bool { return fileExists(file) })
+		got, err := os.ReadFile(file)
+		if err != nil {
+			x.Fatal(err)
+		}
+		x.matches("answer", string(got), "^"+want)
+		x.works(cfg)
+		return a
+	}
+	add("answer of response", runtimeAPI+"202 Accepted and {status: OK}", func(x *exam) {
+		kept(x, `echo 1 | respond | keep`, `202 \{"status":"OK"\}\n$`).ok(x, "1\n")
+	})
+	add("answer of error", runtimeAPI+"202 Accepted and {status: OK}", func(x *exam) {
+		kept(x, `fail Custom.Error '{"errorType":"Custom.Error","errorMessage":"e"}' | keep`, `202 \{"status":"OK"\}\n$`).failed(x, `Custom\.Error`, "e", "")
 	})
 	add("second response", "runtime interface emulator, core/states.go: 403 InvalidStateTransition", func(x *exam) {
-		cfg := x.function(alone)
-		x.gets(cfg, sh(`echo 1 | respond; echo 2 | respond >"$TMPDIR/second"`), "1\n")
-		x.gets(cfg, sh(`cat "$TMPDIR/second"`+tell), `"403 .*from RuntimeResponseSentState to InvocationResponse failed.*InvalidStateTransition.*`)
+		kept(x, `echo 1 | respond; echo 2 | respond | keep`, `403 .*from RuntimeResponseSentState to InvocationResponse failed.*InvalidStateTransition`).ok(x, "1\n")
 	})
 	add("error after a response", "runtime interface emulator, core/states.go: 403 InvalidStateTransition", func(x *exam) {
-		cfg := x.function(alone)
-		x.gets(cfg, sh(`echo 1 | respond; fail Custom.Late '{}' >"$TMPDIR/second"`), "1\n")
-		x.gets(cfg, sh(`cat "$TMPDIR/second"`+tell), `"403 .*to InvocationErrorResponse failed.*InvalidStateTransition.*`)
+		kept(x, `echo 1 | respond; fail Custom.Late '{}' | keep`, `403 .*to InvocationErrorResponse failed.*InvalidStateTransition`).ok(x, "1\n")
 	})
 	add("413 for a response that is too large", runtimeAPI+"413 Payload Too Large, RequestEntityTooLarge", func(x *exam) {
-		cfg := x.function(alone)
-		x.ask(cfg, sh(`head -c 6291557 /dev/zero | respond >"$TMPDIR/large"`)).failed(x, `Function\.ResponseSizeTooLarge`,
-			`Response payload size \(6291557 bytes\) exceeded maximum allowed payload size \(6291556 bytes\)\.`, "")
-		x.gets(cfg, sh(`cat "$TMPDIR/large"`+tell), `"413 .*Exceeded maximum allowed payload size \(6291556 bytes\)\..*RequestEntityTooLarge.*`)
+		kept(x, `head -c 6291557 /dev/zero | respond | keep`, `413 .*Exceeded maximum allowed payload size \(6291556 bytes\)\..*RequestEntityTooLarge`).failed(x,
+			`Function\.ResponseSizeTooLarge`, `Response payload size \(6291557 bytes\) exceeded maximum allowed payload size \(6291556 bytes\)\.`, "")
+	})
+	add("invalid response mode", "runtime interface emulator, rapi/handler/invocationresponse.go: 400 InvalidFunctionResponseMode", func(x *exam) {
+		kept(x, `echo 1 | respond -H 'Lambda-Runtime-Function-Response-Mode: sideways' | keep`, `400 .*InvalidFunctionResponseMode`).failed(x,
+			`Runtime\.InvalidResponseModeHeader`, "RequestId: ID Error: Invalid function response mode: sideways", "")
 	})
 	add("type of an error from its body", runtimeAPI+"Lambda-Runtime-Function-Error-Type is optional", func(x *exam) {
 		x.fails(x.function(), sh(`call POST $runtime/invocation/$id/error --data '{"errorType":"Body.Type","errorMessage":"m"}'`), `Body\.Type`, "m", "")
 	})
-	add("invalid response mode", "runtime interface emulator, rapi/handler/invocationresponse.go: 400 InvalidFunctionResponseMode", func(x *exam) {
-		cfg := x.function(alone)
-		x.ask(cfg, sh(`echo 1 | respond -H 'Lambda-Runtime-Function-Response-Mode: sideways' >"$TMPDIR/mode"`)).failed(x,
-			`Runtime\.InvalidResponseModeHeader`, "RequestId: ID Error: Invalid function response mode: sideways", "")
-		x.gets(cfg, sh(`cat "$TMPDIR/mode"`+tell), `"400 .*InvalidFunctionResponseMode.*`)
-	})
 	add("next waits across invocations", runtimeAPI+"next blocks until there is an event; no timeout", func(x *exam) {
 		cfg := x.function(alone)
-		pid := string(x.gets(cfg, sh(`echo $$ | respond`), `\d+\n`).Payload)
 		for range 5 {
-			if again := string(x.gets(cfg, sh(`echo $$ | respond`), `\d+\n`).Payload); again != pid {
-				x.Errorf("process %q, then %q", pid, again)
-			}
+			x.reused(func() bool {
+				pid := string(x.gets(cfg, sh(`echo $$ | respond`), `\d+\n`).Payload)
+				return string(x.gets(cfg, sh(`echo $$ | respond`), `\d+\n`).Payload) == pid
+			})
 		}
 	})
 	add("environment of a custom runtime", variables+"_HANDLER, LAMBDA_TASK_ROOT; AWS_EXECUTION_ENV is not set for custom runtimes", func(x *exam) {
