@@ -133,7 +133,7 @@ func tally(cases []testCase) string {
 
 // newPool is a pool whose limits do not depend on how fast the machine is.
 func (w *world) newPool() *instance.Pool {
-	return &instance.Pool{Log: slog.New(slog.DiscardHandler), Logs: w.sink, TempDir: w.root, InitTimeout: 2 * time.Minute, Grace: time.Minute}
+	return &instance.Pool{Log: slog.New(slog.DiscardHandler), Logs: w.sink, TempDir: w.root, InitTimeout: 2 * time.Minute, Grace: 10 * time.Second}
 }
 
 // ownPool is a pool for a case alone, which ends with it.
