@@ -1,6 +1,7 @@
 # make        build the binary into bin/
 # make run    build and start the platform with the bundled services
-# make test   everything that can be tested here; installs nothing but Go modules
+# make test   everything that can be tested here; as root, installs the few tools
+#             that it needs and misses (tools/test-deps)
 # make check  formatting, vet, staticcheck and the race detector
 # make fuzz   every fuzz target for a while (FUZZTIME=30s)
 # make bench  the end-to-end benchmark: figures beside their baselines
@@ -17,6 +18,7 @@ run: build
 	bin/dropstack up
 
 test:
+	tools/test-deps
 	$(GO) test -timeout 25m ./...
 
 check: fmt vet race

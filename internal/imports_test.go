@@ -23,6 +23,7 @@ var floors = [][]string{
 	{"api"},
 	{"server"},
 	{"testkit"},
+	{"conformance"},
 }
 
 const module = "github.com/dropstack/dropstack/"
