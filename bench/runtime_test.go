@@ -40,7 +40,7 @@ func (l load) String() string {
 	return fmt.Sprintf("%d at once on %d instance%s", l.callers, l.instances, map[bool]string{true: "s"}[l.instances > 1])
 }
 
-var loads = []load{{1, 1}, {16, 1}, {16, 4}, {16, 16}}
+var loads = []load{{1, 1}, {1, 4}, {16, 1}, {16, 4}, {16, 16}}
 
 // build compiles the measured function into a directory as an artifact has it.
 func build(t *testing.T) string {
@@ -83,6 +83,10 @@ func invoking(t *testing.T, l load, cfg instance.Config) figure {
 	t.Helper()
 	pool := &instance.Pool{Log: quiet(), Logs: nowhere{}}
 	defer pool.Close()
+	pool.Reserve(cfg, l.instances)
+	for pool.Ready(cfg.ID) < l.instances {
+		time.Sleep(time.Millisecond)
+	}
 	places := make(chan struct{}, l.instances)
 	return measure(t, l.callers, func(int) error {
 		places <- struct{}{}

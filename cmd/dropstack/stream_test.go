@@ -88,7 +88,7 @@ func invokeStream(t *testing.T, p *testkit.Platform, gate string, read chan<- st
 	keys := admin(t, p).Keys
 	client := lambda.New(lambda.Options{
 		HTTPClient: patient{http.DefaultClient},
-		Region: arn.Region, BaseEndpoint: aws.String(p.AWS), RetryMaxAttempts: 1,
+		Region:     arn.Region, BaseEndpoint: aws.String(p.AWS), RetryMaxAttempts: 1,
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return keys, nil }),
 	})
 	out, err := client.InvokeWithResponseStream(t.Context(), &lambda.InvokeWithResponseStreamInput{
