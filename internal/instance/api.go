@@ -67,7 +67,7 @@ type api struct {
 	up       bool // ready is closed
 	initErr  *reply
 	links    map[net.Conn]*link
-	dropped  *sync.Cond // with mu: a link is gone
+	dropped  *sync.Cond // with mu: a link is gone, or turns out to be an extension's
 	after    aftermath
 	told     chan struct{} // of capacity 1: the end of a lost invocation has been told
 	exts     extensions
@@ -257,6 +257,7 @@ func (a *api) handle(conn net.Conn, l *link, r *request) []byte {
 	}
 	a.mu.Lock()
 	l.extension = true
+	a.dropped.Broadcast() // quiet need not wait for it
 	a.mu.Unlock()
 	if call, ok := strings.CutPrefix(r.path, extensionPrefix); ok {
 		return a.handleExtension(conn, r, call)

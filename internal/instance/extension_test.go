@@ -392,3 +392,25 @@ func FuzzConversation(f *testing.F) {
 		done()
 	})
 }
+
+// A connection that has said nothing yet when the process ends may be an
+// extension's, which then stays: nobody waits for it to go.
+func TestShutdownDoesNotWaitForAnExtensionThatHasJustCalled(t *testing.T) {
+	a, _ := served(t)
+	e := a.expect("late")
+	e.registered, e.ready, e.events = true, true, []string{"SHUTDOWN"}
+	conn := dialled(t, a.listener.Addr().String())
+	held := func() int { a.mu.Lock(); defer a.mu.Unlock(); return len(a.links) }
+	wait(t, "the connection", func() bool { return held() == 1 })
+	done := make(chan struct{})
+	go func() {
+		a.quiet(time.Hour)
+		close(done)
+	}()
+	fmt.Fprintf(conn, "GET /2020-01-01/extension/event/next HTTP/1.1\r\nHost: x\r\nLambda-Extension-Identifier: %s\r\n\r\n", e.id)
+	select {
+	case <-done:
+	case <-time.After(30 * time.Second):
+		t.Fatal("the shutdown waits for the extension, and the extension for the shutdown")
+	}
+}
