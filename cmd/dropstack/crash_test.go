@@ -80,7 +80,7 @@ func uploads(ctx context.Context, p *testkit.Platform, acked *acknowledged, kill
 func publishes(ctx context.Context, t *testing.T, p *testkit.Platform, acked *acknowledged, kill, worker int) {
 	keys := admin(t, p).Keys
 	client := sns.New(sns.Options{
-		Region: arn.Region, BaseEndpoint: aws.String(p.AWS), RetryMaxAttempts: 1,
+		Region: arn.Region, BaseEndpoint: aws.String(p.AWS), HTTPClient: testkit.AWSClient(), RetryMaxAttempts: 1,
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return keys, nil }),
 	})
 	for n := 0; ctx.Err() == nil; n++ {

@@ -92,7 +92,7 @@ func say(t *testing.T, p *testkit.Platform, message string) (id string, err erro
 	t.Helper()
 	keys := admin(t, p).Keys
 	client := sns.New(sns.Options{
-		Region: arn.Region, BaseEndpoint: aws.String(p.AWS), RetryMaxAttempts: 1,
+		Region: arn.Region, BaseEndpoint: aws.String(p.AWS), HTTPClient: testkit.AWSClient(), RetryMaxAttempts: 1,
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return keys, nil }),
 	})
 	out, err := client.Publish(t.Context(), &sns.PublishInput{TopicArn: aws.String(arn.Topic(arn.Region, "crash-messages")), Message: &message})

@@ -87,7 +87,7 @@ func invokeStream(t *testing.T, p *testkit.Platform, gate string, read chan<- st
 	}
 	keys := admin(t, p).Keys
 	client := lambda.New(lambda.Options{
-		HTTPClient: patient{http.DefaultClient},
+		HTTPClient: testkit.AWSClient(),
 		Region:     arn.Region, BaseEndpoint: aws.String(p.AWS), RetryMaxAttempts: 1,
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return keys, nil }),
 	})
@@ -122,16 +122,4 @@ func invokeStream(t *testing.T, p *testkit.Platform, gate string, read chan<- st
 	if !strings.HasPrefix(string(body), `{"statusCode":202,`) || !strings.HasSuffix(string(body), strings.Repeat("\x00", 8)+"firstsecond") {
 		t.Errorf("got %q", body)
 	}
-}
-
-// patient is an HTTP client that lets a request's body be read to its end. AWS's
-// client closes it as soon as an answer begins, and a server as near as this one
-// begins before the transport has seen the end: it then drops the connection.
-type patient struct{ *http.Client }
-
-func (p patient) Do(r *http.Request) (*http.Response, error) {
-	if r.Body != nil {
-		r.Body = io.NopCloser(r.Body)
-	}
-	return p.Client.Do(r)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/testkit"
 )
 
 const caller = "arn:aws:lambda:us-east-1:000000000000:function:caller"
@@ -166,7 +167,7 @@ func TestTheOfficialLambdaClientAgrees(t *testing.T) {
 	url, keys, invoker := endpoint(t)
 	ctx := t.Context()
 	for name, c := range map[string]iam.Credentials{"admin": keys.Admin(), "function": keys.Function(caller)} {
-		l := lambda.New(lambda.Options{BaseEndpoint: &url, Region: "us-east-1", Credentials: provider(c), RetryMaxAttempts: 1})
+		l := lambda.New(lambda.Options{BaseEndpoint: &url, Region: "us-east-1", Credentials: provider(c), HTTPClient: testkit.AWSClient(), RetryMaxAttempts: 1})
 		out, err := l.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("known"), Payload: []byte(`{"a":1}`), LogType: types.LogTypeTail})
 		if err != nil || string(out.Payload) != `{"a":1}` || aws.ToString(out.ExecutedVersion) != "$LATEST" || aws.ToString(out.LogResult) != "RU5ECg==" {
 			t.Errorf("%s: got %+v, %v", name, out, err)

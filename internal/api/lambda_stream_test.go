@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -19,6 +18,7 @@ import (
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/iam"
+	"github.com/dropstack/dropstack/internal/testkit"
 )
 
 // streaming is an invoker whose function streams what its payload says.
@@ -59,18 +59,6 @@ func (s *streaming) Invoke(ctx context.Context, inv function.Invocation) (functi
 	return done, nil
 }
 
-// patient is an HTTP client that lets a request's body be read to its end. AWS's
-// client closes it as soon as an answer begins, and a server as near as this one
-// begins before the transport has seen the end: it then drops the connection.
-type patient struct{ *http.Client }
-
-func (p patient) Do(r *http.Request) (*http.Response, error) {
-	if r.Body != nil {
-		r.Body = io.NopCloser(r.Body)
-	}
-	return p.Client.Do(r)
-}
-
 // streamClient is the official client of an endpoint with such an invoker.
 func streamClient(t *testing.T) (*lambda.Client, *streaming) {
 	t.Helper()
@@ -82,7 +70,7 @@ func streamClient(t *testing.T) (*lambda.Client, *streaming) {
 	invoker := &streaming{next: make(chan struct{})}
 	srv := httptest.NewServer(&api.Server{Verify: keys, Log: log, SNS: &api.SNS{Log: log}, Lambda: &api.Lambda{Invoker: invoker}})
 	t.Cleanup(srv.Close)
-	return lambda.New(lambda.Options{HTTPClient: patient{srv.Client()}, BaseEndpoint: &srv.URL, Region: "us-east-1", Credentials: provider(keys.Admin()), RetryMaxAttempts: 1}), invoker
+	return lambda.New(lambda.Options{HTTPClient: testkit.AWSClient(), BaseEndpoint: &srv.URL, Region: "us-east-1", Credentials: provider(keys.Admin()), RetryMaxAttempts: 1}), invoker
 }
 
 // TestTheOfficialClientReadsStreams: what it makes of each way for an invocation

@@ -19,6 +19,7 @@ import (
 	"github.com/dropstack/dropstack/internal/engine/enginetest"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/instance"
+	"github.com/dropstack/dropstack/internal/testkit"
 )
 
 // deployed is a real function room with one function, and AWS's client of it.
@@ -52,7 +53,7 @@ func deployed(t *testing.T) (*lambda.Client, func(description string)) {
 	url, keys := serve(t, i)
 	admin := keys.Admin()
 	return lambda.New(lambda.Options{
-		Region: arn.Region, BaseEndpoint: &url, RetryMaxAttempts: 1,
+		Region: arn.Region, BaseEndpoint: &url, HTTPClient: testkit.AWSClient(), RetryMaxAttempts: 1,
 		Credentials: credentials.NewStaticCredentialsProvider(admin.AccessKeyID, admin.SecretAccessKey, ""),
 	}), deploy
 }

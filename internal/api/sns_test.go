@@ -26,6 +26,7 @@ import (
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/engine/enginetest"
 	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/testkit"
 	"github.com/dropstack/dropstack/internal/topic"
 )
 
@@ -94,7 +95,7 @@ func snsEndpoint(t *testing.T, names ...string) (*sns.Client, *snsAppender, stri
 	}))
 	t.Cleanup(srv.Close)
 	client := sns.New(sns.Options{
-		Region: arn.Region, BaseEndpoint: aws.String(srv.URL), RetryMaxAttempts: 1,
+		Region: arn.Region, BaseEndpoint: aws.String(srv.URL), HTTPClient: testkit.AWSClient(), RetryMaxAttempts: 1,
 		Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
 	})
 	return client, stored, srv.URL

@@ -39,7 +39,7 @@ func (x *exam) extended(scripts ...string) (cfg instance.Config, noted func() st
 const (
 	joins  = `register '"INVOKE","SHUTDOWN"'; `
 	follow = joins + "live"
-	script = `echo '"fine"' | respond`
+	script = `echo '"fine"' | respond >"$TMPDIR/answered"`
 )
 
 // lives runs an event, or some, on a function with extensions, and ends it.

@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dropstack/dropstack/internal/engine"
+	"github.com/dropstack/dropstack/internal/testkit"
 )
 
 var (
@@ -35,7 +36,7 @@ func s3Client(t testing.TB, e *engine.Engine, c aws.Credentials) *s3.Client {
 
 func clientOf(srv *httptest.Server, c aws.Credentials) *s3.Client {
 	return s3.New(s3.Options{
-		BaseEndpoint: &srv.URL, Region: "us-east-1", UsePathStyle: true, HTTPClient: srv.Client(),
+		BaseEndpoint: &srv.URL, Region: "us-east-1", UsePathStyle: true, HTTPClient: testkit.AWSClient(),
 		Credentials:                aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return c, nil }),
 		Retryer:                    aws.NopRetryer{},
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported,
