@@ -14,6 +14,7 @@ import (
 // below its own, never a sibling.
 var floors = [][]string{
 	{"arn", "fault"},
+	{"network"},
 	{"engine", "sandbox", "spec", "node"},
 	{"iam", "logs", "build"},
 	{"instance"},
