@@ -45,11 +45,14 @@ type Process struct {
 	// Stdout and Stderr are the reading ends of its pipes. They report EOF once
 	// every process that holds them is gone; the caller closes them.
 	Stdout, Stderr *os.File
-	Pid            int
+	Pid            int // on this machine; 0 when it runs in a sandbox of its own
 
+	guest    *visitor // of the sandbox that it runs in, if it does
+	inner    int      // its process id there
 	memoryMB atomic.Int64
 	busy     atomic.Bool
 	peakKB   atomic.Int64
+	host     atomic.Int64 // process id on this machine, once it is known
 	peakAt   atomic.Int64 // when peakKB was read from the kernel, UnixNano
 	oom      atomic.Bool
 
@@ -114,11 +117,17 @@ func (p *Process) reap(child *os.Process) {
 		killGroup(child.Pid, syscall.SIGKILL)
 		p.reaped = true
 	})
-	unwatch(p)
-	p.exit = Exit{Status: "exit status unknown", Code: -1, OutOfMemory: p.oom.Load()}
+	exit := Exit{Status: "exit status unknown", Code: -1}
 	if err == nil {
-		p.exit.Status, p.exit.Code = state.String(), state.ExitCode()
+		exit.Status, exit.Code = state.String(), state.ExitCode()
 	}
+	p.ends(exit)
+}
+
+func (p *Process) ends(exit Exit) {
+	unwatch(p)
+	p.exit = exit
+	p.exit.OutOfMemory = p.oom.Load()
 	close(p.done)
 }
 
@@ -166,6 +175,10 @@ func (p *Process) Terminate(grace time.Duration) {
 }
 
 func (p *Process) signal(sig syscall.Signal) {
+	if p.guest != nil {
+		p.guest.signal(p.inner, sig)
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.reaped {
@@ -182,7 +195,7 @@ func (p *Process) Busy(busy bool) { p.busy.Store(busy) }
 func (p *Process) PeakMB() int {
 	now := time.Now().UnixNano()
 	if at := p.peakAt.Load(); now-at > int64(interval) && p.peakAt.CompareAndSwap(at, now) {
-		p.raise(peakKB(p.Pid))
+		p.raise(peakKB(p.hostPid()))
 	}
 	mb := int((p.peakKB.Load() + 1023) / 1024)
 	if limit := int(p.memoryMB.Load()); limit > 0 && (p.oom.Load() || mb > limit) {

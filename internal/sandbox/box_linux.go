@@ -1,0 +1,350 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/dropstack/dropstack/internal/network"
+	"github.com/dropstack/dropstack/internal/sandbox/cgroup"
+	"github.com/dropstack/dropstack/internal/sandbox/guest"
+)
+
+// inside is what a box of a level with namespaces has besides.
+type inside struct {
+	maker     *Maker
+	first     int // of its ids
+	group     *cgroup.Group
+	visitor   *visitor
+	tun       *os.File // of its device; nil: it has none
+	noTUN     string   // why not
+	namespace *os.File // its network
+	detach    func() error
+	writable  []string
+	started   bool
+	close     sync.Once
+}
+
+// device is the name of a sandbox's network device.
+const device = "eth0"
+
+// build has the guest build the sandbox, and takes what it answers with.
+func (in *inside) build(b *Box) error {
+	plan := in.maker.plan
+	plan.Mounts = append(slices.Clone(plan.Mounts), guest.Mount{From: b.Tmp, To: "/tmp", Write: true, Exec: true})
+	plan.MTU = network.MTU
+	if in.maker.Level != Full {
+		plan.TUN = device
+	}
+	fds, done, err := in.detached(plan.Mounts)
+	if err != nil {
+		return err
+	}
+	a, err := in.visitor.ask(guest.Request{Build: &plan}, fds)
+	done()
+	if err != nil {
+		return err
+	}
+	files := a.files
+	defer func() { closeAll(files) }()
+	if len(files) < len(plan.Listen) {
+		return errors.New("a listener is missing")
+	}
+	for i, l := range []*net.Listener{&b.API, &b.AWS} {
+		if *l, err = net.FileListener(files[i]); err != nil {
+			return err
+		}
+	}
+	if len(files) > len(plan.Listen) {
+		in.tun = files[len(files)-1]
+		files = files[:len(files)-1]
+	}
+	for _, note := range a.Notes {
+		in.noTUN = note
+	}
+	if in.namespace, err = os.Open("/proc/" + strconv.Itoa(in.visitor.process.Pid) + "/ns/net"); err != nil && in.maker.Level == Full {
+		return err
+	}
+	if in.maker.Level == Full {
+		if in.tun, err = tunIn(in.namespace); err != nil {
+			in.noTUN = err.Error()
+		}
+	}
+	return nil
+}
+
+// detached opens what is to be mounted while the host's files are in reach, if
+// that takes root: the guest then needs no way to them.
+func (in *inside) detached(mounts []guest.Mount) (fds []int, done func(), err error) {
+	done = func() {
+		for _, fd := range fds {
+			unix.Close(fd)
+		}
+	}
+	if in.maker.Level != Full {
+		return nil, done, nil
+	}
+	for i, m := range mounts {
+		fd, err := guest.Detach(m)
+		if err != nil {
+			done()
+			return nil, nil, err
+		}
+		fds = append(fds, fd)
+		mounts[i].From = ""
+	}
+	return fds, done, nil
+}
+
+// tunIn makes a device in a network namespace, from a thread that goes there and
+// comes back: a device belongs to the namespace in which it is opened.
+func tunIn(namespace *os.File) (*os.File, error) {
+	type made struct {
+		file *os.File
+		err  error
+	}
+	ch := make(chan made)
+	go func() {
+		runtime.LockOSThread()
+		home, err := os.Open("/proc/thread-self/ns/net")
+		if err != nil {
+			runtime.UnlockOSThread()
+			ch <- made{nil, err}
+			return
+		}
+		defer home.Close()
+		var m made
+		if m.err = unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNET); m.err == nil {
+			m.file, m.err = openTUN()
+			if unix.Setns(int(home.Fd()), unix.CLONE_NEWNET) == nil {
+				runtime.UnlockOSThread() // otherwise the thread ends with the goroutine
+			}
+		}
+		ch <- m
+	}()
+	m := <-ch
+	return m.file, m.err
+}
+
+func openTUN() (*os.File, error) {
+	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open /dev/net/tun: %w", err)
+	}
+	if err := guest.TUN(fd, device); err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), device), nil
+}
+
+// Furnish makes the sandbox that of a function: its files, its limits, its
+// network. It is done once, before the function's first process.
+func (b *Box) Furnish(f Furniture) error {
+	in := b.inside
+	if in == nil {
+		return nil
+	}
+	if in.group != nil {
+		limits := cgroup.Limits{Pids: cgroup.PidsMax, CPUs: cgroup.CPUsFor(f.MemoryMB), Memory: int64(f.MemoryMB+overheadMB) << 20}
+		if f.MemoryMB == 0 {
+			limits.CPUs, limits.Memory = 0, 0
+		}
+		if err := in.group.Limit(limits); err != nil {
+			return fmt.Errorf("limit the sandbox: %w", err)
+		}
+	}
+	ask := guest.Furnish{}
+	in.writable = []string{"/tmp", "/dev"}
+	for _, m := range f.Mounts {
+		ask.Mounts = append(ask.Mounts, guest.Mount{From: m.Source, To: m.Path, Write: m.Write, Exec: true})
+		if m.Write {
+			in.writable = append(in.writable, m.Path)
+		}
+	}
+	if in.tun != nil && f.Network.Attach != nil {
+		ask.Device, ask.Address = device, netip.PrefixFrom(f.Network.Address, 32).String()
+	}
+	if err := in.own(f.Mounts); err != nil {
+		return err
+	}
+	fds, done, err := in.detached(ask.Mounts)
+	if err != nil {
+		return err
+	}
+	defer done()
+	for i, m := range f.Mounts {
+		if m.Owner != "" && len(fds) > 0 {
+			if err := in.translate(fds[i], m); err != nil {
+				return err
+			}
+		}
+	}
+	if _, err := in.visitor.ask(guest.Request{Furnish: &ask}, fds); err != nil {
+		return fmt.Errorf("furnish the sandbox: %w", err)
+	}
+	if ask.Device != "" {
+		if in.detach, err = f.Network.Attach(context.Background(), in.tun, in.namespace); err != nil {
+			return fmt.Errorf("join the network: %w", err)
+		}
+	}
+	return nil
+}
+
+// overheadMB is what a sandbox itself may take of its limit: the first process
+// and the root.
+const overheadMB = 8
+
+// Start starts a process of the function. The path, the arguments and the
+// environment of the spec are what they are inside of the sandbox, if it has files
+// of its own.
+func (b *Box) Start(s Spec) (*Process, error) {
+	if b.inside == nil {
+		return Start(s)
+	}
+	return b.start(s)
+}
+
+func (in *inside) start(s Spec) (*Process, error) {
+	outR, outW, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	errR, errW, err := os.Pipe()
+	if err != nil {
+		closeAll([]*os.File{outR, outW})
+		return nil, err
+	}
+	ask := guest.Start{
+		Path: s.Path, Args: append([]string{s.Path}, s.Args...), Env: s.Env, Dir: s.Dir,
+		Write: in.writable, Files: maxFiles, Lock: true,
+	}
+	if in.maker.Level == Full {
+		ask.UID, ask.GID = functionID, functionID
+	}
+	if !in.started {
+		ask.Filter = in.maker.filter
+	}
+	a, err := in.visitor.ask(guest.Request{Start: &ask}, []int{int(outW.Fd()), int(errW.Fd())})
+	closeAll([]*os.File{outW, errW})
+	if err != nil {
+		closeAll([]*os.File{outR, errR})
+		if errors.Is(err, errGone) {
+			return nil, err
+		}
+		return nil, fmt.Errorf("fork/exec %s: %w", s.Path, cause(err))
+	}
+	in.started = true
+	p := a.proc
+	p.Stdout, p.Stderr = outR, errR
+	p.memoryMB.Store(int64(s.MemoryMB))
+	return p, nil
+}
+
+// starved reports whether the sandbox's memory limit has killed something.
+func (in *inside) starved() bool {
+	if in.group == nil {
+		return false
+	}
+	n, ok := in.group.OOMKills()
+	return ok && n > 0
+}
+
+// cause is the kernel's error, if there is one, in Go's words.
+func cause(err error) error {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno
+	}
+	return err
+}
+
+// Dial connects to a port that a process of the sandbox listens on.
+func (b *Box) Dial(ctx context.Context, port int) (net.Conn, error) {
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	if b.inside == nil {
+		var d net.Dialer
+		return d.DialContext(ctx, "tcp", address)
+	}
+	a, err := b.visitor.ask(guest.Request{Dial: address}, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer closeAll(a.files)
+	if len(a.files) != 1 {
+		return nil, errors.New("the sandbox answers without a connection")
+	}
+	return net.FileConn(a.files[0])
+}
+
+// Close ends all processes of the sandbox and removes what it had. What the kernel
+// does not give up at once is removed in the background; Maker.Close waits for it.
+func (b *Box) Close() {
+	if b.API != nil {
+		b.API.Close()
+	}
+	if b.AWS != nil {
+		b.AWS.Close()
+	}
+	in := b.inside
+	if in == nil {
+		os.RemoveAll(b.Tmp) // swept at the next start if it stays
+		return
+	}
+	in.close.Do(func() { in.end(b.Tmp) })
+}
+
+func (in *inside) end(tmp string) {
+	if in.visitor != nil {
+		_ = in.visitor.process.Kill()
+		<-in.visitor.gone
+	}
+	if in.detach != nil {
+		if err := in.detach(); err != nil {
+			in.maker.Log.Warn("a sandbox does not leave its network", "err", err)
+		}
+	}
+	closeAll(slices.DeleteFunc([]*os.File{in.tun, in.namespace}, func(f *os.File) bool { return f == nil }))
+	in.maker.mu.Lock()
+	defer in.maker.mu.Unlock()
+	in.maker.work.Add(1)
+	go func() {
+		defer in.maker.work.Done()
+		in.sweep(tmp)
+	}()
+}
+
+// sweep removes what takes the kernel its time. The ids are given away again when
+// no file can be left that is theirs.
+func (in *inside) sweep(tmp string) {
+	left := 0
+	if tmp != "" {
+		if err := os.RemoveAll(tmp); err != nil {
+			in.maker.Log.Warn("files of a sandbox stay", "dir", filepath.Base(tmp), "err", err)
+			left++
+		}
+	}
+	if in.group != nil {
+		if err := in.group.Remove(); err != nil {
+			in.maker.Log.Warn("a control group of a sandbox stays", "err", err)
+			left++
+		}
+	}
+	if left == 0 && in.maker.Level == Full {
+		in.maker.giveBack(in.first)
+	}
+	in.maker.mu.Lock()
+	in.maker.left += left
+	in.maker.mu.Unlock()
+}

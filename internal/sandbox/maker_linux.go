@@ -1,0 +1,264 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/dropstack/dropstack/internal/sandbox/cgroup"
+	"github.com/dropstack/dropstack/internal/sandbox/confine"
+	"github.com/dropstack/dropstack/internal/sandbox/guest"
+)
+
+// Maker makes sandboxes, all of one level.
+type Maker struct {
+	Level   string
+	TempDir string // where they get their directories; the system's when empty
+	Ready   int    // how many are kept ready; 0: none, each is made when it is wanted
+	Log     *slog.Logger
+
+	once   sync.Once
+	broken error
+	plan   guest.Build
+	filter []byte
+	groups *cgroup.Tree
+
+	mu     sync.Mutex
+	ranges []int  // first ids of ranges that were given back
+	next   int    // index of the range that was never given
+	count  uint64 // of sandboxes, for their names
+	ready  []*Box
+	making int
+	closed bool
+	work   sync.WaitGroup
+	left   int // leftovers of teardowns
+}
+
+// perSandbox is how many user and group ids a sandbox has for itself.
+const perSandbox = 1 << 16
+
+// User and group id of functions inside of sandboxes.
+const functionID = 1000
+
+func (m *Maker) prepare() error {
+	m.once.Do(func() {
+		if m.plan, m.broken = plan(); m.broken != nil {
+			return
+		}
+		m.plan.Listen = []string{RuntimeAddress, AWSAddress}
+		if m.filter, m.broken = confine.Filter(); m.broken != nil {
+			return
+		}
+		if m.Level == Full {
+			m.groups, m.broken = cgroup.Open(m.Log)
+			m.plan.Cgroups = m.broken == nil
+		}
+	})
+	return m.broken
+}
+
+// Open returns a sandbox, one of those that are ready if there is one.
+func (m *Maker) Open() (*Box, error) {
+	if m.Level == None || m.Level == Confine {
+		return m.plain()
+	}
+	if err := m.prepare(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	if m.closed {
+		m.mu.Unlock()
+		return nil, errors.New("the sandboxes are closed")
+	}
+	var b *Box
+	if n := len(m.ready); n > 0 {
+		b, m.ready = m.ready[n-1], m.ready[:n-1]
+	}
+	m.restock()
+	m.mu.Unlock()
+	if b != nil {
+		return b, nil
+	}
+	return m.make()
+}
+
+// restock makes what is lacking; the lock is held.
+func (m *Maker) restock() {
+	for ; len(m.ready)+m.making < m.Ready; m.making++ {
+		m.work.Go(func() {
+			b, err := m.make()
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.making--
+			switch {
+			case err != nil:
+				m.Log.Warn("no sandbox can be made ready", "err", err) // whoever wants one is told why
+			case m.closed:
+				m.work.Go(b.Close)
+			default:
+				m.ready = append(m.ready, b)
+			}
+		})
+	}
+}
+
+// Close ends the sandboxes that are ready and returns when nothing is left of all
+// that were closed before. Left is what could not be removed.
+func (m *Maker) Close() (left int) {
+	m.mu.Lock()
+	m.closed = true
+	ready := m.ready
+	m.ready = nil
+	m.mu.Unlock()
+	for _, b := range ready {
+		m.work.Go(b.Close)
+	}
+	m.work.Wait()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.groups != nil {
+		m.left += m.groups.Sweep()
+		_ = m.groups.Close()
+	}
+	return m.left
+}
+
+// plain is a box without a sandbox.
+func (m *Maker) plain() (*Box, error) {
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("listen for the Runtime API: %w", err)
+	}
+	tmp, err := os.MkdirTemp(m.TempDir, "dropstack-")
+	if err != nil {
+		listener.Close()
+		return nil, fmt.Errorf("make a temporary directory: %w", err)
+	}
+	return &Box{API: listener, Tmp: tmp}, nil
+}
+
+// lease returns the first of a range of ids, and a number that no other sandbox
+// of this platform has had.
+func (m *Maker) lease() (first int, number uint64, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.count++
+	if n := len(m.ranges); n > 0 {
+		first, m.ranges = m.ranges[0], m.ranges[1:]
+		return first, m.count, nil
+	}
+	if (m.next+1)*perSandbox > countID {
+		return 0, 0, fmt.Errorf("all %d ranges of user ids are in use", m.next)
+	}
+	first = firstID + m.next*perSandbox
+	m.next++
+	return first, m.count, nil
+}
+
+func (m *Maker) giveBack(first int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ranges = append(m.ranges, first)
+}
+
+// namespaces is what a sandbox has of its own, besides control groups, which it
+// takes when it is in its group.
+const namespaces = unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
+
+func (m *Maker) make() (b *Box, err error) {
+	first, number, err := m.lease()
+	if err != nil {
+		return nil, err
+	}
+	in := &inside{maker: m, first: first}
+	b = &Box{inside: in}
+	defer func() {
+		if err != nil {
+			b.Close()
+			b, err = nil, fmt.Errorf("make a sandbox: %w", err)
+		}
+	}()
+	if b.Tmp, err = os.MkdirTemp(m.TempDir, "dropstack-"); err != nil {
+		return nil, err
+	}
+	if m.Level == Full {
+		if err = os.Chown(b.Tmp, first+functionID, first+functionID); err != nil {
+			return nil, err
+		}
+	}
+	if m.groups != nil {
+		if in.group, err = m.groups.New("sandbox-" + strconv.FormatUint(number, 10)); err != nil {
+			return nil, err
+		}
+		if err = in.group.Limit(cgroup.Limits{Pids: cgroup.PidsMax}); err != nil {
+			return nil, err
+		}
+	}
+	if in.visitor, err = m.spawn(in); err != nil {
+		return nil, err
+	}
+	return b, in.build(b)
+}
+
+// spawn starts the first process of a sandbox.
+func (m *Maker) spawn(in *inside) (*visitor, error) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	for _, fd := range pair { // a request holds an environment and arguments
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 2*guest.MaxMessage)
+	}
+	ours, theirs := os.NewFile(uintptr(pair[0]), "sandbox"), os.NewFile(uintptr(pair[1]), "sandbox")
+	defer theirs.Close()
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		ours.Close()
+		return nil, err
+	}
+	defer null.Close()
+	attr := &os.ProcAttr{
+		Dir: "/", Files: []*os.File{null, null, null, theirs},
+		Env: []string{"GOMAXPROCS=1", "GOGC=off"}, // it does next to nothing
+		Sys: &syscall.SysProcAttr{
+			Cloneflags: namespaces, Setsid: true, Pdeathsig: syscall.SIGKILL,
+			Credential: &syscall.Credential{Uid: 0, Gid: 0},
+		},
+	}
+	size := perSandbox
+	if m.Level != Full {
+		in.first, size = os.Geteuid(), 1
+		attr.Sys.Credential.NoSetGroups = true
+	}
+	attr.Sys.UidMappings = []syscall.SysProcIDMap{{HostID: in.first, Size: size}}
+	attr.Sys.GidMappings = []syscall.SysProcIDMap{{HostID: in.first, Size: size}}
+	attr.Sys.GidMappingsEnableSetgroups = m.Level == Full
+	if m.Level != Full {
+		attr.Sys.GidMappings[0].HostID = os.Getegid()
+	}
+	if in.group != nil {
+		attr.Sys.CgroupFD, attr.Sys.UseCgroupFD = in.group.FD()
+	}
+	r := request{attr: attr, path: "/proc/self/exe", argv: []string{guest.Name}, answered: make(chan answer, 1)}
+	process, err := r.do()
+	if err != nil {
+		ours.Close()
+		return nil, err
+	}
+	if in.group != nil {
+		if err := in.group.Add(process.Pid); err != nil {
+			ours.Close()
+			_ = process.Kill()
+			_, _ = process.Wait()
+			return nil, err
+		}
+	}
+	return visit(process, ours, in.starved)
+}

@@ -1,0 +1,64 @@
+package sandbox
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/dropstack/dropstack/internal/sandbox/guest"
+)
+
+// own gives directories that functions of one identity share to the user of that
+// identity.
+func (in *inside) own(mounts []Mount) error {
+	if in.maker.Level != Full {
+		return nil
+	}
+	for _, m := range mounts {
+		if m.Owner == "" {
+			continue
+		}
+		if err := give(m.Source, ID(m.Owner)); err != nil {
+			return fmt.Errorf("give %s to its functions: %w", m.Source, err)
+		}
+	}
+	return nil
+}
+
+// translate has a mount's files, which belong to the user of an identity, belong
+// to the function inside of this sandbox, whose ids no other sandbox has: an
+// id-mapped mount (mount_setattr(2)).
+func (in *inside) translate(fd int, m Mount) error {
+	namespace, err := in.idmap(ID(m.Owner))
+	if err != nil {
+		return fmt.Errorf("map the owner of %s: %w", m.Source, err)
+	}
+	defer namespace.Close()
+	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_IDMAP, Userns_fd: uint64(namespace.Fd())}
+	if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH, &attr); err != nil {
+		return fmt.Errorf("map the owner of %s (its file system has to allow id-mapped mounts, as ext4, xfs and btrfs do): %w", m.Source, err)
+	}
+	return nil
+}
+
+// idmap is a user namespace that says who the owner is in this sandbox. It takes a
+// process to make one, which never gets to run.
+func (in *inside) idmap(owner int) (*os.File, error) {
+	ids := []syscall.SysProcIDMap{{ContainerID: owner, HostID: in.first + functionID, Size: 1}}
+	r := request{
+		path: "/proc/self/exe", argv: []string{guest.Name}, answered: make(chan answer, 1),
+		attr: &os.ProcAttr{Sys: &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER, UidMappings: ids, GidMappings: ids, Ptrace: true, Pdeathsig: syscall.SIGKILL}},
+	}
+	process, err := r.do()
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		_ = process.Kill()
+		_, _ = process.Wait()
+	}()
+	return os.Open("/proc/" + strconv.Itoa(process.Pid) + "/ns/user")
+}
