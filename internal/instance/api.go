@@ -52,6 +52,7 @@ type api struct {
 	begins     func(f *flight) // called right before an event is written
 	idles      func()          // called when a detached instance is free again
 	closing    chan struct{}   // closed by close
+	dial       dialer          // to what the function's processes listen on
 	booted     chan struct{}   // of a spare: closed when it asks for its assignment
 
 	mu       sync.Mutex

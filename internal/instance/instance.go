@@ -25,7 +25,8 @@ type instance struct {
 	journal *journal
 	proc    *sandbox.Process
 	spare   *spare // what proc was before, if it was
-	tmp     string
+	box     *sandbox.Box
+	view    view // the function's, of its files
 	grace   time.Duration // of a shutdown with extensions
 
 	stopping  atomic.Bool   // ended by us, for no fault of the function
@@ -67,12 +68,20 @@ func newInstance(p *Pool, cfg Config, j *journal) (*instance, error) {
 		in.spare = p.claim(cfg)
 	}
 	if in.spare != nil {
-		in.api, in.tmp = in.spare.api, in.spare.tmp
+		in.api, in.box = in.spare.api, in.spare.box
 	} else {
 		var err error
-		if in.api, in.tmp, err = p.furnish(false); err != nil {
+		if in.api, in.box, err = p.furnish(false); err != nil {
 			return nil, err
 		}
+	}
+	if err := in.moveIn(p); err != nil {
+		in.api.close()
+		if in.spare != nil {
+			in.spare.end()
+		}
+		in.box.Close()
+		return nil, unavailable(err)
 	}
 	in.api.mu.Lock() // a spare talks to it already
 	defer in.api.mu.Unlock()
@@ -82,24 +91,43 @@ func newInstance(p *Pool, cfg Config, j *journal) (*instance, error) {
 	return in, nil
 }
 
-// furnish makes what a process needs around it: an API to talk to, which is
-// served from now on, and a directory for temporary files.
-func (p *Pool) furnish(spare bool) (*api, string, error) {
-	listener, err := p.listen()
+// furnish makes what a process needs around it: a sandbox, and in it an API to
+// talk to, which is served from now on.
+func (p *Pool) furnish(spare bool) (*api, *sandbox.Box, error) {
+	box, err := p.boxes().Open()
 	if err != nil {
-		return nil, "", fmt.Errorf("listen for the Runtime API: %w", err)
+		return nil, nil, unavailable(err)
 	}
-	tmp, err := os.MkdirTemp(p.TempDir, "dropstack-")
-	if err != nil {
-		listener.Close()
-		return nil, "", fmt.Errorf("make a temporary directory: %w", err)
-	}
-	a := newAPI(listener)
+	a := newAPI(box.API)
+	a.dial = box.Dial
 	if spare {
 		a.booted = make(chan struct{})
 	}
 	a.serve()
-	return a, tmp, nil
+	if box.AWS != nil && p.ServeAWS != nil {
+		go p.ServeAWS(box.AWS)
+	}
+	return a, box, nil
+}
+
+// moveIn brings the function's files into the sandbox, and its limits and its
+// network.
+func (in *instance) moveIn(p *Pool) (err error) {
+	var runtime, own []sandbox.Mount
+	in.view, runtime, own = see(in.cfg, in.box)
+	if !in.box.Inside() {
+		return nil
+	}
+	if in.spare == nil { // which has them
+		own = append(runtime, own...)
+	}
+	f := sandbox.Furniture{Mounts: own, MemoryMB: in.cfg.MemoryMB}
+	if p.Network != nil {
+		if f.Network, err = p.Network(in.cfg, in.journal.stream); err != nil {
+			return err
+		}
+	}
+	return in.box.Furnish(f)
 }
 
 // accountOf is the account that an ARN names.
@@ -146,7 +174,7 @@ func (in *instance) start(p *Pool) (*sandbox.Process, error) {
 		in.spare.end()
 		in.spare = nil
 	}
-	return sandbox.Start(spec)
+	return in.box.Start(spec)
 }
 
 // follow records what a process writes.
@@ -161,17 +189,25 @@ func (in *instance) follow(p *Pool, proc *sandbox.Process, group *sync.WaitGroup
 
 func (in *instance) process(p *Pool) sandbox.Spec {
 	command := entrypoint(in.cfg)
-	return in.spec(p, command[0], command[1:], environ(in.cfg, in.api.listener.Addr().String(), in.journal.stream, in.tmp))
+	return in.spec(p, command[0], command[1:], environ(in.view.Config, in.api.listener.Addr().String(), in.journal.stream, in.temp()))
+}
+
+// temp is the directory for temporary files as the function knows it.
+func (in *instance) temp() string {
+	if in.box.Inside() {
+		return insideTemp
+	}
+	return in.box.Tmp
 }
 
 // spec is a process of the instance: all run as the same user.
 func (in *instance) spec(p *Pool, path string, args, env []string) sandbox.Spec {
 	spec := sandbox.Spec{
-		Path: path, Args: args, Dir: in.cfg.Dir, User: in.cfg.User, Env: env,
-		Owns: []string{in.tmp}, MemoryMB: in.cfg.MemoryMB, Log: p.Log,
+		Path: in.view.inside(path), Dir: in.view.Dir, User: in.cfg.identity(), Env: env,
+		Owns: []string{in.box.Tmp}, MemoryMB: in.cfg.MemoryMB, Log: p.Log,
 	}
-	if spec.User == "" {
-		spec.User = in.cfg.ARN
+	for _, arg := range args {
+		spec.Args = append(spec.Args, in.view.inside(arg))
 	}
 	if in.cfg.Cache != "" {
 		spec.Owns = append(spec.Owns, in.cfg.Cache)

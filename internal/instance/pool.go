@@ -11,6 +11,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/sandbox"
 )
 
 // Pool keeps the instances of all functions.
@@ -26,7 +27,12 @@ type Pool struct {
 	Spares      int                          // processes kept waiting for functions, by command; 0: 2, negative: none
 	InitTimeout time.Duration                // of a cold start; 0: 10 seconds
 	Grace       time.Duration                // of a shutdown with external extensions; 0: Lambda's 2 seconds
-	Listen      func() (net.Listener, error) // for the Runtime API; nil: a free port of 127.0.0.1
+	// Boxes makes the sandboxes; nil: of the level process.
+	Boxes *sandbox.Maker
+	// ServeAWS serves the AWS endpoint on a listener of a sandbox, until it closes.
+	ServeAWS func(net.Listener)
+	// Network connects an instance, of the given log stream; nil: to nothing.
+	Network func(cfg Config, stream string) (sandbox.Network, error)
 
 	mu       sync.Mutex
 	idle     map[string][]*instance // by Config.ID, the last used at the end
@@ -44,6 +50,7 @@ type Pool struct {
 
 	starting chan struct{} // a place per instance that is starting; made once
 	making   sync.Once
+	boxing   sync.Once
 }
 
 func or(d, otherwise time.Duration) time.Duration {
@@ -53,11 +60,14 @@ func or(d, otherwise time.Duration) time.Duration {
 	return otherwise
 }
 
-func (p *Pool) listen() (net.Listener, error) {
-	if p.Listen != nil {
-		return p.Listen()
-	}
-	return net.Listen("tcp4", "127.0.0.1:0")
+// boxes makes the sandboxes.
+func (p *Pool) boxes() *sandbox.Maker {
+	p.boxing.Do(func() {
+		if p.Boxes == nil {
+			p.Boxes = &sandbox.Maker{Level: sandbox.Confine, TempDir: p.TempDir, Log: p.Log}
+		}
+	})
+	return p.Boxes
 }
 
 var errClosed = fault.Errorf(fault.Unavailable, "the platform is shutting down")

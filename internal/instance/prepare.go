@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/dropstack/dropstack/internal/fault"
@@ -17,14 +16,24 @@ import (
 // of any event, as a first instance would be run: for what a client can do ahead
 // of the first start. The error says what it complained of.
 func (p *Pool) Prepare(ctx context.Context, cfg Config, args ...string) error {
-	tmp, err := os.MkdirTemp(p.TempDir, "dropstack-")
+	box, err := p.boxes().Open()
 	if err != nil {
-		return fmt.Errorf("make a temporary directory: %w", err)
+		return fmt.Errorf("prepare the function: %w", err)
 	}
-	defer os.RemoveAll(tmp) // swept at the next start if it stays
-	in := &instance{cfg: cfg, tmp: tmp}
+	defer box.Close()
+	in := &instance{cfg: cfg, box: box}
+	var runtime, own []sandbox.Mount
+	in.view, runtime, own = see(cfg, box)
+	for i := range own { // the one time that the function writes there
+		if own[i].Path == cacheDir {
+			own[i].Write, own[i].Owner = true, cfg.identity()
+		}
+	}
+	if err := box.Furnish(sandbox.Furniture{Mounts: append(runtime, own...), MemoryMB: cfg.MemoryMB}); err != nil {
+		return fmt.Errorf("prepare the function: %w", err)
+	}
 	command := append(entrypoint(cfg), args...)
-	proc, err := sandbox.Start(in.spec(p, command[0], command[1:], environ(cfg, "127.0.0.1:9", "", tmp)))
+	proc, err := box.Start(in.spec(p, command[0], command[1:], environ(in.view.Config, "127.0.0.1:9", "", in.temp())))
 	if err != nil {
 		return fmt.Errorf("prepare the function: %w", err)
 	}

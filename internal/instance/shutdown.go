@@ -1,7 +1,6 @@
 package instance
 
 import (
-	"os"
 	"time"
 
 	"github.com/dropstack/dropstack/internal/sandbox"
@@ -95,9 +94,7 @@ func (in *instance) takeDown(p *Pool, start time.Time) {
 	}
 	in.api.close()
 	in.api.telemetry.close()
-	if err := os.RemoveAll(in.tmp); err != nil {
-		p.Log.Warn("remove the instance's temporary directory", "function", in.cfg.ARN, "err", err)
-	}
+	in.box.Close()
 }
 
 // freeze stops the processes of an idle instance where they are. It reports false

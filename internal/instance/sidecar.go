@@ -116,8 +116,8 @@ func launchErrorType(err error) string {
 }
 
 func (in *instance) startExtension(p *Pool, e *extension, path string) error {
-	env := extensionEnviron(in.cfg, in.api.listener.Addr().String(), in.tmp)
-	proc, err := sandbox.Start(in.spec(p, path, nil, env))
+	env := extensionEnviron(in.view.Config, in.api.listener.Addr().String(), in.temp())
+	proc, err := in.box.Start(in.spec(p, path, nil, env))
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -25,7 +24,7 @@ import (
 type spare struct {
 	api   *api
 	proc  *sandbox.Process
-	tmp   string
+	box   *sandbox.Box
 	taken chan struct{} // closed when a function has it
 }
 
@@ -157,7 +156,7 @@ func (p *Pool) guard(s *shelf, sp *spare) {
 func (sp *spare) close() {
 	sp.end()
 	sp.api.close()
-	os.RemoveAll(sp.tmp) // swept at the next start if it stays
+	sp.box.Close()
 }
 
 // end ends the process, if it has not ended, and closes what it wrote to.
@@ -169,20 +168,32 @@ func (sp *spare) end() {
 }
 
 func (p *Pool) startSpare(command []string) (*spare, error) {
-	a, tmp, err := p.furnish(true)
+	a, box, err := p.furnish(true)
 	if err != nil {
 		return nil, err
 	}
-	proc, err := sandbox.Start(sandbox.Spec{
-		Path: command[0], Args: command[1:], Dir: "/", Unassigned: true, Log: p.Log,
-		Env: []string{preboot, "AWS_LAMBDA_RUNTIME_API=" + a.listener.Addr().String(), "PATH=/usr/local/bin:/usr/bin:/bin", "TZ=:UTC", "LANG=en_US.UTF-8"},
-	})
+	v := view{moved: runtimeFiles(command)}
+	if !box.Inside() {
+		v.moved = nil
+	}
+	words := make([]string, len(command))
+	for i, word := range command {
+		words[i] = v.inside(word)
+	}
+	err = box.Furnish(sandbox.Furniture{Mounts: v.moved})
+	var proc *sandbox.Process
+	if err == nil {
+		proc, err = box.Start(sandbox.Spec{
+			Path: words[0], Args: words[1:], Dir: "/", Unassigned: true, Log: p.Log,
+			Env: []string{preboot, "AWS_LAMBDA_RUNTIME_API=" + a.listener.Addr().String(), "PATH=/usr/local/bin:/usr/bin:/bin", "TZ=:UTC", "LANG=en_US.UTF-8"},
+		})
+	}
 	if err != nil {
 		a.close()
-		os.RemoveAll(tmp)
+		box.Close()
 		return nil, err
 	}
-	sp := &spare{api: a, proc: proc, tmp: tmp, taken: make(chan struct{})}
+	sp := &spare{api: a, proc: proc, box: box, taken: make(chan struct{})}
 	timer := time.NewTimer(bootLimit)
 	defer timer.Stop()
 	select {

@@ -42,7 +42,7 @@ func (a *api) handleSubscription(r *request, legacy bool) []byte {
 	if err := json.Unmarshal(r.body, &in); err != nil {
 		return failure(400, "ValidationError", "invalid JSON: "+err.Error())
 	}
-	s, err := in.subscriber(e.name, legacy)
+	s, err := in.subscriber(e.name, legacy, a.dial)
 	if err != nil {
 		return failure(400, "ValidationError", err.Error())
 	}
@@ -53,7 +53,7 @@ func (a *api) handleSubscription(r *request, legacy bool) []byte {
 	return response("200 OK", `"OK"`)
 }
 
-func (in *subscription) subscriber(name string, legacy bool) (*subscriber, error) {
+func (in *subscription) subscriber(name string, legacy bool, dial dialer) (*subscriber, error) {
 	s := &subscriber{name: name, types: in.Types, legacy: legacy}
 	if err := in.version(legacy); err != nil {
 		return nil, err
@@ -86,7 +86,7 @@ func (in *subscription) subscriber(name string, legacy bool) (*subscriber, error
 		*b.to = *b.given
 	}
 	s.every = time.Duration(every) * time.Millisecond
-	return s, in.route(s)
+	return s, in.route(s, dial)
 }
 
 func (in *subscription) version(legacy bool) error {
@@ -101,14 +101,14 @@ func (in *subscription) version(legacy bool) error {
 }
 
 // route finds where the events go: to a port of this machine only.
-func (in *subscription) route(s *subscriber) error {
+func (in *subscription) route(s *subscriber, dial dialer) error {
 	d := in.Destination
 	switch d.Protocol {
 	case "TCP":
 		if d.Port < 1 || d.Port > 65535 {
 			return fmt.Errorf("destination.port: %d is not within 1 and 65535", d.Port)
 		}
-		s.deliver = overTCP(strconv.Itoa(d.Port))
+		s.deliver = overTCP(dial, d.Port)
 		return nil
 	case "HTTP":
 	default:
@@ -122,6 +122,6 @@ func (in *subscription) route(s *subscriber) error {
 	if err != nil || port < 1 || port > 65535 {
 		return fmt.Errorf("destination.URI: %q has no port within 1 and 65535", d.URI)
 	}
-	s.deliver = overHTTP(u.Hostname(), u.Port(), u.EscapedPath())
+	s.deliver = overHTTP(dial, u.Hostname(), port, u.EscapedPath())
 	return nil
 }

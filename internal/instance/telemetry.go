@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -305,17 +306,22 @@ func (s *subscriber) send(ctx context.Context, batch [][]byte) {
 	}
 }
 
+// dialer connects to a port of the sandbox.
+type dialer func(ctx context.Context, port int) (net.Conn, error)
+
 // overHTTP delivers batches as JSON arrays. The name that the extension knows
-// itself by, sandbox.localdomain, is this machine.
-func overHTTP(host, port, path string) func(ctx context.Context, batch [][]byte) error {
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+// itself by, sandbox.localdomain, is its own sandbox.
+func overHTTP(dial dialer, host string, port int, path string) func(ctx context.Context, batch [][]byte) error {
+	client := &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, port) },
+	}}
 	return func(ctx context.Context, batch [][]byte) error {
 		body := append(append([]byte{'['}, bytes.Join(batch, []byte(","))...), ']')
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://127.0.0.1:"+port+path, bytes.NewReader(body))
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+net.JoinHostPort(host, strconv.Itoa(port))+path, bytes.NewReader(body))
 		if err != nil {
 			return err
 		}
-		req.Host = net.JoinHostPort(host, port)
 		req.Header.Set("Content-Type", "application/json")
 		res, err := client.Do(req)
 		if err != nil {
@@ -331,9 +337,9 @@ func overHTTP(host, port, path string) func(ctx context.Context, batch [][]byte)
 
 // overTCP delivers batches as lines of JSON, each batch over a connection of its
 // own: a listener that went away in between is noticed.
-func overTCP(port string) func(ctx context.Context, batch [][]byte) error {
+func overTCP(dial dialer, port int) func(ctx context.Context, batch [][]byte) error {
 	return func(ctx context.Context, batch [][]byte) error {
-		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp4", "127.0.0.1:"+port)
+		conn, err := dial(ctx, port)
 		if err != nil {
 			return err
 		}

@@ -308,27 +308,30 @@ func (b *Box) Close() {
 func (in *inside) end(tmp string) {
 	if in.visitor != nil {
 		_ = in.visitor.process.Kill()
-		<-in.visitor.gone
 	}
-	if in.detach != nil {
-		if err := in.detach(); err != nil {
-			in.maker.Log.Warn("a sandbox does not leave its network", "err", err)
-		}
-	}
-	closeAll(slices.DeleteFunc([]*os.File{in.tun, in.namespace}, func(f *os.File) bool { return f == nil }))
 	in.maker.mu.Lock()
 	defer in.maker.mu.Unlock()
-	in.maker.work.Add(1)
-	go func() {
-		defer in.maker.work.Done()
-		in.sweep(tmp)
-	}()
+	in.maker.work.Go(func() { in.sweep(tmp) })
 }
 
 // sweep removes what takes the kernel its time. The ids are given away again when
 // no file can be left that is theirs.
 func (in *inside) sweep(tmp string) {
 	left := 0
+	if in.visitor != nil {
+		<-in.visitor.gone
+	}
+	if in.detach != nil {
+		if err := in.detach(); err != nil {
+			in.maker.Log.Warn("a sandbox does not leave its network", "err", err)
+			left++
+		}
+	}
+	for _, f := range []*os.File{in.tun, in.namespace} {
+		if f != nil {
+			f.Close()
+		}
+	}
 	if tmp != "" {
 		if err := os.RemoveAll(tmp); err != nil {
 			in.maker.Log.Warn("files of a sandbox stay", "dir", filepath.Base(tmp), "err", err)
