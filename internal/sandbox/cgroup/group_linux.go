@@ -150,8 +150,9 @@ func (g *Group) Remove() error {
 		watch.close()
 	}
 	var errs []error
+	end := time.Now().Add(time.Second)
 	for _, d := range g.dirs {
-		errs = append(errs, g.tree.kernel.removeAll(d.path, time.Second))
+		errs = append(errs, g.tree.kernel.removeAll(d.path, time.Until(end)))
 	}
 	g.tree.mu.Lock()
 	if g.tree.groups[g.name] == g {

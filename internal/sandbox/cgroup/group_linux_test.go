@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -100,10 +99,33 @@ func fatal(err error) {
 	os.Exit(1)
 }
 
-// open opens a tree that can do what a test needs.
+// openTree opens a tree that can do what a test needs.
 func openTree(t testing.TB, needs ...string) *Tree {
 	t.Helper()
-	tree, err := Open(slog.New(slog.NewTextHandler(t.Output(), nil)))
+	found, err := hierarchies("/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return openWith(t, found, needs...)
+}
+
+// eachTree runs a test on what the machine has, and on version 1 alone, as on
+// kernels older than the cgroup.freeze and cgroup.kill of version 2.
+func eachTree(t *testing.T, control string, test func(*testing.T, *Tree)) {
+	found, err := hierarchies("/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Run("all", func(t *testing.T) { test(t, openWith(t, found, control)) })
+	t.Run("version 1", func(t *testing.T) {
+		one := slices.DeleteFunc(slices.Clone(found), func(h hierarchy) bool { return h.version == 2 })
+		test(t, openWith(t, one, control))
+	})
+}
+
+func openWith(t testing.TB, found []hierarchy, needs ...string) *Tree {
+	t.Helper()
+	tree, err := openIn(found, thisKernel(), slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +145,7 @@ func openTree(t testing.TB, needs ...string) *Tree {
 func newGroup(t testing.TB, tree *Tree, limits Limits) *Group {
 	t.Helper()
 	g, err := tree.New(strings.Map(func(r rune) rune {
-		if r == '/' {
+		if r == '/' || r == ' ' {
 			return '_'
 		}
 		return r
@@ -288,8 +310,9 @@ func TestProcessorTimeIsLimited(t *testing.T) {
 	t.Logf("share %.2f, used %.3f", share, got)
 }
 
-func TestFreezeAndThaw(t *testing.T) {
-	tree := openTree(t, Freezer)
+func TestFreezeAndThaw(t *testing.T) { eachTree(t, Freezer, testFreezeAndThaw) }
+
+func testFreezeAndThaw(t *testing.T, tree *Tree) {
 	g := newGroup(t, tree, Limits{})
 	c := run(t, g, "tick", os.Args[0])
 	buf := make([]byte, 64<<10)
@@ -356,32 +379,24 @@ sleep 1000 &
 echo ready
 wait`
 
-func TestKillEndsAll(t *testing.T) {
-	tree := openTree(t, Kill)
-	for name, rounds := range map[string]bool{"as the kernel can": false, "in rounds": true} {
-		t.Run(name, func(t *testing.T) {
-			if rounds {
-				has := tree.killFile
-				tree.killFile = false
-				defer func() { tree.killFile = has }()
-			}
-			g := newGroup(t, tree, Limits{})
-			c := run(t, g, "", "sh", "-c", bloodline)
-			if _, err := io.ReadFull(c.out, make([]byte, 6)); err != nil {
-				t.Fatal(err)
-			}
-			if err := g.Kill(); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := io.Copy(io.Discard, c.out); err != nil { // ends when the last one has
-				t.Error(err)
-			}
-			if pids, err := g.Pids(); err != nil || len(pids) > 0 {
-				t.Errorf("left: %v, %v", pids, err)
-			}
-			_ = c.Wait()
-		})
+func TestKillEndsAll(t *testing.T) { eachTree(t, Kill, testKillEndsAll) }
+
+func testKillEndsAll(t *testing.T, tree *Tree) {
+	g := newGroup(t, tree, Limits{})
+	c := run(t, g, "", "sh", "-c", bloodline)
+	if _, err := io.ReadFull(c.out, make([]byte, 6)); err != nil {
+		t.Fatal(err)
 	}
+	if err := g.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, c.out); err != nil { // ends when the last one has
+		t.Error(err)
+	}
+	if pids, err := g.Pids(); err != nil || len(pids) > 0 {
+		t.Errorf("left: %v, %v", pids, err)
+	}
+	_ = c.Wait()
 }
 
 func TestBornInTheGroup(t *testing.T) {
@@ -422,116 +437,6 @@ func TestBornInTheGroup(t *testing.T) {
 	}
 }
 
-func TestTwoHundredLeaveNothing(t *testing.T) {
-	tree := openTree(t, Kill)
-	files, routines := openFiles(t), runtime.NumGoroutine()
-	var groups []*Group
-	for i := range 200 {
-		g, err := tree.New(fmt.Sprintf("g%d", i))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := g.Limit(Limits{Memory: 128 << 20, CPUs: CPUsFor(128), Pids: PidsMax}); err != nil {
-			t.Error(err)
-		}
-		if _, ok := g.with(Memory); ok {
-			if _, err := g.Watch(); err != nil {
-				t.Error(err)
-			}
-		}
-		groups = append(groups, g)
-	}
-	for _, s := range tree.places {
-		if n := len(subdirs(s.dir)); n != len(groups) {
-			t.Errorf("%s has %d groups, want %d", s.dir, n, len(groups))
-		}
-	}
-	for _, g := range groups {
-		if err := g.Remove(); err != nil {
-			t.Error(err)
-		}
-	}
-	for _, s := range tree.places {
-		if left := subdirs(s.dir); len(left) > 0 {
-			t.Errorf("%s has %v", s.dir, left)
-		}
-	}
-	if n := tree.Sweep(); n != 0 {
-		t.Errorf("%d are left", n)
-	}
-	if n := openFiles(t); n != files {
-		t.Errorf("%d files are open, %d were", n, files)
-	}
-	if n := runtime.NumGoroutine(); n != routines {
-		t.Errorf("%d goroutines run, %d did", n, routines)
-	}
-}
-
-func openFiles(t *testing.T) int {
-	t.Helper()
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(entries)
-}
-
-func TestSweepRemovesWhatTheDeadLeave(t *testing.T) {
-	tree := openTree(t, Kill)
-	other := start(t, "platform", os.Args[0])
-	out := bufio.NewReader(other.out)
-	name, err := out.ReadString('\n')
-	if err != nil || !strings.HasPrefix(name, prefix) {
-		t.Fatalf("got %q, %v", name, err)
-	}
-	name = strings.TrimSpace(name)
-	if n := tree.Sweep(); n != 0 {
-		t.Errorf("%d groups are left, want those of the living not counted", n)
-	}
-	for _, s := range tree.places {
-		if !exists(filepath.Join(s.base, name, "orphan")) {
-			t.Fatalf("%s of a living platform is gone from %s", name, s.base)
-		}
-	}
-	if err := other.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = other.Wait()
-	eventually(patience, func() bool { return tree.Sweep() == 0 }) // its process may take a moment to die
-	for _, s := range tree.places {
-		if exists(filepath.Join(s.base, name)) {
-			t.Errorf("%s is left in %s", name, s.base)
-		}
-	}
-	if _, err := out.ReadByte(); err != io.EOF {
-		t.Errorf("got %v, want that its process has ended", err)
-	}
-}
-
-func TestSweepRetriesOurOwn(t *testing.T) {
-	tree := openTree(t, Kill)
-	g, err := tree.New("busy")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := start(t, "", "sleep", "1000")
-	if err := g.Add(c.Process.Pid); err != nil {
-		t.Fatal(err)
-	}
-	if err := g.Remove(); !errors.Is(err, unix.EBUSY) {
-		t.Errorf("remove with a process in it: got %v, want EBUSY", err)
-	}
-	if _, err := tree.New("busy"); fault.KindOf(err) != fault.Conflict {
-		t.Errorf("the name of a leftover: got %v, want a conflict", err)
-	}
-	if !eventually(patience, func() bool { return tree.Sweep() == 0 }) {
-		t.Error("it is still there")
-	}
-	if err := c.Wait(); err == nil {
-		t.Error("its process was not killed")
-	}
-}
-
 func TestNamesStayInside(t *testing.T) {
 	tree := openTree(t)
 	for _, name := range []string{"", ".", "..", "a/b", "../x", "cgroup.procs", "memory.max", "a b", "a\n", strings.Repeat("x", 201)} {
@@ -539,62 +444,4 @@ func TestNamesStayInside(t *testing.T) {
 			t.Errorf("%q: got %v, %v, want that it is invalid", name, g, err)
 		}
 	}
-}
-
-// The life of a group, and the parts of it that somebody may have to wait for.
-func BenchmarkGroup(b *testing.B) {
-	limits := Limits{Memory: 256 << 20, CPUs: CPUsFor(256), Pids: PidsMax}
-	tree := openTree(b, Kill)
-	i := 0
-	life := func(b *testing.B, use func(*Group)) {
-		for b.Loop() {
-			i++
-			g, err := tree.New(fmt.Sprintf("b%d", i))
-			if err != nil {
-				b.Fatal(err)
-			}
-			use(g)
-			if err := g.Remove(); err != nil {
-				b.Fatal(err)
-			}
-		}
-	}
-	limit := func(g *Group) {
-		if err := g.Limit(limits); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.Run("New+Remove", func(b *testing.B) { life(b, func(*Group) {}) })
-	b.Run("New+Limit+Remove", func(b *testing.B) { life(b, limit) })
-	b.Run("New+Limit+Watch+Remove", func(b *testing.B) {
-		life(b, func(g *Group) {
-			limit(g)
-			if _, err := g.Watch(); err != nil {
-				b.Fatal(err)
-			}
-		})
-	})
-	b.Run("New+Limit+Add+Kill+Remove", func(b *testing.B) {
-		var adds, kills time.Duration
-		life(b, func(g *Group) {
-			limit(g)
-			c := exec.Command("sleep", "1000")
-			if err := c.Start(); err != nil {
-				b.Fatal(err)
-			}
-			at := time.Now()
-			if err := g.Add(c.Process.Pid); err != nil {
-				b.Fatal(err)
-			}
-			adds += time.Since(at)
-			at = time.Now()
-			if err := g.Kill(); err != nil {
-				b.Fatal(err)
-			}
-			kills += time.Since(at)
-			_ = c.Wait()
-		})
-		b.ReportMetric(float64(adds.Microseconds())/float64(b.N), "add-µs/op")
-		b.ReportMetric(float64(kills.Microseconds())/float64(b.N), "kill-µs/op")
-	})
 }
