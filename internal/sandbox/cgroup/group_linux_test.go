@@ -31,6 +31,8 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	case "platform":
 		platform()
+	case "controls":
+		controls()
 	}
 	_, _ = bufio.NewReader(os.Stdin).ReadString('\n')
 	switch os.Getenv(role) {
@@ -92,6 +94,25 @@ func platform() {
 	}
 	fmt.Println(tree.name)
 	select {}
+}
+
+// controls tells what a process without rights gets.
+func controls() {
+	tree, err := Open(slog.New(slog.DiscardHandler))
+	if err != nil {
+		fatal(err)
+	}
+	for _, c := range tree.Controls() {
+		fmt.Println(c.Name, c.On, c.Reason)
+	}
+	g, err := tree.New("a")
+	if err != nil {
+		fatal(err)
+	}
+	if err := errors.Join(g.Limit(Limits{Memory: 1 << 20, Pids: 1, CPUs: 1}), g.Remove(), tree.Close()); err != nil {
+		fatal(err)
+	}
+	os.Exit(0)
 }
 
 func fatal(err error) {
@@ -433,6 +454,28 @@ func TestBornInTheGroup(t *testing.T) {
 	for _, pid := range []int{0, -1, os.Getpid()} {
 		if err := g.Add(pid); fault.KindOf(err) != fault.Invalid {
 			t.Errorf("add %d: got %v, want that it is invalid", pid, err)
+		}
+	}
+}
+
+func TestWithoutRights(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can become somebody else")
+	}
+	c := exec.Command("/proc/self/exe") // the binary's directory is closed to others
+	c.Env = append(os.Environ(), role+"=controls")
+	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	out, err := c.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	if len(lines) != 5 {
+		t.Fatalf("got %q, want five controls", lines)
+	}
+	for _, line := range lines {
+		if !strings.Contains(line, " false ") || !strings.Contains(line, "permission denied: run the platform as a systemd service with Delegate=yes, or as root") {
+			t.Errorf("got %q, want it off with the kernel's error and what to do", line)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package cgroup
 
 import (
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -336,6 +337,9 @@ func TestLimitsOfVersionTwo(t *testing.T) {
 		if err := g.Limit(bad); fault.KindOf(err) != fault.Invalid {
 			t.Errorf("%+v: got %v, want that it is invalid", bad, err)
 		}
+	}
+	if err := errors.Join(g.Remove(), g.Remove(), tree.Close(), tree.Close()); err != nil {
+		t.Errorf("taken down twice: %v", err)
 	}
 }
 

@@ -20,9 +20,11 @@ type Tree struct {
 	log      *slog.Logger
 	kernel   kernel
 	name     string
-	places   []*site // version 2 first
+	places   []*site // version 2 first; as Open has left it
 	controls []Control
 	killFile bool // version 2 has cgroup.kill
+
+	sweeping sync.Mutex // one sweep at a time; before mu
 
 	mu      sync.Mutex
 	groups  map[string]*Group
