@@ -22,8 +22,11 @@ func Open(*slog.Logger) (*Tree, error) { return &Tree{}, nil }
 // Controls tells that nothing is there.
 func (*Tree) Controls() []Control {
 	return []Control{
-		{Name: Memory, Reason: reason}, {Name: CPU, Reason: reason}, {Name: Pids, Reason: reason},
-		{Name: Freezer, Reason: reason}, {Name: Kill, Reason: reason},
+		{Name: Memory, Reason: reason},
+		{Name: CPU, Reason: reason},
+		{Name: Pids, Reason: reason},
+		{Name: Freezer, Reason: reason},
+		{Name: Kill, Reason: reason},
 	}
 }
 

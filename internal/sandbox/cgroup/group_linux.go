@@ -136,9 +136,13 @@ func (g *Group) unable(what string) error {
 
 // Remove removes the group, whose processes must be ending at least; it waits
 // for the kernel, at most one second. What cannot be removed is left to Sweep,
-// and the group is not to be used any more.
+// and the group is not to be used any more: its name may be another's.
 func (g *Group) Remove() error {
 	g.mu.Lock()
+	if g.removed {
+		g.mu.Unlock()
+		return nil
+	}
 	watch := g.oom
 	g.oom, g.removed = nil, true
 	if g.fd >= 0 {
@@ -150,8 +154,9 @@ func (g *Group) Remove() error {
 		watch.close()
 	}
 	var errs []error
+	end := time.Now().Add(time.Second)
 	for _, d := range g.dirs {
-		errs = append(errs, g.tree.kernel.removeAll(d.path, time.Second))
+		errs = append(errs, g.tree.kernel.removeAll(d.path, time.Until(end)))
 	}
 	g.tree.mu.Lock()
 	if g.tree.groups[g.name] == g {

@@ -10,21 +10,17 @@ import (
 )
 
 // Sweep removes what platforms that are gone have left, after killing what still
-// runs in it, and groups of this one that could not be removed before. It does
-// not wait, and tells how many groups of sandboxes are still there.
+// runs in it, and groups of this one that could not be removed before. It waits
+// at most 100 ms for each, and tells how many groups of sandboxes are still there.
 func (t *Tree) Sweep() (left int) {
-	t.mu.Lock()
-	used := make(map[string]bool, len(t.groups))
-	for name := range t.groups {
-		used[name] = true
-	}
-	places := append([]*site(nil), t.places...)
-	t.mu.Unlock()
-
+	t.sweeping.Lock()
+	defer t.sweeping.Unlock()
 	still := map[string]bool{} // a group is in several hierarchies and counts once
-	for _, s := range places {
+	for _, s := range t.places {
 		for _, name := range subdirs(s.dir) {
-			if !used[name] && !t.clear(filepath.Join(s.dir, name)) {
+			// A name is taken before its directory is made: asked in this order, a
+			// group that is just being made is never taken for a leftover.
+			if !t.uses(name) && !t.clear(filepath.Join(s.dir, name)) {
 				still[t.name+"/"+name] = true
 			}
 		}
@@ -38,6 +34,12 @@ func (t *Tree) Sweep() (left int) {
 		}
 	}
 	return len(still)
+}
+
+func (t *Tree) uses(name string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.groups[name] != nil
 }
 
 // sweepDead removes the tree of a platform that is gone and names the groups

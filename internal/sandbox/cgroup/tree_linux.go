@@ -20,9 +20,11 @@ type Tree struct {
 	log      *slog.Logger
 	kernel   kernel
 	name     string
-	places   []*site // version 2 first
+	places   []*site // version 2 first; as Open has left it
 	controls []Control
 	killFile bool // version 2 has cgroup.kill
+
+	sweeping sync.Mutex // one sweep at a time; before mu
 
 	mu      sync.Mutex
 	groups  map[string]*Group
@@ -48,6 +50,10 @@ func openOn(k kernel, log *slog.Logger) (*Tree, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find control groups: %w", err)
 	}
+	return openIn(found, k, log)
+}
+
+func openIn(found []hierarchy, k kernel, log *slog.Logger) (*Tree, error) {
 	start, err := started(k.root, os.Getpid())
 	if err != nil {
 		return nil, fmt.Errorf("find control groups: %w", err)
@@ -273,14 +279,13 @@ func (t *Tree) Close() error {
 	if n := len(t.groups); n > 0 {
 		return errors.Join(append(errs, fmt.Errorf("%d control groups are in use", n))...)
 	}
-	t.places = slices.DeleteFunc(t.places, func(s *site) bool {
+	for _, s := range t.places {
 		if err := t.kernel.rmdir(s.dir); err != nil && !errors.Is(err, unix.ENOENT) {
 			errs = append(errs, err)
-			return false
+			continue
 		}
 		s.lock.Close()
-		return true
-	})
+	}
 	if t.watcher != nil {
 		t.watcher.close()
 		t.watcher = nil
