@@ -83,7 +83,8 @@ func (g *Group) FD() (int, bool) {
 
 // Add moves a process with all its threads into the group, in every hierarchy
 // where it is not yet; children that it has already stay where they are. In
-// version 1 that takes 10 ms when nobody else has done so lately. A process
+// version 1 that takes 5 to 12 ms when nobody else has done so lately, for the
+// first hierarchy and not for each: do it ahead, or beside other work. A process
 // that is gone is a fault.NotFound.
 func (g *Group) Add(pid int) error {
 	if pid <= 0 || pid == os.Getpid() {
@@ -137,6 +138,11 @@ func (g *Group) unable(what string) error {
 // Remove removes the group, whose processes must be ending at least; it waits
 // for the kernel, at most one second. What cannot be removed is left to Sweep,
 // and the group is not to be used any more: its name may be another's.
+//
+// Out of sight, the kernel keeps the memory part as long as files stay cached
+// that were first read or written in it; under pressure it lets both go. We do
+// not hurry it (memory.force_empty): that would throw out the runtime's files,
+// which the next sandbox starts from.
 func (g *Group) Remove() error {
 	g.mu.Lock()
 	if g.removed {

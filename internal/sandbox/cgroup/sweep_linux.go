@@ -12,6 +12,8 @@ import (
 // Sweep removes what platforms that are gone have left, after killing what still
 // runs in it, and groups of this one that could not be removed before. It waits
 // at most 100 ms for each, and tells how many groups of sandboxes are still there.
+// It looks below the platform's own group: what one left that ran in another
+// group is for a platform there to find.
 func (t *Tree) Sweep() (left int) {
 	t.sweeping.Lock()
 	defer t.sweeping.Unlock()
@@ -24,11 +26,10 @@ func (t *Tree) Sweep() (left int) {
 				still[t.name+"/"+name] = true
 			}
 		}
-		for _, tree := range subdirs(s.base) {
-			if tree == t.name {
-				continue
-			}
-			for _, name := range t.sweepDead(filepath.Join(s.base, tree)) {
+	}
+	for _, base := range t.bases {
+		for _, tree := range subdirs(base) {
+			for _, name := range t.sweepDead(filepath.Join(base, tree)) {
 				still[tree+"/"+name] = true
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -136,5 +137,90 @@ func TestSweepRetriesOurOwn(t *testing.T) {
 	}
 	if err := c.Wait(); err == nil {
 		t.Error("its process was not killed")
+	}
+}
+
+func TestSweepSparesWhatIsNotDead(t *testing.T) {
+	m := newMachine(t, "sys/fs/cgroup", twoIn("/", me))
+	tree, err := openOn(m.kernel(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const gone = 7 // no process of this machine
+	put(t, m.root, map[string]string{"proc/8/stat": "8 (x) S" + strings.Repeat(" 0", 18) + " 100"})
+	locked, living, another := treeName(gone, 1), treeName(8, 100), treeName(8, 99)
+	dead := []string{treeName(gone, 2), treeName(gone, 2) + "-2", another}
+	spared := []string{locked, living, leaf, "docker", "dropstack-x-1"}
+	for _, name := range append(spared, dead...) {
+		if err := errors.Join(m.mkdir(filepath.Join(m.top, name)), m.mkdir(filepath.Join(m.top, name, "a"))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lock, err := lockDir(filepath.Join(m.top, locked)) // as a platform of another pid namespace has it
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if n := tree.Sweep(); n != 0 {
+			t.Errorf("%d are left", n)
+		}
+		for _, name := range spared {
+			if !exists(filepath.Join(m.top, name, "a")) {
+				t.Errorf("%s is gone", name)
+			}
+		}
+		for _, name := range dead {
+			if exists(filepath.Join(m.top, name)) {
+				t.Errorf("%s is left", name)
+			}
+		}
+	}
+	if err := lock.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if tree.Sweep(); exists(filepath.Join(m.top, locked)) {
+		t.Error("that of a platform which has let go is left")
+	}
+	if err := tree.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTreesOfOneProcess(t *testing.T) {
+	files := openFiles(t)
+	found, err := hierarchies("/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var trees []*Tree
+	for range 2 {
+		tree, err := openIn(found, thisKernel(), slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := tree.New("a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer g.Remove()
+		trees = append(trees, tree)
+	}
+	for _, tree := range trees {
+		if n := tree.Sweep(); n != 0 {
+			t.Errorf("%d are left", n)
+		}
+	}
+	for _, tree := range trees {
+		for _, s := range tree.places {
+			if !exists(filepath.Join(s.dir, "a")) {
+				t.Errorf("%s has lost its group", s.dir)
+			}
+		}
+		if err := errors.Join(tree.groups["a"].Remove(), tree.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := openFiles(t); n != files {
+		t.Errorf("%d files are open, %d were", n, files)
 	}
 }

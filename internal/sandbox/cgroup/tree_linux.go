@@ -20,7 +20,8 @@ type Tree struct {
 	log      *slog.Logger
 	kernel   kernel
 	name     string
-	places   []*site // version 2 first; as Open has left it
+	places   []*site  // version 2 first; as Open has left it
+	bases    []string // the platform's own group in all hierarchies, used or not
 	controls []Control
 	killFile bool // version 2 has cgroup.kill
 
@@ -62,6 +63,11 @@ func openIn(found []hierarchy, k kernel, log *slog.Logger) (*Tree, error) {
 	t.name = treeName(os.Getpid(), start)
 	for i := 0; taken(found, t.name); i++ { // a second tree of this process
 		t.name = treeName(os.Getpid(), start) + "-" + fmt.Sprint(i+2)
+	}
+	for _, h := range found {
+		if h.own != "" {
+			t.bases = append(t.bases, h.baseOf())
+		}
 	}
 	two := t.useTwo(found)
 	for _, name := range []string{Memory, CPU, Pids, Freezer} {
