@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -132,9 +133,15 @@ func kernel() finding {
 }
 
 func isolation() finding {
-	f := finding{Check: "isolation", Status: statusOK, Detail: "level " + sandbox.Level}
+	m := &sandbox.Maker{Log: slog.New(slog.DiscardHandler)}
+	report, err := m.Choose("auto")
+	if err != nil {
+		return finding{Check: "isolation", Status: statusError, Detail: err.Error()}
+	}
+	defer m.Close()
+	f := finding{Check: "isolation", Status: statusOK, Detail: "level " + report.Level}
 	switch {
-	case sandbox.Level == "none":
+	case report.Level == sandbox.None:
 		f.Status, f.Advice = statusWarning, "functions run like any program of yours; run nobody else's"
 	case os.Geteuid() != 0:
 		f.Status, f.Advice = statusWarning, "functions run as your own user; as root every function gets one of its own"

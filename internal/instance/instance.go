@@ -26,7 +26,7 @@ type instance struct {
 	proc    *sandbox.Process
 	spare   *spare // what proc was before, if it was
 	box     *sandbox.Box
-	view    view // the function's, of its files
+	view    view          // the function's, of its files
 	grace   time.Duration // of a shutdown with extensions
 
 	stopping  atomic.Bool   // ended by us, for no fault of the function

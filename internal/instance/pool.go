@@ -21,12 +21,12 @@ type Pool struct {
 	// TempDir is where instances get their temporary directories; "" is the
 	// system's. Every user must be able to search it.
 	TempDir     string
-	IdleAfter   time.Duration                // an idle instance is kept at least as long; 0: 5 minutes
-	IdleAtMost  time.Duration                // and at most, when it is called now and then; 0: 1 hour
-	FreezeAfter time.Duration                // an idle instance is frozen; 0: 1 second
-	Spares      int                          // processes kept waiting for functions, by command; 0: 2, negative: none
-	InitTimeout time.Duration                // of a cold start; 0: 10 seconds
-	Grace       time.Duration                // of a shutdown with external extensions; 0: Lambda's 2 seconds
+	IdleAfter   time.Duration // an idle instance is kept at least as long; 0: 5 minutes
+	IdleAtMost  time.Duration // and at most, when it is called now and then; 0: 1 hour
+	FreezeAfter time.Duration // an idle instance is frozen; 0: 1 second
+	Spares      int           // processes kept waiting for functions, by command; 0: 2, negative: none
+	InitTimeout time.Duration // of a cold start; 0: 10 seconds
+	Grace       time.Duration // of a shutdown with external extensions; 0: Lambda's 2 seconds
 	// Boxes makes the sandboxes; nil: of the level process.
 	Boxes *sandbox.Maker
 	// ServeAWS serves the AWS endpoint on a listener of a sandbox, until it closes.

@@ -73,15 +73,19 @@ func runtimeFiles(command []string) (list []sandbox.Mount) {
 
 // inside is the path in the sandbox of a file of this machine.
 func (v view) inside(path string) string {
-	for _, m := range v.moved {
+	best, length := path, 0
+	for _, m := range v.moved { // one may lie in the other
+		if len(m.Source) <= length {
+			continue
+		}
 		if path == m.Source {
 			return m.Path
 		}
 		if rest, ok := strings.CutPrefix(path, m.Source+"/"); ok {
-			return filepath.Join(m.Path, rest)
+			best, length = filepath.Join(m.Path, rest), len(m.Source)
 		}
 	}
-	return path
+	return best
 }
 
 // identity is whose user id the function has.

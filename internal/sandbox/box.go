@@ -18,7 +18,7 @@ const (
 // The addresses of a sandbox's own loopback device where the platform answers.
 const (
 	RuntimeAddress = "127.0.0.1:9001"
-	AWSAddress     = "127.0.0.1:4566"
+	AWSAddress     = "127.0.0.1:4566" // unless the machine's own is on another port of its loopback device
 )
 
 // Mount is a directory, or a file, of this machine in a sandbox.

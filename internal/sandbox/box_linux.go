@@ -61,7 +61,7 @@ func (in *inside) build(b *Box) error {
 	if len(files) < len(plan.Listen) {
 		return errors.New("a listener is missing")
 	}
-	for i, l := range []*net.Listener{&b.API, &b.AWS} {
+	for i, l := range []*net.Listener{&b.API, &b.AWS}[:len(plan.Listen)] {
 		if *l, err = net.FileListener(files[i]); err != nil {
 			return err
 		}
@@ -247,7 +247,7 @@ func (in *inside) start(s Spec) (*Process, error) {
 	}
 	in.started = true
 	p := a.proc
-	p.Stdout, p.Stderr = outR, errR
+	p.Stdout, p.Stderr, p.Pid = outR, errR, in.visitor.hostPid(a.Pid)
 	p.memoryMB.Store(int64(s.MemoryMB))
 	return p, nil
 }

@@ -22,6 +22,7 @@ type Maker struct {
 	Level   string
 	TempDir string // where they get their directories; the system's when empty
 	Ready   int    // how many are kept ready; 0: none, each is made when it is wanted
+	AWS     string // address of their own loopback device where the AWS endpoint is listened for; "": nowhere
 	Log     *slog.Logger
 
 	once   sync.Once
@@ -52,7 +53,10 @@ func (m *Maker) prepare() error {
 		if m.plan, m.broken = plan(); m.broken != nil {
 			return
 		}
-		m.plan.Listen = []string{RuntimeAddress, AWSAddress}
+		m.plan.Listen = []string{RuntimeAddress}
+		if m.AWS != "" {
+			m.plan.Listen = append(m.plan.Listen, m.AWS)
+		}
 		if m.filter, m.broken = confine.Filter(); m.broken != nil {
 			return
 		}

@@ -45,14 +45,13 @@ type Process struct {
 	// Stdout and Stderr are the reading ends of its pipes. They report EOF once
 	// every process that holds them is gone; the caller closes them.
 	Stdout, Stderr *os.File
-	Pid            int // on this machine; 0 when it runs in a sandbox of its own
+	Pid            int // on this machine; 0 if it ended at once
 
 	guest    *visitor // of the sandbox that it runs in, if it does
 	inner    int      // its process id there
 	memoryMB atomic.Int64
 	busy     atomic.Bool
 	peakKB   atomic.Int64
-	host     atomic.Int64 // process id on this machine, once it is known
 	peakAt   atomic.Int64 // when peakKB was read from the kernel, UnixNano
 	oom      atomic.Bool
 
@@ -195,7 +194,7 @@ func (p *Process) Busy(busy bool) { p.busy.Store(busy) }
 func (p *Process) PeakMB() int {
 	now := time.Now().UnixNano()
 	if at := p.peakAt.Load(); now-at > int64(interval) && p.peakAt.CompareAndSwap(at, now) {
-		p.raise(peakKB(p.hostPid()))
+		p.raise(peakKB(p.Pid))
 	}
 	mb := int((p.peakKB.Load() + 1023) / 1024)
 	if limit := int(p.memoryMB.Load()); limit > 0 && (p.oom.Load() || mb > limit) {

@@ -6,16 +6,18 @@ import (
 	"fmt"
 	"log/slog"
 	"sort"
+	"strings"
 	"testing"
 	"time"
-	"strings"
 
 	"github.com/dropstack/dropstack/internal/sandbox/cgroup"
 )
 
 func TestTiming(t *testing.T) {
 	m := &Maker{Level: Full, TempDir: t.TempDir(), Log: slog.New(slog.DiscardHandler)}
-	if err := m.prepare(); err != nil { t.Fatal(err) }
+	if err := m.prepare(); err != nil {
+		t.Fatal(err)
+	}
 	took := map[string][]time.Duration{}
 	last := time.Now()
 	mark := func(s string) { took[s] = append(took[s], time.Since(last)); last = time.Now() }
@@ -31,18 +33,26 @@ func TestTiming(t *testing.T) {
 		in.group.Limit(cgroup.Limits{Pids: 1024})
 		mark("02limitpids")
 		v, err := m.spawn(in)
-		if err != nil { t.Fatal(err) }
+		if err != nil {
+			t.Fatal(err)
+		}
 		in.visitor = v
 		mark("03spawn")
-		if err := in.build(b); err != nil { t.Fatal(err) }
+		if err := in.build(b); err != nil {
+			t.Fatal(err)
+		}
 		mark("04build")
 		in.group.Limit(cgroup.Limits{Pids: 1024, CPUs: 0.1, Memory: 140 << 20})
 		mark("05limit")
 		f := Furniture{}
-		if err := b.Furnish(f); err != nil { t.Fatal(err) }
+		if err := b.Furnish(f); err != nil {
+			t.Fatal(err)
+		}
 		mark("06furnish")
 		p, err := b.Start(Spec{Path: "/bin/true", Dir: "/"})
-		if err != nil { t.Fatal(err) }
+		if err != nil {
+			t.Fatal(err)
+		}
 		mark("07start")
 		p.Wait()
 		mark("08wait")
@@ -53,7 +63,9 @@ func TestTiming(t *testing.T) {
 	}
 	m.Close()
 	var keys []string
-	for k := range took { keys = append(keys, k) }
+	for k := range took {
+		keys = append(keys, k)
+	}
 	sort.Strings(keys)
 	for _, k := range keys {
 		l := took[k]

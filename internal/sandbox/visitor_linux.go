@@ -233,14 +233,6 @@ func closeAll[T io.Closer](list []T) {
 	}
 }
 
-// hostPid is the process's id on this machine, or 0.
-func (p *Process) hostPid() int {
-	if p.guest == nil {
-		return p.Pid
-	}
-	return p.guest.hostPid(p.inner)
-}
-
 // hostPid finds a child of the first process by its id inside: the last of its
 // ids in the namespaces that it is in (proc(5), NSpid).
 func (v *visitor) hostPid(inner int) int {

@@ -21,7 +21,11 @@ type Config struct {
 	AWS     string // host:port of the AWS endpoint
 	Console string // host:port of the health checks
 	Region  string // default us-east-1
-	Log     *slog.Logger
+	// Isolation is the level at which functions run: full, userns, process or none;
+	// auto, which "" means too, is the strongest that this machine has.
+	Isolation    string
+	MinIsolation string // with less the platform does not start; "": any
+	Log          *slog.Logger
 	// Ready is called once everything serves, with what it serves on. Optional.
 	Ready func(*Platform)
 }

@@ -18,7 +18,6 @@ import (
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam"
-	"github.com/dropstack/dropstack/internal/sandbox"
 )
 
 // Platform is what a running platform tells whoever started it.
@@ -37,7 +36,7 @@ func newPlatform(cfg Config, r *rooms, at api.Endpoints) (*Platform, error) {
 		return nil, err
 	}
 	return &Platform{
-		Dir: cfg.Dir, Endpoints: at, Admin: r.keys.Admin(), UploadToken: token, Isolation: sandbox.Level, rooms: r,
+		Dir: cfg.Dir, Endpoints: at, Admin: r.keys.Admin(), UploadToken: token, Isolation: r.boxes.Level, rooms: r,
 	}, nil
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/instance"
 	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/sandbox"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/topic"
 	"golang.org/x/sync/errgroup"
@@ -76,7 +77,8 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	}
 	defer func() { err = errors.Join(err, rooms.logs.Close()) }()   // after the pool, whose instances write to it
 	defer func() { err = errors.Join(err, rooms.topics.Close()) }() // its appenders
-	defer func() { err = errors.Join(err, rooms.pool.Close()) }()   // after the drain, before the engines
+	defer rooms.closeBoxes(cfg.Log)
+	defer func() { err = errors.Join(err, rooms.pool.Close()) }() // after the drain, before the engines
 	notifications = rooms.notifications
 	if err := rooms.invoker.Load(ctx); err != nil {
 		return err
@@ -98,6 +100,8 @@ type rooms struct {
 	eng           *engine.Engine
 	keys          *iam.Keys
 	logs          *logs.Store
+	boxes         *sandbox.Maker
+	inner         *http.Server // the AWS endpoint inside of sandboxes
 	pool          *instance.Pool
 	invoker       *function.Invoker
 	topics        *topic.Topics
@@ -150,7 +154,11 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Keys
 	if err := r.logs.Open(ctx); err != nil {
 		return nil, err
 	}
-	r.pool = &instance.Pool{Log: cfg.Log, Logs: r.logs, TempDir: filepath.Join(cfg.Dir, "instances")}
+	if r.boxes, err = boxes(cfg, at); err != nil {
+		return nil, err
+	}
+	r.inner = &http.Server{ReadHeaderTimeout: 10 * time.Second}
+	r.pool = &instance.Pool{Log: cfg.Log, Logs: r.logs, Boxes: r.boxes, ServeAWS: func(l net.Listener) { _ = r.inner.Serve(l) }}
 	r.invoker = &function.Invoker{
 		Pool: r.pool, Streams: eng.Streams, Log: cfg.Log, Region: cfg.Region, Endpoint: at.AWS,
 		ArtifactRoot: filepath.Join(cfg.Dir, "artifacts"), MountRoot: filepath.Join(cfg.Dir, "mounts"),
@@ -186,6 +194,7 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Keys
 		Verify: keys, S3: eng.Objects.Handler, SNS: &api.SNS{Topics: r.topics, Log: cfg.Log}, Lambda: &api.Lambda{Invoker: r.invoker},
 		Logs: &api.Logs{Store: r.logs}, Actions: control.Actions(), Log: cfg.Log,
 	}
+	r.inner.Handler = r.api
 	r.platform, err = newPlatform(cfg, r, at)
 	return r, err
 }

@@ -239,4 +239,6 @@ func (g *guest) reap() {
 }
 
 // below joins a path of the sandbox to where its root is now.
-func below(root, path string) string { return strings.TrimSuffix(root, "/") + "/" + strings.TrimPrefix(path, "/") }
+func below(root, path string) string {
+	return strings.TrimSuffix(root, "/") + "/" + strings.TrimPrefix(path, "/")
+}
