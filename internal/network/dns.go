@@ -3,6 +3,7 @@ package network
 import (
 	"context"
 	"encoding/binary"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -16,10 +17,14 @@ const (
 	udpPayload = 1232
 )
 
+// refusedTypes ask for whole zones, or for all there is of a name: no function
+// needs them (RFC 8482), and their answers are large.
+var refusedTypes = []uint16{dns.TypeANY, dns.TypeAXFR, dns.TypeIXFR}
+
 // Answer answers a DNS query of a port, in wire format, as the resolver of its
 // VPC: from the endpoints' private names and the private zones that the VPC sees,
 // else from Upstream. Nil means silence: what came was no query. The answer may be
-// too large for UDP; truncating is up to who sends it.
+// too large for UDP: who sends it over UDP calls Fit.
 func (n *Networks) Answer(ctx context.Context, p *Port, query []byte) []byte {
 	if len(query) < headerSize || query[2]&0x80 != 0 { // a stray, or an answer: never answer answers
 		return nil
@@ -67,8 +72,7 @@ func (n *Networks) answer(ctx context.Context, p *Port, q *dns.Msg) *dns.Msg {
 		return reply(q, dns.RcodeBadVers)
 	}
 	ask := q.Question[0]
-	switch {
-	case ask.Qclass != dns.ClassINET, ask.Qtype == dns.TypeAXFR, ask.Qtype == dns.TypeIXFR:
+	if ask.Qclass != dns.ClassINET || slices.Contains(refusedTypes, ask.Qtype) {
 		return reply(q, dns.RcodeRefused)
 	}
 	a := reply(q, dns.RcodeSuccess)
@@ -83,7 +87,7 @@ func (n *Networks) answer(ctx context.Context, p *Port, q *dns.Msg) *dns.Msg {
 		found := choose(sets, name, ask.Qtype)
 		a.Answer = append(a.Answer, found...)
 		switch {
-		case len(found) == 1 && found[0].Header().Rrtype == dns.TypeCNAME && ask.Qtype != dns.TypeCNAME && ask.Qtype != dns.TypeANY:
+		case len(found) == 1 && found[0].Header().Rrtype == dns.TypeCNAME && ask.Qtype != dns.TypeCNAME:
 			name = found[0].(*dns.CNAME).Target
 			continue
 		case sets == nil:
@@ -101,9 +105,18 @@ func (n *Networks) answer(ctx context.Context, p *Port, q *dns.Msg) *dns.Msg {
 // plain is a name as the tables have it.
 func plain(name string) string { return strings.TrimSuffix(strings.ToLower(name), ".") }
 
+// localhost is the function's own (RFC 6761, 6.3): no server elsewhere is asked.
+var localhost = map[uint16][]dns.RR{
+	dns.TypeA:    {&dns.A{Hdr: dns.RR_Header{Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: soaTTL}, A: net.IPv4(127, 0, 0, 1)}},
+	dns.TypeAAAA: {&dns.AAAA{Hdr: dns.RR_Header{Rrtype: dns.TypeAAAA, Class: dns.ClassINET, Ttl: soaTTL}, AAAA: net.IPv6loopback}},
+}
+
 // find looks a name up in the private names of a VPC, nil for none. authority is
 // nil when the name is not private; sets are when it does not exist.
 func (v *vpc) find(name string) (sets map[uint16][]dns.RR, authority *dns.SOA) {
+	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
+		return localhost, soa("localhost")
+	}
 	if v == nil {
 		return nil, nil
 	}
@@ -139,14 +152,9 @@ func (v *vpc) endpoint(name string) []netip.Addr {
 // it was asked for: some resolvers compare its case.
 func choose(sets map[uint16][]dns.RR, name string, qtype uint16) []dns.RR {
 	var found []dns.RR
-	switch {
-	case qtype == dns.TypeANY:
-		for _, set := range sets {
-			found = append(found, set...)
-		}
-	case len(sets[qtype]) > 0:
+	if len(sets[qtype]) > 0 {
 		found = slices.Clone(sets[qtype])
-	default:
+	} else {
 		found = slices.Clone(sets[dns.TypeCNAME])
 	}
 	for i := range found {

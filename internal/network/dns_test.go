@@ -57,6 +57,13 @@ func TestAnswer(t *testing.T) {
 		{"public", "www.example.org.", dns.TypeA, 0, "192.168.1.1", false},
 		{"app", "broken.example.org.", dns.TypeA, dns.RcodeServerFailure, "", false},
 		{"app", "internal.example.", dns.TypeAXFR, dns.RcodeRefused, "", false},
+		{"app", "internal.example.", dns.TypeANY, dns.RcodeRefused, "", false},
+		{"app", "www.example.org.", dns.TypeANY, dns.RcodeRefused, "", false},
+		{"app", "localhost.", dns.TypeA, 0, "127.0.0.1", false},
+		{"public", "A.LocalHost.", dns.TypeA, 0, "127.0.0.1", false},
+		{"public", "localhost.", dns.TypeAAAA, 0, "::1", false},
+		{"app", "localhost.", dns.TypeMX, 0, "", true},
+		{"app", "notlocalhost.", dns.TypeA, dns.RcodeNameError, "", false}, // upstream's
 	}
 	for _, row := range rows {
 		q := new(dns.Msg).SetQuestion(row.name, row.typ).SetEdns0(4096, false)
@@ -99,8 +106,8 @@ func TestAnswerToNoQuery(t *testing.T) {
 }
 
 func FuzzAnswer(f *testing.F) {
-	for _, name := range []string{"db.internal.example.", "alias.internal.example.", "x.wild.internal.example.", "www.example.org.", "."} {
-		b, err := new(dns.Msg).SetQuestion(name, dns.TypeANY).SetEdns0(512, true).Pack()
+	for _, name := range []string{"db.internal.example.", "alias.internal.example.", "x.wild.internal.example.", "www.example.org.", "a.localhost.", "."} {
+		b, err := new(dns.Msg).SetQuestion(name, dns.TypeA).SetEdns0(512, true).Pack()
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -1,9 +1,13 @@
 package network
 
 import (
+	"fmt"
 	"net/netip"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
 )
 
 // Flows keeps the latest flow records in memory. The zero value is ready; its
@@ -103,4 +107,57 @@ func (f *Flows) List(filter FlowFilter) []FlowRecord {
 		chosen = chosen[len(chosen)-filter.Limit:]
 	}
 	return chosen
+}
+
+// FlowColumns names the columns of FlowRecord.String, as the first line of a file
+// of flow logs does. Names that VPC flow logs have too mean the same: start and
+// end in whole seconds of Unix time, IANA's number of the protocol, ACCEPT or
+// REJECT. instance-id is FlowRecord.Port; sent and received are bytes.
+const FlowColumns = "start end function instance-id vpc-id srcaddr dstaddr srcport dstport protocol sent received count action reject-reason"
+
+// String is the record as a line with FlowColumns, one space between them. What is
+// unknown or empty is -, and spaces within a value are - too.
+func (r FlowRecord) String() string {
+	action, reason := "REJECT", r.Reason
+	if r.Accepted {
+		action, reason = "ACCEPT", ""
+	}
+	from, fromPort := columns(r.Source)
+	to, toPort := columns(r.Destination)
+	return fmt.Sprintf("%d %d %s %s %s %s %s %s %s %s %d %d %d %s %s",
+		r.Time.Unix(), r.Time.Add(r.Duration).Unix(), word(r.Function), word(r.Port), word(r.VPC),
+		from, to, fromPort, toPort, r.Protocol.number(), r.Sent, r.Received, max(r.Count, 1), action, word(reason))
+}
+
+func columns(a netip.AddrPort) (addr, port string) {
+	if !a.IsValid() {
+		return "-", "-"
+	}
+	return a.Addr().String(), strconv.Itoa(int(a.Port()))
+}
+
+// word makes one column of a value, whatever is in it.
+func word(value string) string {
+	if value == "" {
+		return "-"
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || !unicode.IsPrint(r) {
+			return '-'
+		}
+		return r
+	}, value)
+}
+
+// number is the protocol's in the registry of IANA.
+func (p Protocol) number() string {
+	switch p {
+	case ICMP:
+		return "1"
+	case TCP:
+		return "6"
+	case UDP:
+		return "17"
+	}
+	return "-"
 }

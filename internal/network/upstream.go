@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -55,11 +56,17 @@ func (r *resolvConf) exchange(ctx context.Context, q *dns.Msg) (*dns.Msg, error)
 	return exchange(ctx, q, addrs)
 }
 
+// failureCodes say something of the server and nothing of the name.
+var failureCodes = []int{dns.RcodeServerFailure, dns.RcodeRefused, dns.RcodeNotImplemented}
+
 // exchange asks servers in their order, each for its share of the time, until one
-// answers; over TCP again when the answer was too large for UDP.
+// answers; over TCP again when the answer was too large for UDP. A server that
+// fails, refuses or cannot is as good as a silent one while others are left; what
+// the first such said is the answer when no other comes.
 func exchange(ctx context.Context, q *dns.Msg, addrs []string) (*dns.Msg, error) {
 	share := max(upstreamTimeout/time.Duration(len(addrs)), time.Second)
 	var failures []error
+	var failed *dns.Msg
 	for _, addr := range addrs {
 		if ctx.Err() != nil {
 			break
@@ -68,10 +75,19 @@ func exchange(ctx context.Context, q *dns.Msg, addrs []string) (*dns.Msg, error)
 		if err == nil && in.Truncated {
 			in, _, err = (&dns.Client{Net: "tcp", Timeout: share}).ExchangeContext(ctx, q, addr)
 		}
-		if err == nil {
+		switch {
+		case err == nil && !slices.Contains(failureCodes, in.Rcode):
 			return in, nil
+		case err == nil:
+			if failed == nil {
+				failed = in
+			}
+			continue
 		}
 		failures = append(failures, fmt.Errorf("ask %s: %w", addr, err))
+	}
+	if failed != nil {
+		return failed, nil
 	}
 	return nil, errors.Join(append(failures, ctx.Err())...)
 }
