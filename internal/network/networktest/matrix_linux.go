@@ -6,11 +6,11 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/miekg/dns"
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/dropstack/dropstack/internal/network"
@@ -87,9 +87,7 @@ func build(t testing.TB) *world {
 	}
 	w.internet.Join(t, "wan0", netip.PrefixFrom(wanAddr, 24), netip.PrefixFrom(internetAddr, 24))
 	w.database.Join(t, "lan0", netip.PrefixFrom(lanAddr, 24), netip.PrefixFrom(databaseAddr, 24))
-	if err := addAddress(&netlink.Handle{}, "lo", netip.PrefixFrom(natAddr, 32)); err != nil {
-		t.Fatal(err)
-	}
+	addHostAddress(t, natAddr)
 	any4 := netip.IPv4Unspecified()
 	listen(t, nil, netip.AddrPortFrom(any4, adminPort), "platform")
 	listen(t, w.internet, netip.AddrPortFrom(any4, 80), "internet-80")
@@ -108,9 +106,7 @@ func build(t testing.TB) *world {
 // metadata is a service at the cloud's well-known address, reachable from the
 // host: what a function must never see.
 func (w *world) metadata() {
-	if err := addAddress(&netlink.Handle{}, "lo", netip.PrefixFrom(metadataAddr, 32)); err != nil {
-		w.t.Fatal(err)
-	}
+	addHostAddress(w.t, metadataAddr)
 	listen(w.t, nil, netip.AddrPortFrom(metadataAddr, 80), "metadata-80")
 	listen(w.t, nil, netip.AddrPortFrom(metadataAddr, 443), "metadata-443")
 }
@@ -141,18 +137,22 @@ func (w *world) collect() {
 	}()
 }
 
+func (w *world) row(name string, n *Namespace, to netip.AddrPort, who string, want bool) {
+	w.results = append(w.results, tcp(name, n, to, who, want))
+}
+
 func (w *world) reachable() {
 	at := netip.AddrPortFrom
-	w.tcp("function → Mongo 27017 across peering", w.fn[portA], at(mongoAddr, 27017), "mongo", true)
-	w.tcp("function → Redis 6379 across peering", w.fn[portA], at(redisAddr, 6379), "redis", true)
-	w.tcp("function → internet 443 by NAT", w.fn[portA], at(internetAddr, 443), "internet-443", true)
-	w.tcp("VPC B → internet 443 by its own NAT", w.fn[portB], at(internetAddr, 443), "internet-443", true)
+	w.row("function → Mongo 27017 across peering", w.fn[portA], at(mongoAddr, 27017), "mongo", true)
+	w.row("function → Redis 6379 across peering", w.fn[portA], at(redisAddr, 6379), "redis", true)
+	w.row("function → internet 443 by NAT", w.fn[portA], at(internetAddr, 443), "internet-443", true)
+	w.row("VPC B → internet 443 by its own NAT", w.fn[portB], at(internetAddr, 443), "internet-443", true)
 }
 
 func (w *world) blocked() {
 	at := netip.AddrPortFrom
 	a := w.fn[portA]
-	for _, row := range []struct {
+	rows := []struct {
 		name string
 		from *Namespace
 		to   netip.AddrPort
@@ -176,9 +176,15 @@ func (w *world) blocked() {
 		{"VPC B → function in VPC A", w.fn[portB], at(portNext.Address, functionPort), portNext.ID},
 		{"internet → function", w.internet, at(portA.Address, functionPort), portA.ID},
 		{"database → function", w.database, at(portA.Address, functionPort), portA.ID},
-	} {
-		w.tcp(row.name, row.from, row.to, row.who, false)
 	}
+	// At once: each may take all of bounded.
+	results := make([]Result, len(rows))
+	var wg sync.WaitGroup
+	for i, row := range rows {
+		wg.Go(func() { results[i] = tcp(row.name, row.from, row.to, row.who, false) })
+	}
+	wg.Wait()
+	w.results = append(w.results, results...)
 }
 
 // private asks for names of the private zone.
@@ -198,7 +204,7 @@ func (w *world) private() {
 		if err == nil {
 			r.Got, r.How = right(in), dns.RcodeToString[in.Rcode]
 			if len(in.Answer) > 0 {
-				r.How = strings.Join(strings.Fields(in.Answer[0].String()), " ")
+				r.How = strings.TrimPrefix(in.Answer[0].String(), in.Answer[0].Header().String())
 			}
 		}
 		w.results = append(w.results, r)
@@ -283,7 +289,7 @@ func (w *world) revoked() {
 	if err := w.replace(model(false)); err != nil {
 		w.t.Fatalf("revoke: %v", err)
 	}
-	w.tcp("new flow after its rule is revoked", w.fn[portA], at, "redis", false)
+	w.row("new flow after its rule is revoked", w.fn[portA], at, "redis", false)
 	r := Result{Row: "established flow after its rule is revoked", Want: true}
 	_ = open.SetDeadline(time.Now().Add(patient))
 	b := make([]byte, 4)

@@ -1,6 +1,7 @@
 package networktest
 
 import (
+	"context"
 	"net/netip"
 
 	"github.com/dropstack/dropstack/internal/network"
@@ -94,7 +95,8 @@ func model(redis bool) network.Model {
 }
 
 // permissive turns every drop into an accept: to the address asked for, or for
-// that of an attached host to where this machine reaches it.
+// that of an attached host to where this machine reaches it. Every VPC sees A's
+// zone.
 type permissive struct{ Networks }
 
 func (p permissive) Decide(port *network.Port, proto network.Protocol, to netip.AddrPort) network.Verdict {
@@ -106,4 +108,8 @@ func (p permissive) Decide(port *network.Port, proto network.Protocol, to netip.
 		to = netip.AddrPortFrom(databaseAddr, to.Port())
 	}
 	return network.Verdict{Action: network.Dial, To: to, Reason: "control run"}
+}
+
+func (p permissive) Answer(ctx context.Context, _ *network.Port, query []byte) []byte {
+	return p.Networks.Answer(ctx, portA, query)
 }

@@ -200,6 +200,7 @@ func (n *Namespace) Join(t testing.TB, device string, host, own netip.Prefix) {
 	here := &netlink.Handle{} // zero: the namespace of this process
 	err := here.LinkAdd(pair)
 	if err == nil {
+		t.Cleanup(func() { _ = here.LinkDel(pair) })
 		err = errors.Join(
 			addAddress(here, device, host), setUp(here, device),
 			addAddress(n.link, "eth0", own), setUp(n.link, "eth0"),
@@ -233,6 +234,21 @@ func addAddress(h *netlink.Handle, device string, a netip.Prefix) error {
 		return fmt.Errorf("address %s of %s: %w", a, device, err)
 	}
 	return nil
+}
+
+// addHostAddress gives the loopback device of this process's namespace one more
+// address until the test ends.
+func addHostAddress(t testing.TB, a netip.Addr) {
+	t.Helper()
+	h, p := &netlink.Handle{}, netip.PrefixFrom(a, a.BitLen())
+	if err := addAddress(h, "lo", p); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if lo, err := h.LinkByName("lo"); err == nil {
+			_ = h.AddrDel(lo, &netlink.Addr{IPNet: ipNet(p)})
+		}
+	})
 }
 
 func ipNet(p netip.Prefix) *net.IPNet {

@@ -79,8 +79,7 @@ func connect(n *Namespace, to netip.AddrPort, wait time.Duration) (c net.Conn, n
 }
 
 // tcp is a row: can whoever is in n reach name at the address?
-func (w *world) tcp(row string, n *Namespace, to netip.AddrPort, name string, want bool) {
-	w.t.Helper()
+func tcp(row string, n *Namespace, to netip.AddrPort, name string, want bool) Result {
 	wait := bounded
 	if want {
 		wait = patient
@@ -95,7 +94,7 @@ func (w *world) tcp(row string, n *Namespace, to netip.AddrPort, name string, wa
 			r.Got = !want // a positive row that reaches somebody else fails; a negative one fails too
 		}
 	}
-	w.results = append(w.results, r)
+	return r
 }
 
 func outcome(err error) string {
