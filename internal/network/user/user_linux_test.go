@@ -148,7 +148,7 @@ func TestFlowIsCarriedAndRecorded(t *testing.T) {
 	if !r.Accepted || r.Sent != int64(len(want)) || r.Received != int64(len(want)) || r.Duration <= 0 {
 		t.Errorf("record: got %+v, want an accepted flow of %d bytes each way", r, len(want))
 	}
-	if got, want := fmt.Sprint(r.Function, r.Port, r.VPC, r.Source.Addr(), r.Destination, r.Reason), fmt.Sprint("orders", "i-1", "vpc-a", "10.0.1.10", "10.9.0.10:6379", "security group"); got != want {
+	if got, want := fmt.Sprintln(r.Function, r.Port, r.VPC, r.Source.Addr(), r.Destination, r.Reason), fmt.Sprintln("orders", "i-1", "vpc-a", "10.0.1.10", "10.9.0.10:6379", "security group"); got != want {
 		t.Errorf("record: got %s, want %s", got, want)
 	}
 }
