@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -47,6 +46,7 @@ type flows struct {
 	router  *router
 	refused *netlink.Conn
 	ended   *netlink.Conn
+	closed  atomic.Bool
 	tasks   sync.WaitGroup
 	seen    map[refusal]time.Time // of the goroutine that reads refusals
 }
@@ -132,6 +132,7 @@ func (f *flows) run() {
 }
 
 func (f *flows) close() error {
+	f.closed.Store(true)
 	var errs []error
 	for _, c := range []*netlink.Conn{f.refused, f.ended} {
 		if c != nil {
@@ -150,7 +151,7 @@ func (f *flows) receive(c *netlink.Conn, kind netlink.HeaderType, take func(*net
 			continue // more than we read in time; those are lost
 		}
 		if err != nil {
-			if !errors.Is(err, os.ErrClosed) && !errors.Is(err, unix.EBADF) {
+			if !f.closed.Load() {
 				f.router.engine.log().Error("flow records of a network end", "vpc", f.router.vpc, "err", err)
 			}
 			return

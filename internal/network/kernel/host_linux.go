@@ -53,7 +53,7 @@ func openHost(deny expr.VerdictKind) (_ *host, err error) {
 			err = errors.Join(err, h.close(nil))
 		}
 	}()
-	if h.ns, err = os.Open("/proc/self/ns/net"); err != nil {
+	if h.ns, err = os.Open("/proc/thread-self/ns/net"); err != nil {
 		return nil, err
 	}
 	if h.nl, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
