@@ -79,7 +79,7 @@ func matrix(t *testing.T, permissive bool) networktest.Config {
 			e.Model, e.Answer = func() *network.Model { return &m }, nets.Answer
 			return nets, func(m network.Model) error { return e.Apply(&m) }, nil
 		},
-		Engine: func(networktest.Setup) (network.Engine, error) { return e, nil },
+		Engine:     func(networktest.Setup) (network.Engine, error) { return e, nil },
 		Permissive: permissive,
 		Kernel:     true,
 	}
