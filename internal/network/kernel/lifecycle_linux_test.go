@@ -7,17 +7,10 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"os"
-	"path/filepath"
-	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/google/nftables"
-	"github.com/vishvananda/netlink"
 
 	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/network/networktest"
@@ -45,7 +38,9 @@ func TestWithoutNetworkOnlyTheInternet(t *testing.T) {
 	internet(t)
 	serve(t, "0.0.0.0:9400", "platform")
 	e, records := start(t, small())
-	e.Answer = func(_ context.Context, p *network.Port, query []byte) []byte { return append([]byte(p.ID+" "), query...) }
+	e.Answer = func(_ context.Context, p *network.Port, query []byte) []byte {
+		return append([]byte(p.ID+" "), query...)
+	}
 	address := netip.MustParseAddr("10.255.0.2") // every one of them believes to have it
 	one, _ := attach(t, e, &network.Port{ID: "one", Function: "f", Address: address})
 	two, detach := attach(t, e, &network.Port{ID: "two", Function: "g", Address: address})
@@ -236,177 +231,4 @@ func TestAddressIsNotInherited(t *testing.T) {
 		t.Error(err)
 	}
 	records.await(t, "the refusal", func(r network.FlowRecord) bool { return r.Port == "i-quiet" && r.Reason == reasonGroup })
-}
-
-// TestNothingStays attaches and detaches many ports and closes the engine.
-func TestNothingStays(t *testing.T) {
-	if !networktest.Isolate(t) {
-		return
-	}
-	internet(t)
-	// One round first: libraries open what they keep.
-	round(t, 2, false)
-	before := census(t)
-	round(t, 20, false)
-	round(t, 5, true)
-	end := time.Now().Add(patience)
-	after := census(t)
-	for after != before && time.Now().Before(end) { // threads and namespaces end after their last user
-		time.Sleep(5 * time.Millisecond)
-		after = census(t)
-	}
-	if after != before {
-		t.Errorf("what is there after Close:\n%s\nand was before:\n%s", after, before)
-	}
-	stacks := make([]byte, 1<<20)
-	stacks = stacks[:runtime.Stack(stacks, true)]
-	for _, s := range strings.Split(string(stacks), "\n\n") {
-		if strings.Contains(s, "network/kernel.(*") {
-			t.Errorf("a goroutine stays:\n%s", s)
-		}
-	}
-}
-
-func round(t *testing.T, ports int, forget bool) {
-	t.Helper()
-	serve(t, "127.0.0.1:0", "unused")
-	m := small()
-	e := &Engine{Model: func() *network.Model { return m }, Log: logger(t)}
-	var detaches []func() error
-	var spaces []*networktest.Namespace
-	for i := range ports {
-		vpc := []string{"a", "b"}[i%2]
-		ns, detach := attach(t, e, member(vpc, fmt.Sprintf("10.0.0.%d", 100+i)))
-		greeted(t, ns, "203.0.113.10:443", "internet").Close()
-		detaches, spaces = append(detaches, detach), append(spaces, ns)
-	}
-	for _, d := range detaches {
-		if forget { // a crash of the sandboxes' owner
-			break
-		}
-		if err := d(); err != nil {
-			t.Fatal(err)
-		}
-		if err := d(); err != nil {
-			t.Errorf("detached twice: %v", err)
-		}
-	}
-	if err := e.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if n := e.Leftovers(); n != 0 {
-		t.Errorf("got %d leftovers after Close, want none", n)
-	}
-	if _, err := e.Attach(t.Context(), member("a", "10.0.0.10"), network.Namespace{Net: spaces[0].File}); err == nil {
-		t.Error("a closed engine attaches")
-	}
-	for _, ns := range spaces {
-		_ = ns.File.Close()
-	}
-}
-
-// census counts what an engine makes.
-func census(t *testing.T) string {
-	t.Helper()
-	runtime.GC()
-	links, err := netlink.LinkList()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, l := range links {
-		names = append(names, l.Attrs().Name)
-	}
-	slices.Sort(names)
-	nft, err := nftables.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	tables, err := nft.ListTables()
-	if err != nil {
-		t.Fatal(err)
-	}
-	routes, err := netlink.RouteList(nil, netlink.FAMILY_V4)
-	if err != nil {
-		t.Fatal(err)
-	}
-	forward, err := os.ReadFile(forwardAll)
-	if err != nil {
-		t.Fatal(err)
-	}
-	spaces := map[string]bool{}
-	tasks, _ := filepath.Glob("/proc/self/task/*/ns/net")
-	for _, path := range tasks {
-		if space, err := os.Readlink(path); err == nil {
-			spaces[space] = true
-		}
-	}
-	opened := map[string]int{}
-	files, _ := filepath.Glob("/proc/self/fd/*")
-	for _, path := range files {
-		if to, err := os.Readlink(path); err == nil {
-			kind, _, _ := strings.Cut(to, ":")
-			opened[kind]++
-		}
-	}
-	return fmt.Sprintf("devices %v\ntables %d\nroutes %d\nforwarding %q\nnamespaces of threads %d\nnetlink and other sockets %d, namespaces open %d",
-		names, len(tables), len(routes), forward, len(spaces), opened["socket"], opened["net"])
-}
-
-// TestForwardingIsPutBack keeps a device's own setting and takes over from a
-// process that died.
-func TestForwardingIsPutBack(t *testing.T) {
-	if !networktest.Isolate(t) {
-		return
-	}
-	internet(t)
-	loopback := "/proc/sys/net/ipv4/conf/lo/forwarding"
-	if err := os.WriteFile(loopback, []byte("1"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	content := func(path string) string {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return strings.TrimSpace(string(b))
-	}
-	for _, dead := range []bool{false, true} {
-		if dead {
-			// What a killed process leaves: its table, which says that it had turned
-			// forwarding on.
-			nft, err := nftables.New()
-			if err != nil {
-				t.Fatal(err)
-			}
-			table := nft.AddTable(&nftables.Table{Name: tablePrefix + "4194305", Family: nftables.TableFamilyINet})
-			nft.AddChain(&nftables.Chain{Name: chainForwards, Table: table})
-			if err := nft.Flush(); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(forwardAll, []byte("1"), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		m := small()
-		e := &Engine{Model: func() *network.Model { return m }, Log: logger(t)}
-		ns, _ := attach(t, e, member("a", "10.0.0.10"))
-		greeted(t, ns, "203.0.113.10:443", "internet")
-		if err := e.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if got := content(forwardAll); got != "0" {
-			t.Errorf("ip_forward after Close: got %s, want 0", got)
-		}
-		if got := content(loopback); !dead && got != "1" {
-			t.Errorf("a device's own setting after Close: got %s, want 1", got)
-		}
-		nft, err := nftables.New()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if tables, err := nft.ListTables(); err != nil || len(tables) != 0 {
-			t.Errorf("tables after Close: got %d, %v, want none", len(tables), err)
-		}
-	}
 }

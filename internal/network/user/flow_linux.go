@@ -2,6 +2,7 @@ package user
 
 import (
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"syscall"
@@ -160,6 +161,16 @@ type inner struct {
 	*gonet.TCPConn
 	ep    tcpip.Endpoint
 	queue waiter.Queue
+}
+
+// Read tells a reset from an end: the stack reports the error of a connection once,
+// to whoever asks first, and the end of it to others.
+func (c *inner) Read(b []byte) (int, error) {
+	n, err := c.TCPConn.Read(b)
+	if errors.Is(err, io.EOF) && tcp.EndpointState(c.ep.State()) == tcp.StateError {
+		err = syscall.ECONNRESET
+	}
+	return n, err
 }
 
 // Abort resets the connection.
