@@ -1,0 +1,17 @@
+//go:build !linux
+
+package networktest
+
+import "testing"
+
+// Isolate skips: network namespaces are Linux's.
+func Isolate(t testing.TB) bool {
+	t.Skip("needs Linux: network namespaces")
+	return false
+}
+
+// Run skips: network namespaces are Linux's.
+func Run(t testing.TB, _ Config) []Result {
+	t.Skip("needs Linux: network namespaces")
+	return nil
+}
