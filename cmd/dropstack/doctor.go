@@ -134,14 +134,17 @@ func kernel() finding {
 
 func isolation() finding {
 	m := &sandbox.Maker{Log: slog.New(slog.DiscardHandler)}
-	report, err := m.Choose("auto")
+	missing, err := m.Choose("auto")
 	if err != nil {
 		return finding{Check: "isolation", Status: statusError, Detail: err.Error()}
 	}
 	defer m.Close()
-	f := finding{Check: "isolation", Status: statusOK, Detail: "level " + report.Level}
+	f := finding{Check: "isolation", Status: statusOK, Detail: "level process; full can be had with --isolation full"}
+	if why, ok := missing[sandbox.Full]; ok {
+		f.Detail = "level " + m.Level + "; full cannot be had: " + why
+	}
 	switch {
-	case report.Level == sandbox.None:
+	case m.Level == sandbox.None:
 		f.Status, f.Advice = statusWarning, "functions run like any program of yours; run nobody else's"
 	case os.Geteuid() != 0:
 		f.Status, f.Advice = statusWarning, "functions run as your own user; as root every function gets one of its own"

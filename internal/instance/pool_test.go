@@ -18,7 +18,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dropstack/dropstack/internal/logs"
-	"github.com/dropstack/dropstack/internal/sandbox"
 )
 
 // probeDir holds the compiled probe as bootstrap.
@@ -86,10 +85,6 @@ func newPool(t testing.TB) (*Pool, *sink) {
 	t.Helper()
 	s := &sink{}
 	p := &Pool{Log: slog.New(slog.DiscardHandler), Logs: s, TempDir: shared(t)}
-	if l := os.Getenv("LEVEL"); l != "" {
-		p.Boxes = &sandbox.Maker{Level: l, TempDir: p.TempDir, Ready: 2, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
-		t.Cleanup(func() { p.Boxes.Close() })
-	}
 	before := runtime.NumGoroutine()
 	t.Cleanup(func() {
 		p.Close()

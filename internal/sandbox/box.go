@@ -5,15 +5,22 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
+	"strconv"
 )
 
 // The levels of isolation, from the weakest to the strongest.
 const (
 	None    = "none"    // any system; development only
 	Confine = "process" // Linux: limits, no new privileges, a user of its own under root
-	Userns  = "userns"  // Linux without root: namespaces, an own root, seccomp, Landlock
-	Full    = "full"    // root on Linux: control groups, own ids and limits besides
+	Full    = "full"    // root on Linux: namespaces, an own root and ids, control groups, Landlock
 )
+
+// levels from the weakest.
+var levels = []string{None, Confine, Full}
+
+// Rank orders levels; -1 is none of them.
+func Rank(level string) int { return slices.Index(levels, level) }
 
 // The addresses of a sandbox's own loopback device where the platform answers.
 const (
@@ -58,3 +65,49 @@ type Box struct {
 // Inside reports whether the sandbox has a file system of its own, in which a
 // function finds its files where it does on Lambda.
 func (b *Box) Inside() bool { return b.inside != nil }
+
+// Furnish makes the sandbox that of a function: its files, its limits, its
+// network. More can be brought in later; what may be written to has to be there,
+// or below /mnt, before the first process.
+func (b *Box) Furnish(f Furniture) error {
+	if b.inside == nil {
+		return nil
+	}
+	return b.furnish(f)
+}
+
+// Start starts a process of the function. The path, the arguments and the
+// environment of the spec are what they are inside of the sandbox, if it has files
+// of its own.
+func (b *Box) Start(s Spec) (*Process, error) {
+	if b.inside == nil {
+		return Start(s)
+	}
+	return b.start(s)
+}
+
+// Dial connects to a port that a process of the sandbox listens on.
+func (b *Box) Dial(ctx context.Context, port int) (net.Conn, error) {
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	if b.inside == nil {
+		var d net.Dialer
+		return d.DialContext(ctx, "tcp", address)
+	}
+	return b.dial(address)
+}
+
+// Close ends all processes of the sandbox and removes what it had. What the kernel
+// does not give up at once is removed in the background; Maker.Close waits for it.
+func (b *Box) Close() {
+	if b.API != nil {
+		b.API.Close()
+	}
+	if b.AWS != nil {
+		b.AWS.Close()
+	}
+	if b.inside != nil {
+		b.close(b.Tmp)
+		return
+	}
+	os.RemoveAll(b.Tmp) // swept at the next start if it stays
+}

@@ -28,12 +28,11 @@ type inside struct {
 	group     *cgroup.Group
 	visitor   *visitor
 	tun       *os.File // of its device; nil: it has none
-	noTUN     string   // why not
+	noTUN     error    // why not
 	namespace *os.File // its network
 	detach    func() error
-	writable  []string
-	started   bool
-	close     sync.Once
+	writable  []string // of what is mounted so far
+	closing   sync.Once
 }
 
 // device is the name of a sandbox's network device.
@@ -44,9 +43,6 @@ func (in *inside) build(b *Box) error {
 	plan := in.maker.plan
 	plan.Mounts = append(slices.Clone(plan.Mounts), guest.Mount{From: b.Tmp, To: "/tmp", Write: true, Exec: true})
 	plan.MTU = network.MTU
-	if in.maker.Level != Full {
-		plan.TUN = device
-	}
 	fds, done, err := in.detached(plan.Mounts)
 	if err != nil {
 		return err
@@ -66,34 +62,21 @@ func (in *inside) build(b *Box) error {
 			return err
 		}
 	}
-	if len(files) > len(plan.Listen) {
-		in.tun = files[len(files)-1]
-		files = files[:len(files)-1]
-	}
-	for _, note := range a.Notes {
-		in.noTUN = note
-	}
-	if in.namespace, err = os.Open("/proc/" + strconv.Itoa(in.visitor.process.Pid) + "/ns/net"); err != nil && in.maker.Level == Full {
+	if in.namespace, err = os.Open("/proc/" + strconv.Itoa(in.visitor.process.Pid) + "/ns/net"); err != nil {
 		return err
 	}
-	if in.maker.Level == Full {
-		if in.tun, err = tunIn(in.namespace); err != nil {
-			in.noTUN = err.Error()
-		}
+	if in.tun, err = tunIn(in.namespace); err != nil {
+		in.noTUN = err // told to whoever wants a network
 	}
 	return nil
 }
 
-// detached opens what is to be mounted while the host's files are in reach, if
-// that takes root: the guest then needs no way to them.
+// detached opens what is to be mounted: the guest has no way to the host's files.
 func (in *inside) detached(mounts []guest.Mount) (fds []int, done func(), err error) {
 	done = func() {
 		for _, fd := range fds {
 			unix.Close(fd)
 		}
-	}
-	if in.maker.Level != Full {
-		return nil, done, nil
 	}
 	for i, m := range mounts {
 		fd, err := guest.Detach(m)
@@ -149,31 +132,26 @@ func openTUN() (*os.File, error) {
 	return os.NewFile(uintptr(fd), device), nil
 }
 
-// Furnish makes the sandbox that of a function: its files, its limits, its
-// network. It is done once, before the function's first process.
-func (b *Box) Furnish(f Furniture) error {
-	in := b.inside
-	if in == nil {
-		return nil
+func (in *inside) furnish(f Furniture) error {
+	limits := cgroup.Limits{Pids: cgroup.PidsMax}
+	if f.MemoryMB > 0 {
+		limits.CPUs, limits.Memory = cgroup.CPUsFor(f.MemoryMB), int64(f.MemoryMB+overheadMB)<<20
 	}
-	if in.group != nil {
-		limits := cgroup.Limits{Pids: cgroup.PidsMax, CPUs: cgroup.CPUsFor(f.MemoryMB), Memory: int64(f.MemoryMB+overheadMB) << 20}
-		if f.MemoryMB == 0 {
-			limits.CPUs, limits.Memory = 0, 0
-		}
-		if err := in.group.Limit(limits); err != nil {
-			return fmt.Errorf("limit the sandbox: %w", err)
-		}
+	if err := in.group.Limit(limits); err != nil {
+		return fmt.Errorf("limit the sandbox: %w", err)
 	}
 	ask := guest.Furnish{}
-	in.writable = []string{"/tmp", "/dev"}
+	in.writable = []string{"/tmp", "/dev", "/mnt"}
 	for _, m := range f.Mounts {
 		ask.Mounts = append(ask.Mounts, guest.Mount{From: m.Source, To: m.Path, Write: m.Write, Exec: true})
 		if m.Write {
 			in.writable = append(in.writable, m.Path)
 		}
 	}
-	if in.tun != nil && f.Network.Attach != nil {
+	if f.Network.Attach != nil {
+		if in.tun == nil {
+			return fmt.Errorf("join the network: %w", in.noTUN)
+		}
 		ask.Device, ask.Address = device, netip.PrefixFrom(f.Network.Address, 32).String()
 	}
 	if err := in.own(f.Mounts); err != nil {
@@ -185,7 +163,7 @@ func (b *Box) Furnish(f Furniture) error {
 	}
 	defer done()
 	for i, m := range f.Mounts {
-		if m.Owner != "" && len(fds) > 0 {
+		if m.Owner != "" {
 			if err := in.translate(fds[i], m); err != nil {
 				return err
 			}
@@ -206,16 +184,6 @@ func (b *Box) Furnish(f Furniture) error {
 // and the root.
 const overheadMB = 8
 
-// Start starts a process of the function. The path, the arguments and the
-// environment of the spec are what they are inside of the sandbox, if it has files
-// of its own.
-func (b *Box) Start(s Spec) (*Process, error) {
-	if b.inside == nil {
-		return Start(s)
-	}
-	return b.start(s)
-}
-
 func (in *inside) start(s Spec) (*Process, error) {
 	outR, outW, err := os.Pipe()
 	if err != nil {
@@ -228,13 +196,7 @@ func (in *inside) start(s Spec) (*Process, error) {
 	}
 	ask := guest.Start{
 		Path: s.Path, Args: append([]string{s.Path}, s.Args...), Env: s.Env, Dir: s.Dir,
-		Write: in.writable, Files: maxFiles, Lock: true,
-	}
-	if in.maker.Level == Full {
-		ask.UID, ask.GID = functionID, functionID
-	}
-	if !in.started {
-		ask.Filter = in.maker.filter
+		Write: in.writable, Files: maxFiles, Lock: true, UID: functionID, GID: functionID,
 	}
 	a, err := in.visitor.ask(guest.Request{Start: &ask}, []int{int(outW.Fd()), int(errW.Fd())})
 	closeAll([]*os.File{outW, errW})
@@ -245,7 +207,6 @@ func (in *inside) start(s Spec) (*Process, error) {
 		}
 		return nil, fmt.Errorf("fork/exec %s: %w", s.Path, cause(err))
 	}
-	in.started = true
 	p := a.proc
 	p.Stdout, p.Stderr, p.Pid = outR, errR, in.visitor.hostPid(a.Pid)
 	p.memoryMB.Store(int64(s.MemoryMB))
@@ -270,14 +231,8 @@ func cause(err error) error {
 	return err
 }
 
-// Dial connects to a port that a process of the sandbox listens on.
-func (b *Box) Dial(ctx context.Context, port int) (net.Conn, error) {
-	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	if b.inside == nil {
-		var d net.Dialer
-		return d.DialContext(ctx, "tcp", address)
-	}
-	a, err := b.visitor.ask(guest.Request{Dial: address}, nil)
+func (in *inside) dial(address string) (net.Conn, error) {
+	a, err := in.visitor.ask(guest.Request{Dial: address}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -288,22 +243,7 @@ func (b *Box) Dial(ctx context.Context, port int) (net.Conn, error) {
 	return net.FileConn(a.files[0])
 }
 
-// Close ends all processes of the sandbox and removes what it had. What the kernel
-// does not give up at once is removed in the background; Maker.Close waits for it.
-func (b *Box) Close() {
-	if b.API != nil {
-		b.API.Close()
-	}
-	if b.AWS != nil {
-		b.AWS.Close()
-	}
-	in := b.inside
-	if in == nil {
-		os.RemoveAll(b.Tmp) // swept at the next start if it stays
-		return
-	}
-	in.close.Do(func() { in.end(b.Tmp) })
-}
+func (in *inside) close(tmp string) { in.closing.Do(func() { in.end(tmp) }) }
 
 func (in *inside) end(tmp string) {
 	if in.visitor != nil {
@@ -344,7 +284,7 @@ func (in *inside) sweep(tmp string) {
 			left++
 		}
 	}
-	if left == 0 && in.maker.Level == Full {
+	if left == 0 {
 		in.maker.giveBack(in.first)
 	}
 	in.maker.mu.Lock()

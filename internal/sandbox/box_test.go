@@ -6,37 +6,215 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/dropstack/dropstack/internal/sandbox"
 )
 
+// maker makes sandboxes of a level, if this machine can, and looks for leftovers
+// at the end.
 func maker(t testing.TB, level string) *sandbox.Maker {
-	m := &sandbox.Maker{Level: level, TempDir: t.TempDir(), Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
+	t.Helper()
+	dir, err := os.MkdirTemp("", "boxes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	m := &sandbox.Maker{TempDir: dir, AWS: sandbox.AWSAddress, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
+	if _, err := m.Choose(level); err != nil {
+		t.Skipf("not run: %v", err)
+	}
 	t.Cleanup(func() {
 		if left := m.Close(); left != 0 {
 			t.Errorf("%d leftovers", left)
+		}
+		if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) > 0 {
+			t.Errorf("directories left: %v", left)
 		}
 	})
 	return m
 }
 
-func TestFullRunsAShell(t *testing.T) {
-	m := maker(t, sandbox.Full)
+// inside runs a script in a sandbox and returns what it printed on both outputs.
+func inside(t testing.TB, b *sandbox.Box, line string) (string, sandbox.Exit) {
+	t.Helper()
+	p, err := b.Start(sandbox.Spec{Path: "/bin/sh", Args: []string{"-c", "exec 2>&1; " + line}, Dir: "/", Env: []string{"PATH=/usr/bin:/bin"}, MemoryMB: 128})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Stdout.Close()
+	defer p.Stderr.Close()
+	out, err := io.ReadAll(p.Stdout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out)), p.Wait()
+}
+
+func furnished(t testing.TB, m *sandbox.Maker, f sandbox.Furniture) *sandbox.Box {
+	t.Helper()
 	b, err := m.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer b.Close()
-	if err := b.Furnish(sandbox.Furniture{MemoryMB: 128}); err != nil {
+	t.Cleanup(b.Close)
+	if err := b.Furnish(f); err != nil {
 		t.Fatal(err)
 	}
-	p, err := b.Start(sandbox.Spec{Path: "/bin/sh", Args: []string{"-c", os.Getenv("SCRIPT")}, Dir: "/", Env: []string{"PATH=/usr/bin:/bin"}})
+	return b
+}
+
+// TestWhatASandboxHolds looks around inside of one.
+func TestWhatASandboxHolds(t *testing.T) {
+	m := maker(t, sandbox.Full)
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte("s"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	task := t.TempDir()
+	if err := os.WriteFile(filepath.Join(task, "code"), []byte("code"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(task, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	b := furnished(t, m, sandbox.Furniture{MemoryMB: 128, Mounts: []sandbox.Mount{{Source: task, Path: "/var/task"}}})
+	for _, c := range []struct{ name, script, want string }{
+		{"user", "id -u; id -g", "1000\n1000"},
+		{"no capabilities", "grep -E '^Cap' /proc/self/status | grep -cv 0000000000000000", "0"},
+		{"no new privileges", "grep NoNewPrivs /proc/self/status | tr -dc 01", "1"},
+		{"own processes alone", "ls /proc | grep -c '^[0-9]' | awk '{print ($1 < 8)}'", "1"},
+		{"first process hidden", "cat /proc/1/environ", "cat: /proc/1/environ: No such file or directory"},
+		{"root read-only", "touch /x", "touch: cannot touch '/x': Read-only file system"},
+		{"code read-only", "cat /var/task/code; touch /var/task/x", "codetouch: cannot touch '/var/task/x': Read-only file system"},
+		{"temporary files", "echo t >/tmp/x && cat /tmp/x && rm /tmp/x", "t"},
+		{"host's files", "cat " + secret, "cat: " + secret + ": No such file or directory"},
+		{"host's passwords", "cat /etc/shadow", "cat: /etc/shadow: No such file or directory"},
+		{"programs with other rights", "find /usr/bin /usr/sbin -perm /6000 -type f", ""},
+		{"devices", "ls /dev", "fd\nfull\nnull\nrandom\nstderr\nstdin\nstdout\nurandom\nzero"},
+		{"device node", "mknod /tmp/sda b 8 0", "mknod: /tmp/sda: Permission denied"},
+		{"kernel's memory map", "cat /proc/kallsyms /proc/iomem /proc/keys", ""},
+		{"kernel's settings", "echo 1 >/proc/sys/kernel/panic", "/bin/sh: 1: cannot create /proc/sys/kernel/panic: Read-only file system"},
+		{"host name", "hostname", "sandbox"},
+		{"network devices", "ls /proc/sys/net/ipv4/conf | tr '\\n' ' '", "all default eth0 lo"},
+		{"control groups look like roots", "cut -d: -f3 /proc/self/cgroup | sort -u", "/"},
+		{"signal to the first process", "kill -9 1", "/bin/sh: 1: kill: Operation not permitted"},
+		{"descriptors", "ls /proc/self/fd | tr '\\n' ' '", "0 1 2 3"},
+		{"limit of descriptors", "ulimit -n; ulimit -c", "1024\n0"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got, _ := inside(t, b, c.script); got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestSandboxesDoNotSeeEachOther(t *testing.T) {
+	m := maker(t, sandbox.Full)
+	one, two := furnished(t, m, sandbox.Furniture{}), furnished(t, m, sandbox.Furniture{})
+	if got, _ := inside(t, one, "echo mine >/tmp/file; cat /tmp/file"); got != "mine" {
+		t.Fatalf("got %q", got)
+	}
+	if got, _ := inside(t, two, "ls /tmp"); got != "" {
+		t.Errorf("the other's temporary files: %q", got)
+	}
+	a, err := os.Stat(one.Tmp)
 	if err != nil {
 		t.Fatal(err)
 	}
-	go io.Copy(os.Stderr, p.Stderr)
-	out, _ := io.ReadAll(p.Stdout)
-	t.Log(strings.TrimSpace(string(out)), p.Wait(), p.PeakMB())
+	b, err := os.Stat(two.Tmp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if owner(a) == owner(b) {
+		t.Errorf("both run as user %d of this machine", owner(a))
+	}
 }
+
+func TestMemoryLimitIsToldAsSuch(t *testing.T) {
+	m := maker(t, sandbox.Full)
+	b := furnished(t, m, sandbox.Furniture{MemoryMB: 32})
+	_, exit := inside(t, b, "exec tail /dev/zero")
+	if !exit.OutOfMemory || exit.Status != "signal: killed" {
+		t.Errorf("got %+v, want a kill for memory", exit)
+	}
+	if got, exit := inside(t, b, "echo on"); got != "on" {
+		t.Errorf("the next process: %q, %+v", got, exit)
+	}
+}
+
+// TestListenersAreInside serves on the addresses of a sandbox's loopback device.
+func TestListenersAreInside(t *testing.T) {
+	m := maker(t, sandbox.Full)
+	b := furnished(t, m, sandbox.Furniture{})
+	for _, l := range []struct {
+		name, address string
+		accept        func() (io.WriteCloser, error)
+	}{
+		{"runtime", sandbox.RuntimeAddress, func() (io.WriteCloser, error) { return b.API.Accept() }},
+		{"aws", sandbox.AWSAddress, func() (io.WriteCloser, error) { return b.AWS.Accept() }},
+	} {
+		served := make(chan error, 1)
+		go func() {
+			c, err := l.accept()
+			if err == nil {
+				_, _ = c.Write([]byte("HTTP/1.0 200 OK\r\n\r\n" + l.name))
+				err = c.Close()
+			}
+			served <- err
+		}()
+		if got, _ := inside(t, b, "curl -s http://"+l.address+"/"); got != l.name {
+			t.Errorf("%s: got %q", l.name, got)
+		}
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestFilesOfAnIdentity writes from two sandboxes, whose user ids differ, to one
+// directory that their functions share.
+func TestFilesOfAnIdentity(t *testing.T) {
+	m := maker(t, sandbox.Full)
+	shared, err := os.MkdirTemp("", "shared")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(shared) })
+	mount := sandbox.Furniture{Mounts: []sandbox.Mount{{Source: shared, Path: "/mnt/data", Write: true, Owner: "team"}}}
+	one, two := furnished(t, m, mount), furnished(t, m, mount)
+	if got, _ := inside(t, one, "umask 077; echo one >/mnt/data/file; cat /mnt/data/file"); got != "one" {
+		t.Fatalf("got %q", got)
+	}
+	if got, _ := inside(t, two, "cat /mnt/data/file; echo two >/mnt/data/file; cat /mnt/data/file"); got != "one\ntwo" {
+		t.Errorf("the other sandbox: got %q", got)
+	}
+	st, err := os.Stat(filepath.Join(shared, "file"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := owner(st), sandbox.ID("team"); got != want {
+		t.Errorf("on disk it belongs to %d, want %d", got, want)
+	}
+}
+
+func TestManyComeAndGo(t *testing.T) {
+	m := maker(t, sandbox.Full)
+	n := 200
+	if testing.Short() {
+		n = 20
+	}
+	for range n {
+		b := furnished(t, m, sandbox.Furniture{MemoryMB: 128})
+		if _, exit := inside(t, b, "true"); exit.Code != 0 {
+			t.Fatal(exit)
+		}
+		b.Close()
+	}
+}
+
+func owner(st os.FileInfo) int { return int(st.Sys().(*syscall.Stat_t).Uid) }

@@ -3,8 +3,6 @@ package sandbox
 import (
 	"errors"
 	"fmt"
-	"log/slog"
-	"net"
 	"os"
 	"strconv"
 	"sync"
@@ -13,22 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dropstack/dropstack/internal/sandbox/cgroup"
-	"github.com/dropstack/dropstack/internal/sandbox/confine"
 	"github.com/dropstack/dropstack/internal/sandbox/guest"
 )
 
-// Maker makes sandboxes, all of one level.
-type Maker struct {
-	Level   string
-	TempDir string // where they get their directories; the system's when empty
-	Ready   int    // how many are kept ready; 0: none, each is made when it is wanted
-	AWS     string // address of their own loopback device where the AWS endpoint is listened for; "": nowhere
-	Log     *slog.Logger
-
+// workshop is what a maker of sandboxes keeps.
+type workshop struct {
 	once   sync.Once
 	broken error
 	plan   guest.Build
-	filter []byte
 	groups *cgroup.Tree
 
 	mu     sync.Mutex
@@ -57,22 +47,13 @@ func (m *Maker) prepare() error {
 		if m.AWS != "" {
 			m.plan.Listen = append(m.plan.Listen, m.AWS)
 		}
-		if m.filter, m.broken = confine.Filter(); m.broken != nil {
-			return
-		}
-		if m.Level == Full {
-			m.groups, m.broken = cgroup.Open(m.Log)
-			m.plan.Cgroups = m.broken == nil
-		}
+		m.groups, m.broken = cgroup.Open(m.Log)
+		m.plan.Cgroups = m.broken == nil
 	})
 	return m.broken
 }
 
-// Open returns a sandbox, one of those that are ready if there is one.
-func (m *Maker) Open() (*Box, error) {
-	if m.Level == None || m.Level == Confine {
-		return m.plain()
-	}
+func (m *Maker) open() (*Box, error) {
 	if err := m.prepare(); err != nil {
 		return nil, err
 	}
@@ -113,9 +94,7 @@ func (m *Maker) restock() {
 	}
 }
 
-// Close ends the sandboxes that are ready and returns when nothing is left of all
-// that were closed before. Left is what could not be removed.
-func (m *Maker) Close() (left int) {
+func (m *Maker) end() (left int) {
 	m.mu.Lock()
 	m.closed = true
 	ready := m.ready
@@ -132,20 +111,6 @@ func (m *Maker) Close() (left int) {
 		_ = m.groups.Close()
 	}
 	return m.left
-}
-
-// plain is a box without a sandbox.
-func (m *Maker) plain() (*Box, error) {
-	listener, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		return nil, fmt.Errorf("listen for the Runtime API: %w", err)
-	}
-	tmp, err := os.MkdirTemp(m.TempDir, "dropstack-")
-	if err != nil {
-		listener.Close()
-		return nil, fmt.Errorf("make a temporary directory: %w", err)
-	}
-	return &Box{API: listener, Tmp: tmp}, nil
 }
 
 // lease returns the first of a range of ids, and a number that no other sandbox
@@ -172,6 +137,24 @@ func (m *Maker) giveBack(first int) {
 	m.ranges = append(m.ranges, first)
 }
 
+// try makes a sandbox, which is then the first that is ready.
+func (m *Maker) try() error {
+	if m.Level != Full {
+		return nil
+	}
+	if os.Geteuid() != 0 {
+		return errors.New("it takes root")
+	}
+	b, err := m.open()
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ready = append(m.ready, b)
+	return nil
+}
+
 // namespaces is what a sandbox has of its own, besides control groups, which it
 // takes when it is in its group.
 const namespaces = unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
@@ -192,18 +175,14 @@ func (m *Maker) make() (b *Box, err error) {
 	if b.Tmp, err = os.MkdirTemp(m.TempDir, "dropstack-"); err != nil {
 		return nil, err
 	}
-	if m.Level == Full {
-		if err = os.Chown(b.Tmp, first+functionID, first+functionID); err != nil {
-			return nil, err
-		}
+	if err = os.Chown(b.Tmp, first+functionID, first+functionID); err != nil {
+		return nil, err
 	}
-	if m.groups != nil {
-		if in.group, err = m.groups.New("sandbox-" + strconv.FormatUint(number, 10)); err != nil {
-			return nil, err
-		}
-		if err = in.group.Limit(cgroup.Limits{Pids: cgroup.PidsMax}); err != nil {
-			return nil, err
-		}
+	if in.group, err = m.groups.New("sandbox-" + strconv.FormatUint(number, 10)); err != nil {
+		return nil, err
+	}
+	if err = in.group.Limit(cgroup.Limits{Pids: cgroup.PidsMax}); err != nil {
+		return nil, err
 	}
 	if in.visitor, err = m.spawn(in); err != nil {
 		return nil, err
@@ -236,33 +215,21 @@ func (m *Maker) spawn(in *inside) (*visitor, error) {
 			Credential: &syscall.Credential{Uid: 0, Gid: 0},
 		},
 	}
-	size := perSandbox
-	if m.Level != Full {
-		in.first, size = os.Geteuid(), 1
-		attr.Sys.Credential.NoSetGroups = true
-	}
-	attr.Sys.UidMappings = []syscall.SysProcIDMap{{HostID: in.first, Size: size}}
-	attr.Sys.GidMappings = []syscall.SysProcIDMap{{HostID: in.first, Size: size}}
-	attr.Sys.GidMappingsEnableSetgroups = m.Level == Full
-	if m.Level != Full {
-		attr.Sys.GidMappings[0].HostID = os.Getegid()
-	}
-	if in.group != nil {
-		attr.Sys.CgroupFD, attr.Sys.UseCgroupFD = in.group.FD()
-	}
+	attr.Sys.UidMappings = []syscall.SysProcIDMap{{HostID: in.first, Size: perSandbox}}
+	attr.Sys.GidMappings = attr.Sys.UidMappings
+	attr.Sys.GidMappingsEnableSetgroups = true
+	attr.Sys.CgroupFD, attr.Sys.UseCgroupFD = in.group.FD()
 	r := request{attr: attr, path: "/proc/self/exe", argv: []string{guest.Name}, answered: make(chan answer, 1)}
 	process, err := r.do()
 	if err != nil {
 		ours.Close()
 		return nil, err
 	}
-	if in.group != nil {
-		if err := in.group.Add(process.Pid); err != nil {
-			ours.Close()
-			_ = process.Kill()
-			_, _ = process.Wait()
-			return nil, err
-		}
+	if err := in.group.Add(process.Pid); err != nil {
+		ours.Close()
+		_ = process.Kill()
+		_, _ = process.Wait()
+		return nil, err
 	}
 	return visit(process, ours, in.starved)
 }

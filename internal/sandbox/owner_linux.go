@@ -14,9 +14,6 @@ import (
 // own gives directories that functions of one identity share to the user of that
 // identity.
 func (in *inside) own(mounts []Mount) error {
-	if in.maker.Level != Full {
-		return nil
-	}
 	for _, m := range mounts {
 		if m.Owner == "" {
 			continue

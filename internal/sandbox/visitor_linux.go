@@ -95,16 +95,6 @@ type refusal struct {
 func (r *refusal) Error() string { return r.text }
 func (r *refusal) Unwrap() error { return r.errno }
 
-// tell sends a request that has no answer.
-func (v *visitor) tell(r guest.Request) error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.over {
-		return errGone
-	}
-	return v.send(r, nil)
-}
-
 // signal signals a process and its group. One that is gone hears nothing.
 func (v *visitor) signal(pid int, sig syscall.Signal) {
 	v.mu.Lock()

@@ -8,9 +8,11 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/sandbox"
 )
 
 // Config is everything an operator can choose. It is checked whole before
@@ -21,8 +23,8 @@ type Config struct {
 	AWS     string // host:port of the AWS endpoint
 	Console string // host:port of the health checks
 	Region  string // default us-east-1
-	// Isolation is the level at which functions run: full, userns, process or none;
-	// auto, which "" means too, is the strongest that this machine has.
+	// Isolation is the level at which functions run: full, process or none; auto is
+	// the strongest that this machine has, and "" the strongest up to process.
 	Isolation    string
 	MinIsolation string // with less the platform does not start; "": any
 	Log          *slog.Logger
@@ -39,6 +41,15 @@ func (c *Config) check() error {
 		return err
 	}
 	c.Dir = abs
+	if c.Isolation == "" {
+		c.Isolation = sandbox.Confine
+		if runtime.GOOS != "linux" {
+			c.Isolation = sandbox.None
+		}
+	}
+	if c.MinIsolation != "" && sandbox.Rank(c.MinIsolation) < 0 {
+		return fault.Errorf(fault.Invalid, "--min-isolation %q: the levels are full, process and none", c.MinIsolation)
+	}
 	for _, l := range []struct{ flag, addr string }{{"--http", c.HTTP}, {"--aws", c.AWS}, {"--console", c.Console}} {
 		if _, _, err := net.SplitHostPort(l.addr); err != nil {
 			return fault.Errorf(fault.Invalid, "%s %q is not host:port, such as 127.0.0.1:8080: %w", l.flag, l.addr, err)

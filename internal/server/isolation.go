@@ -2,7 +2,6 @@ package server
 
 import (
 	"log/slog"
-	"net"
 	"net/netip"
 	"net/url"
 	"path/filepath"
@@ -18,13 +17,16 @@ const readyBoxes = 3
 // boxes finds the level at which functions are to run.
 func boxes(cfg Config, at api.Endpoints) (*sandbox.Maker, error) {
 	m := &sandbox.Maker{TempDir: filepath.Join(cfg.Dir, "instances"), Ready: readyBoxes, AWS: insideAddress(at.AWS), Log: cfg.Log}
-	report, err := m.Choose(cfg.Isolation)
+	missing, err := m.Choose(cfg.Isolation)
 	if err != nil {
 		return nil, err
 	}
-	if sandbox.Rank(report.Level) < sandbox.Rank(cfg.MinIsolation) {
-		return nil, fault.Errorf(fault.Invalid, "functions would run at isolation level %s, and --min-isolation asks for %s: %s",
-			report.Level, cfg.MinIsolation, report.Missing[cfg.MinIsolation])
+	if sandbox.Rank(m.Level) < sandbox.Rank(cfg.MinIsolation) {
+		why := missing[cfg.MinIsolation]
+		if why == "" {
+			why = "--isolation says so"
+		}
+		return nil, fault.Errorf(fault.Invalid, "functions would run at isolation level %s, and --min-isolation asks for %s: %s", m.Level, cfg.MinIsolation, why)
 	}
 	return m, nil
 }
@@ -40,7 +42,7 @@ func insideAddress(endpoint string) string {
 	if a, err := netip.ParseAddrPort(u.Host); err == nil && a.Addr().IsLoopback() && a.Addr().Is4() {
 		return a.String()
 	}
-	return net.JoinHostPort("127.0.0.1", "4566")
+	return sandbox.AWSAddress
 }
 
 // closeBoxes removes what sandboxes leave.

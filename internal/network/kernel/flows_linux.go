@@ -60,7 +60,7 @@ type refusal struct {
 
 // Of linux/netfilter/nfnetlink_log.h and nfnetlink_conntrack.h.
 const (
-	messagePacket  = unix.NFNL_SUBSYS_ULOG<<8 | 0
+	messagePacket  = unix.NFNL_SUBSYS_ULOG << 8
 	messageConfig  = unix.NFNL_SUBSYS_ULOG<<8 | 1
 	messageDeleted = unix.NFNL_SUBSYS_CTNETLINK<<8 | 2
 

@@ -201,11 +201,6 @@ func (b *batch) add(c *nftables.Chain, rules []matcher) {
 	}
 }
 
-// declare adds an empty chain, so that rules written before its own may name it.
-func (b *batch) declare(name string) {
-	b.conn.AddChain(&nftables.Chain{Table: b.table, Name: name})
-}
-
 func (b *batch) chain(name string, rules ...matcher) {
 	b.add(&nftables.Chain{Name: name}, rules)
 }

@@ -68,7 +68,7 @@ func run() int {
 			g.starts <- c
 			continue
 		}
-		g.answer(c, g.do)
+		g.answer(c, func(c *call, _ *Reply) ([]int, error) { return g.do(c) })
 	}
 }
 
@@ -143,10 +143,10 @@ func (g *guest) send(rep Reply, fds []int) {
 	}
 }
 
-func (g *guest) do(c *call, rep *Reply) ([]int, error) {
+func (g *guest) do(c *call) ([]int, error) {
 	switch {
 	case c.Build != nil:
-		return g.build(c, rep)
+		return g.build(c)
 	case c.Furnish != nil:
 		return nil, g.furnish(c)
 	case c.Signal != nil:
@@ -166,7 +166,7 @@ func (g *guest) do(c *call, rep *Reply) ([]int, error) {
 }
 
 // build makes the network first: the host's files are needed for it.
-func (g *guest) build(c *call, rep *Reply) (fds []int, err error) {
+func (g *guest) build(c *call) (fds []int, err error) {
 	b := c.Build
 	g.built = b
 	if err := unix.Sethostname([]byte(b.Host)); err != nil {
@@ -182,14 +182,6 @@ func (g *guest) build(c *call, rep *Reply) (fds []int, err error) {
 		}
 		fds = append(fds, fd)
 	}
-	if b.TUN != "" {
-		fd, err := tun(b.TUN)
-		if err != nil {
-			rep.Notes = append(rep.Notes, "network: "+err.Error())
-		} else {
-			fds = append(fds, fd)
-		}
-	}
 	return fds, g.root(c)
 }
 
@@ -198,11 +190,6 @@ func (g *guest) furnish(c *call) error {
 	err := unix.MountSetattr(unix.AT_FDCWD, "/", 0, &unix.MountAttr{Attr_clr: unix.MOUNT_ATTR_RDONLY})
 	if err != nil {
 		return fmt.Errorf("open the root: %w", err)
-	}
-	for name, text := range f.Files {
-		if err := write("/etc/"+name, text); err != nil {
-			return err
-		}
 	}
 	for _, m := range f.Mounts {
 		if err := attach(c, m, "/"); err != nil {
@@ -223,18 +210,17 @@ func (g *guest) reap() {
 	for {
 		var status syscall.WaitStatus
 		pid, err := syscall.Wait4(-1, &status, 0, nil)
+		g.mu.Lock()
+		if err == syscall.ECHILD { // unless one was started in between, which may have ended too
+			pid, err = syscall.Wait4(-1, &status, syscall.WNOHANG, nil)
+		}
 		switch {
 		case err == syscall.ECHILD:
-			g.mu.Lock()
-			if _, err := syscall.Wait4(-1, &status, syscall.WNOHANG, nil); err == syscall.ECHILD {
-				g.started.Wait()
-			}
-			g.mu.Unlock()
+			g.started.Wait()
 		case err == nil && pid > 0:
-			g.mu.Lock()
 			g.send(Reply{Exit: &Exit{Pid: pid, Status: status}}, nil)
-			g.mu.Unlock()
 		}
+		g.mu.Unlock()
 	}
 }
 

@@ -77,19 +77,6 @@ func dial(address string) (fd int, err error) {
 	return fd, nil
 }
 
-// tun makes a device whose packets are read from and written to the descriptor.
-func tun(name string) (int, error) {
-	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return 0, fmt.Errorf("open /dev/net/tun: %w", err)
-	}
-	if err := TUN(fd, name); err != nil {
-		unix.Close(fd)
-		return 0, err
-	}
-	return fd, nil
-}
-
 // TUN makes a descriptor of /dev/net/tun a device of the network namespace in
 // which it was opened.
 func TUN(fd int, name string) error {

@@ -61,11 +61,6 @@ func (g *guest) confine(s *Start) error {
 			return fmt.Errorf("confine files: %w", err)
 		}
 	}
-	if s.Filter != nil {
-		if err := confine.LoadFilter(s.Filter); err != nil {
-			return fmt.Errorf("filter system calls: %w", err)
-		}
-	}
 	return nil
 }
 

@@ -41,7 +41,6 @@ type Reply struct {
 	Errno syscall.Errno `json:"errno,omitempty"`
 	Error string        `json:"error,omitempty"`
 	Exit  *Exit         `json:"exit,omitempty"`
-	Notes []string      `json:"notes,omitempty"` // controls that could not be had
 }
 
 // Exit is the end of a process.
@@ -58,12 +57,11 @@ type Build struct {
 	Files   map[string]string `json:"files"`
 	Links   map[string]string `json:"links"` // name → target
 	Proc    bool              `json:"proc"`
-	Hidden  []string          `json:"hidden"` // files of /proc that are empty
-	Frozen  []string          `json:"frozen"` // directories of /proc that are read-only
-	Empty   []string          `json:"empty"`  // directories of /proc that are empty
-	Listen  []string          `json:"listen"` // addresses; the listeners are the answer's descriptors, in this order
-	TUN     string            `json:"tun"`    // name of a device to make; its descriptor comes last
-	MTU     int               `json:"mtu"`
+	Hidden  []string          `json:"hidden"`  // files of /proc that are empty
+	Frozen  []string          `json:"frozen"`  // directories of /proc that are read-only
+	Empty   []string          `json:"empty"`   // directories of /proc that are empty
+	Listen  []string          `json:"listen"`  // addresses; the listeners are the answer's descriptors, in this order
+	MTU     int               `json:"mtu"`     // of the network device, once it is configured
 	Cgroups bool              `json:"cgroups"` // its control groups are to look like roots
 }
 
@@ -79,25 +77,22 @@ type Mount struct {
 
 // Furnish makes the sandbox a function's.
 type Furnish struct {
-	Mounts  []Mount           `json:"mounts"`
-	Address string            `json:"address,omitempty"` // of the TUN device, with its prefix
-	Gateway bool              `json:"gateway,omitempty"` // everything is reached through the TUN device
-	Device  string            `json:"device,omitempty"`
-	Files   map[string]string `json:"files,omitempty"` // below /etc
+	Mounts  []Mount `json:"mounts"`
+	Address string  `json:"address,omitempty"` // of the device, with its prefix
+	Device  string  `json:"device,omitempty"`  // which everything is reached through
 }
 
 // Start starts a process. Its two descriptors are the standard outputs.
 type Start struct {
-	Path   string   `json:"path"`
-	Args   []string `json:"args"` // with the name of the program
-	Env    []string `json:"env"`
-	Dir    string   `json:"dir"`
-	UID    int      `json:"uid"`
-	GID    int      `json:"gid"`
-	Write  []string `json:"write"`  // directories that Landlock leaves writable
-	Filter []byte   `json:"filter"` // seccomp program; nil: none. Of the first start alone
-	Lock   bool     `json:"lock"`   // Landlock, of the first start alone
-	Files  uint64   `json:"files"`  // descriptors at most
+	Path  string   `json:"path"`
+	Args  []string `json:"args"` // with the name of the program
+	Env   []string `json:"env"`
+	Dir   string   `json:"dir"`
+	UID   int      `json:"uid"`
+	GID   int      `json:"gid"`
+	Write []string `json:"write"` // directories that Landlock leaves writable
+	Lock  bool     `json:"lock"`  // Landlock, of the first start alone
+	Files uint64   `json:"files"` // descriptors at most
 }
 
 // Signal signals a process and its group; process 0 is all there are.
