@@ -135,7 +135,8 @@ func openTUN() (*os.File, error) {
 func (in *inside) furnish(f Furniture) error {
 	limits := cgroup.Limits{Pids: cgroup.PidsMax}
 	if f.MemoryMB > 0 {
-		limits.CPUs, limits.Memory = cgroup.CPUsFor(f.MemoryMB), int64(f.MemoryMB+overheadMB)<<20
+		// Less than one processor would stall a start that Lambda boosts.
+		limits.CPUs, limits.Memory = max(1, cgroup.CPUsFor(f.MemoryMB)), int64(f.MemoryMB+overheadMB)<<20
 	}
 	if err := in.group.Limit(limits); err != nil {
 		return fmt.Errorf("limit the sandbox: %w", err)
