@@ -44,20 +44,21 @@ func drop(reason string) Verdict { return Verdict{Action: Drop, Reason: reason} 
 // nothing. For ICMP, the port of to is ignored.
 func (n *Networks) Decide(p *Port, proto Protocol, to netip.AddrPort) Verdict {
 	to = netip.AddrPortFrom(to.Addr().Unmap(), to.Port())
-	v := n.decide(p, proto, to)
+	t := n.tables() // one snapshot: a deployment in the midst of a decision changes the next
+	v := n.decide(t, p, proto, to)
 	if n.Permissive && !v.Accepted() {
-		return n.tables().permit(p, to)
+		return t.permit(p, to)
 	}
 	return v
 }
 
-func (n *Networks) decide(p *Port, proto Protocol, to netip.AddrPort) Verdict {
+func (n *Networks) decide(t *tables, p *Port, proto Protocol, to netip.AddrPort) Verdict {
 	if proto != TCP && proto != UDP && proto != ICMP {
 		return drop(reasonProtocol)
 	}
 	var sub *subnet
 	if p.VPC != "" {
-		sub = n.tables().subnets[p.Subnet]
+		sub = t.subnets[p.Subnet]
 		if sub == nil || sub.vpc.id != p.VPC {
 			return drop(reasonSubnet)
 		}
@@ -73,7 +74,7 @@ func (n *Networks) decide(p *Port, proto Protocol, to netip.AddrPort) Verdict {
 	if sub == nil {
 		return n.outside(to, reasonPublic)
 	}
-	return n.inside(p, sub, proto, to)
+	return n.inside(t, p, sub, proto, to)
 }
 
 // outside is for flows to the public internet.
@@ -92,14 +93,14 @@ func (n *Networks) outside(to netip.AddrPort, reason string) Verdict {
 }
 
 // inside is for flows of ports in a VPC.
-func (n *Networks) inside(p *Port, sub *subnet, proto Protocol, to netip.AddrPort) Verdict {
+func (n *Networks) inside(t *tables, p *Port, sub *subnet, proto Protocol, to netip.AddrPort) Verdict {
 	r := sub.lookup(to.Addr())
 	var at *host
 	if r != nil {
 		at = r.host(sub, to.Addr())
 	}
 	switch {
-	case !n.tables().leaves(p, sub.vpc, proto, to, at):
+	case !t.leaves(p, sub.vpc, proto, to, at):
 		return drop(reasonEgress)
 	case r == nil:
 		return drop(reasonNoRoute)

@@ -49,6 +49,7 @@ var private = []netip.Prefix{
 	netip.MustParsePrefix("172.16.0.0/12"),
 	netip.MustParsePrefix("192.0.0.0/24"),
 	netip.MustParsePrefix("192.168.0.0/16"),
+	netip.MustParsePrefix("198.18.0.0/15"), // for measurements (RFC 2544)
 	netip.MustParsePrefix("224.0.0.0/3"),
 }
 
