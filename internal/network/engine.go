@@ -44,4 +44,5 @@ type FlowRecord struct {
 	Sent        int64  // bytes from the function
 	Received    int64  // bytes to the function
 	Duration    time.Duration
+	Count       int // of refusals alike within a minute that Flows counts as one; 0 means 1
 }

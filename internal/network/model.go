@@ -1,19 +1,19 @@
 // Package network is the private networks of functions: what exists, who may
 // reach whom, and the engines that carry packets accordingly.
 //
-// A Model is what the resources of all stacks declare, in AWS's words. Decide is
-// the one place that says whether a flow may pass and where it goes; it looks at
+// A Model is what the resources of a stack declare, in AWS's words; Networks checks
+// and unites those of all stacks. Its Decide is the one place that says whether a flow may pass and where it goes; it looks at
 // addresses only, never at names. An engine moves the packets: package user, in
 // user space, at every level of isolation from userns up; package kernel, with
 // routes and nftables of network namespaces, for root that asks for it.
 //
-//	function's packet → engine: first of a flow? → Model.Decide → carried or refused → flow record
+//	function's packet → engine: first of a flow? → Networks.Decide → carried or refused → flow record
 package network
 
 import "net/netip"
 
-// Model is the private networks at one moment. It is immutable once Compile has
-// returned it; a deployment replaces it whole.
+// Model is the private networks at one moment. It is immutable once Replace has
+// taken it; a deployment replaces it whole.
 type Model struct {
 	VPCs       []VPC
 	Subnets    []Subnet
