@@ -142,11 +142,12 @@ func (a *attachment) end() error {
 	a.mu.Lock()
 	a.closed = true
 	a.mu.Unlock()
-	err := a.link.stop() // no new flows from here on
+	err := a.link.stopReading() // no new flows from here on
 	a.cancel()
-	a.stack.Close()
+	a.stack.Close() // resets what is open, which the device must still carry
 	a.running.Wait()
 	a.stack.Wait()
+	err = errors.Join(err, a.link.tun.Close())
 	if left := a.refusals.unrecorded(); left > 0 {
 		a.engine.log().Warn("refused flows not recorded", "instance", a.port.ID, "function", a.port.Function, "flows", left)
 	}

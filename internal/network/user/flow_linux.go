@@ -119,12 +119,14 @@ func (a *attachment) tcp(r *tcp.ForwarderRequest) {
 		a.complain(f, err)
 		return
 	}
+	end := outer{out.(*net.TCPConn)}
 	in := a.accept(r)
-	if in == nil { // the function has gone
-		_ = out.Close()
+	if in == nil { // the function has given up, or has reset what it had just made
+		end.Abort()
+		a.refuse(f) // accepted, but bounded like a refusal: it costs the function one packet
 		return
 	}
-	sent, received := splice(a.ctx, in, outer{out.(*net.TCPConn)})
+	sent, received := splice(a.ctx, in, end)
 	a.record(f, sent, received)
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"gvisor.dev/gvisor/pkg/buffer"
@@ -28,9 +29,13 @@ type link struct {
 
 func (l *link) start() { l.reading.Go(l.read) }
 
-// stop closes the device's descriptor and waits for the reader.
-func (l *link) stop() error {
-	err := l.tun.Close()
+// stopReading returns when no further packet will reach the stack. The stack may
+// still send: what it says when it closes is how functions learn of the end.
+func (l *link) stopReading() error {
+	err := l.tun.SetReadDeadline(time.Unix(1, 0)) // long past: wakes the reader
+	if err != nil {
+		err = errors.Join(err, l.tun.Close()) // wakes it too
+	}
 	l.reading.Wait()
 	return err
 }
@@ -40,7 +45,7 @@ func (l *link) read() {
 	for {
 		n, err := l.tun.Read(packet)
 		if err != nil {
-			return // closed, or the namespace took the device with it
+			return // told to stop, or the namespace took the device with it
 		}
 		if l.admit(packet[:n]) {
 			l.inject(packet[:n])
@@ -126,7 +131,7 @@ func (*link) Capabilities() stack.LinkEndpointCapabilities {
 	return stack.CapabilityRXChecksumOffload
 }
 
-// Wait does nothing: stop has waited.
+// Wait does nothing: stopReading has waited.
 func (*link) Wait() {}
 
 // ARPHardwareType is none.
@@ -138,7 +143,7 @@ func (*link) AddHeader(*stack.PacketBuffer) {}
 // ParseHeader has nothing to parse.
 func (*link) ParseHeader(*stack.PacketBuffer) bool { return true }
 
-// Close does nothing: stop closes.
+// Close does nothing: the attachment closes the device after the stack.
 func (*link) Close() {}
 
 // SetOnCloseAction does nothing.

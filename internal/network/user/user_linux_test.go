@@ -189,13 +189,15 @@ func TestResetsPass(t *testing.T) {
 	outside := make(chan error, 1)
 	f := attach(t, &user.Engine{Decide: to(serve(t, func(c *net.TCPConn) {
 		var b [1]byte
-		_, _ = io.ReadFull(c, b[:])
+		_, err := io.ReadFull(c, b[:])
 		if b[0] == 'r' {
 			_ = c.SetLinger(0)
 			_ = c.Close()
 			return
 		}
-		_, err := c.Read(b[:])
+		if err == nil { // a reset may overtake the byte, and is reported once
+			_, err = c.Read(b[:])
+		}
 		outside <- err
 		_ = c.Close()
 	}))})
@@ -460,15 +462,15 @@ func TestDetachLeavesNothing(t *testing.T) {
 	if err := f.detach(); err != nil {
 		t.Errorf("detach: %v", err)
 	}
-	if _, err := open.Read(make([]byte, 1)); err == nil {
-		t.Error("a flow outlived detach")
+	if _, err := open.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("an open flow: got %v, want ECONNRESET", err)
 	}
 	if err := f.detach(); err != nil {
 		t.Errorf("second detach: %v", err)
 	}
 	_ = open.Close()
-	settle(t, "goroutines", runtime.NumGoroutine, goroutines+2) // ours: UDP dials keep none; the echo servers' accept loops were there
-	settle(t, "descriptors", func() int { return descriptors(t) }, fds+2)
+	settle(t, "goroutines", runtime.NumGoroutine, goroutines)
+	settle(t, "descriptors", func() int { return descriptors(t) }, fds+2) // the UDP sockets of this test
 	if _, err := f.tun.Stat(); err != nil {
 		t.Errorf("the caller's TUN: %v", err)
 	}
