@@ -14,42 +14,21 @@ var true_ = sandbox.Spec{Path: "/bin/true", Dir: "/", Env: []string{"PATH=/bin"}
 func BenchmarkPlain(b *testing.B) {
 	for b.Loop() {
 		p, err := sandbox.Start(true_)
-		if err != nil {
-			b.Fatal(err)
-		}
-		p.Wait()
-		p.Stdout.Close()
-		p.Stderr.Close()
+		ends(b, p, err)
 	}
 }
 
-func BenchmarkFull(b *testing.B) {
-	m := maker(b, sandbox.Full)
-	for b.Loop() {
-		box, err := m.Open()
-		if err != nil {
-			b.Fatal(err)
-		}
-		if err := box.Furnish(sandbox.Furniture{MemoryMB: 128}); err != nil {
-			b.Fatal(err)
-		}
-		p, err := box.Start(true_)
-		if err != nil {
-			b.Fatal(err)
-		}
-		p.Wait()
-		b.StopTimer()
-		p.Stdout.Close()
-		p.Stderr.Close()
-		box.Close()
-		b.StartTimer()
-	}
-}
+func BenchmarkFull(b *testing.B)      { benchmark(b, false) }
+func BenchmarkFurnished(b *testing.B) { benchmark(b, true) }
 
-func BenchmarkFurnished(b *testing.B) {
+// benchmark runs a program in a sandbox of its own, which is ready or has to be
+// made.
+func benchmark(b *testing.B, ready bool) {
 	m := maker(b, sandbox.Full)
 	for b.Loop() {
-		b.StopTimer()
+		if ready {
+			b.StopTimer()
+		}
 		box, err := m.Open()
 		if err != nil {
 			b.Fatal(err)
@@ -59,14 +38,18 @@ func BenchmarkFurnished(b *testing.B) {
 			b.Fatal(err)
 		}
 		p, err := box.Start(true_)
-		if err != nil {
-			b.Fatal(err)
-		}
-		p.Wait()
+		ends(b, p, err)
 		b.StopTimer()
-		p.Stdout.Close()
-		p.Stderr.Close()
 		box.Close()
 		b.StartTimer()
 	}
+}
+
+func ends(b *testing.B, p *sandbox.Process, err error) {
+	if err != nil {
+		b.Fatal(err)
+	}
+	p.Wait()
+	p.Stdout.Close()
+	p.Stderr.Close()
 }

@@ -202,6 +202,34 @@ func TestFilesOfAnIdentity(t *testing.T) {
 	}
 }
 
+// TestAssignmentLeavesTheSandboxAlone: a process that started ahead of its function
+// has its user already, and so have its temporary files.
+func TestAssignmentLeavesTheSandboxAlone(t *testing.T) {
+	m := maker(t, sandbox.Full)
+	b := furnished(t, m, sandbox.Furniture{})
+	p, err := b.Start(sandbox.Spec{Path: "/bin/sleep", Args: []string{"60"}, Dir: "/", Unassigned: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Stdout.Close()
+	defer p.Stderr.Close()
+	before, err := os.Stat(b.Tmp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := p.Assign(sandbox.Spec{Path: "/bin/sleep", Dir: "/", User: "team", Owns: []string{b.Tmp}, MemoryMB: 64})
+	if err != nil || id != 0 {
+		t.Errorf("got user %d to take, %v, want none", id, err)
+	}
+	after, err := os.Stat(b.Tmp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if owner(after) != owner(before) {
+		t.Errorf("its temporary files belong to %d, before to %d", owner(after), owner(before))
+	}
+}
+
 func TestManyComeAndGo(t *testing.T) {
 	m := maker(t, sandbox.Full)
 	n := 200
