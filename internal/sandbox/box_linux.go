@@ -207,7 +207,7 @@ func (in *inside) start(s Spec) (*Process, error) {
 	}
 	ask := guest.Start{
 		Path: s.Path, Args: append([]string{s.Path}, s.Args...), Env: s.Env, Dir: s.Dir,
-		Write: in.writable, Files: maxFiles, Lock: true, UID: functionID, GID: functionID,
+		Write: in.writable, Files: maxFiles, Lock: true, Filter: true, UID: functionID, GID: functionID,
 	}
 	a, err := in.visitor.ask(guest.Request{Start: &ask}, []int{int(outW.Fd()), int(errW.Fd())})
 	closeAll([]*os.File{outW, errW})

@@ -61,6 +61,11 @@ func (g *guest) confine(s *Start) error {
 			return fmt.Errorf("confine files: %w", err)
 		}
 	}
+	if s.Filter {
+		if err := confine.LoadFilter(); err != nil {
+			return fmt.Errorf("filter system calls: %w", err)
+		}
+	}
 	return nil
 }
 
