@@ -24,7 +24,7 @@ type Config struct {
 	Region  string // default us-east-1
 	// Isolation is the level at which functions run: full, process or none; auto,
 	// which "" means too, is the strongest that this machine has.
-	Isolation    string
+	Isolation string
 	// Network is the engine that carries the packets of functions in sandboxes:
 	// "user", which "" means too, or "kernel", which takes root.
 	Network      string

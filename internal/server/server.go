@@ -77,7 +77,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	}
 	defer func() { err = errors.Join(err, rooms.logs.Close()) }()   // after the pool, whose instances write to it
 	defer func() { err = errors.Join(err, rooms.topics.Close()) }() // its appenders
-	defer rooms.networks.close(cfg.Log) // after the sandboxes, which leave it
+	defer rooms.networks.close(cfg.Log)                             // after the sandboxes, which leave it
 	defer rooms.closeBoxes(cfg.Log)
 	defer func() { err = errors.Join(err, rooms.pool.Close()) }() // after the drain, before the engines
 	notifications = rooms.notifications
