@@ -64,7 +64,7 @@ func (m machine) says(t *testing.T, arch, call uint32, args ...uint64) verdict {
 // numbers are an architecture's, read from the source of the module that has them.
 func numbers(t *testing.T, arch string) map[string]uint32 {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), filepath.Join(runtime.GOROOT(), "bin", "go"), "list", "-f", "{{.Dir}}", "golang.org/x/sys/unix").Output()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.Dir}}", "golang.org/x/sys/unix").Output()
 	if err != nil {
 		t.Skipf("not run: the source of golang.org/x/sys/unix is not found: %v", err)
 	}
