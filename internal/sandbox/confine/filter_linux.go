@@ -25,6 +25,10 @@ func LoadFilter() error {
 	if err != nil {
 		return err
 	}
+	return install(program)
+}
+
+func install(program []unix.SockFilter) error {
 	prog := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
 	_, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&prog)))
 	if errno != 0 {
