@@ -1,0 +1,6 @@
+//go:build !linux
+
+package probe
+
+// Assertions returns nothing: there are no sandboxes on this system.
+func Assertions() []Assertion { return nil }
