@@ -31,7 +31,7 @@ var kernel = []Assertion{
 	{ID: "seccomp/bpf", Control: Seccomp, What: "load BPF programs", try: calls("bpf", unix.SYS_BPF, unix.BPF_PROG_LOAD, 0, 0)},
 	{ID: "seccomp/bpf-map", Control: Seccomp, What: "make BPF maps", try: func(w *world) error { return w.shut(call(unix.SYS_BPF, unix.BPF_MAP_CREATE, space(128), 128), "bpf") }},
 	{ID: "seccomp/perf", Control: Seccomp, What: "count events of the processor", try: perf},
-	{ID: "seccomp/userfaultfd", Control: Seccomp, What: "stop the kernel at will (userfaultfd)", try: calls("userfaultfd", unix.SYS_USERFAULTFD, none)},
+	{ID: "seccomp/userfaultfd", Control: Seccomp, What: "stop the kernel at will (userfaultfd)", try: faults},
 	{ID: "seccomp/io-uring-setup", Control: Seccomp, What: "have the kernel do work unseen (io_uring)", try: calls("io_uring_setup", unix.SYS_IO_URING_SETUP, 0, 0)},
 	{ID: "seccomp/io-uring-enter", Control: Seccomp, What: "use a ring", try: calls("io_uring_enter", unix.SYS_IO_URING_ENTER, none, 0, 0, 0)},
 	{ID: "seccomp/io-uring-register", Control: Seccomp, What: "register with a ring", try: calls("io_uring_register", unix.SYS_IO_URING_REGISTER, none, 0, 0, 0)},
@@ -58,13 +58,14 @@ var kernel = []Assertion{
 		return w.shut(call(unix.SYS_QUOTACTL, 0xffffffff, pointer("/no/such/device"), 0, 0), "quotactl")
 	}},
 	{ID: "seccomp/syslog", Control: Seccomp, What: "read the kernel's messages", try: calls("syslog", unix.SYS_SYSLOG, 10, 0, 0)}, // SYSLOG_ACTION_SIZE_BUFFER
-	{ID: "seccomp/settimeofday", Control: Seccomp, What: "set the clock", try: func(w *world) error {
-		return w.shut(call(unix.SYS_SETTIMEOFDAY, wrongTime()), "settimeofday")
+	{ID: "seccomp/settimeofday", Control: Seccomp, What: "set the clock, if only to the present", Unsafe: true, try: func(w *world) error {
+		now := unix.NsecToTimeval(time.Now().UnixNano())
+		return w.shut(unix.Settimeofday(&now), "settimeofday")
 	}},
-	{ID: "seccomp/clock-settime", Control: Seccomp, What: "set the clock by clock_settime", try: func(w *world) error {
-		return w.shut(call(unix.SYS_CLOCK_SETTIME, unix.CLOCK_REALTIME, wrongTime()), "clock_settime")
+	{ID: "seccomp/clock-settime", Control: Seccomp, What: "set the clock by clock_settime", Unsafe: true, try: func(w *world) error {
+		now := unix.NsecToTimespec(time.Now().UnixNano())
+		return w.shut(unix.ClockSettime(unix.CLOCK_REALTIME, &now), "clock_settime")
 	}},
-	{ID: "seccomp/set-present-time", Control: Seccomp, What: "set the clock to the present", Unsafe: true, try: presentTime},
 	{ID: "seccomp/adjtimex", Control: Seccomp, What: "change the speed of the clock", Unsafe: true, try: adjust},
 	{ID: "seccomp/set-domain-name", Control: Seccomp, What: "set the domain's name", Unsafe: true, try: func(w *world) error {
 		return w.shut(call(unix.SYS_SETDOMAINNAME, pointer("mine"), 4), "setdomainname")
@@ -104,6 +105,16 @@ func keyring(w *world) error {
 	return w.shut(err, "keyctl")
 }
 
+// faults asks for what the kernel's default leaves to everybody.
+func faults(w *world) error {
+	const userModeOnly = 1 // UFFD_USER_MODE_ONLY
+	fd, err := callFor(unix.SYS_USERFAULTFD, unix.O_CLOEXEC|userModeOnly)
+	if err == nil {
+		unix.Close(int(fd))
+	}
+	return w.shut(err, "userfaultfd")
+}
+
 // perf counts its own time, which any process may do if it may use the call.
 func perf(w *world) error {
 	attr := unix.PerfEventAttr{Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_TASK_CLOCK}
@@ -113,19 +124,6 @@ func perf(w *world) error {
 		unix.Close(fd)
 	}
 	return w.shut(err, "perf_event_open")
-}
-
-// wrongTime is a struct timespec or timeval that no kernel takes.
-func wrongTime() uintptr {
-	t := [2]int64{0, -1}
-	b := (*[16]byte)(unsafe.Pointer(&t))
-	keep = append(keep, &b[0])
-	return uintptr(unsafe.Pointer(b))
-}
-
-func presentTime(w *world) error {
-	now := unix.NsecToTimespec(time.Now().UnixNano())
-	return w.shut(unix.ClockSettime(unix.CLOCK_REALTIME, &now), "clock_settime")
 }
 
 func adjust(w *world) error {

@@ -58,7 +58,6 @@ var neighbours = []Assertion{
 		return w.read(w.Other.Tmp + "/secret")
 	}},
 	{ID: "files/other-tmp-look-alike", Control: Files, What: "find another function's secret in its own /tmp", try: ownTmp},
-	{ID: "landlock/abstract", Control: Landlock, What: "talk to abstract sockets outside of its domain", try: func(w *world) error { return w.dialUnix("@" + w.Host.Abstract) }},
 }
 
 // dial connects: an address that does not answer at all is not reached.

@@ -42,7 +42,7 @@ var procfs = []Assertion{
 	{ID: "proc/partitions", Control: Proc, What: "take files of the machine's disks by their numbers", try: disks},
 	{ID: "landlock/proc-write", Control: Landlock, What: "write anywhere in /proc", Unsafe: true, try: writesProc("/proc/self/comm", "probe")},
 	{ID: "landlock/oom-score", Control: Landlock, What: "have others killed for its memory", Unsafe: true, try: writesProc("/proc/self/oom_score_adj", "-1000")},
-	{ID: "landlock/no-more-files", Control: Landlock, What: "write to the standard devices by another name", Unsafe: true, try: overwrites("/proc/self/attr/current", "/proc/self/clear_refs", "/proc/self/coredump_filter", "/proc/self/timerslack_ns")},
+	{ID: "landlock/proc-settings", Control: Landlock, What: "change settings of its own processes in /proc", Unsafe: true, try: overwrites("/proc/self/attr/current", "/proc/self/clear_refs", "/proc/self/coredump_filter", "/proc/self/timerslack_ns")},
 }
 
 // pagemap looks for a number of a page frame, with which attacks on memory aim.

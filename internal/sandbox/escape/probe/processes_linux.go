@@ -39,9 +39,6 @@ var processes = []Assertion{
 	{ID: "processes/priority-first", Control: Processes, What: "slow the first process down", Unsafe: true, try: func(w *world) error {
 		return w.stopped(unix.Setpriority(unix.PRIO_PROCESS, 1, 19), "can slow process 1 down")
 	}},
-	{ID: "processes/priority-root", Control: Processes, What: "slow the processes of root down", Unsafe: true, try: func(w *world) error {
-		return w.stopped(unix.Setpriority(unix.PRIO_USER, 0, 19), "can slow the processes of root down")
-	}},
 	{ID: "processes/affinity-first", Control: Processes, What: "move the first process to another processor", try: affinity(1)},
 	{ID: "processes/session", Control: Processes, What: "join the session of the first process", try: func(w *world) error { return w.stopped(unix.Setpgid(0, 1), "can join the group of process 1") }},
 	{ID: "processes/robust-list", Control: Processes, What: "read the list of locks of the first process", try: func(w *world) error {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -25,7 +26,7 @@ var sockets = []Assertion{
 	{ID: "network/rds", Control: Network, What: "use AF_RDS", Unsafe: true, try: makesSocket(unix.AF_RDS, unix.SOCK_SEQPACKET, 0)},
 	{ID: "network/bluetooth", Control: Network, What: "use AF_BLUETOOTH", Unsafe: true, try: makesSocket(unix.AF_BLUETOOTH, unix.SOCK_RAW, 1)},
 	{ID: "network/other-families", Control: Network, What: "use any other family of sockets", Unsafe: true, try: otherFamilies},
-	{ID: "network/netlink-others", Control: Network, What: "use netlink for more than routes", try: otherNetlink},
+	{ID: "network/netlink-others", Control: Network, What: "use netlink for more than routes", Unsafe: true, try: otherNetlink},
 	{ID: "network/netlink-address", Control: Network, What: "add an address to a device", try: addAddress},
 	{ID: "network/netlink-route", Control: Network, What: "add a route", try: addRoute},
 	{ID: "network/netlink-link", Control: Network, What: "add a device", try: addLink},
@@ -50,10 +51,15 @@ func makesSocket(family, kind, protocol int) func(*world) error {
 	}
 }
 
-// otherFamilies are all that have no row of their own.
+// knownFamilies are those that functions need, and those with a row of their own.
+var knownFamilies = []int{
+	unix.AF_INET6, unix.AF_NETLINK,
+	unix.AF_PACKET, unix.AF_VSOCK, unix.AF_ALG, unix.AF_KEY, unix.AF_XDP, unix.AF_CAN, unix.AF_TIPC, unix.AF_RDS, unix.AF_BLUETOOTH,
+}
+
 func otherFamilies(w *world) error {
 	for family := 3; family < 46; family++ {
-		if family == unix.AF_INET6 || family == unix.AF_NETLINK {
+		if slices.Contains(knownFamilies, family) {
 			continue
 		}
 		for _, kind := range []int{unix.SOCK_STREAM, unix.SOCK_DGRAM, unix.SOCK_RAW, unix.SOCK_SEQPACKET} {

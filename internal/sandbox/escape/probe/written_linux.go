@@ -39,10 +39,10 @@ var written = []Assertion{
 	{ID: "files/rename", Control: Files, What: "rename the system's directories", Unsafe: true, try: func(w *world) error { return w.stopped(unix.Rename("/opt", "/opt-of-mine"), "can rename /opt") }},
 	{ID: "files/mkdir", Control: Files, What: "make directories in /", Unsafe: true, try: func(w *world) error { return w.stopped(unix.Mkdir("/escaped", 0o700), "can make /escaped") }},
 	{ID: "files/chmod", Control: Files, What: "change the mode of the system's files", Unsafe: true, try: func(w *world) error {
-		return w.stopped(unix.Chmod("/usr/bin/env", 0o777), "can change the mode of /usr/bin/env")
+		return w.stopped(unix.Chmod("/usr/bin/env", 0o755), "can change the mode of /usr/bin/env")
 	}},
 	{ID: "files/chmod-null", Control: Files, What: "change the mode of the machine's devices", Unsafe: true, try: func(w *world) error {
-		return w.stopped(unix.Chmod("/dev/null", 0o600), "can change the mode of /dev/null")
+		return w.stopped(unix.Chmod("/dev/null", 0o666), "can change the mode of /dev/null")
 	}},
 	{ID: "files/chown-root", Control: Files, What: "give its files to root", try: chownRoot},
 	{ID: "files/utimes", Control: Files, What: "change the times of the system's files", Unsafe: true, try: func(w *world) error {
