@@ -143,11 +143,46 @@ func judge(level string, tried func(Assertion) bool, said map[string]probe.Resul
 			row.State, row.Detail = NotRun, res.Detail
 		default:
 			row.State, row.Detail = Off, res.Detail
-			if reason, soft := a.Soft[level]; soft {
+			if reason := softness(a, level); reason != "" {
 				row.State, row.Reason = Soft, reason
 			}
 		}
 		r.Rows = append(r.Rows, row)
 	}
 	return r
+}
+
+// shared is why what a level does not separate does not hold there.
+var shared = map[string]map[string]string{
+	sandbox.Confine: {
+		probe.Files:        "the machine's files are in sight; their modes protect them",
+		probe.Mounts:       "a user may make namespaces of its own",
+		probe.Processes:    "the machine's processes are in sight; their users protect them",
+		probe.Paths:        "the machine's files are in sight; their modes protect them",
+		probe.Capabilities: "the bounding set is the machine's, and a user may make namespaces of its own",
+		probe.Namespaces:   "a user may make namespaces of its own",
+		probe.Seccomp:      "the level has no filter of system calls",
+		probe.Keyring:      "the level has no filter of system calls",
+		probe.Landlock:     "the level leaves files to their modes",
+		probe.Network:      "the machine's network is shared",
+		probe.IPC:          "the machine's IPC is shared",
+		probe.UTS:          "the machine's name is shared",
+		probe.Proc:         "the machine's /proc is shared",
+		probe.Sys:          "the machine's /sys is shared",
+		probe.Cgroup:       "there are no control groups of its own",
+		probe.Devices:      "the machine's devices are shared; their modes protect them",
+		probe.Limits:       "the platform watches memory; processes are not counted",
+		probe.Descriptors:  "the platform's program is started without a first process in between",
+	},
+}
+
+// softness is why an assertion is documented not to hold at a level, or "".
+func softness(a Assertion, level string) string {
+	if level == sandbox.None {
+		return "the level none isolates nothing"
+	}
+	if reason := a.Soft[level]; reason != "" {
+		return reason
+	}
+	return shared[level][a.Control]
 }

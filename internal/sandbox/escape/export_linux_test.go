@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"os/exec"
 
+	"github.com/dropstack/dropstack/internal/sandbox"
+	"github.com/dropstack/dropstack/internal/sandbox/cgroup"
 	"github.com/dropstack/dropstack/internal/sandbox/escape/probe"
 )
 
 // Unconfined makes the attacks that are safe to try from a plain child process.
 func Unconfined(scratch string) (Report, error) {
-	prog, err := find()
+	prog, err := find(true)
 	if err != nil {
 		return Report{}, err
 	}
@@ -35,5 +37,24 @@ func Unconfined(scratch string) (Report, error) {
 	if err != nil {
 		return Report{}, fmt.Errorf("%w: %s", err, errs.Bytes())
 	}
-	return judge("none", func(a Assertion) bool { return tried(a, w) }, results(bytes.NewReader(out)), ""), nil
+	return judge("without", func(a Assertion) bool { return tried(a, w) }, results(bytes.NewReader(out)), ""), nil
+}
+
+// Bomb fills a sandbox with processes that stay.
+func Bomb(box *sandbox.Box) (*sandbox.Process, error) {
+	prog, err := find(true)
+	if err != nil {
+		return nil, err
+	}
+	defer prog.done()
+	o := Options{MemoryMB: 512}
+	if err := prog.furnish(box, o); err != nil {
+		return nil, err
+	}
+	return prog.start(box, probe.World{Processes: cgroup.PidsMax}, o, "bomb")
+}
+
+// Judge makes a report of what a probe might have said.
+func Judge(level string, said map[string]probe.Result) Report {
+	return judge(level, func(Assertion) bool { return true }, said, ": signal: killed")
 }

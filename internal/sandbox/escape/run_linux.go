@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path"
 	"strings"
@@ -31,7 +32,7 @@ func Run(ctx context.Context, box *sandbox.Box, o Options) (Report, error) {
 	if o.DiskMB == 0 {
 		o.DiskMB = 512
 	}
-	prog, err := find()
+	prog, err := find(box.Inside())
 	if err != nil {
 		return Report{}, fmt.Errorf("find the program of the probe: %w", err)
 	}
@@ -42,12 +43,12 @@ func Run(ctx context.Context, box *sandbox.Box, o Options) (Report, error) {
 	}
 	defer host.close()
 	w := probe.World{
-		Sandboxed: box.Inside(), Heavy: o.Heavy && box.Inside(), Scratch: "/tmp", Task: task,
+		Sandboxed: box.Inside(), Heavy: o.Heavy && box.Inside(), Scratch: scratch(box), Task: task,
 		MemoryMB: o.MemoryMB, DiskMB: o.DiskMB, Processes: cgroup.PidsMax,
 		Secret: host.secret, Host: host.Host,
 	}
 	if !box.Inside() {
-		w.Scratch, w.Task = box.Tmp, prog.dir
+		w.Task = prog.dir
 	}
 	if o.Other != nil {
 		keeper, err := keep(ctx, o.Other, prog, w, o)
@@ -65,6 +66,14 @@ func Run(ctx context.Context, box *sandbox.Box, o Options) (Report, error) {
 		return Report{}, fmt.Errorf("the probe was not left to end: %w", err)
 	}
 	return judge(o.Level, func(a Assertion) bool { return tried(a, w) }, said, died), nil
+}
+
+// scratch is where the probe's temporary files are, as it sees them.
+func scratch(box *sandbox.Box) string {
+	if box.Inside() {
+		return "/tmp"
+	}
+	return box.Tmp
 }
 
 func tried(a Assertion, w probe.World) bool {
@@ -88,6 +97,7 @@ func (p program) start(box *sandbox.Box, w probe.World, o Options, args ...strin
 	s := sandbox.Spec{
 		Path: path.Join(task, p.name), Args: append([]string{probe.Name}, args...), Dir: "/",
 		Env: append([]string{probe.Variable + "=" + string(doc)}, o.Env...), User: probe.Name,
+		Log: slog.New(slog.DiscardHandler), // what the user cannot reach has been copied
 	}
 	if !box.Inside() {
 		s.Path, s.Owns = path.Join(p.dir, p.name), []string{box.Tmp}
@@ -156,7 +166,7 @@ func keep(ctx context.Context, box *sandbox.Box, p program, w probe.World, o Opt
 	if err := p.furnish(box, Options{MemoryMB: o.MemoryMB}); err != nil {
 		return nil, err
 	}
-	proc, err := p.start(box, probe.World{Secret: w.Secret}, Options{}, "keep")
+	proc, err := p.start(box, probe.World{Secret: w.Secret, Scratch: scratch(box)}, Options{}, "keep")
 	if err != nil {
 		return nil, err
 	}
@@ -190,17 +200,17 @@ type program struct {
 	done      func()
 }
 
-// find takes the directory that the program is in, if a sandbox's user can run it
+// find takes the directory that the program is in, if a function's user can run it
 // there, or else a copy: of a program that is installed for root alone, or that
-// has been replaced.
-func find() (program, error) {
+// has been replaced. What is mounted does not depend on the directories above.
+func find(mounted bool) (program, error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return program{}, err
 	}
 	dir, name := path.Split(exe)
 	p := program{dir: path.Clean(dir), name: name, done: func() {}}
-	if runnable(p.dir) && runnable(exe) {
+	if runnable(exe) && (runnable(p.dir) && mounted || reachable(p.dir)) {
 		return p, nil
 	}
 	if p.dir, err = os.MkdirTemp("", "dropstack-escape-"); err != nil {
@@ -217,6 +227,16 @@ func find() (program, error) {
 func runnable(name string) bool {
 	st, err := os.Stat(name)
 	return err == nil && st.Mode()&0o005 == 0o005
+}
+
+// reachable reports whether everybody may search all directories of a path.
+func reachable(dir string) bool {
+	for ; dir != "/"; dir = path.Dir(dir) {
+		if !runnable(dir) {
+			return false
+		}
+	}
+	return true
 }
 
 func (p program) copy() (err error) {

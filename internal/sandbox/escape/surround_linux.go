@@ -145,4 +145,3 @@ func queue(name string) error {
 	}
 	return unix.Close(int(fd))
 }
-

@@ -3,6 +3,7 @@ package probe
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,7 +34,7 @@ func child(w *world, args []string) int {
 // keepPart is the function in another sandbox: it keeps the secret in its files
 // and in its memory, and listens.
 func keepPart(w *world, _ []string) int {
-	if err := os.WriteFile("/tmp/secret", []byte(w.Secret), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(w.Scratch, "secret"), []byte(w.Secret), 0o644); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

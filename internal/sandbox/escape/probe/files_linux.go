@@ -37,7 +37,7 @@ var files = []Assertion{
 	{ID: "files/setuid-programs", Control: Files, What: "find a program that runs with other rights", try: setuidPrograms("/usr/bin", "/usr/sbin", "/bin", "/sbin", "/usr/local/bin", "/usr/local/sbin")},
 	{ID: "files/setuid-anywhere", Control: Files, What: "find such a program anywhere", Heavy: true, try: setuidAnywhere},
 	{
-		ID: "files/mountinfo", Control: Files, What: "learn the machine's paths from the list of mounts", try: mountinfo,
+		ID: "paths/mountinfo", Control: Paths, What: "learn the machine's paths from the list of mounts", try: mountinfo,
 		Soft: map[string]string{"full": "the kernel names the source of each bind mount; it is not in reach by that", "userns": "the kernel names the source of each bind mount; it is not in reach by that"},
 	},
 }

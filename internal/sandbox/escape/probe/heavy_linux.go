@@ -145,18 +145,21 @@ func memoryPart(_ *world, args []string) int {
 	return 0
 }
 
+// memfdPart maps the file, so that the memory is seen to be this process's.
 func memfdPart(_ *world, args []string) int {
 	n, _ := strconv.Atoi(args[0])
 	fd, err := unix.MemfdCreate("escape", unix.MFD_CLOEXEC)
 	if err != nil {
 		return 1
 	}
-	for range n {
-		if _, err := unix.Write(fd, make([]byte, mb)); err != nil {
-			return 1
-		}
-		fmt.Print(".")
+	if err := unix.Ftruncate(fd, int64(n)*mb); err != nil {
+		return 1
 	}
+	mem, err := unix.Mmap(fd, 0, n*mb, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return 1
+	}
+	touch(mem)
 	return 0
 }
 

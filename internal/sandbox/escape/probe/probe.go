@@ -20,6 +20,7 @@ const Variable = "DROPSTACK_ESCAPE"
 // The controls that a sandbox consists of.
 const (
 	Files        = "files"
+	Paths        = "paths"
 	Mounts       = "mounts"
 	Processes    = "processes"
 	User         = "user"

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -65,7 +66,9 @@ func descriptors() (list []string) {
 		if err != nil { // the listing's own
 			continue
 		}
-		if target != "anon_inode:[eventpoll]" && target != "anon_inode:[eventfd]" {
+		runtimes := target == "anon_inode:[eventpoll]" || target == "anon_inode:[eventfd]" ||
+			strings.HasPrefix(target, "/sys/fs/cgroup/") // Go's runtime watches its processors there
+		if !runtimes {
 			list = append(list, n.Name()+" → "+target)
 		}
 	}
