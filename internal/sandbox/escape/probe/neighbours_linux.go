@@ -22,6 +22,7 @@ var neighbours = []Assertion{
 	{ID: "network/host-loopback-mapped", Control: Network, What: "reach them by an address of IPv6", try: func(w *world) error {
 		return w.dial6(netip.MustParseAddr("::ffff:127.0.0.1"), w.Host.Port)
 	}},
+	{ID: "network/host-loopback-device", Control: Network, What: "reach them by sending to the loopback address through its network", try: throughDevice},
 	{ID: "network/host-address", Control: Network, What: "reach the machine by its own address", try: func(w *world) error {
 		at, err := netip.ParseAddrPort(w.Host.Address)
 		if err != nil {
@@ -29,6 +30,7 @@ var neighbours = []Assertion{
 		}
 		return w.dial(at)
 	}},
+	{ID: "network/spoofed-source", Control: Network, What: "send from an address that is not its own", Unsafe: true, try: spoofs},
 	{ID: "network/metadata", Control: Network, What: "reach the cloud's metadata service", Unsafe: true, try: func(w *world) error {
 		return w.dial(netip.MustParseAddrPort("169.254.169.254:80"))
 	}},
@@ -60,6 +62,41 @@ var neighbours = []Assertion{
 	{ID: "files/other-tmp-look-alike", Control: Files, What: "find another function's secret in its own /tmp", try: ownTmp},
 }
 
+// throughDevice has the kernel send what is for its own loopback device through
+// the other one, to whoever carries its packets. It takes no right.
+func throughDevice(w *world) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return w.stopped(err, "")
+	}
+	defer unix.Close(fd)
+	if err := unix.BindToDevice(fd, "eth0"); err != nil {
+		return w.stopped(err, "")
+	}
+	return w.connect(fd, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(w.Host.Port)))
+}
+
+// spoofs takes an address that may become its own one day, which takes no right.
+func spoofs(w *world) error {
+	at, err := netip.ParseAddrPort(w.Host.Address)
+	if err != nil {
+		return w.skip("the machine has no other address")
+	}
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return w.stopped(err, "")
+	}
+	defer unix.Close(fd)
+	err = unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_FREEBIND, 1)
+	if err == nil {
+		err = unix.Bind(fd, &unix.SockaddrInet4{Addr: at.Addr().As4()})
+	}
+	if err != nil {
+		return w.stopped(err, "")
+	}
+	return w.connect(fd, at)
+}
+
 // dial connects: an address that does not answer at all is not reached.
 func (w *world) dial(at netip.AddrPort) error {
 	if at.Port() == 0 {
@@ -70,8 +107,17 @@ func (w *world) dial(at netip.AddrPort) error {
 		return w.stopped(err, "")
 	}
 	defer unix.Close(fd)
+	return w.connect(fd, at)
+}
+
+func (w *world) connect(fd int, at netip.AddrPort) error {
 	_ = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &unix.Timeval{Sec: 1})
-	return w.stopped(unix.Connect(fd, &unix.SockaddrInet4{Addr: at.Addr().As4(), Port: int(at.Port())}), "can connect to %s", at)
+	err := unix.Connect(fd, &unix.SockaddrInet4{Addr: at.Addr().As4(), Port: int(at.Port())})
+	if errors.Is(err, unix.EINPROGRESS) {
+		w.how = "nothing answers"
+		return nil
+	}
+	return w.stopped(err, "can connect to %s", at)
 }
 
 func (w *world) dial6(at netip.Addr, port int) error {
