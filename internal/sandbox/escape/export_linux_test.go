@@ -47,7 +47,7 @@ func Bomb(box *sandbox.Box) (*sandbox.Process, error) {
 		return nil, err
 	}
 	defer prog.done()
-	o := Options{MemoryMB: 512}
+	o := Options{MemoryMB: 1024}
 	if err := prog.furnish(box, o); err != nil {
 		return nil, err
 	}

@@ -56,7 +56,8 @@ func forkBomb(w *world) error {
 	return fmt.Errorf("can start %d processes", len(pids))
 }
 
-// forkWaiting makes a process that waits until it is killed.
+// forkWaiting makes a process that waits until it is killed, or until the thread
+// that made it ends.
 //
 //go:noinline
 //go:norace
@@ -65,6 +66,7 @@ func forkWaiting() (pid int, errno syscall.Errno) {
 	if errno != 0 || r != 0 {
 		return int(r), errno
 	}
+	syscall.RawSyscall(syscall.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0)
 	for { // ppoll of nothing, without an end
 		syscall.RawSyscall6(syscall.SYS_PPOLL, 0, 0, 0, 0, 0, 0)
 	}

@@ -99,13 +99,18 @@ func (w *world) worker() (last string, err error) {
 		return "", err
 	}
 	defer r.Close()
-	p, err := again(w, nil, []*os.File{os.Stdin, out, os.Stderr}, "worker")
+	p, err := again(w, &syscall.SysProcAttr{Setpgid: true}, []*os.File{os.Stdin, out, os.Stderr}, "worker")
 	out.Close()
 	if err != nil {
 		return "", err
 	}
 	timer := time.AfterFunc(patience, func() { _ = p.Kill() })
 	defer timer.Stop()
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		outlived(p.Pid)
+	}()
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
 		timer.Reset(patience)
@@ -121,6 +126,7 @@ func (w *world) worker() (last string, err error) {
 		last = ""
 		say(res)
 	}
+	<-over
 	state, err := p.Wait()
 	if err != nil {
 		return "", err
@@ -129,6 +135,15 @@ func (w *world) worker() (last string, err error) {
 		say(ended(last, state))
 	}
 	return last, nil
+}
+
+// outlived ends what a worker has started and left behind: it would hold the
+// worker's output open. The worker itself stays a zombie, so that its number is
+// nobody else's.
+func outlived(worker int) {
+	for unix.Waitid(unix.P_PID, worker, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
+	}
+	_ = unix.Kill(-worker, unix.SIGKILL)
 }
 
 // ended judges a row that ended its worker: the filter of system calls may do that.

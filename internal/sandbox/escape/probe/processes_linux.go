@@ -40,7 +40,13 @@ var processes = []Assertion{
 		return w.stopped(unix.Setpriority(unix.PRIO_PROCESS, 1, 19), "can slow process 1 down")
 	}},
 	{ID: "processes/affinity-first", Control: Processes, What: "move the first process to another processor", try: affinity(1)},
-	{ID: "processes/session", Control: Processes, What: "join the session of the first process", try: func(w *world) error { return w.stopped(unix.Setpgid(0, 1), "can join the group of process 1") }},
+	{ID: "processes/session", Control: Processes, What: "leave its group for that of the first process", try: func(w *world) error {
+		err := unix.Setpgid(0, 1)
+		if err == nil {
+			_ = unix.Setpgid(0, 0)
+		}
+		return w.stopped(err, "can join the group of process 1")
+	}},
 	{ID: "processes/robust-list", Control: Processes, What: "read the list of locks of the first process", try: func(w *world) error {
 		return w.stopped(call(unix.SYS_GET_ROBUST_LIST, 1, space(8), space(8)), "can read where the locks of process 1 are")
 	}},
