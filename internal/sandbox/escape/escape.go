@@ -11,6 +11,7 @@
 package escape
 
 import (
+	"context"
 	"slices"
 
 	"github.com/dropstack/dropstack/internal/sandbox"
@@ -50,16 +51,18 @@ const (
 
 // Row is what became of one assertion.
 type Row struct {
-	ID, Control, What string
-	State             State
-	Detail            string // what stopped the attack, in the kernel's words; what could be done; why it was not tried
-	Reason            string // why it is soft
+	ID      string `json:"id"`
+	Control string `json:"control"`
+	What    string `json:"what"`
+	State   State  `json:"state"`
+	Detail  string `json:"detail,omitempty"` // what stopped the attack, in the kernel's words; what could be done; why it was not tried
+	Reason  string `json:"reason,omitempty"` // why it is soft
 }
 
 // Report is what became of all.
 type Report struct {
-	Level string
-	Rows  []Row
+	Level string `json:"level"`
+	Rows  []Row  `json:"rows"`
 }
 
 // Off returns the rows that do not hold and are not documented so.
@@ -79,11 +82,11 @@ func (r Report) Row(id string) (Row, bool) {
 
 // Control is what the sandbox does about one theme, all rows of it together.
 type Control struct {
-	Name   string
-	State  State  // On only if every row that was tried holds
-	Tried  int    // rows
-	Held   int    // of those
-	Reason string // of the first row that decides the state: what could be done, or what stops attacks
+	Name   string `json:"name"`
+	State  State  `json:"state"`  // On only if every row that was tried holds
+	Tried  int    `json:"tried"`  // rows
+	Held   int    `json:"held"`   // of those
+	Reason string `json:"reason"` // of the first row that decides the state: what could be done, or what stops attacks
 }
 
 // Controls sums the rows up, in their order.
@@ -122,6 +125,36 @@ func (c *Control) add(row Row) {
 	if row.Reason != "" {
 		c.Reason += " (" + row.Reason + ")"
 	}
+}
+
+// Check runs the quick attacks from sandboxes of a maker: what the platform does
+// when it starts. Of the level none, nothing is tried.
+func Check(ctx context.Context, m *sandbox.Maker, o Options) (Report, error) {
+	o.Level = m.Level
+	if m.Level == sandbox.None {
+		return untried(m.Level), nil
+	}
+	box, err := m.Open()
+	if err != nil {
+		return Report{}, err
+	}
+	defer box.Close()
+	if o.Other == nil {
+		if o.Other, err = m.Open(); err != nil {
+			return Report{}, err
+		}
+		defer o.Other.Close()
+	}
+	return Run(ctx, box, o)
+}
+
+// untried is the report of a level that has nothing to try.
+func untried(level string) Report {
+	r := Report{Level: level}
+	for _, a := range Assertions() {
+		r.Rows = append(r.Rows, Row{ID: a.ID, Control: a.Control, What: a.What, State: Soft, Detail: "not tried", Reason: softness(a, level)})
+	}
+	return r
 }
 
 // judge makes rows of what the probe said; nil stands for a row that it did not

@@ -2,6 +2,7 @@ package escape_test
 
 import (
 	"bufio"
+	"context"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -14,7 +15,7 @@ import (
 
 // maker makes sandboxes of the level, if this machine can, and looks for leftovers
 // at the end.
-func maker(t *testing.T, level string) *sandbox.Maker {
+func maker(t testing.TB, level string) *sandbox.Maker {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "escape")
 	if err != nil {
@@ -115,8 +116,27 @@ func TestAHoleIsFound(t *testing.T) {
 	}
 }
 
-// TestQuickAttacksNeedNoSecondSandbox is what the platform does when it starts.
-func TestQuickAttacksNeedNoSecondSandbox(t *testing.T) {
+// TestCheck is what the platform does when it starts.
+func TestCheck(t *testing.T) {
+	m := maker(t, sandbox.Full)
+	r, err := escape.Check(t.Context(), m, escape.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Level != sandbox.Full {
+		t.Errorf("got level %q, want %q", r.Level, sandbox.Full)
+	}
+	for _, row := range r.Rows {
+		if row.State == escape.NotRun {
+			t.Errorf("%s: not run: %s", row.ID, row.Detail)
+		}
+		if row.Control == "quota" {
+			t.Errorf("%s is tried: it is heavy", row.ID)
+		}
+	}
+}
+
+func TestOneSandboxIsEnough(t *testing.T) {
 	m := maker(t, sandbox.Full)
 	r, err := escape.Run(t.Context(), open(t, m), escape.Options{Level: m.Level})
 	if err != nil {
@@ -126,8 +146,36 @@ func TestQuickAttacksNeedNoSecondSandbox(t *testing.T) {
 		if other := strings.Contains(row.ID, "other"); row.State == escape.NotRun && !other {
 			t.Errorf("%s: not run: %s", row.ID, row.Detail)
 		}
-		if row.Control == "quota" {
-			t.Errorf("%s is tried: it is heavy", row.ID)
+	}
+}
+
+func TestCheckEndsWithItsContext(t *testing.T) {
+	m := maker(t, sandbox.Full)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if r, err := escape.Check(ctx, m, escape.Options{}); err == nil {
+		t.Errorf("got %d rows, want an error", len(r.Rows))
+	}
+}
+
+func TestLevelNone(t *testing.T) {
+	m := maker(t, sandbox.None)
+	r, err := escape.Check(t.Context(), m, escape.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range r.Rows {
+		if row.State != escape.Soft || row.Reason == "" {
+			t.Errorf("%s: got %q, %q, want it soft with the reason", row.ID, row.State, row.Reason)
+		}
+	}
+}
+
+func BenchmarkCheck(b *testing.B) {
+	m := maker(b, sandbox.Full)
+	for b.Loop() {
+		if _, err := escape.Check(b.Context(), m, escape.Options{}); err != nil {
+			b.Fatal(err)
 		}
 	}
 }
