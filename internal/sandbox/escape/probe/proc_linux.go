@@ -34,6 +34,7 @@ var procfs = []Assertion{
 	{ID: "proc/modprobe", Control: Proc, What: "have the kernel run a program for a module", try: overwrites("/proc/sys/kernel/modprobe", "/proc/sys/kernel/hotplug")},
 	{ID: "proc/binfmt", Control: Proc, What: "have the kernel run a program for a format", try: overwrites("/proc/sys/fs/binfmt_misc/register", "/proc/sys/fs/binfmt_misc/status")},
 	{ID: "proc/sys-kernel", Control: Proc, What: "change settings of the kernel", try: overwrites("/proc/sys/kernel/panic", "/proc/sys/kernel/kptr_restrict", "/proc/sys/kernel/dmesg_restrict", "/proc/sys/kernel/randomize_va_space", "/proc/sys/kernel/yama/ptrace_scope", "/proc/sys/kernel/perf_event_paranoid", "/proc/sys/kernel/unprivileged_bpf_disabled")},
+	{ID: "proc/read-only-settings", Control: Proc, What: "find the kernel's settings protected by modes alone", Unsafe: true, try: readOnly("/proc/sys/kernel/panic", "/proc/sys/net", "/proc/irq")},
 	{ID: "proc/sys-hostname", Control: Proc, What: "change the name by a setting", try: overwrites("/proc/sys/kernel/hostname", "/proc/sys/kernel/domainname")},
 	{ID: "proc/sys-pids", Control: Proc, What: "change which process ids come next", try: overwrites("/proc/sys/kernel/ns_last_pid", "/proc/sys/kernel/pid_max", "/proc/sys/kernel/threads-max")},
 	{ID: "proc/sys-ipc", Control: Proc, What: "change limits of IPC", try: overwrites("/proc/sys/kernel/shmmax", "/proc/sys/kernel/msgmax", "/proc/sys/fs/mqueue/msg_max")},

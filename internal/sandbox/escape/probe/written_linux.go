@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -41,6 +42,9 @@ var written = []Assertion{
 	{ID: "files/chmod", Control: Files, What: "change the mode of the system's files", Unsafe: true, try: func(w *world) error {
 		return w.stopped(unix.Chmod("/usr/bin/env", 0o755), "can change the mode of /usr/bin/env")
 	}},
+	{ID: "files/read-only-root", Control: Files, What: "find / protected by modes alone", Unsafe: true, try: readOnly("/", "/etc", "/dev", "/var")},
+	{ID: "files/read-only-system", Control: Files, What: "find the system's files protected by modes alone", Unsafe: true, try: readOnly("/usr", "/usr/bin/env", "/bin/sh", "/etc/ssl/certs")},
+	{ID: "files/read-only-task", Control: Files, What: "find its code protected by modes alone", Unsafe: true, try: func(w *world) error { return readOnly(w.Task)(w) }},
 	{ID: "files/chmod-null", Control: Files, What: "change the mode of the machine's devices", Unsafe: true, try: func(w *world) error {
 		return w.stopped(unix.Chmod("/dev/null", 0o666), "can change the mode of /dev/null")
 	}},
@@ -56,6 +60,25 @@ var written = []Assertion{
 		return creates(w.Other.Tmp)(w)
 	}},
 	{ID: "files/swap", Control: Files, What: "swap to a file of its own", Unsafe: true, try: swap},
+}
+
+// readOnly asserts that the files are mounted read-only: the kernel says so before
+// it looks at whose a file is. The mode that would be set is the one that there is.
+func readOnly(paths ...string) func(*world) error {
+	return func(w *world) error {
+		for _, path := range paths {
+			st, err := os.Stat(path)
+			if err != nil {
+				continue
+			}
+			err = unix.Chmod(path, uint32(st.Mode().Perm()))
+			if !errors.Is(err, unix.EROFS) {
+				return fmt.Errorf("%s is not mounted read-only: a change of its mode gives %v", path, err)
+			}
+			w.how = err.Error()
+		}
+		return nil
+	}
 }
 
 // scratch makes a file of the probe's own.
