@@ -52,7 +52,7 @@ func Check(svc *spec.Service) []spec.Problem {
 // SHA-256 of each function's artifact by the function's key, layers those of the
 // layers that functions use by the layer's.
 func Plan(svc *spec.Service, artifacts, layers map[string]string) (*Revision, error) {
-	r := &Revision{Stack: svc.Stack(), Service: svc.Name, Stage: svc.Stage, Region: svc.Region}
+	r := &Revision{Stack: svc.Stack(), Service: svc.Name, Stage: svc.Stage, Region: svc.Region, Network: svc.Network}
 	for _, t := range svc.Topics {
 		r.Topics = append(r.Topics, topic.Topic{Stack: r.Stack, Name: t.Name, ARN: arn.Topic(r.Region, t.Name)})
 	}
@@ -95,6 +95,9 @@ func planFunction(svc *spec.Service, f spec.Function, sha string) function.Funct
 		Publish: f.Publish, Provisioned: f.ProvisionedConcurrency, Warm: f.Warm,
 		MaxEventAge: f.MaximumEventAge, MaxRetries: f.MaximumRetryAttempts,
 		OnSuccess: f.OnSuccess, OnFailure: f.OnFailure,
+	}
+	if f.VPC != nil {
+		out.VPC = &function.VPC{Subnets: f.VPC.Subnets, Groups: f.VPC.Groups}
 	}
 	if f.Mount != nil {
 		out.Mount = &function.Mount{Name: f.Mount.Name, Path: f.Mount.Path}
@@ -213,6 +216,7 @@ func (r *Revision) Describe() string {
 		word string
 	}{
 		{len(r.Functions), "function"},
+		{len(r.Network.VPCs), "VPC"},
 		{len(r.APIs), "API"},
 		{len(r.Topics), "topic"},
 		{len(r.Schedules), "schedule"},

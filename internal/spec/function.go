@@ -27,7 +27,6 @@ var (
 
 // functionEffects are the keys of a function that cannot be ignored.
 var functionEffects = effects{
-	"vpc":           noVPC,
 	"image":         "there would be no code to run; build a zip and name it in package.artifact",
 	"durableConfig": "the function would not resume",
 }
@@ -125,11 +124,13 @@ func (r *reader) function(f field) Function {
 		"fileSystemConfig":     func(v *node) { fn.Mount = r.mount(v, what+".fileSystemConfig") },
 		"package":              func(v *node) { fn.Package = r.pack(v, what+".package") },
 		"events":               func(v *node) { events = v },
+		"vpc":                  nil, // below: a null is not the absence of one
 	}
 	if r.plugin != nil {
 		known["warmup"] = func(v *node) { warmup = v }
 	}
 	r.object(f.value, what, known, functionEffects)
+	fn.VPC = r.functionVPC(f)
 	if fn.Warm = warm; warm < 0 {
 		fn.Warm = r.warm(warmup)
 	}

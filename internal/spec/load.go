@@ -92,6 +92,7 @@ func parseService(file, dir string, data []byte, o Options) (*Service, error) {
 		return nil, &Error{Problems: byPlace(problems)}
 	}
 	r := &reader{svc: &Service{Dir: dir, File: file}, names: map[string]resource{}, targets: map[string]string{}}
+	r.nets = nets{declared: map[string][]declared{}, place: map[string]Pos{}, table: map[string]string{}}
 	src := &source{opts: o, dir: filepath.Dir(file), files: map[string]*node{}}
 	src.fail = func(p Problem) { r.fail(p.Pos, "%s", p.Message) }
 	r.vars = &variables{root: root, source: src, done: map[*node]*node{}}
@@ -132,6 +133,8 @@ func (r *reader) service(root *node) {
 	if resources != nil {
 		r.resources(resources)
 	}
+	r.networkFile()
+	r.networks()
 	if layers != nil {
 		r.layers(layers)
 	}
@@ -213,9 +216,6 @@ func (r *reader) plugins(n *node) {
 	}
 }
 
-// noVPC is the effect of a provider key that functions may have as well.
-const noVPC = "functions would run outside the network; remove the key to run them there"
-
 func (r *reader) provider(root, n *node) {
 	if n == nil || n.kind == null {
 		r.missing(root, "provider", `write "provider: {name: aws, runtime: nodejs22.x}"`)
@@ -261,7 +261,8 @@ func (r *reader) provider(root, n *node) {
 			}}, effects{})
 		},
 		"lambdaHashingVersion": nil, "deploymentMethod": nil,
-	}, effects{"vpc": noVPC})
+		"vpc": func(v *node) { r.defaults.vpc = v },
+	}, effects{})
 	if !named && n.kind == object && n.get("name") == nil {
 		r.fail(n.pos, `provider.name is missing; write "name: aws"`)
 	}

@@ -1,210 +1,254 @@
 package spec
 
 import (
-	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
-
-	"github.com/dropstack/dropstack/internal/network"
+	"strings"
 )
 
-// VPC is where a function's instances are attached; both lists have IDs of
-// Service.Network and at least one.
+// VPC is the private network that a function's instances are in. Both lists have
+// at least one ID: of Service.Network, or of another stack's networks.
 type VPC struct{ Subnets, Groups []string }
 
-// networkReaders are the resources of private networks, in the order in which
-// they depend on each other.
-var networkReaders = []struct {
-	typ, id string // id: the attribute that is the ID, as Ref is
-	read    func(*reader, field, *node)
-}{
-	{"AWS::EC2::VPC", "VpcId", (*reader).netVPC},
-	{"AWS::EC2::Subnet", "SubnetId", (*reader).subnet},
-	{"AWS::EC2::SecurityGroup", "GroupId", (*reader).group},
+// NetworkFile may lie beside serverless.yml: a CloudFormation template of networks
+// alone. Its resources are the service's like those under resources.
+const NetworkFile = "network.yml"
+
+// networkTypes says how each type of resource is read, in the order of reading:
+// from the parts on which others depend to those that do.
+var networkTypes = []networkType{
+	{"AWS::EC2::VPC", []string{"VpcId"}, (*reader).vpcResource},
+	{"AWS::EC2::VPCCidrBlock", nil, (*reader).moreCIDR},
+	{"AWS::EC2::InternetGateway", []string{"InternetGatewayId"}, nil},
+	{"AWS::EC2::VPCGatewayAttachment", nil, nil}, // Lambda has no public addresses, so nothing goes this way
+	{"AWS::EC2::EIP", []string{"AllocationId"}, nil},
+	{"AWS::EC2::NatGateway", []string{"NatGatewayId"}, nil}, // known to routes
+	{"AWS::EC2::Subnet", []string{"SubnetId"}, (*reader).subnetResource},
+	{"AWS::EC2::VPCPeeringConnection", []string{"Id"}, (*reader).peeringResource},
+	{"AWS::EC2::RouteTable", []string{"RouteTableId"}, nil}, // of associations and routes
+	{"AWS::EC2::SubnetRouteTableAssociation", nil, (*reader).association},
+	{"AWS::EC2::Route", nil, (*reader).routeResource},
+	{"AWS::EC2::SecurityGroup", []string{"GroupId", "Id"}, (*reader).groupResource},
+	{"AWS::EC2::SecurityGroupIngress", nil, (*reader).ingressResource},
+	{"AWS::EC2::SecurityGroupEgress", nil, (*reader).egressResource},
+	{"AWS::EC2::NetworkInterface", []string{"Id"}, (*reader).interfaceResource},
+	{"AWS::EC2::VPCEndpoint", []string{"Id"}, (*reader).endpointResource},
+	{"AWS::Route53::HostedZone", []string{"Id"}, (*reader).zoneResource},
+	{"AWS::Route53::RecordSet", nil, (*reader).recordResource},
+	{"AWS::Route53::RecordSetGroup", nil, (*reader).recordsResource},
 }
 
-// networkHarm are types without which a network would allow more than declared.
+type networkType struct {
+	name string
+	ids  []string // attributes that are what Ref is
+	read func(*reader, declared)
+}
+
+// networkHarm are types without which a network would be another than declared.
 var networkHarm = effects{
-	"AWS::EC2::SecurityGroupEgress": "its group would allow all traffic out; declare the rule in SecurityGroupEgress of the group",
-	"AWS::EC2::NetworkAcl":          "it would refuse nothing; use security groups",
+	"AWS::EC2::NetworkAcl":                  "it would refuse nothing; use security groups",
+	"AWS::EC2::NetworkAclEntry":             "it would refuse nothing; use security groups",
+	"AWS::EC2::SubnetNetworkAclAssociation": "it would refuse nothing; use security groups",
+	"AWS::EC2::TransitGateway":              "nothing would be joined; use a peering",
+	"AWS::EC2::Instance":                    "there are no virtual machines here; a host outside is an AWS::EC2::NetworkInterface with dropstack:attach in its Metadata",
 }
 
-// nameNetwork makes a resource known to others before any is read; false when
-// the type is none of networks.
-func (r *reader) nameNetwork(typ string, f field) bool {
+// declared is a resource of a network.
+type declared struct {
+	field
+	id    string
+	props *node // an object
+	meta  *node // nil: none
+}
+
+func (d declared) what() string { return "resource " + d.key }
+
+// nets is what the reader gathers of networks.
+type nets struct {
+	declared map[string][]declared // by type
+	place    map[string]Pos        // by ID, "zone NAME" and "record NAME TYPE"
+	table    map[string]string     // route table of a subnet, by the subnet's ID
+	foreign  bool                  // something is another stack's: only a deployment can check
+}
+
+// nameNetwork makes a resource known to others before any is read; false when the
+// type is none of networks.
+func (r *reader) nameNetwork(typ string, f field, n *node) bool {
 	if harm := networkHarm[typ]; harm != "" {
-		r.fail(f.pos, "resource %s of type %s is not supported yet: %s", f.key, typ, harm)
+		r.fail(f.pos, "resource %s of type %s is not supported: %s", f.key, typ, harm)
 		return true
 	}
-	for _, known := range networkReaders {
-		if known.typ == typ {
-			id := r.svc.Stack() + "-" + f.key
-			r.names[f.key] = resource{id, id, map[string]string{known.id: id}}
-			r.nets[typ] = append(r.nets[typ], f)
-			return true
-		}
+	i := slices.IndexFunc(networkTypes, func(t networkType) bool { return t.name == typ })
+	if i < 0 {
+		return false
 	}
-	return false
+	id := r.svc.Stack() + "-" + f.key
+	res := resource{id, id, map[string]string{}}
+	for _, att := range networkTypes[i].ids {
+		res.atts[att] = id
+	}
+	r.names[f.key] = res
+	d := declared{field: f, id: id, props: &node{pos: f.pos, kind: object}}
+	r.object(n, d.what(), keys{
+		"Type": nil, "DependsOn": nil, "DeletionPolicy": nil, "UpdateReplacePolicy": nil,
+		"Properties": func(v *node) {
+			if r.is(v, object, d.what()+".Properties") {
+				d.props = v
+			}
+		},
+		"Metadata": func(v *node) { d.meta = v },
+	}, effects{"Condition": "the resource would be there regardless"})
+	r.nets.declared[typ] = append(r.nets.declared[typ], d)
+	r.nets.place[id] = f.pos
+	return true
 }
 
+// networkFile reads the network.yml of the service's directory, if there is one.
+func (r *reader) networkFile() {
+	file := filepath.Join(filepath.Dir(r.svc.File), NetworkFile)
+	data, err := os.ReadFile(file)
+	if os.IsNotExist(err) {
+		return
+	}
+	pos := Pos{File: file, Line: 1}
+	if err != nil {
+		r.fail(pos, "read the networks: %v", err)
+		return
+	}
+	root, problems := parse(file, data)
+	if r.problems = append(r.problems, problems...); len(problems) > 0 || root.kind == null {
+		return
+	}
+	r.object(root, "", keys{
+		"Resources": func(v *node) {
+			if !r.is(v, object, "Resources") {
+				return
+			}
+			for _, f := range v.fields {
+				n := r.vars.resolve(f.value)
+				if typ := r.vars.resolve(n.get("Type")); typ != nil && typ.scalar() && !isNetwork(typ.text) {
+					r.fail(f.pos, "resource %s of type %s is not a network's; declare it in %s", f.key, typ.text, filepath.Base(r.svc.File))
+					continue
+				}
+				r.resource(f)
+			}
+		},
+		"Description": nil, "AWSTemplateFormatVersion": nil,
+	}, effects{})
+}
+
+func isNetwork(typ string) bool {
+	return networkHarm[typ] != "" || slices.ContainsFunc(networkTypes, func(t networkType) bool { return t.name == typ })
+}
+
+// networks reads all resources of networks and has them checked together.
 func (r *reader) networks() {
-	for _, known := range networkReaders {
-		for _, f := range r.nets[known.typ] {
-			what := "resource " + f.key
-			r.object(f.value, what, keys{
-				"Type": nil, "DependsOn": nil, "DeletionPolicy": nil, "UpdateReplacePolicy": nil, "Metadata": nil, "Properties": nil,
-			}, effects{})
-			if p := r.vars.resolve(r.vars.resolve(f.value).get("Properties")); p != nil && p.kind == object {
-				known.read(r, f, p)
-			} else {
-				r.fail(f.pos, "%s has no Properties", what)
+	for _, t := range networkTypes {
+		for _, d := range r.nets.declared[t.name] {
+			if t.read != nil {
+				t.read(r, d)
 			}
 		}
 	}
-}
-
-func (r *reader) netVPC(f field, p *node) {
-	v, what := network.VPC{ID: r.names[f.key].ref}, "resource "+f.key
-	r.object(p, what, keys{
-		"CidrBlock": func(n *node) {
-			c := r.cidr(n, what+".CidrBlock")
-			if c.IsValid() && (c.Bits() < 16 || c.Bits() > 28) {
-				r.fail(n.pos, "%s.CidrBlock %s: a VPC is a /16 to a /28", what, c)
-			}
-			v.CIDRs = append(v.CIDRs, c)
-		},
-		"EnableDnsSupport": nil, "EnableDnsHostnames": nil, "InstanceTenancy": nil, "Tags": nil,
-	}, effects{})
-	if len(v.CIDRs) == 0 {
-		r.fail(f.pos, "%s has no CidrBlock", what)
+	if len(r.problems) > 0 || r.nets.foreign {
+		return // the rest would be a consequence; what is another stack's is checked by a deployment
 	}
-	r.svc.Network.VPCs = append(r.svc.Network.VPCs, v)
-}
-
-func (r *reader) subnet(f field, p *node) {
-	s, what := network.Subnet{ID: r.names[f.key].ref}, "resource "+f.key
-	r.object(p, what, keys{
-		"VpcId":            func(n *node) { s.VPC = r.ofVPC(n, what) },
-		"CidrBlock":        func(n *node) { s.CIDR = r.cidr(n, what+".CidrBlock") },
-		"AvailabilityZone": nil, "MapPublicIpOnLaunch": nil, "Tags": nil,
-	}, effects{})
-	if p.get("VpcId") == nil || p.get("CidrBlock") == nil {
-		r.fail(f.pos, "%s needs VpcId and CidrBlock", what)
-	}
-	for _, v := range r.svc.Network.VPCs {
-		inside := func(c netip.Prefix) bool { return c.Bits() <= s.CIDR.Bits() && c.Contains(s.CIDR.Addr()) }
-		if v.ID == s.VPC && s.CIDR.IsValid() && !slices.ContainsFunc(v.CIDRs, inside) {
-			r.fail(f.pos, "%s: %s is outside of its VPC", what, s.CIDR)
+	for _, p := range r.svc.Network.Check() {
+		pos, known := r.nets.place[p.Resource]
+		if !known {
+			pos = Pos{File: r.svc.File, Line: 1}
 		}
+		r.fail(pos, "%s: %s", strings.TrimPrefix(p.Resource, r.svc.Stack()+"-"), p.Message)
 	}
-	r.svc.Network.Subnets = append(r.svc.Network.Subnets, s)
 }
 
-func (r *reader) group(f field, p *node) {
-	what := "resource " + f.key
-	g := network.SecurityGroup{ID: r.names[f.key].ref, Name: r.names[f.key].name, EgressAll: true}
-	r.object(p, what, keys{
-		"VpcId":     func(n *node) { g.VPC = r.ofVPC(n, what) },
-		"GroupName": func(n *node) { g.Name = r.value(n, what+".GroupName") },
-		"SecurityGroupIngress": func(n *node) {
-			r.each(n, what+".SecurityGroupIngress", func(i *node) {
-				g.Ingress = append(g.Ingress, r.rule(i, what+".SecurityGroupIngress", "SourceSecurityGroupId"))
-			})
-		},
-		"SecurityGroupEgress": func(n *node) {
-			g.EgressAll = false
-			r.each(n, what+".SecurityGroupEgress", func(i *node) {
-				g.Egress = append(g.Egress, r.rule(i, what+".SecurityGroupEgress", "DestinationSecurityGroupId"))
-			})
-		},
-		"GroupDescription": nil, "Tags": nil,
-	}, effects{})
-	if p.get("VpcId") == nil {
-		r.fail(f.pos, "%s needs a VpcId", what)
-	}
-	r.svc.Network.Groups = append(r.svc.Network.Groups, g)
-}
-
-func (r *reader) rule(n *node, what, peer string) network.Rule {
-	rule, from, to := network.Rule{}, -1, -1
-	port := func(into *int) func(*node) {
-		return func(n *node) { *into = r.integer(n, what+": a port", -1, 65535) }
-	}
-	r.object(n, what, keys{
-		"IpProtocol": func(v *node) {
-			rule.Protocol = network.Protocol(r.str(v, what+".IpProtocol"))
-			if !slices.Contains([]network.Protocol{network.Any, network.TCP, network.UDP, network.ICMP}, rule.Protocol) {
-				r.fail(v.pos, "%s.IpProtocol must be tcp, udp, icmp or -1, not %s", what, rule.Protocol)
-			}
-		},
-		"FromPort": port(&from), "ToPort": port(&to), "Description": nil,
-		"CidrIp": func(v *node) { rule.CIDR = r.cidr(v, what+".CidrIp") },
-		peer:     func(v *node) { rule.Group = r.member(v, what+"."+peer, "AWS::EC2::SecurityGroup") },
-	}, effects{})
-	if (n.get("CidrIp") == nil) == (n.get(peer) == nil) {
-		r.fail(n.pos, "%s needs exactly one of CidrIp and %s", what, peer)
-	}
-	if rule.Protocol == "" {
-		r.fail(n.pos, "%s needs an IpProtocol", what)
-	}
-	if rule.Protocol == network.TCP || rule.Protocol == network.UDP {
-		if from < 0 || to < from {
-			r.fail(n.pos, "%s needs FromPort and ToPort, 0 to 65535, the lower first", what)
-			return rule
-		}
-		rule.From, rule.To = uint16(from), uint16(to)
-	}
-	return rule
-}
-
-func (r *reader) cidr(n *node, what string) netip.Prefix {
-	s := r.value(n, what)
-	c, err := netip.ParsePrefix(s)
-	if s != "" && (err != nil || !c.Addr().Is4() || c != c.Masked()) {
-		r.fail(n.pos, "%s %q is not an IPv4 block such as 10.0.0.0/16, without bits beyond its length", what, s)
-		return netip.Prefix{}
-	}
-	return c
-}
-
-func (r *reader) ofVPC(n *node, what string) string {
-	return r.member(n, what+".VpcId", "AWS::EC2::VPC")
-}
-
-// member reads the ID of a resource of a type.
+// member reads the ID of a resource of a type; a string that is none of this
+// service's is another stack's.
 func (r *reader) member(n *node, what, typ string) string {
 	id := r.value(n, what)
-	is := func(f field) bool { return r.names[f.key].ref == id }
-	if id != "" && !slices.ContainsFunc(r.nets[typ], is) {
-		r.fail(n.pos, "%s: %q is no %s of this service's resources", what, id, typ)
+	if id == "" {
+		return ""
+	}
+	if _, known := r.nets.place[id]; !known {
+		r.nets.foreign = true
+		return id
+	}
+	if !slices.ContainsFunc(r.nets.declared[typ], func(d declared) bool { return d.id == id }) {
+		r.fail(n.pos, "%s: %s is no %s", what, strings.TrimPrefix(id, r.svc.Stack()+"-"), typ)
 	}
 	return id
 }
 
-// functionVPC is the function's own vpc or, where it says nothing, the
-// provider's. An empty one is none.
+// need reports properties that a resource cannot do without.
+func (r *reader) need(d declared, properties ...string) bool {
+	var missing []string
+	for _, p := range properties {
+		if d.props.get(p) == nil {
+			missing = append(missing, p)
+		}
+	}
+	if len(missing) > 0 {
+		r.fail(d.pos, "%s has no %s", d.what(), strings.Join(missing, ", "))
+	}
+	return len(missing) == 0
+}
+
+// functionVPC is the function's own vpc or, where it says nothing, the provider's.
+// An empty one is none.
 func (r *reader) functionVPC(f field) *VPC {
 	n, what := r.vars.resolve(f.value.get("vpc")), "functions."+f.key+".vpc"
 	if n == nil {
 		n, what = r.defaults.vpc, "provider.vpc"
 	}
-	if n == nil || n.kind == null || n.kind == broken {
+	if n == nil || n.kind == null || n.kind == broken || n.kind == boolean && n.text == "false" {
 		return nil
 	}
 	v := &VPC{}
 	ids := func(into *[]string, key, typ string) func(*node) {
 		return func(n *node) {
-			r.each(n, what+"."+key, func(i *node) { *into = append(*into, r.member(i, what+"."+key, typ)) })
+			r.each(n, what+"."+key, func(i *node) {
+				if id := r.member(i, what+"."+key, typ); id != "" {
+					*into = append(*into, id)
+				}
+			})
 		}
 	}
 	r.object(n, what, keys{
 		"subnetIds":        ids(&v.Subnets, "subnetIds", "AWS::EC2::Subnet"),
 		"securityGroupIds": ids(&v.Groups, "securityGroupIds", "AWS::EC2::SecurityGroup"),
 	}, effects{"ipv6AllowedForDualStack": "private networks are IPv4 only"})
-	if len(v.Subnets) == 0 && len(v.Groups) == 0 {
+	subnets, groups := r.some(n, "subnetIds"), r.some(n, "securityGroupIds")
+	if !subnets && !groups {
 		return nil
 	}
-	if len(v.Subnets) == 0 || len(v.Groups) == 0 {
+	if !subnets || !groups {
 		r.fail(n.pos, "%s needs both subnetIds and securityGroupIds", what)
 	}
+	r.together(n.pos, what, v)
 	return v
+}
+
+// some reports whether a list is there and has items.
+func (r *reader) some(n *node, key string) bool {
+	l := r.vars.resolve(n.get(key))
+	return l != nil && (l.kind != list && l.kind != null || len(l.items) > 0)
+}
+
+// together checks that a function is in one VPC, as far as it is this service's.
+func (r *reader) together(pos Pos, what string, v *VPC) {
+	in := map[string]bool{}
+	for _, s := range r.svc.Network.Subnets {
+		if slices.Contains(v.Subnets, s.ID) {
+			in[s.VPC] = true
+		}
+	}
+	for _, g := range r.svc.Network.Groups {
+		if slices.Contains(v.Groups, g.ID) {
+			in[g.VPC] = true
+		}
+	}
+	if len(in) > 1 {
+		r.fail(pos, "%s: the subnets and security groups are of several VPCs; a function is in one", what)
+	}
 }

@@ -43,6 +43,7 @@ type reader struct {
 	defaults  defaults
 	spent     int  // values made of other values
 	elsewhere bool // the provider is not aws
+	nets      nets
 }
 
 // maxSpent bounds what anchors that hold anchors can blow up to.
@@ -59,6 +60,7 @@ func (r *reader) spend(n *node) bool {
 // defaults are the provider's, for functions that do not say otherwise.
 type defaults struct {
 	runtime, layers *node
+	vpc             *node
 	memory, timeout int
 	unversioned     bool
 	logs            logging

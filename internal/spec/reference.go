@@ -90,7 +90,7 @@ func (r *reader) ref(id string, pos Pos) string {
 	}
 	res, ok := r.names[id]
 	if !ok {
-		r.fail(pos, "Ref %q is none of this service's functions, layers, topics and buckets", id)
+		r.fail(pos, "Ref %q is none of this service's functions, layers, topics, buckets and networks", id)
 	}
 	return res.ref
 }
@@ -98,7 +98,7 @@ func (r *reader) ref(id string, pos Pos) string {
 func (r *reader) att(id, att string, pos Pos) string {
 	res, ok := r.names[id]
 	if !ok {
-		r.fail(pos, "Fn::GetAtt %q is none of this service's functions, layers, topics and buckets", id)
+		r.fail(pos, "Fn::GetAtt %q is none of this service's functions, layers, topics, buckets and networks", id)
 		return ""
 	}
 	v, ok := res.atts[att]

@@ -52,6 +52,9 @@ func (r *reader) resource(f field) {
 	case "AWS::S3::Bucket":
 		r.bucket(f, n)
 	default:
+		if r.nameNetwork(typ.text, f, n) {
+			return
+		}
 		r.warn(f.pos, "resource %s of type %s is not deployed", f.key, typ.text)
 	}
 }

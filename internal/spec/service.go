@@ -8,7 +8,11 @@
 // problem (read.go and the nouns' files), check what spans entries (check.go).
 package spec
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/dropstack/dropstack/internal/network"
+)
 
 // Pos is a place in a file. Line and Column count from 1.
 type Pos struct {
@@ -42,6 +46,7 @@ type Service struct {
 	HTTPCORS      *CORS // provider.httpApi.cors
 	BinaryTypes   []string
 	Distributions []Distribution // custom.dropstack.distributions
+	Network       network.Model  // resources of AWS::EC2 and AWS::Route53, and those of NetworkFile
 	Warnings      []Problem
 }
 
@@ -62,6 +67,7 @@ type Function struct {
 	ReservedConcurrency *int
 	Environment         map[string]string
 	Mount               *Mount
+	VPC                 *VPC     // nil: the public internet only
 	Layers              []string // keys of the service's layers; later ones win
 	Package             Package
 	Events              []Event
