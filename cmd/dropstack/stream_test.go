@@ -26,7 +26,7 @@ import (
 // that opens once its first words have been read.
 func TestStreamedResponses(t *testing.T) {
 	t.Parallel()
-	p := testkit.Start(t, testkit.Dir(t), "--services", "none")
+	p := testkit.Start(t, testkit.Dir(t), "--services", "none", "--isolation", "process") // the gate is on this machine's loopback
 	if out, errs, code := p.Run(t, "", "deploy", filepath.Join(testkit.Root(t), "cmd/dropstack/testdata/stream")); code != 0 {
 		t.Fatalf("deploy: exit %d\n%s%s", code, out, errs)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
+	"github.com/dropstack/dropstack/internal/network"
 )
 
 func decodeBase64(s string) ([]byte, error) { return base64.StdEncoding.DecodeString(s) }
@@ -16,6 +17,7 @@ func decodeBase64(s string) ([]byte, error) { return base64.StdEncoding.DecodeSt
 type Control struct {
 	Deployer  *deploy.Deployer
 	Letters   Letters
+	Flows     Flows
 	Endpoints Endpoints
 }
 
@@ -23,6 +25,11 @@ type Control struct {
 type Letters interface {
 	DeadLetters(ctx context.Context, function string, limit int) ([]function.DeadLetter, error)
 	Redrive(ctx context.Context, function, id string) (int, error)
+}
+
+// Flows is what the control plane needs of flow records.
+type Flows interface {
+	List(network.FlowFilter) []network.FlowRecord
 }
 
 // LettersInput names dead letters of a function: the newest Limit, or the one of
@@ -74,6 +81,7 @@ func (c *Control) Actions() Actions {
 
 		"DeadLetters": Action(c.deadLetters),
 		"Redrive":     Action(c.redrive),
+		"Flows":       Action(c.flows),
 	}
 }
 
@@ -114,4 +122,11 @@ func (c *Control) deadLetters(ctx context.Context, in LettersInput) ([]function.
 func (c *Control) redrive(ctx context.Context, in LettersInput) (Redriven, error) {
 	n, err := c.Letters.Redrive(context.WithoutCancel(ctx), in.Function, in.ID)
 	return Redriven{n}, err
+}
+
+func (c *Control) flows(_ context.Context, in network.FlowFilter) ([]network.FlowRecord, error) {
+	if in.Limit < 0 {
+		return nil, fault.Errorf(fault.Invalid, "limit %d: at least 1, or 0 for all", in.Limit)
+	}
+	return append([]network.FlowRecord{}, c.Flows.List(in)...), nil
 }

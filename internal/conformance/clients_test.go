@@ -109,7 +109,7 @@ func installRIC() (string, error) {
 			return "", err
 		}
 	}
-	from, to := filepath.Join(installed, "node_modules", "aws-lambda-ric"), filepath.Join(root, "ric")
+	from, to := filepath.Join(installed, "node_modules", "aws-lambda-ric"), filepath.Join(root, ricLayer, "ric")
 	for _, dir := range []string{"bin", "dist"} {
 		if err := os.CopyFS(filepath.Join(to, dir), os.DirFS(filepath.Join(from, dir))); err != nil {
 			return "", err
@@ -118,8 +118,11 @@ func installRIC() (string, error) {
 	err = filepath.WalkDir(to, func(path string, _ fs.DirEntry, err error) error {
 		return errors.Join(err, os.Chmod(path, 0o755))
 	})
-	return "#!/bin/sh\nexec " + command[0] + " " + filepath.Join(to, "bin", "index.mjs") + " \"$_HANDLER\"\n", err
+	return "#!/bin/sh\nric=/opt/ric; [ -d $ric ] || ric=" + to + "\nexec " + command[0] + " $ric/bin/index.mjs \"$_HANDLER\"\n", err
 }
+
+// ricLayer is a directory as a layer's: in a sandbox it is /opt.
+const ricLayer = "ric-layer"
 
 func npmInstall(home, installed, bin string) error {
 	if err := os.MkdirAll(home, 0o755); err != nil {
@@ -195,7 +198,7 @@ func (x *exam) equip(cfg *instance.Config) {
 			cfg.Dir, err = nodeFunction()
 		}
 	case "ric":
-		cfg.Dir = x.ricFunction(copyFunction)
+		cfg.Dir, cfg.Opt = x.ricFunction(copyFunction), filepath.Join(root, ricLayer)
 	}
 	if err != nil {
 		x.Fatal(err)

@@ -59,7 +59,7 @@ func (x *exam) do(p *instance.Pool, cfg instance.Config, payload string, change 
 // ask is do with the pool of all.
 func (x *exam) ask(cfg instance.Config, payload string, change ...func(*instance.Event)) answer {
 	x.Helper()
-	return x.do(x.pool, cfg, payload, change...)
+	return x.do(x.pools[x.outside], cfg, payload, change...)
 }
 
 // gets checks that an event is answered, with what matches a regular expression.

@@ -177,8 +177,8 @@ func describing() (list []testCase) {
 			"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "^256$", "AWS_LAMBDA_FUNCTION_VERSION": `^\$LATEST$`, "AWS_LAMBDA_INITIALIZATION_TYPE": "^on-demand$",
 			"AWS_LAMBDA_LOG_GROUP_NAME": "^/aws/lambda/", "AWS_LAMBDA_LOG_STREAM_NAME": `\[\$LATEST\]`, "AWS_ACCESS_KEY_ID": "^AKIDEXAMPLE$",
 			"AWS_SECRET_ACCESS_KEY": "^secret$", "AWS_SESSION_TOKEN": "^token$", "AWS_LAMBDA_RUNTIME_API": `^127\.0\.0\.1:\d+$`,
-			"LAMBDA_TASK_ROOT": "^" + cfg.Dir + "$", "LAMBDA_RUNTIME_DIR": "^/", "TZ": "^:UTC$", "LANG": `^en_US\.UTF-8$`, "PATH": "/opt/bin$",
-			"LD_LIBRARY_PATH": "/opt/lib$", "OWN": "^mine$", "AWS_EXECUTION_ENV": execution, "cwd": "^" + cfg.Dir + "$",
+			"LAMBDA_TASK_ROOT": "^" + x.task(cfg) + "$", "LAMBDA_RUNTIME_DIR": "^/", "TZ": "^:UTC$", "LANG": `^en_US\.UTF-8$`, "PATH": "/opt/bin$",
+			"LD_LIBRARY_PATH": "/opt/lib$", "OWN": "^mine$", "AWS_EXECUTION_ENV": execution, "cwd": "^" + x.task(cfg) + "$",
 		} {
 			x.matches(name, got[name], want)
 		}

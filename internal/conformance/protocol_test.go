@@ -90,7 +90,7 @@ func protocol() (list []testCase) {
 	add("environment of a custom runtime", variables+"_HANDLER, LAMBDA_TASK_ROOT; AWS_EXECUTION_ENV is not set for custom runtimes", func(x *exam) {
 		cfg := x.function()
 		x.gets(cfg, sh(`echo "$_HANDLER $LAMBDA_TASK_ROOT $PWD $AWS_REGION ${AWS_EXECUTION_ENV-none} ${_X_AMZN_TRACE_ID-none} $OWN"`+tell),
-			`"`+strings.Join([]string{`index\.handler`, cfg.Dir, cfg.Dir, "eu-west-1", "none", "none", "mine"}, " ")+`"`)
+			`"`+strings.Join([]string{`index\.handler`, x.task(cfg), x.task(cfg), "eu-west-1", "none", "none", "mine"}, " ")+`"`)
 	})
 	add("limits of a process", quotas+"1,024 file descriptors", func(x *exam) {
 		x.gets(x.function(), sh(`ulimit -n`+tell), `"1024"`)

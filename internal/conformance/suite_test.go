@@ -10,11 +10,13 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/dropstack/dropstack/internal/instance"
 	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/sandbox"
 )
 
 // minimum is how many cases there have to be.
@@ -39,13 +41,18 @@ type exam struct {
 	*testing.T
 	testCase
 	*world
+	// outside says that the case sees the function from outside of its sandbox, by
+	// files and ports of this machine: it runs at the level process.
+	outside bool
 }
 
 // world is what all cases share: the platform's part, and the functions.
 type world struct {
-	root string // of all files; every user may search it
-	pool *instance.Pool
-	sink *sink
+	root  string                  // of all files; every user may search it
+	pools map[bool]*instance.Pool // for all cases, by exam.outside
+	boxes map[bool]*sandbox.Maker
+	sink  *sink
+	seen  atomic.Int64 // cases outside
 }
 
 // root is where the clients are made; TestMain removes it.
@@ -77,9 +84,12 @@ func TestConformance(t *testing.T) {
 	if len(cases) < minimum {
 		t.Errorf("%d cases, want %d", len(cases), minimum)
 	}
-	w := &world{root: root, sink: &sink{}}
-	w.pool = w.newPool()
-	w.pool.Spares = -1
+	w := &world{root: root, sink: &sink{}, pools: map[bool]*instance.Pool{}, boxes: map[bool]*sandbox.Maker{}}
+	for outside, level := range map[bool]string{true: sandbox.Confine, false: level()} {
+		w.boxes[outside] = boxes(t, level)
+		w.pools[outside] = w.newPool(outside)
+		w.pools[outside].Spares = -1
+	}
 	left := 0
 	t.Run("case", func(t *testing.T) {
 		names := map[string]bool{}
@@ -95,18 +105,23 @@ func TestConformance(t *testing.T) {
 			}
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				x := &exam{t, c, w}
+				x := &exam{T: t, testCase: c, world: w}
 				c.Run(x)
+				if x.outside {
+					w.seen.Add(1)
+				}
 				if t.Failed() {
 					t.Logf("source: %s", c.Source)
 				}
 			})
 		}
 	})
-	if err := w.pool.Close(); err != nil {
-		t.Error(err)
+	for _, pool := range w.pools {
+		if err := pool.Close(); err != nil {
+			t.Error(err)
+		}
 	}
-	told := tally(cases)
+	told := tally(cases) + fmt.Sprintf("; isolation level %s, but %d seen from outside at level %s", w.boxes[false].Level, w.seen.Load(), w.boxes[true].Level)
 	if left > 0 {
 		told += fmt.Sprintf(" (%d left out: -short)", left)
 	}
@@ -131,22 +146,52 @@ func tally(cases []testCase) string {
 		count(clients, func(c testCase) string { return c.Client }), count(apis, func(c testCase) string { return c.API }))
 }
 
+// level is the one that DROPSTACK_ISOLATION names, or the strongest.
+func level() string {
+	if level := os.Getenv("DROPSTACK_ISOLATION"); level != "" {
+		return level
+	}
+	return "auto"
+}
+
+func boxes(t *testing.T, level string) *sandbox.Maker {
+	m := &sandbox.Maker{TempDir: root, Ready: 2, Log: slog.New(slog.DiscardHandler)}
+	if _, err := m.Choose(level); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if left := m.Close(); left > 0 {
+			t.Errorf("sandboxes left %d things behind", left)
+		}
+	})
+	return m
+}
+
 // newPool is a pool whose limits do not depend on how fast the machine is.
-func (w *world) newPool() *instance.Pool {
-	return &instance.Pool{Log: slog.New(slog.DiscardHandler), Logs: w.sink, TempDir: w.root, InitTimeout: 2 * time.Minute, Grace: 10 * time.Second}
+func (w *world) newPool(outside bool) *instance.Pool {
+	return &instance.Pool{Log: slog.New(slog.DiscardHandler), Logs: w.sink, TempDir: w.root, Boxes: w.boxes[outside], InitTimeout: 2 * time.Minute, Grace: 10 * time.Second}
 }
 
 // ownPool is a pool for a case alone, which ends with it.
 func (x *exam) ownPool() *instance.Pool {
-	p := x.newPool()
+	p := x.newPool(x.outside)
 	p.Spares = -1
 	x.Cleanup(func() { p.Close() })
 	return p
 }
 
+// task is where a function finds its code.
+func (x *exam) task(cfg instance.Config) string {
+	if x.boxes[x.outside].Level == sandbox.Full {
+		return "/var/task"
+	}
+	return cfg.Dir
+}
+
 // shared is a directory that functions can write.
 func (x *exam) shared() string {
 	x.Helper()
+	x.outside = true
 	dir, err := os.MkdirTemp(x.root, "shared")
 	if err != nil {
 		x.Fatal(err)

@@ -18,6 +18,7 @@ import (
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
+	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/topic"
 	"github.com/nats-io/nats.go/jetstream"
@@ -28,6 +29,11 @@ import (
 type Rooms struct {
 	Keys interface {
 		Replace(stack string, arns []string)
+	}
+	Networks interface {
+		Load(stacks map[string]network.Model) error
+		Replace(stack string, m network.Model) error
+		Admit(stack string, m network.Model, uses []network.Use) error
 	}
 	Functions interface {
 		Replace(stack string, fns []function.Function) error
@@ -89,12 +95,20 @@ func (d *Deployer) Load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list the stacks: %w", err)
 	}
+	revisions, networks := map[string]*Revision{}, map[string]network.Model{}
 	for stack := range keys.Keys() {
 		rev, _, err := d.pointed(ctx, stack)
-		if err == nil {
-			err = d.apply(ctx, nil, rev)
-		}
 		if err != nil {
+			d.Log.Error("stack not started", "stack", stack, "err", err)
+			continue
+		}
+		revisions[stack], networks[stack] = rev, rev.Network
+	}
+	if err := d.Rooms.Networks.Load(networks); err != nil { // those of one may refer to those of another
+		d.Log.Error("networks not started", "err", err)
+	}
+	for stack, rev := range revisions {
+		if err := d.apply(ctx, nil, rev); err != nil {
 			d.Log.Error("stack not started", "stack", stack, "err", err)
 			continue
 		}
@@ -158,6 +172,9 @@ func (d *Deployer) Remove(ctx context.Context, stack string) error {
 	if err != nil {
 		return err
 	}
+	if err := d.Rooms.Networks.Admit(stack, network.Model{}, d.uses(&Revision{Stack: stack})); err != nil {
+		return fmt.Errorf("remove %s: its networks are in use: %w", stack, err)
+	}
 	if err := d.stacks.Delete(ctx, stack); err != nil {
 		return fmt.Errorf("remove %s: %w", stack, err)
 	}
@@ -176,6 +193,9 @@ func (d *Deployer) apply(ctx context.Context, old, next *Revision) error {
 		before = old.Functions
 	}
 	both := union(next.Functions, before)
+	if err := d.connect(old, next); err != nil {
+		return err
+	}
 	d.Rooms.Keys.Replace(next.Stack, names(both))
 	if err := d.Rooms.Functions.Replace(next.Stack, both); err != nil {
 		return fmt.Errorf("functions: %w", err)
@@ -198,14 +218,22 @@ func (d *Deployer) apply(ctx context.Context, old, next *Revision) error {
 	if err := d.Rooms.Schedules.Replace(ctx, next.Stack, next.Schedules); err != nil {
 		return fmt.Errorf("schedules: %w", err)
 	}
-	if len(both) == len(next.Functions) {
+	if len(both) > len(next.Functions) {
+		d.Rooms.Keys.Replace(next.Stack, names(next.Functions))
+		if err := d.Rooms.Functions.Replace(next.Stack, next.Functions); err != nil {
+			return fmt.Errorf("functions: %w", err)
+		}
+	}
+	return d.Rooms.Networks.Replace(next.Stack, next.Network)
+}
+
+// connect makes the networks of next, beside what old had more: its functions are
+// still there. Where both cannot be, those of next are all.
+func (d *Deployer) connect(old, next *Revision) error {
+	if old != nil && !old.Network.Empty() && d.Rooms.Networks.Replace(next.Stack, next.Network.Over(old.Network)) == nil {
 		return nil
 	}
-	d.Rooms.Keys.Replace(next.Stack, names(next.Functions))
-	if err := d.Rooms.Functions.Replace(next.Stack, next.Functions); err != nil {
-		return fmt.Errorf("functions: %w", err)
-	}
-	return nil
+	return d.Rooms.Networks.Replace(next.Stack, next.Network)
 }
 
 // revert points the stack back at old after next could not be applied.

@@ -24,6 +24,7 @@ import (
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
+	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/topic"
 	"github.com/nats-io/nats.go/jetstream"
@@ -43,7 +44,7 @@ func newHouse() *house {
 
 func (h *house) rooms() deploy.Rooms {
 	return deploy.Rooms{
-		Keys: keyRoom{}, Functions: functionRoom{h}, Topics: topicRoom{h}, Schedules: scheduleRoom{},
+		Keys: keyRoom{}, Networks: &network.Networks{Log: slog.New(slog.DiscardHandler)}, Functions: functionRoom{h}, Topics: topicRoom{h}, Schedules: scheduleRoom{},
 		Buckets: bucketRoom{}, Gateway: gatewayRoom{}, Edge: edgeRoom{},
 	}
 }

@@ -1,12 +1,15 @@
 package deploy
 
 import (
+	"maps"
 	"regexp"
+	"slices"
 
 	"github.com/dropstack/dropstack/internal/build"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/gateway"
+	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/schedule"
 )
 
@@ -44,6 +47,9 @@ func (d *Deployer) validate(r *Revision) error {
 	if err := d.ownNames(r); err != nil {
 		return err
 	}
+	if err := d.Rooms.Networks.Admit(r.Stack, r.Network, d.uses(r)); err != nil {
+		return err
+	}
 	for _, s := range r.Schedules {
 		if _, err := schedule.Parse(s.Expression); err != nil {
 			return fault.Errorf(fault.Invalid, "schedule %s: %w", s.Name, err)
@@ -53,6 +59,21 @@ func (d *Deployer) validate(r *Revision) error {
 		return err
 	}
 	return edge.Check(r.Distributions)
+}
+
+// uses lists the places in networks that functions of all stacks have once r is
+// active: they may be in another stack's.
+func (d *Deployer) uses(r *Revision) (list []network.Use) {
+	all := maps.Clone(d.List())
+	all[r.Stack] = r
+	for _, stack := range slices.Sorted(maps.Keys(all)) {
+		for _, f := range all[stack].Functions {
+			if f.VPC != nil {
+				list = append(list, network.Use{Function: f.Name, Subnets: f.VPC.Subnets, Groups: f.VPC.Groups})
+			}
+		}
+	}
+	return list
 }
 
 // ownNames refuses a function name that another stack uses.

@@ -6,7 +6,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/dropstack/dropstack/internal/fault"
 	"golang.org/x/sys/unix"
@@ -25,13 +27,14 @@ func Lock(dir string) (io.Closer, error) {
 	if err != nil {
 		return nil, fault.Errorf(fault.Invalid, "data directory: %w; name another with --data", err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		pid, _ := io.ReadAll(f)
+	holder, err := acquire(f)
+	if err != nil {
 		_ = f.Close()
-		if !errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("lock %s: %w", path, err)
-		}
-		return nil, fault.Errorf(fault.Conflict, "data directory %s is in use by process %s; stop it, or choose another directory with --data", dir, strings.TrimSpace(string(pid)))
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	if holder != "" {
+		_ = f.Close()
+		return nil, fault.Errorf(fault.Conflict, "data directory %s is in use by process %s; stop it, or choose another directory with --data", dir, holder)
 	}
 	err = f.Truncate(0)
 	if err == nil {
@@ -42,4 +45,21 @@ func Lock(dir string) (io.Closer, error) {
 		return nil, fault.Errorf(fault.Unavailable, "write %s: %w", path, err)
 	}
 	return f, nil
+}
+
+// acquire locks the file, or says who has. A process that was killed while it
+// started another can have left that one the lock until its exec, a moment later.
+func acquire(f *os.File) (holder string, err error) {
+	for end := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return "", err
+		}
+		doc, _ := io.ReadAll(io.NewSectionReader(f, 0, 32))
+		holder = strings.TrimSpace(string(doc))
+		pid, err := strconv.Atoi(holder)
+		if err != nil || !errors.Is(unix.Kill(pid, 0), unix.ESRCH) || time.Now().After(end) {
+			return holder, nil
+		}
+	}
 }

@@ -37,6 +37,8 @@ type Function struct {
 	LogFormat   string            `json:"logFormat,omitempty"`  // "Text" (also "") or "JSON"
 	LogLevel    string            `json:"applicationLogLevel,omitempty"`
 
+	VPC *VPC `json:"vpcConfig,omitempty"` // nil: the public internet only
+
 	Publish     bool `json:"publish,omitempty"`                // a deployment publishes a version
 	Provisioned int  `json:"provisionedConcurrency,omitempty"` // instances kept initialised for the alias "provisioned"
 	Warm        int  `json:"warm,omitempty"`                   // instances of $LATEST kept initialised
@@ -52,6 +54,13 @@ type Function struct {
 type Mount struct {
 	Name string `json:"name"`
 	Path string `json:"path"`
+}
+
+// VPC is the private network that a function's instances are in (Lambda's
+// VpcConfig).
+type VPC struct {
+	Subnets []string `json:"subnetIds"`
+	Groups  []string `json:"securityGroupIds"`
 }
 
 // Invocation asks for one run of a function.

@@ -186,6 +186,9 @@ func (i *Invoker) prepare(fn Function) (*entry, error) {
 	if fn.Version != Latest && fn.Provisioned > 0 {
 		c.InitType = "provisioned-concurrency"
 	}
+	if fn.VPC != nil {
+		c.Subnets, c.Groups = fn.VPC.Subnets, fn.VPC.Groups
+	}
 	if i.Credentials != nil {
 		c.Keys = i.Credentials(fn.ARN)
 	}

@@ -59,6 +59,9 @@ type Config struct {
 	// InitType is what AWS_LAMBDA_INITIALIZATION_TYPE says: "on-demand", which ""
 	// means too, or "provisioned-concurrency".
 	InitType string
+	// Subnets and Groups are the private network that the function is in; neither:
+	// it reaches the public internet only, as far as its sandbox has a network.
+	Subnets, Groups []string
 	// User is the identity whose unprivileged user id the function runs under;
 	// "" is the ARN. Functions that share a mount must share it.
 	User string

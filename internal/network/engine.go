@@ -32,17 +32,17 @@ const MTU = 65520
 
 // FlowRecord is one finished or refused flow, in the manner of VPC flow logs.
 type FlowRecord struct {
-	Time        time.Time // of the first packet
-	Function    string
-	Port        string // ID of the instance
-	VPC         string
-	Protocol    Protocol
-	Source      netip.AddrPort
-	Destination netip.AddrPort
-	Accepted    bool
-	Reason      string // Verdict.Reason; "unreachable" when an accepted one could not be connected
-	Sent        int64  // bytes from the function
-	Received    int64  // bytes to the function
-	Duration    time.Duration
-	Count       int // of refusals alike within a minute that Flows counts as one; 0 means 1
+	Time        time.Time      `json:"time"` // of the first packet
+	Function    string         `json:"function"`
+	Port        string         `json:"instance"` // ID of the instance
+	VPC         string         `json:"vpc,omitempty"`
+	Protocol    Protocol       `json:"protocol"`
+	Source      netip.AddrPort `json:"source"`
+	Destination netip.AddrPort `json:"destination"`
+	Accepted    bool           `json:"accepted"`
+	Reason      string         `json:"reason"`             // Verdict.Reason; "unreachable" when an accepted one could not be connected
+	Sent        int64          `json:"sent"`               // bytes from the function
+	Received    int64          `json:"received"`           // bytes to the function
+	Duration    time.Duration  `json:"duration,omitempty"` // in JSON: nanoseconds
+	Count       int            `json:"count"`              // of refusals alike within a minute that Flows counts as one; 0 means 1
 }

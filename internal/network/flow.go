@@ -82,10 +82,11 @@ func (f *Flows) slot() int {
 
 // FlowFilter chooses flow records. Its zero value chooses all.
 type FlowFilter struct {
-	Function, VPC string    // "": any
-	Rejected      bool      // refused ones only
-	Since         time.Time // whose latest packet known of is not older
-	Limit         int       // the latest so many; 0 means all
+	Function string    `json:"function,omitempty"` // "": any
+	VPC      string    `json:"vpc,omitempty"`      // "": any
+	Rejected bool      `json:"rejected,omitempty"` // refused ones only
+	Since    time.Time `json:"since,omitzero"`     // whose latest packet known of is not older
+	Limit    int       `json:"limit,omitempty"`    // the latest so many; 0 means all
 }
 
 // List returns the records that a filter chooses, in the order they came in.

@@ -73,13 +73,74 @@ func (n *Networks) Model() *Model { return &n.tables().model }
 func (n *Networks) Replace(stack string, m Model) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	stacks, t, err := n.next(stack, m)
+	if err != nil {
+		return err
+	}
+	n.stacks = stacks
+	n.current.Store(t)
+	n.log().Info("networks replaced", "stack", stack, "vpcs", len(m.VPCs), "interfaces", len(m.Interfaces))
+	return nil
+}
+
+// Load makes stacks the networks of all, as Replace would one after the other if
+// none referred to one that comes later.
+func (n *Networks) Load(stacks map[string]Model) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	t, err := n.tablesOf(stacks)
+	if err != nil {
+		return err
+	}
+	n.stacks = maps.Clone(stacks)
+	n.current.Store(t)
+	return nil
+}
+
+// Use is a function's place in the networks.
+type Use struct {
+	Function        string
+	Subnets, Groups []string
+}
+
+// Admit reports whether Replace would take m, and every use would then have its
+// place; nothing changes. Its errors are those of Replace and Check.
+func (n *Networks) Admit(stack string, m Model, uses []Use) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	_, t, err := n.next(stack, m)
+	if err != nil {
+		return err
+	}
+	for _, u := range uses {
+		if _, err := t.common(u.Subnets, u.Groups); err != nil {
+			return fmt.Errorf("function %s: %w", u.Function, err)
+		}
+	}
+	return nil
+}
+
+// next is what the networks would be with m as those of a stack; the lock is held.
+func (n *Networks) next(stack string, m Model) (map[string]Model, *tables, error) {
 	stacks := maps.Clone(n.stacks)
 	if stacks == nil {
 		stacks = map[string]Model{}
 	}
-	if delete(stacks, stack); !m.empty() {
+	if delete(stacks, stack); !m.Empty() {
 		stacks[stack] = m
 	}
+	t, err := n.tablesOf(stacks)
+	if err == nil {
+		err = n.leases.clash(t)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("networks of stack %s: %w", stack, err)
+	}
+	return stacks, t, nil
+}
+
+// tablesOf checks and unites models.
+func (n *Networks) tablesOf(stacks map[string]Model) (*tables, error) {
 	owners := map[string]string{}
 	var problems Problems
 	var union Model
@@ -94,19 +155,13 @@ func (n *Networks) Replace(stack string, m Model) error {
 		union = union.with(each)
 	}
 	if len(problems) > 0 {
-		return fault.Errorf(fault.Invalid, "networks of stack %s: %w", stack, problems)
+		return nil, fault.Errorf(fault.Invalid, "%w", problems)
 	}
 	t, problems := compile(union, n.region())
 	if len(problems) > 0 {
-		return fault.Errorf(fault.Invalid, "networks of stack %s: %w", stack, problems)
+		return nil, fault.Errorf(fault.Invalid, "%w", problems)
 	}
-	if err := n.leases.clash(t); err != nil {
-		return fmt.Errorf("networks of stack %s: %w", stack, err)
-	}
-	n.stacks = stacks
-	n.current.Store(t)
-	n.log().Info("networks replaced", "stack", stack, "vpcs", len(m.VPCs), "interfaces", len(m.Interfaces))
-	return nil
+	return t, nil
 }
 
 func (n *Networks) region() string {
@@ -116,7 +171,8 @@ func (n *Networks) region() string {
 	return strings.ToLower(n.Region)
 }
 
-func (m Model) empty() bool {
+// Empty reports whether the model declares nothing.
+func (m Model) Empty() bool {
 	return len(m.VPCs)+len(m.Subnets)+len(m.Groups)+len(m.Interfaces)+len(m.Peerings)+len(m.Zones)+len(m.Endpoints) == 0
 }
 
@@ -131,6 +187,34 @@ func (m Model) with(o Model) Model {
 		Zones:      slices.Concat(m.Zones, o.Zones),
 		Endpoints:  slices.Concat(m.Endpoints, o.Endpoints),
 	}
+}
+
+// Over is m and what old has more.
+func (m Model) Over(old Model) Model {
+	have := maps.Collect(func(yield func(string, bool) bool) {
+		m.ids()(func(id string) bool { return yield(id, true) })
+	})
+	for _, z := range m.Zones {
+		have["zone "+z.Name] = true
+	}
+	return m.with(Model{
+		VPCs:       lacking(have, old.VPCs, func(v VPC) string { return v.ID }),
+		Subnets:    lacking(have, old.Subnets, func(s Subnet) string { return s.ID }),
+		Groups:     lacking(have, old.Groups, func(g SecurityGroup) string { return g.ID }),
+		Interfaces: lacking(have, old.Interfaces, func(i Interface) string { return i.ID }),
+		Peerings:   lacking(have, old.Peerings, func(p Peering) string { return p.ID }),
+		Zones:      lacking(have, old.Zones, func(z Zone) string { return "zone " + z.Name }),
+		Endpoints:  lacking(have, old.Endpoints, func(e Endpoint) string { return e.ID }),
+	})
+}
+
+func lacking[T any](have map[string]bool, all []T, key func(T) string) (list []T) {
+	for _, one := range all {
+		if !have[key(one)] {
+			list = append(list, one)
+		}
+	}
+	return list
 }
 
 // ids yields the ID of every resource that has one; zones have names instead.

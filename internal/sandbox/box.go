@@ -48,6 +48,10 @@ type Furniture struct {
 // Network connects a sandbox to the world. The zero value does not.
 type Network struct {
 	Address netip.Addr
+	// Leave is called once the sandbox is gone, whether it has joined or not.
+	Leave func()
+	// Own says that Attach brings a device of its own; tun is nil then.
+	Own bool
 	// Attach takes the device and the namespace over; detach ends that.
 	Attach func(ctx context.Context, tun, namespace *os.File) (detach func() error, err error)
 }

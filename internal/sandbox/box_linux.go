@@ -31,6 +31,7 @@ type inside struct {
 	noTUN     error    // why not
 	namespace *os.File // its network
 	detach    func() error
+	leave     func()
 	writable  []string // of what is mounted so far
 	closing   sync.Once
 }
@@ -133,6 +134,9 @@ func openTUN() (*os.File, error) {
 }
 
 func (in *inside) furnish(f Furniture) error {
+	if f.Network.Leave != nil {
+		in.leave = f.Network.Leave
+	}
 	limits := cgroup.Limits{Pids: cgroup.PidsMax}
 	if f.MemoryMB > 0 {
 		// Less than one processor would stall a start that Lambda boosts.
@@ -149,10 +153,16 @@ func (in *inside) furnish(f Furniture) error {
 			in.writable = append(in.writable, m.Path)
 		}
 	}
-	if f.Network.Attach != nil {
-		if in.tun == nil {
-			return fmt.Errorf("join the network: %w", in.noTUN)
+	switch {
+	case f.Network.Attach == nil:
+	case f.Network.Own:
+		if in.tun != nil {
+			in.tun.Close() // and with it goes the device
+			in.tun = nil
 		}
+	case in.tun == nil:
+		return fmt.Errorf("join the network: %w", in.noTUN)
+	default:
 		ask.Device, ask.Address = device, netip.PrefixFrom(f.Network.Address, 32).String()
 	}
 	if err := in.own(f.Mounts); err != nil {
@@ -173,7 +183,7 @@ func (in *inside) furnish(f Furniture) error {
 	if _, err := in.visitor.ask(guest.Request{Furnish: &ask}, fds); err != nil {
 		return fmt.Errorf("furnish the sandbox: %w", err)
 	}
-	if ask.Device != "" {
+	if f.Network.Attach != nil {
 		if in.detach, err = f.Network.Attach(context.Background(), in.tun, in.namespace); err != nil {
 			return fmt.Errorf("join the network: %w", err)
 		}
@@ -197,7 +207,7 @@ func (in *inside) start(s Spec) (*Process, error) {
 	}
 	ask := guest.Start{
 		Path: s.Path, Args: append([]string{s.Path}, s.Args...), Env: s.Env, Dir: s.Dir,
-		Write: in.writable, Files: maxFiles, Lock: true, UID: functionID, GID: functionID,
+		Write: in.writable, Files: maxFiles, Lock: true, Filter: true, UID: functionID, GID: functionID,
 	}
 	a, err := in.visitor.ask(guest.Request{Start: &ask}, []int{int(outW.Fd()), int(errW.Fd())})
 	closeAll([]*os.File{outW, errW})
@@ -267,6 +277,9 @@ func (in *inside) sweep(tmp string) {
 			in.maker.Log.Warn("a sandbox does not leave its network", "err", err)
 			left++
 		}
+	}
+	if in.leave != nil {
+		in.leave()
 	}
 	for _, f := range []*os.File{in.tun, in.namespace} {
 		if f != nil {

@@ -149,6 +149,10 @@ func (m *Maker) try() error {
 	if err != nil {
 		return err
 	}
+	if b.noTUN != nil { // a function that reaches nothing is of no use
+		b.Close()
+		return fmt.Errorf("sandboxes have no network: %w", b.noTUN)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.ready = append(m.ready, b)

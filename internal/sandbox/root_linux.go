@@ -13,9 +13,9 @@ import (
 // hidden, empty and frozen are the parts of /proc that tell of the machine or
 // change it.
 var (
-	hidden = []string{"/proc/kcore", "/proc/keys", "/proc/key-users", "/proc/timer_list", "/proc/config.gz", "/proc/kallsyms", "/proc/kmsg", "/proc/sysrq-trigger", "/proc/kpagecount", "/proc/kpageflags", "/proc/kpagecgroup", "/proc/latency_stats", "/proc/sched_debug", "/proc/vmallocinfo", "/proc/slabinfo", "/proc/modules", "/proc/cmdline", "/proc/iomem", "/proc/ioports", "/proc/mtrr", "/proc/pagetypeinfo"}
-	empty  = []string{"/proc/acpi", "/proc/scsi", "/proc/driver", "/proc/tty", "/proc/pressure"}
-	frozen = []string{"/proc/sys", "/proc/fs", "/proc/bus", "/proc/irq"}
+	hidden = []string{"/proc/kcore", "/proc/keys", "/proc/key-users", "/proc/timer_list", "/proc/config.gz", "/proc/kallsyms", "/proc/kmsg", "/proc/sysrq-trigger", "/proc/kpagecount", "/proc/kpageflags", "/proc/kpagecgroup", "/proc/latency_stats", "/proc/sched_debug", "/proc/vmallocinfo", "/proc/slabinfo", "/proc/modules", "/proc/cmdline", "/proc/iomem", "/proc/ioports", "/proc/interrupts", "/proc/softirqs", "/proc/mtrr", "/proc/pagetypeinfo"}
+	empty  = []string{"/proc/acpi", "/proc/bus", "/proc/fs", "/proc/scsi", "/proc/driver", "/proc/tty", "/proc/pressure"}
+	frozen = []string{"/proc/sys", "/proc/irq"}
 )
 
 // system is what a sandbox has of this machine: programs and libraries to read

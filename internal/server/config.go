@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/fault"
@@ -23,9 +22,12 @@ type Config struct {
 	AWS     string // host:port of the AWS endpoint
 	Console string // host:port of the health checks
 	Region  string // default us-east-1
-	// Isolation is the level at which functions run: full, process or none; auto is
-	// the strongest that this machine has, and "" the strongest up to process.
-	Isolation    string
+	// Isolation is the level at which functions run: full, process or none; auto,
+	// which "" means too, is the strongest that this machine has.
+	Isolation string
+	// Network is the engine that carries the packets of functions in sandboxes:
+	// "user", which "" means too, or "kernel", which takes root.
+	Network      string
 	MinIsolation string // with less the platform does not start; "": any
 	Log          *slog.Logger
 	// Ready is called once everything serves, with what it serves on. Optional.
@@ -42,10 +44,7 @@ func (c *Config) check() error {
 	}
 	c.Dir = abs
 	if c.Isolation == "" {
-		c.Isolation = sandbox.Confine
-		if runtime.GOOS != "linux" {
-			c.Isolation = sandbox.None
-		}
+		c.Isolation = "auto"
 	}
 	if c.MinIsolation != "" && sandbox.Rank(c.MinIsolation) < 0 {
 		return fault.Errorf(fault.Invalid, "--min-isolation %q: the levels are full, process and none", c.MinIsolation)

@@ -77,6 +77,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	}
 	defer func() { err = errors.Join(err, rooms.logs.Close()) }()   // after the pool, whose instances write to it
 	defer func() { err = errors.Join(err, rooms.topics.Close()) }() // its appenders
+	defer rooms.networks.close(cfg.Log)                             // after the sandboxes, which leave it
 	defer rooms.closeBoxes(cfg.Log)
 	defer func() { err = errors.Join(err, rooms.pool.Close()) }() // after the drain, before the engines
 	notifications = rooms.notifications
@@ -101,6 +102,7 @@ type rooms struct {
 	keys          *iam.Keys
 	logs          *logs.Store
 	boxes         *sandbox.Maker
+	networks      *networks
 	inner         *http.Server // the AWS endpoint inside of sandboxes
 	pool          *instance.Pool
 	invoker       *function.Invoker
@@ -158,7 +160,13 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Keys
 		return nil, err
 	}
 	r.inner = &http.Server{ReadHeaderTimeout: 10 * time.Second}
-	r.pool = &instance.Pool{Log: cfg.Log, Logs: r.logs, Boxes: r.boxes, ServeAWS: func(l net.Listener) { _ = r.inner.Serve(l) }}
+	if r.networks, err = newNetworks(cfg, r.boxes.Level, at); err != nil {
+		return nil, err
+	}
+	r.pool = &instance.Pool{
+		Log: cfg.Log, Logs: r.logs, Boxes: r.boxes,
+		ServeAWS: func(l net.Listener) { _ = r.inner.Serve(l) }, Network: r.networks.join,
+	}
 	r.invoker = &function.Invoker{
 		Pool: r.pool, Streams: eng.Streams, Log: cfg.Log, Region: cfg.Region, Endpoint: at.AWS,
 		ArtifactRoot: filepath.Join(cfg.Dir, "artifacts"), MountRoot: filepath.Join(cfg.Dir, "mounts"),
@@ -185,11 +193,11 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Keys
 		Streams: eng.Streams, Objects: eng.Objects, Artifacts: filepath.Join(cfg.Dir, "artifacts"), LayerRoot: filepath.Join(cfg.Dir, "layers"), Log: cfg.Log,
 		Prepare: func(ctx context.Context, fn function.Function, _ string) error { return r.invoker.Prepare(ctx, fn) },
 		Rooms: deploy.Rooms{
-			Keys: keys, Functions: r.invoker, Topics: r.topics, Schedules: r.schedules,
+			Keys: keys, Networks: r.networks, Functions: r.invoker, Topics: r.topics, Schedules: r.schedules,
 			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge,
 		},
 	}
-	control := &api.Control{Deployer: r.deployer, Letters: r.invoker, Endpoints: at}
+	control := &api.Control{Deployer: r.deployer, Letters: r.invoker, Flows: &r.networks.flows, Endpoints: at}
 	r.api = &api.Server{
 		Verify: keys, S3: eng.Objects.Handler, SNS: &api.SNS{Topics: r.topics, Log: cfg.Log}, Lambda: &api.Lambda{Invoker: r.invoker},
 		Logs: &api.Logs{Store: r.logs}, Actions: control.Actions(), Log: cfg.Log,

@@ -20,7 +20,7 @@
 package cgroup
 
 import (
-	"regexp"
+	"strings"
 
 	"github.com/dropstack/dropstack/internal/fault"
 )
@@ -66,12 +66,13 @@ func CPUsFor(memoryMB int) float64 {
 	return min(float64(max(memoryMB, mbLeast))/mbPerCPU, cpusMost)
 }
 
-var named = regexp.MustCompile(`^[A-Za-z0-9_-]{1,200}$`)
-
 // checkName keeps names apart from the kernel's own files, all of which have a
 // dot, and inside their directory.
 func checkName(name string) error {
-	if !named.MatchString(name) {
+	strange := strings.ContainsFunc(name, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '-' && r != '_'
+	})
+	if strange || name == "" || len(name) > 200 {
 		return fault.Errorf(fault.Invalid, "control group %q: the name must be 1 to 200 letters, digits, - and _", name)
 	}
 	return nil

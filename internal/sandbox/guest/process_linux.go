@@ -61,6 +61,11 @@ func (g *guest) confine(s *Start) error {
 			return fmt.Errorf("confine files: %w", err)
 		}
 	}
+	if s.Filter {
+		if err := confine.LoadFilter(); err != nil {
+			return fmt.Errorf("filter system calls: %w", err)
+		}
+	}
 	return nil
 }
 
@@ -80,7 +85,7 @@ func (g *guest) start(c *call) (int, error) {
 	}
 	attr := &syscall.ProcAttr{
 		Dir: s.Dir, Env: s.Env, Files: []uintptr{uintptr(null), uintptr(c.fds[0]), uintptr(c.fds[1])},
-		Sys: &syscall.SysProcAttr{Setpgid: true},
+		Sys: &syscall.SysProcAttr{Setsid: true}, // it cannot join our group, out of reach of signals to its own
 	}
 	if s.UID != 0 {
 		attr.Sys.Credential = &syscall.Credential{Uid: uint32(s.UID), Gid: uint32(s.GID)}

@@ -93,6 +93,8 @@ type Start struct {
 	Write []string `json:"write"` // directories that Landlock leaves writable
 	Lock  bool     `json:"lock"`  // Landlock, of the first start alone
 	Files uint64   `json:"files"` // descriptors at most
+
+	Filter bool `json:"filter"` // system calls, of the first start alone
 }
 
 // Signal signals a process and its group; process 0 is all there are.
