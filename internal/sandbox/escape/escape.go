@@ -35,7 +35,6 @@ type Options struct {
 	Network  *sandbox.Network // that the sandbox is connected to; nil: none
 	MemoryMB int              // limit of both sandboxes; 0: 256
 	DiskMB   int              // that temporary files may take; 0: 512, as on Lambda
-	Env      []string         // of the probe, besides what it needs
 }
 
 // State is how an assertion or a control stands.

@@ -47,11 +47,10 @@ func Bomb(box *sandbox.Box) (*sandbox.Process, error) {
 		return nil, err
 	}
 	defer prog.done()
-	o := Options{MemoryMB: 1024}
-	if err := prog.furnish(box, o); err != nil {
+	if err := prog.furnish(box, Options{MemoryMB: 1024}); err != nil {
 		return nil, err
 	}
-	return prog.start(box, probe.World{Processes: cgroup.PidsMax}, o, "bomb")
+	return prog.start(box, probe.World{Processes: cgroup.PidsMax}, "bomb")
 }
 
 // Judge makes a report of what a probe might have said.

@@ -89,14 +89,14 @@ func (p program) furnish(box *sandbox.Box, o Options) error {
 	return box.Furnish(f)
 }
 
-func (p program) start(box *sandbox.Box, w probe.World, o Options, args ...string) (*sandbox.Process, error) {
+func (p program) start(box *sandbox.Box, w probe.World, args ...string) (*sandbox.Process, error) {
 	doc, err := json.Marshal(w)
 	if err != nil {
 		return nil, err
 	}
 	s := sandbox.Spec{
 		Path: path.Join(task, p.name), Args: append([]string{probe.Name}, args...), Dir: "/",
-		Env: append([]string{probe.Variable + "=" + string(doc)}, o.Env...), User: probe.Name,
+		Env: []string{probe.Variable + "=" + string(doc)}, User: probe.Name,
 		Log: slog.New(slog.DiscardHandler), // what the user cannot reach has been copied
 	}
 	if !box.Inside() {
@@ -111,7 +111,7 @@ func (p program) attack(ctx context.Context, box *sandbox.Box, w probe.World, o 
 	if err := p.furnish(box, o); err != nil {
 		return nil, "", err
 	}
-	proc, err := p.start(box, w, o)
+	proc, err := p.start(box, w)
 	if err != nil {
 		return nil, "", err
 	}
@@ -166,7 +166,7 @@ func keep(ctx context.Context, box *sandbox.Box, p program, w probe.World, o Opt
 	if err := p.furnish(box, Options{MemoryMB: o.MemoryMB}); err != nil {
 		return nil, err
 	}
-	proc, err := p.start(box, probe.World{Secret: w.Secret, Scratch: scratch(box)}, Options{}, "keep")
+	proc, err := p.start(box, probe.World{Secret: w.Secret, Scratch: scratch(box)}, "keep")
 	if err != nil {
 		return nil, err
 	}

@@ -52,11 +52,21 @@ var processes = []Assertion{
 	}},
 }
 
-// own reports whether a process is one of the probe's. One that has no command
-// line is a child of it that has ended.
+// own reports whether a process is one of this probe's, and not the keeper of
+// another sandbox. One that has no command line is a child of it that has ended.
 func own(pid int) bool {
 	line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
-	return err == nil && (len(line) == 0 || strings.Contains(string(line), Name))
+	if err != nil || len(line) == 0 {
+		return err == nil
+	}
+	args := strings.Split(string(line), "\x00")
+	return len(args) > 2 && args[1] == Name && args[2] != "keep"
+}
+
+// visible reports whether a process is still there.
+func visible(pid int) bool {
+	_, err := os.Stat("/proc/" + strconv.Itoa(pid))
+	return err == nil
 }
 
 func listProcesses(w *world) error {
@@ -71,7 +81,7 @@ func listProcesses(w *world) error {
 			continue
 		}
 		seen++
-		if !own(pid) {
+		if !own(pid) && visible(pid) { // it may have ended in between
 			return fmt.Errorf("can see process %d", pid)
 		}
 	}
