@@ -89,7 +89,7 @@ func (p *proxy) session(ends pair) *session {
 	if !known {
 		return nil
 	}
-	flow := newFlow(t.port, network.UDP, ends.from, ends.to)
+	flow := newFlow(t, network.UDP, ends.from, ends.to)
 	if full {
 		t.refused = "too many flows"
 	}

@@ -22,8 +22,10 @@ type flow struct {
 	sent, received atomic.Int64
 }
 
-func newFlow(p *port, protocol network.Protocol, from, to netip.AddrPort) *flow {
-	return &flow{start: recordOf(p, protocol, from, to)}
+func newFlow(t target, protocol network.Protocol, from, to netip.AddrPort) *flow {
+	f := &flow{start: recordOf(t.port, protocol, from, to)}
+	f.start.Reason = t.reason
+	return f
 }
 
 func recordOf(p *port, protocol network.Protocol, from, to netip.AddrPort) network.FlowRecord {
@@ -33,9 +35,24 @@ func recordOf(p *port, protocol network.Protocol, from, to netip.AddrPort) netwo
 	}
 }
 
+// reason words what the kernel has decided as Decide does. Where the two differ,
+// and for what is no flow of the port's own, the kernel's reason stands.
+func (e *Engine) reason(p *port, r network.FlowRecord, kernel string) string {
+	if e.Decide == nil || kernel == reasonSpoofed || kernel == reasonInbound || kernel == reasonInvalid {
+		return kernel
+	}
+	if v := e.Decide(p.Port, r.Protocol, r.Destination); v.Accepted() == r.Accepted {
+		return v.Reason
+	}
+	return kernel
+}
+
 func (f *flow) end(refused string) network.FlowRecord {
 	r := f.start
-	r.Accepted, r.Reason = refused == "" || refused == reasonDial, refused
+	r.Accepted = refused == "" || refused == reasonDial
+	if refused != "" {
+		r.Reason = refused
+	}
 	r.Sent, r.Received, r.Duration = f.sent.Load(), f.received.Load(), time.Since(r.Time)
 	return r
 }
@@ -202,7 +219,7 @@ func (f *flows) refusal(d *netlink.AttributeDecoder) error {
 		return nil
 	}
 	record := recordOf(p, protocolOf(key.protocol), key.from, key.to)
-	record.Reason = reason
+	record.Reason = f.router.engine.reason(p, record, reason)
 	f.router.engine.record(record)
 	return nil
 }
@@ -298,6 +315,7 @@ func (f *flows) destroyed(d *netlink.AttributeDecoder) error {
 		record.Time = time.Unix(0, start)
 		record.Duration = max(time.Duration(stop-start), 0)
 	}
+	record.Reason = f.router.engine.reason(p, record, "")
 	f.router.engine.record(record)
 	return nil
 }

@@ -114,8 +114,9 @@ func (p *proxy) acceptTCP() {
 
 // target is where a flow to one of the router's addresses goes on to.
 type target struct {
-	port *port
-	to   netip.AddrPort
+	port   *port
+	to     netip.AddrPort
+	reason string // why it passes
 	// refused says why not.
 	refused string
 }
@@ -130,9 +131,10 @@ func (p *proxy) target(protocol network.Protocol, from, to netip.AddrPort) (t ta
 	if e.Decide != nil && !e.permissive {
 		switch v := e.Decide(t.port.Port, protocol, to); v.Action {
 		case network.Dial:
-			t.to = v.To
+			t.to, t.reason = v.To, v.Reason
 			return t, true
 		case network.Serve:
+			t.reason = v.Reason
 			t.to, t.refused = p.service(v.Service)
 			return t, true
 		default:
@@ -213,7 +215,7 @@ func (p *proxy) serveTCP(in *net.TCPConn) {
 	if !known {
 		return
 	}
-	flow := newFlow(t.port, network.TCP, from, to)
+	flow := newFlow(t, network.TCP, from, to)
 	defer func() { p.router.engine.record(flow.end(t.refused)) }()
 	if t.refused == "" {
 		t.refused = p.carry(in, t, flow)

@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/dropstack/dropstack/internal/network"
 )
 
 const (
@@ -109,7 +111,7 @@ func (r *resolver) datagrams() {
 		query := append([]byte(nil), buf[:n]...)
 		r.proxy.tasks.Go(func() {
 			defer func() { <-r.slots }()
-			if answer := r.answer(addrPort(from), query); answer != nil {
+			if answer := network.Fit(query, r.answer(addrPort(from), query)); answer != nil {
 				r.udp.WriteTo(answer, from) //nolint:errcheck // lost answers are asked for again
 			}
 		})

@@ -35,7 +35,7 @@ func (e *Engine) answerUDP(ctx context.Context, port *network.Port, c net.Conn, 
 		sent += int64(n)
 		query := append([]byte(nil), b[:n]...)
 		g.Go(func() error {
-			answer := fit(query, e.Answer(ctx, port, query))
+			answer := network.Fit(query, e.Answer(ctx, port, query))
 			if len(answer) == 0 {
 				return nil
 			}
@@ -46,33 +46,6 @@ func (e *Engine) answerUDP(ctx context.Context, port *network.Port, c net.Conn, 
 	}
 	_ = g.Wait() // an answer that could not be written is lost, as on any wire
 	return sent, down.Load()
-}
-
-// fit truncates an answer to the size that the query has room for (RFC 6891:
-// what its OPT record says, 512 bytes without one).
-func fit(query, answer []byte) []byte {
-	if len(answer) <= dns.MinMsgSize {
-		return answer
-	}
-	size := dns.MinMsgSize
-	var q, a dns.Msg
-	if q.Unpack(query) == nil {
-		if opt := q.IsEdns0(); opt != nil {
-			size = max(size, int(opt.UDPSize()))
-		}
-	}
-	if len(answer) <= size {
-		return answer
-	}
-	if a.Unpack(answer) != nil {
-		return nil
-	}
-	a.Truncate(size)
-	short, err := a.Pack()
-	if err != nil {
-		return nil
-	}
-	return short
 }
 
 // answerTCP answers the queries of a connection in their order, each with its
