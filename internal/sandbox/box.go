@@ -13,11 +13,12 @@ import (
 const (
 	None    = "none"    // any system; development only
 	Confine = "process" // Linux: limits, no new privileges, a user of its own under root
-	Full    = "full"    // root on Linux: namespaces, an own root and ids, control groups, Landlock
+	Userns  = "userns"  // Linux: namespaces, an own root, Landlock, a filter of system calls; all of it as one user
+	Full    = "full"    // root on Linux: also ids of its own for each sandbox, and control groups
 )
 
 // levels from the weakest.
-var levels = []string{None, Confine, Full}
+var levels = []string{None, Confine, Userns, Full}
 
 // Rank orders levels; -1 is none of them.
 func Rank(level string) int { return slices.Index(levels, level) }

@@ -24,7 +24,7 @@ func BenchmarkFurnished(b *testing.B) { benchmark(b, true) }
 // benchmark runs a program in a sandbox of its own, which is ready or has to be
 // made.
 func benchmark(b *testing.B, ready bool) {
-	m := maker(b, sandbox.Full)
+	m := maker(b, strongest())
 	for b.Loop() {
 		if ready {
 			b.StopTimer()

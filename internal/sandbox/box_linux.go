@@ -63,6 +63,15 @@ func (in *inside) build(b *Box) error {
 			return err
 		}
 	}
+	if in.maker.rootless() {
+		rest := files[len(plan.Listen):]
+		if len(rest) != 2 {
+			return errors.New("the network is missing")
+		}
+		in.namespace, in.tun = rest[0], rest[1]
+		files = files[:len(plan.Listen)]
+		return nil
+	}
 	if in.namespace, err = os.Open("/proc/" + strconv.Itoa(in.visitor.process.Pid) + "/ns/net"); err != nil {
 		return err
 	}
@@ -78,6 +87,9 @@ func (in *inside) detached(mounts []guest.Mount) (fds []int, done func(), err er
 		for _, fd := range fds {
 			unix.Close(fd)
 		}
+	}
+	if in.maker.rootless() { // its first process sees them
+		return nil, done, nil
 	}
 	for i, m := range mounts {
 		fd, err := guest.Detach(m)
@@ -142,8 +154,10 @@ func (in *inside) furnish(f Furniture) error {
 		// Less than one processor would stall a start that Lambda boosts.
 		limits.CPUs, limits.Memory = max(1, cgroup.CPUsFor(f.MemoryMB)), int64(f.MemoryMB+overheadMB)<<20
 	}
-	if err := in.group.Limit(limits); err != nil {
-		return fmt.Errorf("limit the sandbox: %w", err)
+	if in.group != nil {
+		if err := in.group.Limit(limits); err != nil {
+			return fmt.Errorf("limit the sandbox: %w", err)
+		}
 	}
 	ask := guest.Furnish{}
 	in.writable = []string{"/tmp", "/dev", "/mnt"}
@@ -174,7 +188,7 @@ func (in *inside) furnish(f Furniture) error {
 	}
 	defer done()
 	for i, m := range f.Mounts {
-		if m.Owner != "" {
+		if m.Owner != "" && !in.maker.rootless() {
 			if err := in.translate(fds[i], m); err != nil {
 				return err
 			}
@@ -209,6 +223,12 @@ func (in *inside) start(s Spec) (*Process, error) {
 		Path: s.Path, Args: append([]string{s.Path}, s.Args...), Env: s.Env, Dir: s.Dir,
 		Write: in.writable, Files: maxFiles, Lock: true, Filter: true, UID: functionID, GID: functionID,
 	}
+	if in.maker.rootless() {
+		ask.UID, ask.GID = 0, 0 // there is no other
+	}
+	if !in.maker.limits(cgroup.Pids) {
+		ask.Procs = cgroup.PidsMax
+	}
 	a, err := in.visitor.ask(guest.Request{Start: &ask}, []int{int(outW.Fd()), int(errW.Fd())})
 	closeAll([]*os.File{outW, errW})
 	if err != nil {
@@ -221,6 +241,14 @@ func (in *inside) start(s Spec) (*Process, error) {
 	p := a.proc
 	p.Stdout, p.Stderr, p.Pid = outR, errR, in.visitor.hostPid(a.Pid)
 	p.memoryMB.Store(int64(s.MemoryMB))
+	if !in.maker.limits(cgroup.Memory) {
+		watch(p)
+		select {
+		case <-p.done:
+			unwatch(p)
+		default:
+		}
+	}
 	return p, nil
 }
 

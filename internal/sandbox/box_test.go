@@ -38,6 +38,14 @@ func maker(t testing.TB, level string) *sandbox.Maker {
 	return m
 }
 
+// strongest is the level of which everybody can make sandboxes.
+func strongest() string {
+	if os.Geteuid() == 0 {
+		return sandbox.Full
+	}
+	return sandbox.Userns
+}
+
 // inside runs a script in a sandbox and returns what it printed on both outputs.
 func inside(t testing.TB, b *sandbox.Box, line string) (string, sandbox.Exit) {
 	t.Helper()
@@ -69,7 +77,7 @@ func furnished(t testing.TB, m *sandbox.Maker, f sandbox.Furniture) *sandbox.Box
 
 // TestWhatASandboxHolds looks around inside of one.
 func TestWhatASandboxHolds(t *testing.T) {
-	m := maker(t, sandbox.Full)
+	m := maker(t, strongest())
 	secret := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(secret, []byte("s"), 0o644); err != nil {
 		t.Fatal(err)
@@ -83,7 +91,7 @@ func TestWhatASandboxHolds(t *testing.T) {
 	}
 	b := furnished(t, m, sandbox.Furniture{MemoryMB: 128, Mounts: []sandbox.Mount{{Source: task, Path: "/var/task"}}})
 	for _, c := range []struct{ name, script, want string }{
-		{"user", "id -u; id -g", "1000\n1000"},
+		{"user", "id -u; id -g", map[string]string{sandbox.Full: "1000\n1000", sandbox.Userns: "0\n0"}[m.Level]},
 		{"no capabilities", "grep -E '^Cap' /proc/self/status | grep -cv 0000000000000000", "0"},
 		{"no new privileges", "grep NoNewPrivs /proc/self/status | tr -dc 01", "1"},
 		{"system calls filtered", "grep Seccomp: /proc/self/status | tr -dc 0-9; unshare -U true", "2unshare: unshare failed: Operation not permitted"},
@@ -115,7 +123,7 @@ func TestWhatASandboxHolds(t *testing.T) {
 }
 
 func TestSandboxesDoNotSeeEachOther(t *testing.T) {
-	m := maker(t, sandbox.Full)
+	m := maker(t, strongest())
 	one, two := furnished(t, m, sandbox.Furniture{}), furnished(t, m, sandbox.Furniture{})
 	if got, _ := inside(t, one, "echo mine >/tmp/file; cat /tmp/file"); got != "mine" {
 		t.Fatalf("got %q", got)
@@ -131,13 +139,13 @@ func TestSandboxesDoNotSeeEachOther(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if owner(a) == owner(b) {
+	if m.Level == sandbox.Full && owner(a) == owner(b) {
 		t.Errorf("both run as user %d of this machine", owner(a))
 	}
 }
 
 func TestMemoryLimitIsToldAsSuch(t *testing.T) {
-	m := maker(t, sandbox.Full)
+	m := maker(t, strongest())
 	b := furnished(t, m, sandbox.Furniture{MemoryMB: 32})
 	_, exit := inside(t, b, "exec tail /dev/zero")
 	if !exit.OutOfMemory || exit.Status != "signal: killed" {
@@ -150,7 +158,7 @@ func TestMemoryLimitIsToldAsSuch(t *testing.T) {
 
 // TestListenersAreInside serves on the addresses of a sandbox's loopback device.
 func TestListenersAreInside(t *testing.T) {
-	m := maker(t, sandbox.Full)
+	m := maker(t, strongest())
 	b := furnished(t, m, sandbox.Furniture{})
 	for _, l := range []struct {
 		name, address string
@@ -180,7 +188,7 @@ func TestListenersAreInside(t *testing.T) {
 // TestFilesOfAnIdentity writes from two sandboxes, whose user ids differ, to one
 // directory that their functions share.
 func TestFilesOfAnIdentity(t *testing.T) {
-	m := maker(t, sandbox.Full)
+	m := maker(t, strongest())
 	shared, err := os.MkdirTemp("", "shared")
 	if err != nil {
 		t.Fatal(err)
@@ -198,7 +206,11 @@ func TestFilesOfAnIdentity(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := owner(st), sandbox.ID("team"); got != want {
+	want := sandbox.ID("team")
+	if m.Level == sandbox.Userns {
+		want = os.Geteuid() // there are no others
+	}
+	if got := owner(st); got != want {
 		t.Errorf("on disk it belongs to %d, want %d", got, want)
 	}
 }
@@ -206,7 +218,7 @@ func TestFilesOfAnIdentity(t *testing.T) {
 // TestAssignmentLeavesTheSandboxAlone: a process that started ahead of its function
 // has its user already, and so have its temporary files.
 func TestAssignmentLeavesTheSandboxAlone(t *testing.T) {
-	m := maker(t, sandbox.Full)
+	m := maker(t, strongest())
 	b := furnished(t, m, sandbox.Furniture{})
 	p, err := b.Start(sandbox.Spec{Path: "/bin/sleep", Args: []string{"60"}, Dir: "/", Unassigned: true})
 	if err != nil {
@@ -232,7 +244,7 @@ func TestAssignmentLeavesTheSandboxAlone(t *testing.T) {
 }
 
 func TestManyComeAndGo(t *testing.T) {
-	m := maker(t, sandbox.Full)
+	m := maker(t, strongest())
 	n := 200
 	if testing.Short() {
 		n = 20
@@ -247,3 +259,15 @@ func TestManyComeAndGo(t *testing.T) {
 }
 
 func owner(st os.FileInfo) int { return int(st.Sys().(*syscall.Stat_t).Uid) }
+
+// TestProcessesAreLimited starts more processes than a function may have.
+func TestProcessesAreLimited(t *testing.T) {
+	b := furnished(t, maker(t, strongest()), sandbox.Furniture{})
+	got, _ := inside(t, b, "n=0; while [ $n -lt 1100 ]; do sleep 60 >/dev/null 2>&1 & n=$((n+1)); done 2>/dev/null; echo all")
+	if strings.Contains(got, "all") {
+		t.Errorf("1,100 processes were started: %.200q", got)
+	}
+	if got, exit := inside(t, furnished(t, maker(t, strongest()), sandbox.Furniture{}), "echo on"); got != "on" {
+		t.Errorf("another sandbox meanwhile: %q, %+v", got, exit)
+	}
+}

@@ -25,7 +25,7 @@ type Maker struct {
 // asked for cannot be had. Missing tells why stronger ones cannot.
 func (m *Maker) Choose(want string) (missing map[string]string, err error) {
 	if want != "auto" && Rank(want) < 0 {
-		return nil, fault.Errorf(fault.Invalid, "isolation %q: the levels are auto, full, process and none", want)
+		return nil, fault.Errorf(fault.Invalid, "isolation %q: the levels are auto, full, userns, process and none", want)
 	}
 	missing = map[string]string{}
 	for i := len(levels) - 1; i >= 0; i-- {
@@ -43,7 +43,7 @@ func (m *Maker) Choose(want string) (missing map[string]string, err error) {
 
 // Open returns a sandbox, one of those that are ready if there is one.
 func (m *Maker) Open() (*Box, error) {
-	if m.Level == Full {
+	if Rank(m.Level) >= Rank(Userns) {
 		return m.open()
 	}
 	return m.plain()

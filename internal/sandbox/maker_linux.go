@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -38,6 +40,16 @@ const perSandbox = 1 << 16
 // User and group id of functions inside of sandboxes.
 const functionID = 1000
 
+// limits reports whether control groups limit something here. What they do not,
+// the watchdog and limits of processes do, less well.
+func (m *Maker) limits(control string) bool {
+	return m.groups != nil && slices.ContainsFunc(m.groups.Controls(), func(c cgroup.Control) bool { return c.Name == control && c.On })
+}
+
+// rootless reports whether sandboxes are made without root: each is one user
+// namespace with one user, the platform's own.
+func (m *Maker) rootless() bool { return m.Level == Userns }
+
 func (m *Maker) prepare() error {
 	m.once.Do(func() {
 		if m.plan, m.broken = plan(); m.broken != nil {
@@ -48,7 +60,14 @@ func (m *Maker) prepare() error {
 			m.plan.Listen = append(m.plan.Listen, m.AWS)
 		}
 		m.groups, m.broken = cgroup.Open(m.Log)
-		m.plan.Cgroups = m.broken == nil
+		if m.plan.Cgroups = m.broken == nil; !m.rootless() {
+			return
+		}
+		m.plan.Rootless, m.broken = device, nil
+		if m.groups != nil && !m.limits(cgroup.Memory) && !m.limits(cgroup.Pids) { // nothing is delegated to us
+			_ = m.groups.Close()
+			m.groups = nil
+		}
 	})
 	return m.broken
 }
@@ -139,15 +158,17 @@ func (m *Maker) giveBack(first int) {
 
 // try makes a sandbox, which is then the first that is ready.
 func (m *Maker) try() error {
-	if m.Level != Full {
-		return nil
-	}
-	if os.Geteuid() != 0 {
+	switch {
+	case m.Level == Full && os.Geteuid() != 0:
 		return errors.New("it takes root")
+	case m.Level == Userns && os.Geteuid() == 0:
+		return errors.New("it is for platforms without root, which have level full")
+	case Rank(m.Level) < Rank(Userns):
+		return nil
 	}
 	b, err := m.open()
 	if err != nil {
-		return err
+		return explain(err)
 	}
 	if b.noTUN != nil { // a function that reaches nothing is of no use
 		b.Close()
@@ -179,14 +200,18 @@ func (m *Maker) make() (b *Box, err error) {
 	if b.Tmp, err = os.MkdirTemp(m.TempDir, "dropstack-"); err != nil {
 		return nil, err
 	}
-	if err = os.Chown(b.Tmp, first+functionID, first+functionID); err != nil {
-		return nil, err
+	if !m.rootless() {
+		if err = os.Chown(b.Tmp, first+functionID, first+functionID); err != nil {
+			return nil, err
+		}
 	}
-	if in.group, err = m.groups.New("sandbox-" + strconv.FormatUint(number, 10)); err != nil {
-		return nil, err
-	}
-	if err = in.group.Limit(cgroup.Limits{Pids: cgroup.PidsMax}); err != nil {
-		return nil, err
+	if m.groups != nil {
+		if in.group, err = m.groups.New("sandbox-" + strconv.FormatUint(number, 10)); err != nil {
+			return nil, err
+		}
+		if err = in.group.Limit(cgroup.Limits{Pids: cgroup.PidsMax}); err != nil {
+			return nil, err
+		}
 	}
 	if in.visitor, err = m.spawn(in); err != nil {
 		return nil, err
@@ -219,21 +244,45 @@ func (m *Maker) spawn(in *inside) (*visitor, error) {
 			Credential: &syscall.Credential{Uid: 0, Gid: 0},
 		},
 	}
-	attr.Sys.UidMappings = []syscall.SysProcIDMap{{HostID: in.first, Size: perSandbox}}
-	attr.Sys.GidMappings = attr.Sys.UidMappings
-	attr.Sys.GidMappingsEnableSetgroups = true
-	attr.Sys.CgroupFD, attr.Sys.UseCgroupFD = in.group.FD()
+	if m.rootless() {
+		attr.Sys.Credential.NoSetGroups = true
+		attr.Sys.UidMappings = []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}}
+		attr.Sys.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}}
+	} else {
+		attr.Sys.UidMappings = []syscall.SysProcIDMap{{HostID: in.first, Size: perSandbox}}
+		attr.Sys.GidMappings = attr.Sys.UidMappings
+		attr.Sys.GidMappingsEnableSetgroups = true
+	}
+	if in.group != nil {
+		attr.Sys.CgroupFD, attr.Sys.UseCgroupFD = in.group.FD()
+	}
 	r := request{attr: attr, path: "/proc/self/exe", argv: []string{guest.Name}, answered: make(chan answer, 1)}
 	process, err := r.do()
 	if err != nil {
 		ours.Close()
 		return nil, err
 	}
-	if err := in.group.Add(process.Pid); err != nil {
-		ours.Close()
-		_ = process.Kill()
-		_, _ = process.Wait()
-		return nil, err
+	if in.group != nil {
+		if err := in.group.Add(process.Pid); err != nil {
+			ours.Close()
+			_ = process.Kill()
+			_, _ = process.Wait()
+			return nil, err
+		}
 	}
 	return visit(process, ours, in.starved)
+}
+
+// explain adds to an error what an operator can do about it.
+func explain(err error) error {
+	for file, advice := range map[string]struct{ is, text string }{
+		"/proc/sys/kernel/apparmor_restrict_unprivileged_userns": {"1", "AppArmor keeps users from namespaces: give the program a profile with the rule userns, or set kernel.apparmor_restrict_unprivileged_userns=0"},
+		"/proc/sys/kernel/unprivileged_userns_clone":             {"0", "set kernel.unprivileged_userns_clone=1"},
+		"/proc/sys/user/max_user_namespaces":                     {"0", "set user.max_user_namespaces to some thousands"},
+	} {
+		if doc, e := os.ReadFile(file); e == nil && strings.TrimSpace(string(doc)) == advice.is && os.Geteuid() != 0 {
+			return fmt.Errorf("%w (%s)", err, advice.text)
+		}
+	}
+	return err
 }

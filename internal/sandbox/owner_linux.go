@@ -15,7 +15,7 @@ import (
 // identity.
 func (in *inside) own(mounts []Mount) error {
 	for _, m := range mounts {
-		if m.Owner == "" {
+		if m.Owner == "" || in.maker.rootless() {
 			continue
 		}
 		if err := give(m.Source, ID(m.Owner)); err != nil {

@@ -128,6 +128,7 @@ func (p *Process) ends(exit Exit) {
 	p.exit = exit
 	p.exit.OutOfMemory = p.oom.Load()
 	close(p.done)
+	unwatch(p) // who began to watch in between
 }
 
 // Assign makes a process that was started Unassigned that of a function: its

@@ -26,6 +26,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(script) == "eat" {
 		eat()
 	}
+	if os.Getenv(rootless) != "" {
+		withoutRoot()
+	}
 	os.Exit(m.Run())
 }
 

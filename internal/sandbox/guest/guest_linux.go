@@ -27,6 +27,9 @@ type guest struct {
 	built  *Build
 	starts chan *call
 
+	outside outside // with Build.Rootless
+	inner   int     // the sandbox's mounts, with Build.Rootless
+
 	mu      sync.Mutex // one writer; and a process's start is told before its end
 	started *sync.Cond // with mu: there may be children to wait for
 }
@@ -34,7 +37,8 @@ type guest struct {
 // call is a request and the descriptors that came with it.
 type call struct {
 	Request
-	fds []int
+	fds    []int
+	detach func(Mount) (int, error) // nil: Detach
 }
 
 // take removes the next descriptor.
@@ -182,6 +186,15 @@ func (g *guest) build(c *call) (fds []int, err error) {
 		}
 		fds = append(fds, fd)
 	}
+	if b.Rootless != "" {
+		more, err := network(b.Rootless)
+		if fds = append(fds, more...); err != nil {
+			return fds, err
+		}
+		if g.outside, g.inner, err = stayOutside(); err != nil {
+			return fds, err
+		}
+	}
 	return fds, g.root(c)
 }
 
@@ -190,6 +203,9 @@ func (g *guest) furnish(c *call) error {
 	err := unix.MountSetattr(unix.AT_FDCWD, "/", 0, &unix.MountAttr{Attr_clr: unix.MOUNT_ATTR_RDONLY})
 	if err != nil {
 		return fmt.Errorf("open the root: %w", err)
+	}
+	if g.outside != nil {
+		c.detach = g.outside.detach
 	}
 	for _, m := range f.Mounts {
 		if err := attach(c, m, "/"); err != nil {

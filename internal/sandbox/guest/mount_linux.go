@@ -97,11 +97,10 @@ func open(c *call, m Mount) (int, error) {
 	if m.From == "" {
 		return c.take()
 	}
-	fd, err := Detach(m)
-	if err != nil {
-		return 0, err
+	if c.detach != nil {
+		return c.detach(m)
 	}
-	return fd, nil
+	return Detach(m)
 }
 
 // Detach makes a mount of a path of the host that is nowhere attached, with the

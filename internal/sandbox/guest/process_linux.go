@@ -37,6 +37,17 @@ func (g *guest) spawn() {
 // confine prepares the thread. The order matters: each step takes rights away
 // that the one before needed.
 func (g *guest) confine(s *Start) error {
+	if g.outside != nil {
+		if err := enterMounts(g.inner); err != nil {
+			return err
+		}
+		// The function is user 0 of a namespace with no other: running a program as that
+		// must not bring capabilities back.
+		const noRoot = 1<<0 | 1<<1 // SECBIT_NOROOT and its lock, capabilities(7)
+		if err := unix.Prctl(unix.PR_SET_SECUREBITS, noRoot, 0, 0, 0); err != nil {
+			return fmt.Errorf("take its power from user 0: %w", err)
+		}
+	}
 	if g.built.Cgroups {
 		if err := unix.Unshare(unix.CLONE_NEWCGROUP); err != nil {
 			return fmt.Errorf("leave the view of control groups: %w", err)
@@ -45,6 +56,11 @@ func (g *guest) confine(s *Start) error {
 	// syscall's own call, so that children are not given the old limit back.
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: s.Files, Max: s.Files}); err != nil {
 		return fmt.Errorf("limit descriptors: %w", err)
+	}
+	if s.Procs > 0 {
+		if err := syscall.Setrlimit(unix.RLIMIT_NPROC, &syscall.Rlimit{Cur: s.Procs, Max: s.Procs}); err != nil {
+			return fmt.Errorf("limit processes: %w", err)
+		}
 	}
 	if err := syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}); err != nil {
 		return fmt.Errorf("forbid core files: %w", err)

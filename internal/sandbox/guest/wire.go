@@ -63,6 +63,11 @@ type Build struct {
 	Listen  []string          `json:"listen"`  // addresses; the listeners are the answer's descriptors, in this order
 	MTU     int               `json:"mtu"`     // of the network device, once it is configured
 	Cgroups bool              `json:"cgroups"` // its control groups are to look like roots
+
+	// Rootless says that the platform has no root: mounts have a From, also those of
+	// Furnish, and the network namespace and a TUN device of this name follow the
+	// listeners.
+	Rootless string `json:"rootless,omitempty"`
 }
 
 // Mount puts something of the host into the sandbox.
@@ -94,7 +99,8 @@ type Start struct {
 	Lock  bool     `json:"lock"`  // Landlock, of the first start alone
 	Files uint64   `json:"files"` // descriptors at most
 
-	Filter bool `json:"filter"` // system calls, of the first start alone
+	Filter bool   `json:"filter"` // system calls, of the first start alone
+	Procs  uint64 `json:"procs"`  // processes at most, where no control group limits them; 0: not limited here
 }
 
 // Signal signals a process and its group; process 0 is all there are.
