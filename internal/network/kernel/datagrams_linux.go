@@ -155,14 +155,21 @@ func (s *session) touch() { s.last.Store(time.Now().UnixNano()) }
 
 func (s *session) send(b []byte) {
 	s.touch()
-	if n, err := s.out.Write(b); err == nil {
-		s.flow.sent.Add(int64(n))
+	count(&s.flow.sent, s.out, b)
+}
+
+// count writes a datagram. It is counted first: who has read it may look at the
+// flow at once.
+func count(bytes *atomic.Int64, to *net.UDPConn, b []byte) {
+	bytes.Add(int64(len(b)))
+	if _, err := to.Write(b); err != nil {
+		bytes.Add(-int64(len(b)))
 	}
 }
 
 // pump copies datagrams until the session is closed or neither side has sent one
 // for a while.
-func (s *session) pump(to, from *net.UDPConn, count *atomic.Int64) {
+func (s *session) pump(to, from *net.UDPConn, bytes *atomic.Int64) {
 	buf := make([]byte, datagram)
 	for {
 		from.SetReadDeadline(time.Unix(0, s.last.Load()).Add(sessionIdle)) //nolint:errcheck // closed: Read tells
@@ -181,8 +188,6 @@ func (s *session) pump(to, from *net.UDPConn, count *atomic.Int64) {
 			continue // "port unreachable" about an earlier one; UDP goes on
 		}
 		s.touch()
-		if n, err := to.Write(buf[:n]); err == nil {
-			count.Add(int64(n))
-		}
+		count(bytes, to, buf[:n])
 	}
 }
