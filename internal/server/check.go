@@ -92,24 +92,37 @@ func (is *Isolation) on(control string) bool {
 	return slices.ContainsFunc(is.Controls, func(c escape.Control) bool { return c.Name == control && c.State == escape.On })
 }
 
-// isolationFile keeps the report of the last start.
+// isolationFile keeps the report of this start, earlierFile the one before.
 func isolationFile(dir string) string { return filepath.Join(dir, "run", "isolation.json") }
+func earlierFile(dir string) string   { return filepath.Join(dir, "run", "isolation-before.json") }
 
-// LastIsolation is the report of the last start of the platform on dir. It is an
-// error that wraps fs.ErrNotExist when there was none yet.
-func LastIsolation(dir string) (*Isolation, error) {
-	doc, err := os.ReadFile(isolationFile(dir))
+// LastIsolation is the report of the platform that runs on dir, or ran last. The
+// error wraps fs.ErrNotExist when there is none, as in the first second of a start.
+func LastIsolation(dir string) (*Isolation, error) { return readIsolation(isolationFile(dir)) }
+
+func readIsolation(path string) (*Isolation, error) {
+	doc, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
 	is := &Isolation{}
 	if err := json.Unmarshal(doc, is); err != nil {
-		return nil, fault.Errorf(fault.Invalid, "%s: %w", isolationFile(dir), err)
+		return nil, fault.Errorf(fault.Invalid, "%s: %w", path, err)
 	}
 	return is, nil
 }
 
-// save replaces the report of the last start. A reader sees one or the other.
+// retire makes the report of the last start the one before, so that nobody takes
+// it for this one's. A start that ended before its own came leaves the older one.
+func retire(dir string) error {
+	err := os.Rename(isolationFile(dir), earlierFile(dir))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// save keeps the report of this start. A reader sees one or the other.
 func (is *Isolation) save(dir string) error {
 	doc, err := json.MarshalIndent(is, "", "  ")
 	if err != nil {
@@ -139,7 +152,7 @@ func examine(ctx context.Context, cfg Config, m *sandbox.Maker, missing map[stri
 	if ctx.Err() != nil {
 		return &is // the platform ends; that says nothing about sandboxes
 	}
-	before, err := LastIsolation(cfg.Dir)
+	before, err := readIsolation(earlierFile(cfg.Dir))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		cfg.Log.Warn("the isolation report of the last start cannot be read", "err", err)
 	}
