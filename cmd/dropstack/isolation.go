@@ -51,6 +51,7 @@ func (d *doctor) isolated(is *server.Isolation, source string) []finding {
 	case is.Error != "":
 		first.Status = statusWarning
 		first.Detail += "; whether it holds could not be found out: " + is.Error
+		first.Advice = strings.Join((&machine{root: "/", uid: os.Geteuid()}).wants(is.Level, is.Error), "; ")
 	case tried > 0:
 		first.Detail += fmt.Sprintf(", %d attacks made in %d ms", tried, is.TookMS)
 	default:
@@ -137,7 +138,7 @@ func (m *machine) wants(level, why string) (advice []string) {
 		"user namespaces: sysctl kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile that allows userns")
 	add(says("cgroup", "control group"), "control groups: delegate a cgroup with memory, cpu and pids to the platform (systemd: Delegate=yes), or mount them writable in a container")
 	lsm := m.read("sys/kernel/security/lsm")
-	add(says("landlock") || lsm != "" && !strings.Contains(lsm, "landlock"), "Landlock: Linux 5.13 or later, started with landlock in lsm=")
+	add(says("landlock", "confine files") || lsm != "" && !strings.Contains(lsm, "landlock"), "Landlock: Linux 5.13 or later, started with landlock in lsm=")
 	add(len(advice) == 0 && says("not permitted", "permission"), "in a container: let it make namespaces and mounts (--privileged, or CAP_SYS_ADMIN without a seccomp profile that forbids them)")
 	return advice
 }

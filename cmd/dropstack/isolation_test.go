@@ -142,6 +142,7 @@ func TestWhatToDo(t *testing.T) {
 		}, []string{"unprivileged_userns_clone=1", "apparmor_restrict_unprivileged_userns=0"}},
 		{"control groups", "make a sandbox: cgroup: read-only file system", 0, map[string]string{"dev/net/tun": ""}, []string{"Delegate"}},
 		{"landlock is not started", "make a sandbox: landlock", 0, map[string]string{"dev/net/tun": "", "sys/kernel/security/lsm": "lockdown,yama"}, []string{"5.13"}},
+		{"no landlock", "start the probe: confine files: function not implemented", 0, map[string]string{"dev/net/tun": ""}, []string{"5.13"}},
 		{"a container", "make a sandbox: operation not permitted", 0, map[string]string{"dev/net/tun": ""}, []string{"--privileged"}},
 	} {
 		root := t.TempDir()
