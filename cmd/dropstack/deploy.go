@@ -207,6 +207,9 @@ func (c *cli) printInfo(info api.Info) {
 			fmt.Fprintf(&b, "  %-7s %-28s %s\n", route.Method, route.Path, route.Function)
 		}
 	}
+	if len(r.Functions) > 0 && info.Isolation != "" { // a platform of before does not tell
+		line("isolation", info.Isolation)
+	}
 	section(&b, "functions", len(r.Functions), func(i int) string {
 		f := r.Functions[i]
 		return fmt.Sprintf("%-34s %s %d MB %d s", f.Name, f.Runtime, f.MemoryMB, f.Timeout)

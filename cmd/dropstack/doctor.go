@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -19,7 +18,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/node"
-	"github.com/dropstack/dropstack/internal/sandbox"
+	"github.com/dropstack/dropstack/internal/sandbox/escape"
 	"github.com/dropstack/dropstack/internal/spec"
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -31,6 +30,9 @@ type finding struct {
 	Status string `json:"status"` // statusOK, statusWarning or statusError
 	Detail string `json:"detail"`
 	Advice string `json:"advice,omitempty"`
+	// Of a control of isolation: how it stands, and what became of its attacks.
+	State escape.State `json:"state,omitempty"`
+	Rows  []escape.Row `json:"attacks,omitempty"`
 }
 
 // What a finding means: as it should be; works, but not as somebody may expect;
@@ -54,8 +56,12 @@ func (c *cli) doctor() *cobra.Command {
 		Use:   "doctor",
 		Short: "Check what this machine has for the platform and its functions",
 		Long: `Looks for the Go toolchain and for Node, tells which Node runs functions of each
-runtime, how functions are isolated, and whether the data directory and the
-ports can be used.
+runtime, and whether the data directory and the ports can be used.
+
+Attacks the platform from inside of a sandbox, as it does itself at every start,
+and tells of every control of isolation whether it held: on; soft, which the
+level is documented not to stop; or off. If the platform runs, its own report is
+shown. What a stronger level takes is told with it.
 
 Exit code 1 means that the platform cannot be used like that; what is only
 different from what a service may expect is a warning.`,
@@ -90,7 +96,11 @@ func (c *cli) report(all []finding) error {
 		if f.Advice != "" {
 			detail += "; " + f.Advice
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\n", f.Check, f.Status, detail)
+		status := f.Status
+		if f.State != "" {
+			status = string(f.State)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\n", f.Check, status, detail)
 	}
 	_ = table.Flush() // a closed pipe has nobody to tell
 	if wrong > 0 {
@@ -101,7 +111,8 @@ func (c *cli) report(all []finding) error {
 
 // look makes every check, in the order in which they are printed.
 func (d *doctor) look(ctx context.Context) []finding {
-	all := []finding{kernel(), isolation()}
+	at, runs := running(ctx, d.dir)
+	all := append([]finding{kernel()}, d.isolation(ctx, runs)...)
 	goTool := goToolchain(ctx)
 	installs, err := d.nodes(ctx)
 	nodes := nodeFindings(installs, err)
@@ -111,7 +122,7 @@ func (d *doctor) look(ctx context.Context) []finding {
 	all = append(append(all, goTool), nodes...)
 	all = append(all, runtimes(installs)...)
 	all = append(all, dataDirectory(d.dir))
-	if at, ok := running(ctx, d.dir); ok {
+	if runs {
 		return append(all, finding{Check: "platform", Status: statusOK, Detail: fmt.Sprintf("runs on %s, answers at %s (AWS: %s, console: %s)", d.dir, at.HTTP, at.AWS, at.Console)})
 	}
 	for _, p := range d.ports {
@@ -128,26 +139,6 @@ func kernel() finding {
 	}
 	if runtime.GOOS != "linux" {
 		f.Status, f.Advice = statusWarning, "functions are built for Linux; other systems are for development only"
-	}
-	return f
-}
-
-func isolation() finding {
-	m := &sandbox.Maker{Log: slog.New(slog.DiscardHandler)}
-	missing, err := m.Choose("auto")
-	if err != nil {
-		return finding{Check: "isolation", Status: statusError, Detail: err.Error()}
-	}
-	defer m.Close()
-	f := finding{Check: "isolation", Status: statusOK, Detail: "level process; full can be had with --isolation full"}
-	if why, ok := missing[sandbox.Full]; ok {
-		f.Detail = "level " + m.Level + "; full cannot be had: " + why
-	}
-	switch {
-	case m.Level == sandbox.None:
-		f.Status, f.Advice = statusWarning, "functions run like any program of yours; run nobody else's"
-	case os.Geteuid() != 0:
-		f.Status, f.Advice = statusWarning, "functions run as your own user; as root every function gets one of its own"
 	}
 	return f
 }

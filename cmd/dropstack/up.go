@@ -40,9 +40,9 @@ say otherwise; port 0 picks a free one.`,
 	f.StringVar(&cfg.HTTP, "http", env("DROPSTACK_HTTP", "127.0.0.1:8080"), "address of the edge ($DROPSTACK_HTTP)")
 	f.StringVar(&cfg.AWS, "aws", env("DROPSTACK_AWS", "127.0.0.1:4566"), "address of the AWS endpoint ($DROPSTACK_AWS)")
 	f.StringVar(&cfg.Console, "console", env("DROPSTACK_CONSOLE", "127.0.0.1:8090"), "address of the console and the health checks ($DROPSTACK_CONSOLE)")
-	f.StringVar(&cfg.Isolation, "isolation", env("DROPSTACK_ISOLATION", "auto"), "how functions are isolated: full, process, none, or auto, the strongest that can be had ($DROPSTACK_ISOLATION)")
+	f.StringVar(&cfg.Isolation, "isolation", env("DROPSTACK_ISOLATION", "auto"), "how functions are isolated: full, userns, process, none, or auto, the strongest that can be had ($DROPSTACK_ISOLATION)")
 	f.StringVar(&cfg.Network, "network", env("DROPSTACK_NETWORK", "user"), "what carries the packets of functions: user, in this process, or kernel, with routes and nftables, as root ($DROPSTACK_NETWORK)")
-	f.StringVar(&cfg.MinIsolation, "min-isolation", os.Getenv("DROPSTACK_MIN_ISOLATION"), "refuse to start with less than this level ($DROPSTACK_MIN_ISOLATION)")
+	f.StringVar(&cfg.MinIsolation, "min-isolation", os.Getenv("DROPSTACK_MIN_ISOLATION"), "refuse to start with less than this level, or with a control of isolation that is off ($DROPSTACK_MIN_ISOLATION)")
 	f.StringVar(&services, "services", "", `directory of the bundled services ("none": start without; default: services/ beside the program or here)`)
 	f.BoolVarP(&verbose, "verbose", "v", false, "log every cold start and engine message")
 	return command

@@ -19,6 +19,7 @@ type Control struct {
 	Letters   Letters
 	Flows     Flows
 	Endpoints Endpoints
+	Isolation string // level at which functions run
 }
 
 // Letters is what the control plane needs of dead letters.
@@ -61,6 +62,7 @@ type StackInput struct {
 type Info struct {
 	Revision  *deploy.Revision `json:"revision"`
 	Endpoints Endpoints        `json:"endpoints"`
+	Isolation string           `json:"isolation"` // level at which its functions run: full, process or none
 }
 
 // StackSummary is one line of a list of stacks.
@@ -88,7 +90,7 @@ func (c *Control) Actions() Actions {
 func (c *Control) deploy(ctx context.Context, r deploy.Revision) (Info, error) {
 	// a client that leaves must not cut a deployment in two
 	rev, err := c.Deployer.Deploy(context.WithoutCancel(ctx), &r)
-	return Info{rev, c.Endpoints}, err
+	return Info{rev, c.Endpoints, c.Isolation}, err
 }
 
 func (c *Control) info(_ context.Context, in StackInput) (Info, error) {
@@ -96,7 +98,7 @@ func (c *Control) info(_ context.Context, in StackInput) (Info, error) {
 	if !ok {
 		return Info{}, fault.Errorf(fault.NotFound, "stack %q is not deployed; `dropstack info` lists what is", in.Stack)
 	}
-	return Info{rev, c.Endpoints}, nil
+	return Info{rev, c.Endpoints, c.Isolation}, nil
 }
 
 func (c *Control) list(context.Context, struct{}) ([]StackSummary, error) {

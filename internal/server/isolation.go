@@ -1,34 +1,45 @@
 package server
 
 import (
+	"context"
 	"log/slog"
 	"net/netip"
 	"net/url"
 	"path/filepath"
 
 	"github.com/dropstack/dropstack/internal/api"
-	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/sandbox"
 )
 
 // readyBoxes is how many sandboxes wait for a cold start.
 const readyBoxes = 3
 
-// boxes finds the level at which functions are to run.
-func boxes(cfg Config, at api.Endpoints) (*sandbox.Maker, error) {
-	m := &sandbox.Maker{TempDir: filepath.Join(cfg.Dir, "instances"), Ready: readyBoxes, AWS: insideAddress(at.AWS), Log: cfg.Log}
-	missing, err := m.Choose(cfg.Isolation)
+// boxes finds the level at which functions are to run, and why it is not a stronger
+// one. If the operator asks for a level, it returns once it is known to hold.
+func boxes(ctx context.Context, cfg Config, at api.Endpoints) (m *sandbox.Maker, missing map[string]string, err error) {
+	if err := retire(cfg.Dir); err != nil {
+		return nil, nil, err
+	}
+	m = &sandbox.Maker{TempDir: filepath.Join(cfg.Dir, "instances"), Ready: readyBoxes, AWS: insideAddress(at.AWS), Log: cfg.Log}
+	if missing, err = m.Choose(cfg.Isolation); err != nil {
+		return nil, nil, err
+	}
+	is := &Isolation{Level: m.Level, Missing: missing}
+	if err = is.enough(cfg.MinIsolation); err == nil && cfg.asksForIsolation() {
+		is = examine(ctx, cfg, m, missing)
+		err = is.enough(cfg.MinIsolation)
+	}
 	if err != nil {
-		return nil, err
+		m.Close()
+		return nil, nil, err
 	}
-	if sandbox.Rank(m.Level) < sandbox.Rank(cfg.MinIsolation) {
-		why := missing[cfg.MinIsolation]
-		if why == "" {
-			why = "--isolation says so"
-		}
-		return nil, fault.Errorf(fault.Invalid, "functions would run at isolation level %s, and --min-isolation asks for %s: %s", m.Level, cfg.MinIsolation, why)
-	}
-	return m, nil
+	return m, missing, nil
+}
+
+// asksForIsolation reports whether the platform starts only with sandboxes that
+// hold.
+func (c *Config) asksForIsolation() bool {
+	return c.MinIsolation != "" && c.MinIsolation != sandbox.None
 }
 
 // insideAddress is where functions find the AWS endpoint in their sandboxes: where

@@ -66,7 +66,9 @@ func (p *Platform) Answers(ctx context.Context) error {
 			return fmt.Errorf("%s answers %s; `dropstack logs` has the reason", stack, resp.Status)
 		}
 	}
-	p.rooms.ready.Store(true)
+	if !p.rooms.ready.Swap(true) {
+		close(p.rooms.answered)
+	}
 	return nil
 }
 

@@ -102,6 +102,7 @@ type rooms struct {
 	keys          *iam.Keys
 	logs          *logs.Store
 	boxes         *sandbox.Maker
+	missing       map[string]string // why they are not of a stronger level
 	networks      *networks
 	inner         *http.Server // the AWS endpoint inside of sandboxes
 	pool          *instance.Pool
@@ -114,7 +115,8 @@ type rooms struct {
 	deployer      *deploy.Deployer
 	api           *api.Server
 	platform      *Platform
-	ready         atomic.Bool // every stack has answered once
+	ready         atomic.Bool   // every stack has answered once
+	answered      chan struct{} // closed then
 }
 
 // serve runs every long-running part until ctx ends. The doors close first, then
@@ -127,6 +129,9 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	g.Go(func() error { return r.edge.Serve(ctx, ls.http) })
 	g.Go(func() error { return serveHTTP(ctx, ls.aws, r.api) })
 	g.Go(func() error { return serveHTTP(ctx, ls.console, r.health(ctx)) })
+	if !cfg.asksForIsolation() { // else it has been done
+		g.Go(func() error { r.examine(ctx, cfg); return nil })
+	}
 	if cfg.Ready != nil {
 		cfg.Ready(r.platform)
 	}
@@ -150,13 +155,13 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 }
 
 func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Keys, at api.Endpoints) (*rooms, error) {
-	r := &rooms{eng: eng, keys: keys}
+	r := &rooms{eng: eng, keys: keys, answered: make(chan struct{})}
 	var err error
 	r.logs = &logs.Store{Streams: eng.Telemetry, Log: cfg.Log}
 	if err := r.logs.Open(ctx); err != nil {
 		return nil, err
 	}
-	if r.boxes, err = boxes(cfg, at); err != nil {
+	if r.boxes, r.missing, err = boxes(ctx, cfg, at); err != nil {
 		return nil, err
 	}
 	r.inner = &http.Server{ReadHeaderTimeout: 10 * time.Second}
@@ -197,7 +202,7 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Keys
 			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge,
 		},
 	}
-	control := &api.Control{Deployer: r.deployer, Letters: r.invoker, Flows: &r.networks.flows, Endpoints: at}
+	control := &api.Control{Deployer: r.deployer, Letters: r.invoker, Flows: &r.networks.flows, Endpoints: at, Isolation: r.boxes.Level}
 	r.api = &api.Server{
 		Verify: keys, S3: eng.Objects.Handler, SNS: &api.SNS{Topics: r.topics, Log: cfg.Log}, Lambda: &api.Lambda{Invoker: r.invoker},
 		Logs: &api.Logs{Store: r.logs}, Actions: control.Actions(), Log: cfg.Log,
