@@ -271,3 +271,12 @@ func TestProcessesAreLimited(t *testing.T) {
 		t.Errorf("another sandbox meanwhile: %q, %+v", got, exit)
 	}
 }
+
+// TestTheFirstProcessHeedsNoSignal: where it is the same user as the function, too.
+func TestTheFirstProcessHeedsNoSignal(t *testing.T) {
+	b := furnished(t, maker(t, strongest()), sandbox.Furniture{})
+	_, _ = inside(t, b, "for s in 1 2 3 6 9 10 12 13 14 15 17 19; do for p in 1 2 3 4 5 6 7 8 9; do kill -$s $p; done; done")
+	if got, exit := inside(t, b, "kill -TERM $$; echo survived"); got != "" || exit.Status != "signal: terminated" {
+		t.Errorf("then a process that ends itself: %q, %+v", got, exit)
+	}
+}

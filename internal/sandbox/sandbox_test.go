@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/dropstack/dropstack/internal/sandbox"
+	"github.com/dropstack/dropstack/internal/testkit"
 )
 
 const script = "SANDBOX_TEST_SCRIPT"
@@ -26,9 +27,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(script) == "eat" {
 		eat()
 	}
-	if os.Getenv(rootless) != "" {
-		withoutRoot()
-	}
+	testkit.BecomeUser()
 	os.Exit(m.Run())
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"runtime"
 	"strings"
 	"sync"
@@ -55,6 +56,9 @@ func run() int {
 	runtime.LockOSThread()
 	// Nobody may look into the first process or trace it: it keeps capabilities.
 	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+	// A function of the same user may signal it. Signals are caught and not ignored:
+	// what it starts would ignore them too.
+	signal.Notify(make(chan os.Signal, 1))
 	g := &guest{starts: make(chan *call)}
 	g.started = sync.NewCond(&g.mu)
 	go g.reap()

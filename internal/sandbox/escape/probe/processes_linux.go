@@ -16,7 +16,7 @@ var processes = []Assertion{
 	{ID: "processes/command-lines", Control: Processes, What: "see how the platform was started", try: func(w *world) error {
 		return reads("/proc/1/cmdline", fmt.Sprintf("/proc/%d/cmdline", w.Host.Pid))(w)
 	}},
-	{ID: "processes/reach", Control: Processes, What: "signal any process that is not its own", try: reach},
+	{ID: "processes/reach", Control: Processes, What: "signal any process that is not its own", Soft: ownSandbox, try: reach},
 	{ID: "processes/signal-platform", Control: Processes, What: "signal the platform", try: func(w *world) error { return w.signals(w.Host.Pid) }},
 	{ID: "processes/signal-other", Control: Processes, What: "signal another function", try: func(w *world) error {
 		if w.Other == nil {
@@ -34,7 +34,7 @@ var processes = []Assertion{
 	{ID: "processes/queue-signal-first", Control: Processes, What: "forge a signal of the kernel to the first process", try: forgedSignal},
 	{ID: "processes/pidfd-first", Control: Processes, What: "signal the first process by a descriptor", try: func(w *world) error { return w.pidfdSignal(1) }},
 	{ID: "processes/pidfd-platform", Control: Processes, What: "hold the platform by a descriptor", try: func(w *world) error { return w.pidfdOpen(w.Host.Pid) }},
-	{ID: "processes/limits-first", Control: Processes, What: "change limits of the first process", try: func(w *world) error { return w.prlimit(1) }},
+	{ID: "processes/limits-first", Control: Processes, What: "change limits of the first process", Soft: ownSandbox, try: func(w *world) error { return w.prlimit(1) }},
 	{ID: "processes/limits-platform", Control: Processes, What: "change limits of the platform", try: func(w *world) error { return w.prlimit(w.Host.Pid) }},
 	{ID: "processes/priority-first", Control: Processes, What: "slow the first process down", Unsafe: true, try: func(w *world) error {
 		return w.stopped(unix.Setpriority(unix.PRIO_PROCESS, 1, 19), "can slow process 1 down")

@@ -13,21 +13,21 @@ import (
 // users are attacks on what the user may do: ids, capabilities, programs that
 // grant more.
 var users = []Assertion{
-	{ID: "user/not-root", Control: User, What: "be root", try: notRoot},
+	{ID: "user/not-root", Control: User, What: "be root", Soft: oneUser, try: notRoot},
 	{
 		ID: "user/not-root-outside", Control: User, What: "have the machine's root among its users", try: notRootOutside,
 		Soft: map[string]string{"process": "the level has no users of its own"},
 	},
-	{ID: "user/setuid", Control: User, What: "become root", try: calls("setuid(0)", unix.SYS_SETUID, 0)},
-	{ID: "user/setgid", Control: User, What: "become the group of root", try: calls("setgid(0)", unix.SYS_SETGID, 0)},
-	{ID: "user/setresuid", Control: User, What: "become another user", try: calls("setresuid(33)", unix.SYS_SETRESUID, 33, 33, 33)},
-	{ID: "user/setresgid", Control: User, What: "become another group", try: calls("setresgid(33)", unix.SYS_SETRESGID, 33, 33, 33)},
+	{ID: "user/setuid", Control: User, What: "become root", Soft: oneUser, try: calls("setuid(0)", unix.SYS_SETUID, 0)},
+	{ID: "user/setgid", Control: User, What: "become the group of root", Soft: oneUser, try: calls("setgid(0)", unix.SYS_SETGID, 0)},
+	{ID: "user/setresuid", Control: User, What: "become another user", Soft: oneUser, try: calls("setresuid(33)", unix.SYS_SETRESUID, 33, 33, 33)},
+	{ID: "user/setresgid", Control: User, What: "become another group", Soft: oneUser, try: calls("setresgid(33)", unix.SYS_SETRESGID, 33, 33, 33)},
 	{ID: "user/setgroups", Control: User, What: "join groups", try: func(w *world) error {
 		return w.shut(call(unix.SYS_SETGROUPS, 1, space(4)), "setgroups")
 	}},
 	{ID: "user/groups", Control: User, What: "be in a group of the machine", try: groups},
-	{ID: "user/setfsuid", Control: User, What: "open files as root", try: fsuid},
-	{ID: "user/setuid-exec", Control: NoNewPrivs, What: "gain by a program of its own with the setuid bit", try: setuidExec},
+	{ID: "user/setfsuid", Control: User, What: "open files as root", Soft: oneUser, try: fsuid},
+	{ID: "user/setuid-exec", Control: NoNewPrivs, What: "gain by a program of its own with the setuid bit", Soft: oneUser, try: setuidExec},
 	{ID: "user/sudo", Control: NoNewPrivs, What: "run su or sudo", Unsafe: true, try: sudo},
 
 	{ID: "capabilities/effective", Control: Capabilities, What: "have capabilities", try: empty("CapEff")},
@@ -198,3 +198,9 @@ func noNewPrivs(w *world) error {
 	w.how = "no_new_privs is set"
 	return nil
 }
+
+// What a sandbox cannot hold whose processes are all one user.
+var (
+	oneUser    = map[string]string{"userns": "it is user 0 of a namespace with no other: without capabilities, and outside of it the platform's user"}
+	ownSandbox = map[string]string{"userns": "the first process is the same user; it heeds no signal, and what harms it harms this sandbox alone"}
+)

@@ -48,7 +48,7 @@ var written = []Assertion{
 	{ID: "files/chmod-null", Control: Files, What: "change the mode of the machine's devices", Unsafe: true, try: func(w *world) error {
 		return w.stopped(unix.Chmod("/dev/null", 0o666), "can change the mode of /dev/null")
 	}},
-	{ID: "files/chown-root", Control: Files, What: "give its files to root", try: chownRoot},
+	{ID: "files/chown-root", Control: Files, What: "give its files to root", Soft: oneUser, try: chownRoot},
 	{ID: "files/utimes", Control: Files, What: "change the times of the system's files", Unsafe: true, try: func(w *world) error {
 		return w.stopped(unix.Utimes("/usr/bin/env", nil), "can change the times of /usr/bin/env")
 	}},

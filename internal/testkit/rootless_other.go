@@ -1,0 +1,6 @@
+//go:build !linux
+
+package testkit
+
+// BecomeUser does nothing here.
+func BecomeUser() {}
