@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/dropstack/dropstack/internal/instance"
+	"github.com/dropstack/dropstack/internal/sandbox"
 	"github.com/dropstack/dropstack/internal/logs"
 	"github.com/dropstack/dropstack/internal/testkit"
 )
@@ -98,23 +99,40 @@ func invoking(t *testing.T, l load, cfg instance.Config) figure {
 // cold compares the first invocation of a new version with starting the same
 // program as a plain process that ends at once.
 func cold(t *testing.T, dir, js string) {
-	got := starting(t, config(dir), -1)
+	got := starting(t, config(dir), -1, nil)
 	base := plain(t, filepath.Join(dir, "bootstrap"), "exit")
-	compare("cold start, Go", "plain exec", got, base)
+	compare("cold start, Go, level process", "plain exec", got, base)
 	node := plain(t, nodePath(t), "-e", "0")
-	compare("cold start, Node", "plain node -e 0", starting(t, nodeConfig(t, js), -1), node)
-	compare("cold start, Node, from a spare process", "plain node -e 0", starting(t, nodeConfig(t, js), 2), node)
+	compare("cold start, Node, level process", "plain node -e 0", starting(t, nodeConfig(t, js), -1, nil), node)
+	compare("cold start, Node, from a spare process, level process", "plain node -e 0", starting(t, nodeConfig(t, js), 2, nil), node)
+	compare("cold start, Go, level full, a sandbox is ready", "plain exec", starting(t, config(dir), -1, sandboxes(t, 3)), base)
+	compare("cold start, Go, level full, a sandbox is made", "plain exec", starting(t, config(dir), -1, sandboxes(t, 0)), base)
+	compare("cold start, Node, level full, from a spare process", "plain node -e 0", starting(t, nodeConfig(t, js), 2, sandboxes(t, 3)), node)
+}
+
+// sandboxes makes sandboxes of level full; so many are ready.
+func sandboxes(t *testing.T, ready int) *sandbox.Maker {
+	t.Helper()
+	m := &sandbox.Maker{TempDir: t.TempDir(), Ready: ready, Log: quiet()}
+	if _, err := m.Choose(sandbox.Full); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	return m
 }
 
 // starting measures cold starts one after the other. With spares each one waits
 // until there are some, as between starts that do not come in a row.
-func starting(t *testing.T, cfg instance.Config, spares int) figure {
+func starting(t *testing.T, cfg instance.Config, spares int, boxes *sandbox.Maker) figure {
 	t.Helper()
-	pool := &instance.Pool{Log: quiet(), Logs: nowhere{}, Spares: spares}
+	pool := &instance.Pool{Log: quiet(), Logs: nowhere{}, Spares: spares, Boxes: boxes}
 	defer pool.Close()
 	var took []time.Duration
 	for n, started := 0, time.Now(); time.Since(started) < period; n++ {
 		cfg.ID = fmt.Sprint("cold ", n)
+		if boxes != nil && boxes.Ready > 0 {
+			time.Sleep(100 * time.Millisecond) // the sandbox that was used is made again
+		}
 		if spares > 0 {
 			pool.Stock(cfg)
 			for pool.Stocked(cfg) < spares {
