@@ -18,8 +18,8 @@ import (
 	"time"
 
 	"github.com/dropstack/dropstack/internal/instance"
-	"github.com/dropstack/dropstack/internal/sandbox"
 	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/sandbox"
 	"github.com/dropstack/dropstack/internal/testkit"
 )
 

@@ -62,7 +62,7 @@ type StackInput struct {
 type Info struct {
 	Revision  *deploy.Revision `json:"revision"`
 	Endpoints Endpoints        `json:"endpoints"`
-	Isolation string           `json:"isolation"` // level at which its functions run: full, process or none
+	Isolation string           `json:"isolation"` // level at which its functions run: full, userns, process or none
 }
 
 // StackSummary is one line of a list of stacks.

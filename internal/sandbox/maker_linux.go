@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dropstack/dropstack/internal/sandbox/cgroup"
+	"github.com/dropstack/dropstack/internal/sandbox/confine"
 	"github.com/dropstack/dropstack/internal/sandbox/guest"
 )
 
@@ -165,6 +166,9 @@ func (m *Maker) try() error {
 		return errors.New("it is for platforms without root, which have level full")
 	case Rank(m.Level) < Rank(Userns):
 		return nil
+	}
+	if _, err := confine.ABI(); err != nil { // else every function would find out at its start
+		return fmt.Errorf("this kernel has no Landlock: %w", err)
 	}
 	b, err := m.open()
 	if err != nil {

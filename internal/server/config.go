@@ -22,7 +22,7 @@ type Config struct {
 	AWS     string // host:port of the AWS endpoint
 	Console string // host:port of the health checks
 	Region  string // default us-east-1
-	// Isolation is the level at which functions run: full, process or none; auto,
+	// Isolation is the level at which functions run: full, userns, process or none; auto,
 	// which "" means too, is the strongest that this machine has.
 	Isolation string
 	// Network is the engine that carries the packets of functions in sandboxes:
@@ -47,7 +47,7 @@ func (c *Config) check() error {
 		c.Isolation = "auto"
 	}
 	if c.MinIsolation != "" && sandbox.Rank(c.MinIsolation) < 0 {
-		return fault.Errorf(fault.Invalid, "--min-isolation %q: the levels are full, process and none", c.MinIsolation)
+		return fault.Errorf(fault.Invalid, "--min-isolation %q: the levels are full, userns, process and none", c.MinIsolation)
 	}
 	for _, l := range []struct{ flag, addr string }{{"--http", c.HTTP}, {"--aws", c.AWS}, {"--console", c.Console}} {
 		if _, _, err := net.SplitHostPort(l.addr); err != nil {
