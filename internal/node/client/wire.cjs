@@ -60,8 +60,20 @@ class Wire {
       if (this.socket !== socket) return;
       this.socket = null;
       if (this.waiting.length > 0) this.lost(cause || new Error('the connection was closed'));
+      else this.look();
     });
     if (this.held) socket.ref(); else socket.unref();
+  }
+
+  // look ends the process when nobody listens any more. Nothing is owed, so nobody
+  // would notice: what a handler has left running could go on for ever.
+  look() {
+    const probe = net.connect({ host: this.hostname, port: this.port });
+    probe.unref();
+    probe.on('connect', () => probe.destroy());
+    probe.on('error', (err) => {
+      if (err.code === 'ECONNREFUSED') this.lost(err);
+    });
   }
 
   // hold says whether the connection keeps the process alive: it does while we
