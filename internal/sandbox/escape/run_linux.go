@@ -37,7 +37,7 @@ func Run(ctx context.Context, box *sandbox.Box, o Options) (Report, error) {
 		return Report{}, fmt.Errorf("find the program of the probe: %w", err)
 	}
 	defer prog.done()
-	host, err := surround(o.Data)
+	host, err := surround(o.Data, o.Heavy)
 	if err != nil {
 		return Report{}, fmt.Errorf("make something to attack: %w", err)
 	}

@@ -23,14 +23,14 @@ type surroundings struct {
 	closers []func()
 }
 
-func surround(data []string) (s *surroundings, err error) {
+func surround(data []string, lasting bool) (s *surroundings, err error) {
 	s = &surroundings{secret: secret()}
 	defer func() {
 		if err != nil {
 			s.close()
 		}
 	}()
-	s.Pid = os.Getpid()
+	s.Pid, s.Shm = os.Getpid(), -1
 	if s.Name, err = os.Hostname(); err != nil {
 		return s, err
 	}
@@ -49,7 +49,7 @@ func surround(data []string) (s *surroundings, err error) {
 	if err = s.listen(dir); err != nil {
 		return s, err
 	}
-	s.share()
+	s.share(lasting)
 	return s, nil
 }
 
@@ -104,8 +104,20 @@ func ownAddress() string {
 }
 
 // share makes objects of System V and POSIX. What this kernel does not have is
-// nothing to attack either.
-func (s *surroundings) share() {
+// nothing to attack either. They outlive a process that is killed, so that the
+// platform makes none but a segment that is on its way out already, whose number
+// leads to it until we end.
+func (s *surroundings) share(lasting bool) {
+	if !lasting {
+		if id, err := unix.SysvShmGet(unix.IPC_PRIVATE, 4096, unix.IPC_CREAT|0o666); err == nil {
+			if mem, err := unix.SysvShmAttach(id, 0, 0); err == nil {
+				s.Shm = id
+				s.later(func() { _ = unix.SysvShmDetach(mem) })
+			}
+			_, _ = unix.SysvShmCtl(id, unix.IPC_RMID, nil)
+		}
+		return
+	}
 	var b [4]byte
 	_, _ = io.ReadFull(rand.Reader, b[:])
 	key := int(binary.LittleEndian.Uint32(b[:])&0x7fffffff | 1)

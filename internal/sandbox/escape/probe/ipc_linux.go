@@ -11,12 +11,12 @@ import (
 
 // ipcs are attacks by the older ways that processes talk, and by names.
 var ipcs = []Assertion{
-	{ID: "ipc/shm-key", Control: IPC, What: "find shared memory of the machine by its key", try: keyed("shmget", unix.SYS_SHMGET)},
+	{ID: "ipc/shm-key", Control: IPC, What: "find shared memory of the machine by its key", Heavy: true, try: keyed("shmget", unix.SYS_SHMGET)},
 	{ID: "ipc/shm-attach", Control: IPC, What: "attach shared memory of the machine by its number", try: attaches},
-	{ID: "ipc/msg-key", Control: IPC, What: "find a message queue of the machine by its key", try: keyed("msgget", unix.SYS_MSGGET)},
-	{ID: "ipc/sem-key", Control: IPC, What: "find semaphores of the machine by their key", try: keyed("semget", unix.SYS_SEMGET)},
+	{ID: "ipc/msg-key", Control: IPC, What: "find a message queue of the machine by its key", Heavy: true, try: keyed("msgget", unix.SYS_MSGGET)},
+	{ID: "ipc/sem-key", Control: IPC, What: "find semaphores of the machine by their key", Heavy: true, try: keyed("semget", unix.SYS_SEMGET)},
 	{ID: "ipc/list", Control: IPC, What: "see what there is on the machine", try: sysvLists},
-	{ID: "ipc/mqueue", Control: IPC, What: "open a POSIX message queue of the machine", try: func(w *world) error {
+	{ID: "ipc/mqueue", Control: IPC, What: "open a POSIX message queue of the machine", Heavy: true, try: func(w *world) error {
 		if w.Host.Queue == "" {
 			return w.skip("the machine made none")
 		}
@@ -82,7 +82,7 @@ func keyed(name string, trap uintptr) func(*world) error {
 }
 
 func attaches(w *world) error {
-	if w.Host.Key == 0 {
+	if w.Host.Shm < 0 {
 		return w.skip("the machine made none")
 	}
 	at, err := callFor(unix.SYS_SHMAT, uintptr(w.Host.Shm), 0, unix.SHM_RDONLY)

@@ -48,7 +48,7 @@ type Assertion struct {
 	ID      string // stable, "files/etc-shadow"
 	Control string
 	What    string // what a function must not be able to do: "read the machine's passwords"
-	Heavy   bool   // it fills memory, disks or process tables: for the suite alone
+	Heavy   bool   // it fills memory, disks or process tables, or needs what a kill would leave on the machine: for the suite alone
 	// Unsafe attacks would change the machine if nothing stopped them. They are
 	// never tried outside of a sandbox.
 	Unsafe bool
@@ -89,7 +89,7 @@ type Host struct {
 	Abstract string   `json:"abstract"` // name of a socket that is listened on
 	Socket   string   `json:"socket"`   // path of a socket that is listened on
 	Key      int      `json:"key"`      // of a shared memory segment, a message queue and a semaphore
-	Shm      int      `json:"shm"`      // id of the segment
+	Shm      int      `json:"shm"`      // id of the segment; negative: none
 	Queue    string   `json:"queue"`    // name of a POSIX message queue
 }
 
