@@ -1,0 +1,110 @@
+package audit
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"time"
+)
+
+// filter selects events; what is empty does not matter.
+type filter struct {
+	start, end time.Time // of the event, both inclusive
+	errors     bool      // only of calls that failed or were denied
+	needles    [][]byte  // texts that wanted events contain
+	tests      []func(*Event) bool
+}
+
+// require adds a condition, and a text that no event that meets it is without.
+func (f *filter) require(needle string, test func(*Event) bool) {
+	if plain(needle) {
+		f.needles = append(f.needles, []byte(needle))
+	}
+	f.tests = append(f.tests, test)
+}
+
+// plain says that a text is the same in JSON.
+func plain(s string) bool {
+	return s != "" && strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) < 0
+}
+
+// may says whether an event can be wanted, without decoding it.
+func (f *filter) may(event []byte) bool {
+	if f.errors && !bytes.Contains(event, []byte(`"errorCode":`)) {
+		return false
+	}
+	return !slices.ContainsFunc(f.needles, func(n []byte) bool { return !bytes.Contains(event, n) })
+}
+
+func (f *filter) wants(e *Event) bool {
+	return (f.start.IsZero() || !e.EventTime.Before(f.start.Truncate(time.Second))) &&
+		(f.end.IsZero() || !e.EventTime.After(f.end)) &&
+		(!f.errors || e.ErrorCode != "") &&
+		!slices.ContainsFunc(f.tests, func(test func(*Event) bool) bool { return !test(e) })
+}
+
+// byPrincipal is about who called: a user's or role's name, ARN, id or access key.
+func (f *filter) byPrincipal(who string) {
+	f.require("", func(e *Event) bool {
+		u := e.UserIdentity
+		names := []string{u.name(), u.ARN, u.PrincipalID, u.AccessKeyID}
+		if u.SessionContext != nil && u.SessionContext.SessionIssuer != nil {
+			i := u.SessionContext.SessionIssuer
+			names = append(names, i.UserName, i.ARN, i.PrincipalID)
+		}
+		return slices.Contains(names, who)
+	})
+}
+
+// byAction is about what was called: GetParameter or ssm:GetParameter.
+func (f *filter) byAction(action string) {
+	service, name, qualified := strings.Cut(action, ":")
+	if !qualified {
+		service, name = "", action
+	}
+	f.require("", func(e *Event) bool {
+		return strings.EqualFold(e.EventName, name) && (service == "" || strings.EqualFold(e.EventSource, service+".amazonaws.com"))
+	})
+}
+
+// byParameter is about a parameter of Parameter Store: named alone, in a list, as
+// a resource, or below a path that was read.
+func (f *filter) byParameter(name string) {
+	f.require("", func(e *Event) bool {
+		if e.EventSource != "ssm.amazonaws.com" {
+			return false
+		}
+		p := e.RequestParameters
+		if is(p["name"], name) || is(p["names"], name) || below(name, p["path"], p["recursive"] == true) {
+			return true
+		}
+		return slices.ContainsFunc(e.Resources, func(r Resource) bool { return isParameter(r.ARN, name) })
+	})
+}
+
+// is says whether a value names a parameter, or a list does.
+func is(value any, name string) bool {
+	switch v := value.(type) {
+	case string:
+		return v == name || isParameter(v, name) || strings.HasPrefix(v, name+":") // with a version or label
+	case []any:
+		return slices.ContainsFunc(v, func(item any) bool { return is(item, name) })
+	}
+	return false
+}
+
+func isParameter(arn, name string) bool {
+	_, resource, ok := strings.Cut(arn, ":parameter/")
+	resource, _, _ = strings.Cut(resource, ":")
+	return ok && resource == strings.TrimPrefix(name, "/")
+}
+
+// below says whether reading a path shows a parameter.
+func below(name string, path any, recursive bool) bool {
+	p, ok := path.(string)
+	if !ok {
+		return false
+	}
+	rest, inside := strings.CutPrefix(name, strings.TrimSuffix(p, "/")+"/")
+	return inside && (recursive || !strings.Contains(rest, "/"))
+}
