@@ -21,7 +21,7 @@ func small(t *testing.T) (dir string, all map[string][]byte) {
 	dir = t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		l := open(t, dir)
-		for i, n := range []int{3, 2, 3} {
+		for i, n := range []int{2, 1, 2} {
 			if i > 0 {
 				time.Sleep(2 * time.Hour)
 			}
@@ -29,7 +29,7 @@ func small(t *testing.T) (dir string, all map[string][]byte) {
 		}
 		closeLog(t, l)
 	})
-	sound(t, dir, 8)
+	sound(t, dir, 5)
 	return dir, files(t, dir)
 }
 
@@ -79,7 +79,7 @@ func TestEveryChangedByteIsFound(t *testing.T) {
 		}
 		write(t, path, doc)
 	}
-	sound(t, dir, 8)
+	sound(t, dir, 5)
 }
 
 func TestEveryTruncationIsFound(t *testing.T) {
@@ -102,7 +102,7 @@ func TestEveryTruncationIsFound(t *testing.T) {
 		found(t, dir, "a line more", name, 0)
 		write(t, path, doc)
 	}
-	sound(t, dir, 8)
+	sound(t, dir, 5)
 }
 
 func TestEveryMovedLineIsFound(t *testing.T) {
@@ -133,7 +133,7 @@ func TestEveryMovedLineIsFound(t *testing.T) {
 		}
 		write(t, path, all[name])
 	}
-	sound(t, dir, 8)
+	sound(t, dir, 5)
 }
 
 func TestMissingAndExchangedFilesAreFound(t *testing.T) {
@@ -144,7 +144,7 @@ func TestMissingAndExchangedFilesAreFound(t *testing.T) {
 			t.Fatal(err)
 		}
 		put(t, dir, all)
-		sound(t, dir, 8)
+		sound(t, dir, 5)
 	}
 	for name := range all {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil {
