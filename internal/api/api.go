@@ -103,7 +103,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, c call) error {
 		return nil
 	case c.service == "lambda":
 		return s.Lambda.serve(w, r, c)
-	case !c.who.Admin:
+	case !c.who.Root():
 		return fault.Coded(fault.Denied, "AccessDeniedException", "functions may not call %s; use the administrator's keys", c.service)
 	case c.service == "logs":
 		return s.json(w, r, c, "Logs_20140328.", s.Logs.actions())

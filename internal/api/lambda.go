@@ -119,7 +119,7 @@ func (l *Lambda) serve(w http.ResponseWriter, r *http.Request, c call) error {
 	if handle == nil {
 		return unknownRoute(r)
 	}
-	if !c.who.Admin && rest != "invocations" && rest != "response-streaming-invocations" {
+	if !c.who.Root() && rest != "invocations" && rest != "response-streaming-invocations" {
 		return fault.Coded(fault.Denied, "AccessDeniedException", "functions may invoke functions, not read or change their configuration")
 	}
 	return handle(l, lc)
@@ -264,7 +264,7 @@ func (l *Lambda) configuration(c lambdaCall) error {
 }
 
 func (l *Lambda) list(w http.ResponseWriter, r *http.Request, c call) error {
-	if !c.who.Admin {
+	if !c.who.Root() {
 		return fault.Coded(fault.Denied, "AccessDeniedException", "functions may invoke functions, not list them")
 	}
 	list := []configuration{}
@@ -275,7 +275,7 @@ func (l *Lambda) list(w http.ResponseWriter, r *http.Request, c call) error {
 }
 
 func (l *Lambda) settings(w http.ResponseWriter, c call) error {
-	if !c.who.Admin {
+	if !c.who.Root() {
 		return fault.Coded(fault.Denied, "AccessDeniedException", "functions may invoke functions, not read the account's settings")
 	}
 	s := l.Invoker.Settings()
