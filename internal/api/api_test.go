@@ -81,14 +81,14 @@ func (records) Filter(_ context.Context, f logs.Filter) (page []logs.Record, nex
 
 type echo struct{ Text string }
 
-func endpoint(t *testing.T) (url string, keys *iam.Keys, invoker *one) {
+func endpoint(t *testing.T) (url string, keys *iam.Authority, invoker *one) {
 	t.Helper()
 	invoker = &one{}
 	url, keys = serve(t, invoker)
 	return url, keys, invoker
 }
 
-func serve(t *testing.T, invoker api.LambdaInvoker) (url string, keys *iam.Keys) {
+func serve(t *testing.T, invoker api.LambdaInvoker) (url string, keys *iam.Authority) {
 	t.Helper()
 	keys, err := iam.Open(t.TempDir())
 	if err != nil {

@@ -31,3 +31,14 @@ func requestOf(c *call) iam.Request {
 		SourceIP: host, UserAgent: c.r.UserAgent(), SecureTransport: c.r.TLS != nil, Time: time.Now(), ID: c.id,
 	}
 }
+
+// record writes what came of a call into the trail.
+func (s *Server) record(c *call, failed error) error {
+	now := time.Now()
+	e := audit.Event{
+		EventTime: now, EventSource: c.service.source(), EventName: c.operation, AWSRegion: s.Region,
+		UserIdentity: identityOf(c.who), RequestID: c.id, EventID: uuid.NewString(),
+		RequestParameters: audit.Parameters(c.in), ReadOnly: readOnly(c.operation), ManagementEvent: true,
+	}
+	return s.Trail.Append(context.WithoutCancel(c.at), e)
+}

@@ -57,7 +57,7 @@ func Scope(r *http.Request) (service string, ok bool) {
 // Verify checks a request's signature over its method, path, query, signed headers
 // and body, its time and its session token. It answers who signed it, and for
 // which service and region.
-func (k *Keys) Verify(r *http.Request, body []byte) (who Principal, service, region string, err error) {
+func (k *Authority) Verify(r *http.Request, body []byte) (who Principal, service, region string, err error) {
 	s, err := parse(r)
 	if err != nil {
 		return who, "", "", err

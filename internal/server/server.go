@@ -99,7 +99,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 // rooms is every room of a running platform.
 type rooms struct {
 	eng           *engine.Engine
-	keys          *iam.Keys
+	keys          *iam.Authority
 	logs          *logs.Store
 	boxes         *sandbox.Maker
 	missing       map[string]string // why they are not of a stronger level
@@ -154,7 +154,7 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 	return <-done
 }
 
-func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Keys, at api.Endpoints) (*rooms, error) {
+func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Authority, at api.Endpoints) (*rooms, error) {
 	r := &rooms{eng: eng, keys: keys, answered: make(chan struct{})}
 	var err error
 	r.logs = &logs.Store{Streams: eng.Telemetry, Log: cfg.Log}
