@@ -57,6 +57,7 @@ func (s *Server) serveObjects(w http.ResponseWriter, r *http.Request) {
 				return nil, nil
 			}
 			s.Objects.Store.ServeHTTP(kept, r.WithContext(ctx))
+			kept.WriteHeader(http.StatusOK)
 			return nil, kept.fault()
 		},
 	})
@@ -125,7 +126,7 @@ func (s *Server) failObjects(c *call, err error) {
 		f.code = code
 	}
 	doc, err := xml.Marshal(struct {
-		XMLName                               xml.Name `xml:"Error"`
+		XMLName                            xml.Name `xml:"Error"`
 		Code, Message, Resource, RequestId string
 	}{Code: f.code, Message: f.message, Resource: c.r.URL.Path, RequestId: c.id})
 	if err != nil {
