@@ -201,7 +201,7 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 	r.gateway = &gateway.Gateway{Invoker: r.invoker, Verify: keys, Log: cfg.Log}
 	r.edge = &edge.Server{Origins: r.gateway, Objects: eng.Objects, Log: cfg.Log}
 	r.deployer = &deploy.Deployer{
-		Streams: eng.Streams, Objects: eng.Objects, Artifacts: filepath.Join(cfg.Dir, "artifacts"), LayerRoot: filepath.Join(cfg.Dir, "layers"), Log: cfg.Log,
+		Streams: eng.Streams, Objects: eng.Objects, Artifacts: filepath.Join(cfg.Dir, "artifacts"), LayerRoot: filepath.Join(cfg.Dir, "layers"), Region: cfg.Region, Log: cfg.Log,
 		Prepare: func(ctx context.Context, fn function.Function, _ string) error { return r.invoker.Prepare(ctx, fn) },
 		Rooms: deploy.Rooms{
 			Keys: keys, Networks: r.networks, Functions: r.invoker, Topics: r.topics, Schedules: r.schedules,
