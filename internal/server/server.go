@@ -210,7 +210,10 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 	}
 	control := &api.Control{Deployer: r.deployer, Letters: r.invoker, Flows: &r.networks.flows, Endpoints: at, Isolation: r.boxes.Level}
 	r.api = &api.Server{
-		Authority: authority{keys}, Trail: r.trail, Objects: &api.Objects{Store: eng.Objects.Handler, Caller: keys},
+		Authority: authority{keys}, Trail: r.trail, Objects: &api.Objects{
+			Store: eng.Objects.Handler, Caller: keys,
+			Notifications: &api.Notifications{Deployer: r.deployer, Exists: eng.Objects.HasBucket},
+		},
 		Lambda: &api.Lambda{Invoker: r.invoker, Region: cfg.Region},
 		Services: []*api.Service{
 			control.Service(), (&api.SNS{Topics: r.topics}).Service(), (&api.Logs{Store: r.logs, Region: cfg.Region}).Service(),
