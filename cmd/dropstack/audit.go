@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -117,17 +118,7 @@ func (c *cli) printRecords(cmd *cobra.Command, client *api.Client, in audit.List
 
 // who is a caller in few letters.
 func who(u audit.UserIdentity) string {
-	switch {
-	case u.UserName != "":
-		return u.UserName
-	case u.SessionContext != nil && u.SessionContext.SessionIssuer != nil:
-		return u.SessionContext.SessionIssuer.UserName
-	case u.InvokedBy != "":
-		return u.InvokedBy
-	case u.Type != "":
-		return strings.ToLower(u.Type)
-	}
-	return "unknown"
+	return cmp.Or(u.Name(), u.InvokedBy, strings.ToLower(u.Type), "unknown")
 }
 
 // about is what a call was about: the name it gave, else its first resource.

@@ -3,6 +3,7 @@ package audit_test
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/dropstack/dropstack/internal/audit"
@@ -44,4 +45,49 @@ func BenchmarkAppend(b *testing.B) {
 			})
 		})
 	}
+}
+
+// A log of 50,000 records: read for a parameter that nobody named, and verified.
+func BenchmarkReading(b *testing.B) {
+	dir := b.TempDir()
+	l := open(b, dir)
+	var wg sync.WaitGroup
+	for range 100 {
+		wg.Go(func() {
+			for range 500 {
+				if err := l.Append(b.Context(), kilobyte()); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	size := int64(0)
+	for _, doc := range files(b, dir) {
+		size += int64(len(doc))
+	}
+	b.Run("list", func(b *testing.B) {
+		b.SetBytes(size)
+		for b.Loop() {
+			if out, err := l.List(b.Context(), audit.ListInput{Parameter: "/not/there"}); err != nil || len(out.Events) > 0 {
+				b.Fatal(out, err)
+			}
+		}
+	})
+	b.Run("newest page", func(b *testing.B) {
+		for b.Loop() {
+			if out, err := l.LookupEvents(b.Context(), audit.LookupEventsInput{}); err != nil || len(out.Events) != 50 {
+				b.Fatal(out, err)
+			}
+		}
+	})
+	b.Run("verify", func(b *testing.B) {
+		b.SetBytes(size)
+		for b.Loop() {
+			if r, err := audit.Verify(dir, audit.Evidence{}); err != nil || !r.OK() {
+				b.Fatal(r, err)
+			}
+		}
+	})
 }

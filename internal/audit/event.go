@@ -87,15 +87,19 @@ type Resource struct {
 	Type      string `json:"type,omitempty"` // AWS::SSM::Parameter
 }
 
-// name is who a record is of, as LookupEvents calls it.
-func (u UserIdentity) name() string {
+// root is the name of the account itself, which has none.
+const root = "root"
+
+// Name is who called, as LookupEvents says it: the user's name, the role's, or
+// that of the session; "" for a service.
+func (u UserIdentity) Name() string {
 	switch {
 	case u.UserName != "":
 		return u.UserName
 	case u.SessionContext != nil && u.SessionContext.SessionIssuer != nil && u.SessionContext.SessionIssuer.UserName != "":
 		return u.SessionContext.SessionIssuer.UserName
 	case u.Type == "Root":
-		return "root"
+		return root
 	}
 	_, session, _ := strings.Cut(u.PrincipalID, ":")
 	return session

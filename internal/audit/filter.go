@@ -11,16 +11,19 @@ import (
 type filter struct {
 	start, end time.Time // of the event, both inclusive
 	errors     bool      // only of calls that failed or were denied
-	needles    [][]byte  // texts that wanted events contain
 	tests      []func(*Event) bool
+	// needles are for not decoding what cannot be wanted: of each list a wanted
+	// event contains one at least.
+	needles [][]string
 }
 
-// require adds a condition, and a text that no event that meets it is without.
-func (f *filter) require(needle string, test func(*Event) bool) {
-	if plain(needle) {
-		f.needles = append(f.needles, []byte(needle))
-	}
+// require adds a condition. An event that meets it contains one of the needles,
+// unless there are none.
+func (f *filter) require(test func(*Event) bool, needles ...string) {
 	f.tests = append(f.tests, test)
+	if len(needles) > 0 && !slices.ContainsFunc(needles, func(n string) bool { return !plain(n) }) {
+		f.needles = append(f.needles, needles)
+	}
 }
 
 // plain says that a text is the same in JSON.
@@ -33,7 +36,12 @@ func (f *filter) may(event []byte) bool {
 	if f.errors && !bytes.Contains(event, []byte(`"errorCode":`)) {
 		return false
 	}
-	return !slices.ContainsFunc(f.needles, func(n []byte) bool { return !bytes.Contains(event, n) })
+	for _, list := range f.needles {
+		if !slices.ContainsFunc(list, func(n string) bool { return bytes.Contains(event, []byte(n)) }) {
+			return false
+		}
+	}
+	return true
 }
 
 func (f *filter) wants(e *Event) bool {
@@ -45,15 +53,19 @@ func (f *filter) wants(e *Event) bool {
 
 // byPrincipal is about who called: a user's or role's name, ARN, id or access key.
 func (f *filter) byPrincipal(who string) {
-	f.require("", func(e *Event) bool {
+	needles := []string{who}
+	if who == root {
+		needles = nil // not in the text
+	}
+	f.require(func(e *Event) bool {
 		u := e.UserIdentity
-		names := []string{u.name(), u.ARN, u.PrincipalID, u.AccessKeyID}
+		names := []string{u.Name(), u.ARN, u.PrincipalID, u.AccessKeyID}
 		if u.SessionContext != nil && u.SessionContext.SessionIssuer != nil {
 			i := u.SessionContext.SessionIssuer
 			names = append(names, i.UserName, i.ARN, i.PrincipalID)
 		}
 		return slices.Contains(names, who)
-	})
+	}, needles...)
 }
 
 // byAction is about what was called: GetParameter or ssm:GetParameter.
@@ -62,7 +74,7 @@ func (f *filter) byAction(action string) {
 	if !qualified {
 		service, name = "", action
 	}
-	f.require("", func(e *Event) bool {
+	f.require(func(e *Event) bool {
 		return strings.EqualFold(e.EventName, name) && (service == "" || strings.EqualFold(e.EventSource, service+".amazonaws.com"))
 	})
 }
@@ -70,7 +82,7 @@ func (f *filter) byAction(action string) {
 // byParameter is about a parameter of Parameter Store: named alone, in a list, as
 // a resource, or below a path that was read.
 func (f *filter) byParameter(name string) {
-	f.require("", func(e *Event) bool {
+	f.require(func(e *Event) bool {
 		if e.EventSource != "ssm.amazonaws.com" {
 			return false
 		}
@@ -79,7 +91,7 @@ func (f *filter) byParameter(name string) {
 			return true
 		}
 		return slices.ContainsFunc(e.Resources, func(r Resource) bool { return isParameter(r.ARN, name) })
-	})
+	}, strings.TrimPrefix(name, "/"), `"path":`)
 }
 
 // is says whether a value names a parameter, or a list does.

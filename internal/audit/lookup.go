@@ -86,7 +86,7 @@ func (l *Log) LookupEvents(ctx context.Context, in LookupEventsInput) (LookupEve
 func lookedUp(e Event, text string) LookedUp {
 	up := LookedUp{
 		EventId: e.EventID, EventName: e.EventName, ReadOnly: strconv.FormatBool(e.ReadOnly), AccessKeyId: e.UserIdentity.AccessKeyID,
-		EventTime: wire.At(e.EventTime), EventSource: e.EventSource, Username: e.UserIdentity.name(), CloudTrailEvent: text,
+		EventTime: wire.At(e.EventTime), EventSource: e.EventSource, Username: e.UserIdentity.Name(), CloudTrailEvent: text,
 	}
 	for _, r := range e.Resources {
 		up.Resources = append(up.Resources, LookedUpResource{r.Type, r.ARN})
@@ -115,11 +115,11 @@ func (in LookupEventsInput) filter() (filter, error) {
 		if !known || a.AttributeValue == "" {
 			return f, fault.Coded(fault.Invalid, "InvalidLookupAttributesException", "AttributeKey %q with value %q: the keys are AccessKeyId, EventId, EventName, EventSource, ReadOnly, ResourceName, ResourceType and Username, and a value is needed", a.AttributeKey, a.AttributeValue)
 		}
-		needle := a.AttributeValue
-		if a.AttributeKey == "Username" || a.AttributeKey == "ReadOnly" {
-			needle = "" // a name may be derived
+		matches, needles := func(e *Event) bool { return test(e, a.AttributeValue) }, []string{a.AttributeValue}
+		if a.AttributeKey == "ReadOnly" || a.AttributeValue == root {
+			needles = nil // not in the text
 		}
-		f.require(needle, func(e *Event) bool { return test(e, a.AttributeValue) })
+		f.require(matches, needles...)
 	}
 	return f, nil
 }
@@ -130,7 +130,7 @@ var attributes = map[string]func(e *Event, value string) bool{
 	"EventName":   func(e *Event, v string) bool { return e.EventName == v },
 	"EventSource": func(e *Event, v string) bool { return e.EventSource == v },
 	"ReadOnly":    func(e *Event, v string) bool { return strconv.FormatBool(e.ReadOnly) == v },
-	"Username":    func(e *Event, v string) bool { return e.UserIdentity.name() == v },
+	"Username":    func(e *Event, v string) bool { return e.UserIdentity.Name() == v },
 	"ResourceType": func(e *Event, v string) bool {
 		return slices.ContainsFunc(e.Resources, func(r Resource) bool { return r.Type == v })
 	},

@@ -50,6 +50,7 @@ func busy(t *testing.T) *audit.Log {
 		denied.ErrorCode, denied.ErrorMessage = "AccessDenied", `no "policy" allows it`
 		add(denied)
 		add(audit.Event{EventID: "sns", EventSource: "sns.amazonaws.com", EventName: "Publish", UserIdentity: role})
+		add(audit.Event{EventID: "create", EventSource: "sns.amazonaws.com", EventName: "CreateTopic", UserIdentity: audit.UserIdentity{Type: "Root"}})
 		closeLog(t, l)
 	})
 	return open(t, dir)
@@ -70,7 +71,7 @@ func TestList(t *testing.T) {
 		in   audit.ListInput
 		want string
 	}{
-		"everything":                {audit.ListInput{}, "sns denied similar arn shallow deep path list get put"},
+		"everything":                {audit.ListInput{}, "create sns denied similar arn shallow deep path list get put"},
 		"parameter":                 {audit.ListInput{Parameter: "/app/db"}, "denied arn deep path list get put"},
 		"parameter without slash":   {audit.ListInput{Parameter: "app/db"}, "arn"},
 		"user":                      {audit.ListInput{Principal: "alice"}, "similar arn list put"},
@@ -81,8 +82,9 @@ func TestList(t *testing.T) {
 		"action":                    {audit.ListInput{Action: "GetParameter"}, "denied similar get"},
 		"action of a service":       {audit.ListInput{Action: "sns:publish"}, "sns"},
 		"action of another service": {audit.ListInput{Action: "sns:GetParameter"}, ""},
+		"the account itself":        {audit.ListInput{Principal: "root"}, "create"},
 		"errors":                    {audit.ListInput{Errors: true}, "denied"},
-		"since":                     {audit.ListInput{Since: at(160)}, "sns denied"},
+		"since":                     {audit.ListInput{Since: at(160)}, "create sns denied"},
 		"until":                     {audit.ListInput{Until: at(20)}, "get put"},
 		"between":                   {audit.ListInput{Since: at(40), Until: at(80)}, "deep path list"},
 		"all together":              {audit.ListInput{Parameter: "/app/db", Principal: "hello-role", Action: "ssm:GetParameter", Errors: true, Since: at(1)}, "denied"},
@@ -137,10 +139,11 @@ func TestLookupEvents(t *testing.T) {
 	for name, c := range map[string]struct{ key, value, want string }{
 		"id":            {"EventId", "denied", "denied"},
 		"name":          {"EventName", "GetParameters", "list"},
-		"source":        {"EventSource", "sns.amazonaws.com", "sns"},
+		"source":        {"EventSource", "sns.amazonaws.com", "create sns"},
 		"user":          {"Username", "hello-role", "sns denied shallow deep path get"},
+		"root":          {"Username", "root", "create"},
 		"access key":    {"AccessKeyId", "AKIAALICE", "similar arn list put"},
-		"writing":       {"ReadOnly", "false", "sns arn put"},
+		"writing":       {"ReadOnly", "false", "create sns arn put"},
 		"resource":      {"ResourceName", "arn:aws:ssm:us-east-1:000000000000:parameter/app/db", "arn"},
 		"its name":      {"ResourceName", "app/db", "arn"},
 		"resource type": {"ResourceType", "AWS::SSM::Parameter", "arn"},

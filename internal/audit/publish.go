@@ -116,6 +116,9 @@ func Destination(to string) (string, error) {
 		if err == nil && u.Host == "" {
 			err = errors.New("no host")
 		}
+		if wrong, ok := errors.AsType[*url.Error](err); ok {
+			err = wrong.Err // without the URL, which may hold a token
+		}
 		if err != nil {
 			return "", fault.Errorf(fault.Invalid, "--audit-heads %s: not a URL: %w", redacted(to), err)
 		}

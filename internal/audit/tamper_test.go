@@ -241,3 +241,32 @@ func TestARewrittenLogIsFoundWithWhatWasKeptElsewhere(t *testing.T) {
 		t.Errorf("cut back with an old head: got %+v, %v", r, err)
 	}
 }
+
+// FuzzVerify puts anything in the place of a log file, a digest and the head:
+// only what was there is right.
+func FuzzVerify(f *testing.F) {
+	dir := f.TempDir()
+	l := open(f, dir)
+	appendEvents(f, l, 0, 2)
+	closeLog(f, l)
+	all := files(f, dir)
+	var list []string
+	for name := range all {
+		list = append(list, name)
+	}
+	slices.Sort(list)
+	for i, name := range list {
+		f.Add(uint8(i), all[name])
+	}
+	f.Fuzz(func(t *testing.T, which uint8, doc []byte) {
+		name := list[int(which)%len(list)]
+		write(t, filepath.Join(dir, name), doc)
+		defer write(t, filepath.Join(dir, name), all[name])
+		r := verify(t, dir)
+		_, torn := bytes.CutPrefix(doc, all[name])
+		same := bytes.Equal(doc, all[name]) || torn && strings.HasPrefix(name, "log/") && !bytes.ContainsRune(doc[len(all[name]):], '\n')
+		if r.OK() != same {
+			t.Errorf("%s: got %+v", name, r)
+		}
+	})
+}
