@@ -91,7 +91,7 @@ func (f *filter) byParameter(name string) {
 			return true
 		}
 		return slices.ContainsFunc(e.Resources, func(r Resource) bool { return isParameter(r.ARN, name) })
-	}, strings.TrimPrefix(name, "/"), `"path":`)
+	}, strings.TrimPrefix(name, "/"), "path")
 }
 
 // is says whether a value names a parameter, or a list does.
