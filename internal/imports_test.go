@@ -14,7 +14,7 @@ import (
 // below its own, never a sibling.
 var floors = [][]string{
 	{"arn", "fault", "wire"},
-	{"network"},
+	{"network", "ca"},
 	{"engine", "sandbox", "spec", "node"},
 	{"iam", "logs", "build", "audit"},
 	{"instance"},
