@@ -24,7 +24,7 @@ var floors = [][]string{
 	{"api"},
 	{"server"},
 	{"testkit"},
-	{"conformance"},
+	{"conformance", "judge"},
 }
 
 const module = "github.com/dropstack/dropstack/"
