@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -84,7 +85,7 @@ type SessionAttributes struct {
 type Resource struct {
 	ARN       string `json:"ARN"`
 	AccountID string `json:"accountId,omitempty"`
-	Type      string `json:"type,omitempty"` // AWS::SSM::Parameter
+	Type      string `json:"type,omitempty"` // AWS::SSM::Parameter; the log fills in what it knows
 }
 
 // root is the name of the account itself, which has none.
@@ -130,6 +131,12 @@ func (e *Event) complete() {
 	}
 	if e.RecipientAccountID == "" {
 		e.RecipientAccountID = arn.Account
+	}
+	e.Resources = slices.Clone(e.Resources) // the caller's
+	for i := range e.Resources {
+		if r := &e.Resources[i]; r.Type == "" {
+			r.Type = kindOf(r.ARN)
+		}
 	}
 	for _, text := range []*string{
 		&e.EventSource, &e.EventName, &e.SourceIPAddress, &e.UserAgent, &e.ErrorCode, &e.ErrorMessage, &e.RequestID,

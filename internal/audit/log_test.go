@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -259,17 +260,16 @@ func TestACallIsRefusedWhenItsRecordCannotBeWritten(t *testing.T) {
 // Nobody calls while calls are refused: the log finds out by itself that it can
 // be written again.
 func TestTheLogRecoversByItself(t *testing.T) {
-	full := true
+	var full atomic.Bool
 	defer audit.Disk(func(op string) error {
-		if full && op == "write" {
+		if full.Load() && op == "write" {
 			return errors.New("no space left on device")
 		}
 		return nil
 	})()
 	synctest.Test(t, func(t *testing.T) {
-		full = false
 		l := open(t, t.TempDir())
-		full = true
+		full.Store(true)
 		if err := l.Append(t.Context(), event(1)); err == nil || l.Healthy() {
 			t.Fatal("accepted")
 		}
@@ -278,7 +278,7 @@ func TestTheLogRecoversByItself(t *testing.T) {
 			t.Fatal("healthy on a full disk")
 		}
 		synctest.Wait()
-		full = false
+		full.Store(false)
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		if !l.Healthy() {

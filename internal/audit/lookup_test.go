@@ -43,7 +43,7 @@ func busy(t *testing.T) *audit.Log {
 		add(ssm("deep", "GetParametersByPath", role, map[string]any{"path": "/", "recursive": true}))
 		add(ssm("shallow", "GetParametersByPath", role, map[string]any{"path": "/"}))
 		byARN := ssm("arn", "AddTagsToResource", alice, nil)
-		byARN.Resources = []audit.Resource{{ARN: "arn:aws:ssm:us-east-1:000000000000:parameter/app/db", Type: "AWS::SSM::Parameter"}}
+		byARN.Resources = []audit.Resource{{ARN: "arn:aws:ssm:us-east-1:000000000000:parameter/app/db"}}
 		add(byARN)
 		add(ssm("similar", "GetParameter", alice, map[string]any{"name": "/app/dbx"}))
 		denied := ssm("denied", "GetParameter", role, map[string]any{"name": "/app/db"})

@@ -117,3 +117,31 @@ func nestedParameters(depth int) map[string]any {
 	}
 	return map[string]any{"recursive": nestedParameters(depth - 1)}
 }
+
+func TestTypesOfResources(t *testing.T) {
+	l := open(t, t.TempDir())
+	want := map[string]string{
+		"arn:aws:ssm:us-east-1:000000000000:parameter/app/db":     "AWS::SSM::Parameter",
+		"arn:aws:kms:us-east-1:000000000000:key/1234":             "AWS::KMS::Key",
+		"arn:aws:kms:us-east-1:000000000000:alias/app":            "AWS::KMS::Alias",
+		"arn:aws:iam::000000000000:role/hello":                    "AWS::IAM::Role",
+		"arn:aws:lambda:us-east-1:000000000000:function:hello":    "AWS::Lambda::Function",
+		"arn:aws:sns:us-east-1:000000000000:topic":                "AWS::SNS::Topic",
+		"arn:aws:s3:::bucket":                                     "AWS::S3::Bucket",
+		"arn:aws:s3:::bucket/key":                                 "AWS::S3::Object",
+		"arn:aws:dropstack:us-east-1:000000000000:stack/some-dev": "",
+		"*": "",
+	}
+	e := event(1)
+	for name := range want {
+		e.Resources = append(e.Resources, audit.Resource{ARN: name})
+	}
+	if err := l.Append(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range records(t, l, audit.ListInput{})[0].Resources {
+		if r.Type != want[r.ARN] {
+			t.Errorf("%s: got %q, want %q", r.ARN, r.Type, want[r.ARN])
+		}
+	}
+}
