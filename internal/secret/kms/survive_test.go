@@ -121,12 +121,12 @@ func TestFailedDestructionIsTriedAgain(t *testing.T) {
 		must[kms.ScheduleKeyDeletionOutput](t)(w.ScheduleKeyDeletion(w.ctx, kms.ScheduleKeyDeletionInput{KeyId: id, PendingWindowInDays: ptr(7)}))
 		synctest.Wait()
 		failures := 2
-		bucket.Fail = func(int) error {
+		bucket.Fail(func() error {
 			if failures--; failures >= 0 {
 				return errors.New("the disk is away")
 			}
 			return nil
-		}
+		})
 		time.Sleep(7*day + time.Minute)
 		synctest.Wait()
 		must[kms.DescribeKeyOutput](t)(w.DescribeKey(w.ctx, kms.DescribeKeyInput{KeyId: id}))
@@ -296,14 +296,14 @@ func TestStopsAtAnyWriteLoseNothing(t *testing.T) {
 				blob := w.encrypt(t, id, "x", nil)
 				w = start(t, rootKey(t, 2, 1), bucket) // a new root key
 				writes := 0
-				bucket.Fail = func(int) error {
+				bucket.Fail(func() error {
 					if writes++; writes >= stop {
 						return crash
 					}
 					return nil
-				}
+				})
 				err := act(w, id)
-				bucket.Fail = nil
+				bucket.Fail(nil)
 				w.decrypts(t, blob, nil, "x") // if the process goes on
 
 				w = start(t, rootKey(t, 2, 1), bucket)

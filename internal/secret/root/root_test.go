@@ -263,7 +263,7 @@ func TestRotationSurvivesAStopAtAnyWrite(t *testing.T) {
 			}
 			return nil
 		}
-		bucket.Fail = func(int) error { return fail() }
+		bucket.Fail(fail)
 		w := start(t, root.Failing(file, fail), bucket)
 		for _, b := range w.boxes {
 			if err := b.put(t.Context(), "in "+b.name); err != nil {

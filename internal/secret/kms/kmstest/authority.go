@@ -87,7 +87,7 @@ func parse(policy string) ([]statement, error) {
 	err := json.Unmarshal([]byte(policy), &doc)
 	for _, s := range doc.Statement {
 		if s.Effect != "Allow" && s.Effect != "Deny" {
-			err = errors.Join(err, errors.New("Effect is neither Allow nor Deny"))
+			err = errors.Join(err, errors.New("an Effect is neither Allow nor Deny"))
 		}
 	}
 	return doc.Statement, err

@@ -12,14 +12,18 @@ import (
 
 // Memory is a store.Bucket in memory. The zero value is empty.
 type Memory struct {
-	// Fail is asked before each write, with its number from 1; an error is what
-	// the write returns, undone. Optional.
-	Fail func(write int) error
-
 	mu       sync.Mutex // guards what follows
+	fail     func() error
 	records  map[string]store.Record
 	revision uint64
-	writes   int
+}
+
+// Fail has check asked before each write: an error is what the write returns,
+// undone. Nil ends that.
+func (m *Memory) Fail(check func() error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fail = check
 }
 
 // Load implements store.Bucket.
@@ -79,9 +83,8 @@ func (m *Memory) Erase(_ context.Context, key string, revision uint64) error {
 }
 
 func (m *Memory) write(key string, revision uint64) error {
-	m.writes++
-	if m.Fail != nil {
-		if err := m.Fail(m.writes); err != nil {
+	if m.fail != nil {
+		if err := m.fail(); err != nil {
 			return err
 		}
 	}
