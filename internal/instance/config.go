@@ -51,11 +51,14 @@ type Config struct {
 	Region   string
 	Env      map[string]string // the function's own; checked not to set reserved names
 	Mounts   []Mount
-	Keys     Credentials
-	Endpoint string // AWS_ENDPOINT_URL
-	LogGroup string // /aws/lambda/NAME
-	JSONLogs bool   // LoggingConfig.LogFormat is JSON
-	LogLevel string // least level of the function's own lines with JSONLogs: TRACE … FATAL; "" is INFO
+	// Credentials makes those of one instance, which its log stream names; nil: it
+	// has Keys. They must be valid for longer than Pool.RetireAfter and Timeout.
+	Credentials func(stream string) (Credentials, error) `json:"-"`
+	Keys        Credentials
+	Endpoint    string // AWS_ENDPOINT_URL
+	LogGroup    string // /aws/lambda/NAME
+	JSONLogs    bool   // LoggingConfig.LogFormat is JSON
+	LogLevel    string // least level of the function's own lines with JSONLogs: TRACE … FATAL; "" is INFO
 	// InitType is what AWS_LAMBDA_INITIALIZATION_TYPE says: "on-demand", which ""
 	// means too, or "provisioned-concurrency".
 	InitType string

@@ -72,6 +72,9 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	}
 	defer func() { err = errors.Join(err, eng.Close()) }()
 
+	if err := loadAuthority(ctx, cfg, eng.Streams, keys); err != nil {
+		return err
+	}
 	rooms, err := furnish(ctx, cfg, eng, keys, ls.endpoints)
 	if err != nil {
 		return err
@@ -126,6 +129,7 @@ type rooms struct {
 // queues stop; invocations in flight finish.
 func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return r.keys.Run(ctx) })
 	g.Go(func() error { return r.invoker.Run(ctx) })
 	g.Go(func() error { return r.topics.Run(ctx) })
 	g.Go(func() error { return r.schedules.Run(ctx) })
@@ -182,7 +186,10 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 		Pool: r.pool, Streams: eng.Streams, Log: cfg.Log, Region: cfg.Region, Endpoint: at.AWS,
 		ArtifactRoot: filepath.Join(cfg.Dir, "artifacts"), MountRoot: filepath.Join(cfg.Dir, "mounts"),
 		LayerRoot: filepath.Join(cfg.Dir, "layers"), CacheRoot: filepath.Join(cfg.Dir, "caches"), Managed: newRuntimes(cfg.Dir, cfg.Log).start,
-		Credentials: func(arn string) instance.Credentials { return instance.Credentials(keys.Function(arn)) },
+		Credentials: func(arn, stream string) (instance.Credentials, error) {
+			c, err := keys.Instance(arn, "", stream)
+			return instance.Credentials(c), err
+		},
 	}
 	r.topics = &topic.Topics{
 		Streams: eng.Streams, Deliver: r.invoker, Log: cfg.Log, Endpoint: at.AWS,
@@ -204,7 +211,7 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 		Streams: eng.Streams, Objects: eng.Objects, Artifacts: filepath.Join(cfg.Dir, "artifacts"), LayerRoot: filepath.Join(cfg.Dir, "layers"), Region: cfg.Region, Log: cfg.Log,
 		Prepare: func(ctx context.Context, fn function.Function, _ string) error { return r.invoker.Prepare(ctx, fn) },
 		Rooms: deploy.Rooms{
-			Keys: keys, Networks: r.networks, Functions: r.invoker, Topics: r.topics, Schedules: r.schedules,
+			Roles: keys, Networks: r.networks, Functions: r.invoker, Topics: r.topics, Schedules: r.schedules,
 			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge,
 		},
 	}
