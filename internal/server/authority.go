@@ -3,26 +3,13 @@ package server
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
+	"sync"
 
-	"github.com/dropstack/dropstack/internal/audit"
-	"github.com/dropstack/dropstack/internal/fault"
-	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/dropstack/dropstack/internal/iam"
+	"github.com/dropstack/dropstack/internal/iam/policy"
 )
-
-// authority lets functions publish, invoke and use objects; everything else is the
-// administrator's until there are policies.
-type authority struct{ *iam.Authority }
-
-func (a authority) Authorize(ctx context.Context, action, resource string, _ map[string][]string) error {
-	who, known := iam.Caller(ctx)
-	if known && (who.Root() || strings.HasPrefix(action, "s3:") || slices.Contains([]string{"sns:Publish", "lambda:InvokeFunction"}, action)) {
-		return nil
-	}
-	return fault.Coded(fault.Denied, "AccessDeniedException", "User: %s is not authorized to perform: %s on resource: %s", who.ARN, action, resource)
-}
 
 // loadAuthority reads the users, roles and policies that are stored.
 func loadAuthority(ctx context.Context, cfg Config, streams jetstream.JetStream, keys *iam.Authority) error {
@@ -34,12 +21,63 @@ func loadAuthority(ctx context.Context, cfg Config, streams jetstream.JetStream,
 	return keys.Load(ctx, kv)
 }
 
-// openTrail opens the audit log.
-func openTrail(ctx context.Context, cfg Config, keys *iam.Authority) (*audit.Log, error) {
-	key, err := audit.SigningKey(keys.Root())
-	if err != nil {
-		return nil, err
+// keyAuthority decides for keys and parameters.
+type keyAuthority struct {
+	*iam.Authority
+	parsed *sync.Map // text of a key policy → policy.Document; policies that were replaced stay until the end
+}
+
+func newKeyAuthority(a *iam.Authority) keyAuthority { return keyAuthority{a, &sync.Map{}} }
+
+// Callers are the ARNs that the caller answers to: the session's, then the role's.
+func (k keyAuthority) Callers(ctx context.Context) []string {
+	who, ok := iam.Caller(ctx)
+	switch {
+	case !ok:
+		return nil
+	case who.RoleARN != "":
+		return []string{who.ARN, who.RoleARN}
 	}
-	trail := &audit.Log{Dir: audit.Path(cfg.Dir), Key: key, Region: cfg.Region, Keep: cfg.AuditKeep, Heads: cfg.AuditHeads, Log: cfg.Log}
-	return trail, trail.Open(ctx)
+	return []string{who.ARN}
+}
+
+// AuthorizeKey asks the policy of a key as well as the caller's.
+func (k keyAuthority) AuthorizeKey(ctx context.Context, action, resource, keyPolicy string, conditions map[string][]string) error {
+	if via := conditions["kms:ViaService"]; len(via) == 1 {
+		if who, ok := iam.Caller(ctx); ok {
+			r := iam.RequestOf(ctx)
+			r.ViaService = via[0]
+			ctx = iam.With(ctx, who, r)
+		}
+	}
+	if keyPolicy == "" {
+		return k.Authorize(ctx, action, resource, conditions)
+	}
+	doc, err := k.parse(keyPolicy)
+	if err != nil {
+		return err
+	}
+	return k.AuthorizeWith(ctx, action, resource, conditions, doc)
+}
+
+// CheckKeyPolicy says what is wrong with a key policy.
+func (k keyAuthority) CheckKeyPolicy(text string) error {
+	_, err := policy.Parse(policy.Resource, text)
+	return err
+}
+
+// Forbids reports whether a policy denies explicitly.
+func (k keyAuthority) Forbids(ctx context.Context, action, resource string, conditions map[string][]string) bool {
+	return k.Decide(ctx, action, resource, conditions).Outcome == policy.ExplicitDeny
+}
+
+func (k keyAuthority) parse(text string) (policy.Document, error) {
+	if doc, ok := k.parsed.Load(text); ok {
+		return doc.(policy.Document), nil
+	}
+	doc, err := policy.Parse(policy.Resource, text)
+	if err == nil {
+		k.parsed.Store(text, doc)
+	}
+	return doc, err
 }

@@ -72,9 +72,6 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	}
 	defer func() { err = errors.Join(err, eng.Close()) }()
 
-	if err := loadAuthority(ctx, cfg, eng.Streams, keys); err != nil {
-		return err
-	}
 	rooms, err := furnish(ctx, cfg, eng, keys, ls.endpoints)
 	if err != nil {
 		return err
@@ -105,6 +102,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 type rooms struct {
 	eng           *engine.Engine
 	keys          *iam.Authority
+	secrets       *secrets
 	trail         *audit.Log
 	logs          *logs.Store
 	boxes         *sandbox.Maker
@@ -130,6 +128,8 @@ type rooms struct {
 func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.keys.Run(ctx) })
+	g.Go(func() error { return r.keys.Run(ctx) })
+	g.Go(func() error { return r.secrets.run(ctx) })
 	g.Go(func() error { return r.invoker.Run(ctx) })
 	g.Go(func() error { return r.topics.Run(ctx) })
 	g.Go(func() error { return r.schedules.Run(ctx) })
@@ -164,9 +164,17 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Authority, at api.Endpoints) (*rooms, error) {
 	r := &rooms{eng: eng, keys: keys, answered: make(chan struct{})}
 	var err error
-	if r.trail, err = openTrail(ctx, cfg, keys); err != nil {
+	if r.secrets, err = openSecrets(ctx, cfg, eng, newKeyAuthority(keys)); err != nil {
 		return nil, err
 	}
+	keys.Sealer = r.secrets.kept.Sealer("access keys and sessions")
+	if err := loadAuthority(ctx, cfg, eng.Streams, keys); err != nil {
+		return nil, err
+	}
+	if r.trail, err = r.secrets.openTrail(ctx, cfg); err != nil {
+		return nil, err
+	}
+	r.secrets.recordReads(r.trail, cfg.Region)
 	r.logs = &logs.Store{Streams: eng.Telemetry, Log: cfg.Log}
 	if err := r.logs.Open(ctx); err != nil {
 		return nil, err
@@ -217,17 +225,18 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 	}
 	control := &api.Control{Deployer: r.deployer, Letters: r.invoker, Flows: &r.networks.flows, Endpoints: at, Isolation: r.boxes.Level, Records: r.trail}
 	r.api = &api.Server{
-		Authority: authority{keys}, Trail: r.trail, Objects: &api.Objects{
+		Authority: keys, Trail: r.trail, Objects: &api.Objects{
 			Store: eng.Objects.Handler, Caller: keys,
 			Notifications: &api.Notifications{Deployer: r.deployer, Exists: eng.Objects.HasBucket},
 		},
 		Lambda: &api.Lambda{Invoker: r.invoker, Region: cfg.Region},
 		Services: []*api.Service{
 			control.Service(), (&api.SNS{Topics: r.topics}).Service(), (&api.Logs{Store: r.logs, Region: cfg.Region}).Service(),
-			(&api.CloudTrail{Trail: r.trail}).Service(),
+			(&api.CloudTrail{Trail: r.trail}).Service(), api.IAM(keys), api.STS(keys), api.SSM(r.secrets.parameters), api.KMS(r.secrets.keys),
 		},
 		Region: cfg.Region, Log: cfg.Log,
 	}
+	r.api.Tunnel = &api.Tunnel{Certificate: r.secrets.ca.GetCertificate(api.AWSName), Handler: r.api}
 	r.inner.Handler = r.api
 	r.platform, err = newPlatform(cfg, r, at)
 	return r, err
