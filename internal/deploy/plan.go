@@ -94,7 +94,10 @@ func planFunction(svc *spec.Service, f spec.Function, sha string) function.Funct
 		LogFormat: f.LogFormat, LogLevel: f.LogLevel,
 		Publish: f.Publish, Provisioned: f.ProvisionedConcurrency, Warm: f.Warm,
 		MaxEventAge: f.MaximumEventAge, MaxRetries: f.MaximumRetryAttempts,
-		OnSuccess: f.OnSuccess, OnFailure: f.OnFailure,
+		OnSuccess: f.OnSuccess, OnFailure: f.OnFailure, KeyARN: f.KeyARN,
+	}
+	for _, s := range f.Secrets {
+		out.Secrets = append(out.Secrets, function.Secret{Name: s.Name, Parameter: s.Parameter})
 	}
 	if f.VPC != nil {
 		out.VPC = &function.VPC{Subnets: f.VPC.Subnets, Groups: f.VPC.Groups}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -196,6 +197,10 @@ func (p *Pool) take(cfg Config) (*instance, *waiter, error) {
 		return nil, nil, errClosed
 	}
 	list := p.idle[cfg.ID]
+	if now := time.Now(); slices.ContainsFunc(list, func(inst *instance) bool { return inst.worn(now) }) {
+		list = p.discardWorn(list, now)
+		p.idle[cfg.ID] = list
+	}
 	if len(list) == 0 {
 		return nil, p.queue(cfg), nil
 	}
@@ -216,7 +221,7 @@ func (p *Pool) put(inst *instance) {
 	if _, alive := p.all[inst]; !alive || p.closed || inst.stopping.Load() {
 		return
 	}
-	if p.live != nil && !p.live[inst.cfg.ID] {
+	if p.live != nil && !p.live[inst.cfg.ID] || inst.worn(time.Now()) {
 		p.stop(inst)
 		return
 	}
@@ -226,6 +231,9 @@ func (p *Pool) put(inst *instance) {
 	inst.idleSince = time.Now()
 	p.idle[inst.cfg.ID] = append(p.idle[inst.cfg.ID], inst)
 	p.tendBy(inst.idleSince.Add(or(p.FreezeAfter, time.Second)))
+	if !inst.expires.IsZero() {
+		p.tendBy(inst.expires)
+	}
 }
 
 // detach keeps an instance aside that has not come back for its next event: it

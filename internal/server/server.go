@@ -176,7 +176,9 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 		Pool: r.pool, Streams: eng.Streams, Log: cfg.Log, Region: cfg.Region, Endpoint: at.AWS,
 		ArtifactRoot: filepath.Join(cfg.Dir, "artifacts"), MountRoot: filepath.Join(cfg.Dir, "mounts"),
 		LayerRoot: filepath.Join(cfg.Dir, "layers"), CacheRoot: filepath.Join(cfg.Dir, "caches"), Managed: newRuntimes(cfg.Dir, cfg.Log).start,
-		Credentials: func(arn string) instance.Credentials { return instance.Credentials(keys.Function(arn)) },
+		Credentials: func(fn function.Function, _ string) (instance.Credentials, time.Time, error) {
+			return instance.Credentials(keys.Function(fn.ARN)), time.Time{}, nil
+		},
 	}
 	r.topics = &topic.Topics{
 		Streams: eng.Streams, Deliver: r.invoker, Log: cfg.Log, Endpoint: at.AWS,
