@@ -16,7 +16,7 @@ var floors = [][]string{
 	{"arn", "fault", "wire"},
 	{"network"},
 	{"engine", "sandbox", "spec", "node"},
-	{"iam", "logs", "build"},
+	{"iam", "logs", "build", "audit"},
 	{"instance"},
 	{"function"},
 	{"edge", "gateway", "topic", "schedule", "bucket"},

@@ -39,7 +39,7 @@ type Server struct {
 	Trail     Trail
 	Services  []*Service
 	Lambda    *Lambda
-	S3        http.Handler // authenticates by itself, because bodies stream
+	Objects   *Objects
 	Region    string
 	Log       *slog.Logger
 }
@@ -52,7 +52,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	scope, signed := iam.Scope(r)
 	service := s.service(r, scope)
 	if service == nil && scope != "lambda" && (!signed || scope == "s3") {
-		s.S3.ServeHTTP(w, r)
+		s.serveObjects(w, r)
 		return
 	}
 	c := &call{w: w, r: r, id: uuid.NewString(), at: r.Context(), scope: scope}
@@ -147,12 +147,12 @@ func (s *Server) serve(c *call, service *Service) {
 
 // authenticate puts the caller into the call's context.
 func (s *Server) authenticate(c *call) error {
-	who, _, _, err := s.Authority.Verify(c.r, c.body)
+	who, _, region, err := s.Authority.Verify(c.r, c.body)
 	if err != nil {
 		return err
 	}
 	c.who = who
-	c.at = iam.With(c.at, who, requestOf(c))
+	c.at = iam.With(c.at, who, requestOf(c, region))
 	return nil
 }
 
@@ -161,8 +161,8 @@ func (s *Server) authenticate(c *call) error {
 func (s *Server) perform(c *call, o Operation) error {
 	err := s.authorize(c, o)
 	if err == nil {
-		if err = s.Trail.Healthy(); err != nil && !o.data {
-			return fault.Errorf(fault.Unavailable, "the audit trail cannot be written, and nothing goes unrecorded: %w", err)
+		if !o.data && !s.Trail.Healthy() {
+			return fault.Errorf(fault.Unavailable, "the audit log cannot be written, and what cannot be recorded is not done")
 		}
 		c.out, err = o.do(c.at, c.in)
 	}

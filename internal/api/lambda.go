@@ -211,7 +211,7 @@ func (l *Lambda) invoke(c *lambdaCall) error {
 	inv := function.Invocation{ID: c.id, Function: c.qualified(), Payload: c.body, ClientContext: string(context), TraceID: c.r.Header.Get("X-Amzn-Trace-Id")}
 	switch kind := c.r.Header.Get("X-Amz-Invocation-Type"); kind {
 	case "Event":
-		if err := l.Invoker.Enqueue(c.r.Context(), inv); err != nil {
+		if err := l.Invoker.Enqueue(c.at, inv); err != nil {
 			return err
 		}
 		c.w.WriteHeader(http.StatusAccepted)
@@ -230,7 +230,7 @@ func (l *Lambda) invoke(c *lambdaCall) error {
 }
 
 func (l *Lambda) run(c *lambdaCall, inv function.Invocation) error {
-	result, err := l.Invoker.Invoke(c.r.Context(), inv)
+	result, err := l.Invoker.Invoke(c.at, inv)
 	if err != nil {
 		return err
 	}

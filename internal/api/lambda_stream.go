@@ -44,7 +44,7 @@ func (l *Lambda) stream(c *lambdaCall) error {
 	}
 	out := &events{w: w, r: r, encoder: eventstream.NewEncoder(), version: fn.Version}
 	// The invocation outlives a caller who leaves, as on AWS.
-	result, err := l.Invoker.Invoke(context.WithoutCancel(r.Context()), function.Invocation{
+	result, err := l.Invoker.Invoke(context.WithoutCancel(c.at), function.Invocation{
 		ID: c.id, Function: name, Payload: c.body, ClientContext: string(client),
 		TraceID: r.Header.Get("X-Amzn-Trace-Id"), Stream: out,
 	})

@@ -67,7 +67,7 @@ func (l *Lambda) publish(c *lambdaCall) error {
 	if in.CodeSha256 != "" && in.CodeSha256 != base64Sum(latest.Artifact) {
 		return fault.Coded(fault.Invalid, "InvalidParameterValueException", "CodeSHA256 (%s) is different from current CodeSHA256 in $LATEST (%s). Please try again with the CodeSHA256 in $LATEST.", in.CodeSha256, base64Sum(latest.Artifact))
 	}
-	f, err := l.Invoker.PublishVersion(c.r.Context(), c.name, in.Description)
+	f, err := l.Invoker.PublishVersion(c.at, c.name, in.Description)
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func (l *Lambda) deleteVersion(c *lambdaCall) error {
 	if c.qualifier == "" || c.qualifier == function.Latest {
 		return fault.Coded(fault.Invalid, "InvalidParameterValueException", "%s is deployed from a serverless.yml; remove it there and deploy again, or remove the stack", c.name)
 	}
-	if err := l.Invoker.DeleteVersion(c.r.Context(), c.name, c.qualifier); err != nil {
+	if err := l.Invoker.DeleteVersion(c.at, c.name, c.qualifier); err != nil {
 		return err
 	}
 	return c.answer(http.StatusNoContent, nil)
@@ -204,14 +204,14 @@ func (l *Lambda) putAlias(c *lambdaCall, a function.Alias, in aliasInput, status
 	if err != nil {
 		return err
 	}
-	if err := l.Invoker.PutAlias(c.r.Context(), f.Name, a, status == http.StatusCreated); err != nil {
+	if err := l.Invoker.PutAlias(c.at, f.Name, a, status == http.StatusCreated); err != nil {
 		return err
 	}
 	return c.answer(status, describeAlias(f.ARN, a))
 }
 
 func (l *Lambda) deleteAlias(c *lambdaCall) error {
-	if err := l.Invoker.DeleteAlias(c.r.Context(), c.name, c.sub); err != nil {
+	if err := l.Invoker.DeleteAlias(c.at, c.name, c.sub); err != nil {
 		return err
 	}
 	return c.answer(http.StatusNoContent, nil)

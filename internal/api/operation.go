@@ -10,11 +10,11 @@ import (
 // Service is what is served for one scope of signatures, in every protocol that
 // its clients have had: JSON, Query and CBOR carry the same operations.
 type Service struct {
-	Scope      string // of signatures: "ssm", "monitoring"
-	Prefix     string // of X-Amz-Target: "AmazonSSM."
-	Action     string // of the policies' actions: "cloudwatch"; "": Scope
-	Source     string // of audit records: "ssm.amazonaws.com"; "": Scope.amazonaws.com
-	Namespace  string // of XML answers
+	Scope     string // of signatures: "ssm", "monitoring"
+	Prefix    string // of X-Amz-Target: "AmazonSSM."
+	Action    string // of the policies' actions: "cloudwatch"; "": Scope
+	Source    string // of audit records: "ssm.amazonaws.com"; "": Scope.amazonaws.com
+	Namespace string // of XML answers
 	// Codes are the service's own names for errors that every service has, such as
 	// AccessDeniedException: AuthorizationError. Optional.
 	Codes      map[string]string
@@ -112,4 +112,3 @@ func readOnly(name string) bool {
 	}
 	return false
 }
-

@@ -157,8 +157,11 @@ func failureOf(err error, id string) failure {
 	if e, ok := errors.AsType[*fault.Error](err); ok && f.code != "" {
 		f.message = e.Error() // without what was wrapped around it on the way
 	}
-	if kind == fault.Internal {
+	switch {
+	case kind == fault.Internal:
 		f.code, f.message = "InternalFailure", "internal error; the log has it under request "+id
+	case kind == fault.Unavailable && f.code == "":
+		f.message = "not possible just now, try again; the log has the reason under request " + id
 	}
 	if f.code == "" {
 		f.code = codes[kind]

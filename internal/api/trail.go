@@ -5,11 +5,8 @@ import (
 	"net"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/audit"
-	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/iam"
 )
 
@@ -17,28 +14,62 @@ import (
 type Trail interface {
 	// Append answers once the record is on disk.
 	Append(ctx context.Context, e audit.Event) error
-	// Healthy is an error while records cannot be written.
-	Healthy() error
+	// Healthy is false while records cannot be written.
+	Healthy() bool
 }
 
 // requestOf is what policies may ask about a request.
-func requestOf(c *call) iam.Request {
+func requestOf(c *call, region string) iam.Request {
 	host, _, err := net.SplitHostPort(c.r.RemoteAddr)
 	if err != nil {
 		host = c.r.RemoteAddr
 	}
 	return iam.Request{
-		SourceIP: host, UserAgent: c.r.UserAgent(), SecureTransport: c.r.TLS != nil, Time: time.Now(), ID: c.id,
+		ID: c.id, SourceIP: host, UserAgent: c.r.UserAgent(), Referer: c.r.Referer(), Region: region,
+		SecureTransport: c.r.TLS != nil, Time: time.Now(),
 	}
 }
 
-// record writes what came of a call into the trail.
+// record writes what came of a call. Only what changes something has an answer
+// that is worth keeping.
 func (s *Server) record(c *call, failed error) error {
-	now := time.Now()
 	e := audit.Event{
-		EventTime: now, EventSource: c.service.source(), EventName: c.operation, AWSRegion: s.Region,
-		UserIdentity: identityOf(c.who), RequestID: c.id, EventID: uuid.NewString(),
-		RequestParameters: audit.Parameters(c.in), ReadOnly: readOnly(c.operation), ManagementEvent: true,
+		EventSource: c.service.source(), EventName: c.operation, AWSRegion: s.Region,
+		UserIdentity: identityOf(c.who), SourceIPAddress: requestOf(c, "").SourceIP, UserAgent: c.r.UserAgent(),
+		RequestParameters: audit.Parameters(c.in), RequestID: c.id, ReadOnly: readOnly(c.operation),
 	}
+	for _, n := range c.needs {
+		if a, err := arn.Parse(n.Resource); err == nil {
+			e.Resources = append(e.Resources, audit.Resource{ARN: n.Resource, AccountID: a.Account})
+		}
+	}
+	if failed != nil {
+		f := failureOf(failed, c.id)
+		e.ErrorCode, e.ErrorMessage = f.code, f.message
+	} else if !e.ReadOnly {
+		e.ResponseElements = audit.Parameters(c.out)
+	}
+	// a caller who leaves does not go unrecorded
 	return s.Trail.Append(context.WithoutCancel(c.at), e)
+}
+
+// identityOf is a caller in CloudTrail's words.
+func identityOf(who iam.Principal) audit.UserIdentity {
+	u := audit.UserIdentity{Type: string(who.Type), PrincipalID: who.UserID, ARN: who.ARN, AccountID: who.AccountID, AccessKeyID: who.AccessKeyID}
+	switch who.Type {
+	case iam.TypeUser:
+		u.UserName = who.Name
+	case iam.TypeAssumedRole:
+		issued := ""
+		if !who.Issued.IsZero() {
+			issued = who.Issued.UTC().Format(time.RFC3339)
+		}
+		u.SessionContext = &audit.SessionContext{
+			SessionIssuer: &audit.SessionIssuer{Type: "Role", ARN: who.RoleARN, AccountID: who.AccountID, UserName: who.Name},
+			Attributes:    audit.SessionAttributes{CreationDate: issued, MFAAuthenticated: "false"},
+		}
+	case iam.TypeService:
+		u.InvokedBy = who.Name
+	}
+	return u
 }

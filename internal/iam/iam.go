@@ -64,6 +64,9 @@ func Open(dir string) (*Authority, error) {
 	return k, nil
 }
 
+// Root is the root key, from which other keys are derived.
+func (k *Authority) Root() []byte { return k.root }
+
 // Admin is the administrator's key.
 func (k *Authority) Admin() Credentials { return k.admin }
 

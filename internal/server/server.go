@@ -14,6 +14,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/arn"
+	"github.com/dropstack/dropstack/internal/audit"
 	"github.com/dropstack/dropstack/internal/bucket"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/edge"
@@ -75,6 +76,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, rooms.trail.Close()) }()  // after everything that is recorded
 	defer func() { err = errors.Join(err, rooms.logs.Close()) }()   // after the pool, whose instances write to it
 	defer func() { err = errors.Join(err, rooms.topics.Close()) }() // its appenders
 	defer rooms.networks.close(cfg.Log)                             // after the sandboxes, which leave it
@@ -100,6 +102,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 type rooms struct {
 	eng           *engine.Engine
 	keys          *iam.Authority
+	trail         *audit.Log
 	logs          *logs.Store
 	boxes         *sandbox.Maker
 	missing       map[string]string // why they are not of a stronger level
@@ -157,6 +160,9 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Authority, at api.Endpoints) (*rooms, error) {
 	r := &rooms{eng: eng, keys: keys, answered: make(chan struct{})}
 	var err error
+	if r.trail, err = openTrail(ctx, cfg, keys); err != nil {
+		return nil, err
+	}
 	r.logs = &logs.Store{Streams: eng.Telemetry, Log: cfg.Log}
 	if err := r.logs.Open(ctx); err != nil {
 		return nil, err
@@ -206,8 +212,12 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 	}
 	control := &api.Control{Deployer: r.deployer, Letters: r.invoker, Flows: &r.networks.flows, Endpoints: at, Isolation: r.boxes.Level}
 	r.api = &api.Server{
-		Verify: keys, S3: eng.Objects.Handler, SNS: &api.SNS{Topics: r.topics, Log: cfg.Log}, Lambda: &api.Lambda{Invoker: r.invoker},
-		Logs: &api.Logs{Store: r.logs}, Actions: control.Actions(), Log: cfg.Log,
+		Authority: authority{keys}, Trail: r.trail, Objects: &api.Objects{Store: eng.Objects.Handler, Caller: keys},
+		Lambda: &api.Lambda{Invoker: r.invoker, Region: cfg.Region},
+		Services: []*api.Service{
+			control.Service(), (&api.SNS{Topics: r.topics}).Service(), (&api.Logs{Store: r.logs, Region: cfg.Region}).Service(),
+		},
+		Region: cfg.Region, Log: cfg.Log,
 	}
 	r.inner.Handler = r.api
 	r.platform, err = newPlatform(cfg, r, at)
