@@ -174,6 +174,9 @@ var statuses = map[fault.Kind]int{
 	fault.Denied: 403, fault.Throttled: 429, fault.TooLarge: 413, fault.Unavailable: 503,
 }
 
+// codeStatuses are the statuses of errors that have another than their kind's.
+var codeStatuses = map[string]int{"PreconditionFailedException": http.StatusPreconditionFailed, "ServiceException": http.StatusInternalServerError}
+
 var codes = map[fault.Kind]string{
 	fault.Invalid: "ValidationException", fault.NotFound: "ResourceNotFoundException", fault.Conflict: "ResourceConflictException",
 	fault.Unauthenticated: "UnrecognizedClientException", fault.Denied: "AccessDeniedException", fault.Throttled: "TooManyRequestsException",

@@ -70,6 +70,8 @@ func Plan(svc *spec.Service, artifacts, layers map[string]string) (*Revision, er
 				return nil, fmt.Errorf("layer %q of function %q has no artifact", key, f.Key)
 			}
 			fn.Layers = append(fn.Layers, layers[key])
+			i := slices.IndexFunc(svc.Layers, func(l spec.Layer) bool { return l.Key == key })
+			fn.LayerARNs = append(fn.LayerARNs, svc.Layers[i].ARN)
 		}
 		r.Functions = append(r.Functions, fn)
 		for n, e := range f.Events {

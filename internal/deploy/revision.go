@@ -40,6 +40,22 @@ type Revision struct {
 	Buckets       []string              `json:"buckets,omitempty"`
 	Notifications []bucket.Notification `json:"notifications,omitempty"`
 	Distributions []edge.Distribution   `json:"distributions,omitempty"`
+	Layers        []Layer               `json:"layers,omitempty"`            // of APIStack only
+	LastLayers    map[string]int        `json:"lastLayerVersions,omitempty"` // the highest number ever given, by name
+}
+
+// Layer is a version of a layer that a call of the AWS API has published.
+type Layer struct {
+	Name          string    `json:"name"`
+	Version       int       `json:"version"`
+	ARN           string    `json:"arn"`
+	Artifact      string    `json:"artifact"` // SHA-256 of the zip, hex
+	Size          int64     `json:"size"`
+	Created       time.Time `json:"created"`
+	Description   string    `json:"description,omitempty"`
+	License       string    `json:"license,omitempty"`
+	Runtimes      []string  `json:"runtimes,omitempty"`
+	Architectures []string  `json:"architectures,omitempty"`
 }
 
 // Artifacts lists the artifacts that the revision's functions run, each once.

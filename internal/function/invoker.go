@@ -175,7 +175,7 @@ func (i *Invoker) prestart(old, next *table) {
 }
 
 func (i *Invoker) prepare(fn Function) (*entry, error) {
-	if err := check(fn); err != nil {
+	if err := Check(fn); err != nil {
 		return nil, err
 	}
 	dir := filepath.Join(i.ArtifactRoot, fn.Artifact)
@@ -269,7 +269,8 @@ func (i *Invoker) Prepare(ctx context.Context, fn Function) error {
 	return i.Pool.Prepare(ctx, e.config, start.Prepare...)
 }
 
-func check(fn Function) error {
+// Check refuses what no function can be.
+func Check(fn Function) error {
 	switch {
 	case !validName.MatchString(fn.Name):
 		return fault.Errorf(fault.Invalid, "the name must be 1-140 letters, digits, - or _")

@@ -221,7 +221,7 @@ func (i *Invoker) publish(ctx context.Context, name, description string) (Functi
 func same(a, b Function) bool {
 	for _, f := range []*Function{&a, &b} {
 		f.Version, f.Description, f.Warm, f.Publish = "", "", 0, false
-		f.Modified, f.CodeSize, f.Policies, f.Tags = time.Time{}, 0, nil, nil
+		f.Modified, f.CodeSize, f.Policies, f.Tags, f.LayerARNs = time.Time{}, 0, nil, nil, nil
 	}
 	x, errX := json.Marshal(a)
 	y, errY := json.Marshal(b)

@@ -8,13 +8,14 @@ import (
 	"github.com/dropstack/dropstack/internal/audit"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/iam"
+	"github.com/dropstack/dropstack/internal/iam/policy"
 )
 
 // authority lets functions publish, invoke and use objects; everything else is the
 // administrator's until there are policies.
 type authority struct{ *iam.Authority }
 
-func (a authority) Authorize(ctx context.Context, action, resource string, _ map[string][]string) error {
+func (a authority) AuthorizeWith(ctx context.Context, action, resource string, _ map[string][]string, _ ...policy.Document) error {
 	who, known := iam.Caller(ctx)
 	if known && (who.Root() || strings.HasPrefix(action, "s3:") || slices.Contains([]string{"sns:Publish", "lambda:InvokeFunction"}, action)) {
 		return nil

@@ -23,6 +23,7 @@ import (
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/instance"
+	"github.com/dropstack/dropstack/internal/lambda"
 	"github.com/dropstack/dropstack/internal/logs"
 	"github.com/dropstack/dropstack/internal/sandbox"
 	"github.com/dropstack/dropstack/internal/schedule"
@@ -211,9 +212,13 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 		},
 	}
 	control := &api.Control{Deployer: r.deployer, Letters: r.invoker, Flows: &r.networks.flows, Endpoints: at, Isolation: r.boxes.Level}
+	functions := &lambda.Functions{
+		Deployer: r.deployer, Invoker: r.invoker, Objects: eng.Objects, Region: cfg.Region,
+		Presign: presigner(at.AWS, cfg.Region, keys.Admin()), URL: onHost(at.HTTP),
+	}
 	r.api = &api.Server{
 		Authority: authority{keys}, Trail: r.trail, Objects: &api.Objects{Store: eng.Objects.Handler, Caller: keys},
-		Lambda: &api.Lambda{Invoker: r.invoker, Region: cfg.Region},
+		Lambda: &api.Lambda{Invoker: r.invoker, Functions: functions, Region: cfg.Region},
 		Services: []*api.Service{
 			control.Service(), (&api.SNS{Topics: r.topics}).Service(), (&api.Logs{Store: r.logs, Region: cfg.Region}).Service(),
 		},
