@@ -94,14 +94,12 @@ func zipped(t *testing.T, files ...string) ([]byte, string) {
 	return b.Bytes(), hex.EncodeToString(sum[:])
 }
 
-// quiet are the rooms with which these tests are not concerned.
-type quiet struct{}
-
+// The rooms with which these tests are not concerned.
 type (
-	quietKeys    struct{ quiet }
-	quietTopics  struct{ quiet }
-	quietBuckets struct{ quiet }
-	quietEdge    struct{ quiet }
+	quietKeys    struct{}
+	quietTopics  struct{}
+	quietBuckets struct{}
+	quietEdge    struct{}
 )
 
 func (quietKeys) Replace(string, []string) {}

@@ -166,6 +166,9 @@ func failureOf(err error, id string) failure {
 	if f.code == "" {
 		f.code = codes[kind]
 	}
+	if status, ok := codeStatuses[f.code]; ok {
+		f.status = status
+	}
 	return f
 }
 

@@ -82,7 +82,10 @@ func TestPlanOfANodeService(t *testing.T) {
 	if layers := r.Functions[0].Layers; len(layers) != 1 || p.Artifacts[layers[0]] == "" {
 		t.Errorf("layers %q of %q", layers, p.Artifacts)
 	}
-	r.Functions[0].Layers = nil
+	if got := r.Functions[0].LayerARNs; !slices.Equal(got, []string{"arn:aws:lambda:us-east-1:000000000000:layer:base:1"}) {
+		t.Errorf("layers are named %q", got)
+	}
+	r.Functions[0].Layers, r.Functions[0].LayerARNs = nil, nil
 	if diff := cmp.Diff(want, r.Functions); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}

@@ -148,8 +148,8 @@ func (r *reader) functionRole(f field, own functionRole) string {
 
 // functionRole is what a function says of its role; nil where nothing.
 type functionRole struct {
-	role                               *node
-	statements, inherit, name, managed *node // of serverless-iam-roles-per-function
+	role                      *node
+	statements, inherit, name *node // of serverless-iam-roles-per-function
 }
 
 // ownRole makes the role that the plugin serverless-iam-roles-per-function would.
