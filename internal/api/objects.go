@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/xml"
+	"io"
 	"net/http"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -21,6 +23,8 @@ type Objects struct {
 	Caller interface {
 		Claimed(r *http.Request) (iam.Principal, error)
 	}
+	// Notifications are served here: the store has none.
+	Notifications *Notifications
 }
 
 // objectsService is what permissions and records call it.
@@ -41,7 +45,7 @@ func (s *Server) serveObjects(w http.ResponseWriter, r *http.Request) {
 	}
 	c.who = who
 	c.at = iam.With(c.at, who, requestOf(c, s.Region))
-	o, err := objectOperation(r)
+	o, err := objectOperation(r, s.Region)
 	if err != nil {
 		s.failObjects(c, err)
 		return
@@ -56,7 +60,9 @@ func (s *Server) serveObjects(w http.ResponseWriter, r *http.Request) {
 				s.Objects.Store.ServeHTTP(w, r.WithContext(ctx))
 				return nil, nil
 			}
-			s.Objects.Store.ServeHTTP(kept, r.WithContext(ctx))
+			if err := s.onBucket(ctx, kept, c, o); err != nil {
+				return nil, err
+			}
 			kept.WriteHeader(http.StatusOK)
 			return nil, kept.fault()
 		},
@@ -68,6 +74,25 @@ func (s *Server) serveObjects(w http.ResponseWriter, r *http.Request) {
 		s.failObjects(c, err)
 	}
 }
+
+// onBucket answers a call of the control plane, from the store or by ourselves.
+func (s *Server) onBucket(ctx context.Context, w http.ResponseWriter, c *call, o objectCall) error {
+	if !strings.HasSuffix(o.name, "BucketNotification") {
+		s.Objects.Store.ServeHTTP(w, c.r.WithContext(ctx))
+		return nil
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, c.r.Body, maxConfiguration))
+	if err != nil {
+		return fault.Coded(fault.TooLarge, "EntityTooLarge", "the configuration is over %d bytes, or was cut off", maxConfiguration)
+	}
+	if _, _, _, err := s.Authority.Verify(c.r, body); err != nil {
+		return err
+	}
+	return s.Objects.Notifications.serve(ctx, w, c.r, o.bucket, body)
+}
+
+// maxConfiguration bounds what describes a bucket's notifications.
+const maxConfiguration = 1 << 20
 
 // objectParameters are what a record says of a call.
 type objectParameters struct {

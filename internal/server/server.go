@@ -217,7 +217,10 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 		Presign: presigner(at.AWS, cfg.Region, keys.Admin()), URL: onHost(at.HTTP),
 	}
 	r.api = &api.Server{
-		Authority: authority{keys}, Trail: r.trail, Objects: &api.Objects{Store: eng.Objects.Handler, Caller: keys},
+		Authority: authority{keys}, Trail: r.trail, Objects: &api.Objects{
+			Store: eng.Objects.Handler, Caller: keys,
+			Notifications: &api.Notifications{Deployer: r.deployer, Exists: eng.Objects.HasBucket},
+		},
 		Lambda: &api.Lambda{Invoker: r.invoker, Functions: functions, Region: cfg.Region},
 		Services: []*api.Service{
 			control.Service(), (&api.SNS{Topics: r.topics}).Service(), (&api.Logs{Store: r.logs, Region: cfg.Region}).Service(),
