@@ -21,6 +21,7 @@ import (
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/engine"
 	"github.com/dropstack/dropstack/internal/engine/enginetest"
+	"github.com/dropstack/dropstack/internal/event"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
@@ -159,7 +160,10 @@ func newHouse(t *testing.T) *house {
 		},
 		URL: func(host string) string { return "http://" + host },
 	}
-	h.world = serve(t, &api.Server{Lambda: &api.Lambda{Invoker: h.invoker, Functions: functions, Region: arn.Region}})
+	h.world = serve(t, &api.Server{
+		Lambda:   &api.Lambda{Invoker: h.invoker, Functions: functions, Region: arn.Region},
+		Services: []*api.Service{(&api.Events{Rules: &event.Rules{Deployer: h.deployer, Region: arn.Region}, Region: arn.Region}).Service()},
+	})
 	gateways.Verify = h.keys
 	return h
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/engine"
+	"github.com/dropstack/dropstack/internal/event"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam"
@@ -224,6 +225,7 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 		Lambda: &api.Lambda{Invoker: r.invoker, Functions: functions, Region: cfg.Region},
 		Services: []*api.Service{
 			control.Service(), (&api.SNS{Topics: r.topics}).Service(), (&api.Logs{Store: r.logs, Region: cfg.Region}).Service(),
+			(&api.Events{Rules: &event.Rules{Deployer: r.deployer, Region: cfg.Region}, Region: cfg.Region}).Service(),
 		},
 		Region: cfg.Region, Log: cfg.Log,
 	}
