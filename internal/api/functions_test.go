@@ -25,6 +25,7 @@ import (
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
+	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/instance"
 	"github.com/dropstack/dropstack/internal/lambda"
 	"github.com/dropstack/dropstack/internal/logs"
@@ -97,13 +98,13 @@ func zipped(t *testing.T, files ...string) ([]byte, string) {
 
 // The rooms with which these tests are not concerned.
 type (
-	quietKeys    struct{}
+	quietRoles   struct{}
 	quietTopics  struct{}
 	quietBuckets struct{}
 	quietEdge    struct{}
 )
 
-func (quietKeys) Replace(string, []string) {}
+func (quietRoles) Replace(string, iam.Declaration) error { return nil }
 func (quietTopics) Replace(context.Context, string, []topic.Topic, []topic.Subscription) error {
 	return nil
 }
@@ -146,7 +147,7 @@ func newHouse(t *testing.T) *house {
 	h.deployer = &deploy.Deployer{
 		Streams: h.streams, Objects: h.objects, Artifacts: h.invoker.ArtifactRoot, LayerRoot: h.invoker.LayerRoot, Region: arn.Region, Log: log,
 		Rooms: deploy.Rooms{
-			Keys: quietKeys{}, Networks: &network.Networks{Log: log}, Functions: h.invoker, Topics: quietTopics{},
+			Roles: quietRoles{}, Networks: &network.Networks{Log: log}, Functions: h.invoker, Topics: quietTopics{},
 			Schedules: h.schedules, Buckets: quietBuckets{}, Gateway: gateways, Edge: quietEdge{},
 		},
 	}

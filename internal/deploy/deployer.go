@@ -19,6 +19,7 @@ import (
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
+	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/topic"
@@ -28,8 +29,8 @@ import (
 // Rooms are what a revision is applied to. Each Replace swaps the stack's part of
 // that room's snapshot for another; nil parts remove the stack.
 type Rooms struct {
-	Keys interface {
-		Replace(stack string, arns []string)
+	Roles interface {
+		Replace(stack string, d iam.Declaration) error
 	}
 	Networks interface {
 		Load(stacks map[string]network.Model) error
@@ -237,7 +238,9 @@ func (d *Deployer) apply(ctx context.Context, old, next *Revision) error {
 	if err := d.connect(old, next); err != nil {
 		return err
 	}
-	d.Rooms.Keys.Replace(next.Stack, names(both))
+	if err := d.Rooms.Roles.Replace(next.Stack, permissions(next, old, both)); err != nil {
+		return fmt.Errorf("roles: %w", err)
+	}
 	if err := d.Rooms.Functions.Replace(next.Stack, both); err != nil {
 		return fmt.Errorf("functions: %w", err)
 	}
@@ -260,7 +263,9 @@ func (d *Deployer) apply(ctx context.Context, old, next *Revision) error {
 		return fmt.Errorf("schedules: %w", err)
 	}
 	if len(both) > len(next.Functions) {
-		d.Rooms.Keys.Replace(next.Stack, names(next.Functions))
+		if err := d.Rooms.Roles.Replace(next.Stack, permissions(next, nil, next.Functions)); err != nil {
+			return fmt.Errorf("roles: %w", err)
+		}
 		if err := d.Rooms.Functions.Replace(next.Stack, next.Functions); err != nil {
 			return fmt.Errorf("functions: %w", err)
 		}
@@ -380,12 +385,4 @@ func union(first, second []function.Function) []function.Function {
 		}
 	}
 	return all
-}
-
-func names(fns []function.Function) []string {
-	list := make([]string, len(fns))
-	for i, f := range fns {
-		list[i] = f.ARN
-	}
-	return list
 }

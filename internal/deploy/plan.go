@@ -40,6 +40,7 @@ func Check(svc *spec.Service) []spec.Problem {
 			}
 		}
 	}
+	checkRoles(svc, report)
 	for i, d := range svc.Distributions {
 		if err := edge.Check([]edge.Distribution{distribution(svc, i)}); err != nil {
 			report(d.Pos, "distribution %q: %v", d.Name, err)
@@ -81,6 +82,9 @@ func Plan(svc *spec.Service, artifacts, layers map[string]string) (*Revision, er
 			r.addURL(f)
 		}
 	}
+	if err := r.addRoles(svc); err != nil {
+		return nil, err
+	}
 	for i := range svc.Distributions {
 		r.Distributions = append(r.Distributions, distribution(svc, i))
 	}
@@ -96,7 +100,7 @@ func planFunction(svc *spec.Service, f spec.Function, sha string) function.Funct
 		LogFormat: f.LogFormat, LogLevel: f.LogLevel,
 		Publish: f.Publish, Provisioned: f.ProvisionedConcurrency, Warm: f.Warm,
 		MaxEventAge: f.MaximumEventAge, MaxRetries: f.MaximumRetryAttempts,
-		OnSuccess: f.OnSuccess, OnFailure: f.OnFailure, KeyARN: f.KeyARN,
+		OnSuccess: f.OnSuccess, OnFailure: f.OnFailure, KeyARN: f.KeyARN, Role: f.Role,
 	}
 	for _, s := range f.Secrets {
 		out.Secrets = append(out.Secrets, function.Secret{Name: s.Name, Parameter: s.Parameter})
@@ -221,6 +225,7 @@ func (r *Revision) Describe() string {
 		word string
 	}{
 		{len(r.Functions), "function"},
+		{len(r.Roles), "role"},
 		{len(r.Network.VPCs), "VPC"},
 		{len(r.APIs), "API"},
 		{len(r.Topics), "topic"},

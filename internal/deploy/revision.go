@@ -17,6 +17,7 @@ import (
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
+	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/topic"
@@ -32,6 +33,7 @@ type Revision struct {
 	Created       time.Time             `json:"created"`
 	Source        string                `json:"source,omitempty"` // fingerprint of the inputs, to skip an unchanged build
 	Network       network.Model         `json:"network,omitzero"`
+	Roles         []iam.DeclaredRole    `json:"roles,omitempty"`
 	Functions     []function.Function   `json:"functions,omitempty"`
 	APIs          []gateway.API         `json:"apis,omitempty"`
 	Topics        []topic.Topic         `json:"topics,omitempty"`

@@ -45,6 +45,9 @@ func (l *Functions) UpdateFunctionConfiguration(ctx context.Context, in UpdateFu
 		return Configuration{}, err
 	}
 	in.Settings.Role = in.Role
+	if err := l.trusted(ctx, in.Role); err != nil {
+		return Configuration{}, err
+	}
 	fn, err := l.edit(ctx, in.FunctionName, in.RevisionId, func(_ *deploy.Revision, f *function.Function) error {
 		if err := l.apply(in.Settings, f); err != nil {
 			return err
@@ -141,12 +144,19 @@ func (l *Functions) role(s Settings, f *function.Function) error {
 	if a, err := arn.Parse(*s.Role); err != nil || a.Service != "iam" || !strings.HasPrefix(a.Resource, "role/") {
 		return invalid("Role %q is not the ARN of a role", *s.Role)
 	}
-	if l.Roles != nil {
-		if err := l.Roles.Assumable(*s.Role, "lambda.amazonaws.com"); err != nil {
-			return invalid("The role defined for the function cannot be assumed by Lambda: %w", err)
-		}
-	}
 	f.Role = *s.Role
+	return nil
+}
+
+// trusted refuses a role that Lambda cannot assume. Its room is asked before an
+// edit, which holds the deployer.
+func (l *Functions) trusted(ctx context.Context, role *string) error {
+	if role == nil || l.Roles == nil {
+		return nil
+	}
+	if err := l.Roles.Trusts(ctx, *role, "lambda.amazonaws.com"); err != nil {
+		return invalid("The role defined for the function cannot be assumed by Lambda: %w", err)
+	}
 	return nil
 }
 

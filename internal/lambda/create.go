@@ -58,6 +58,9 @@ func (l *Functions) CreateFunction(ctx context.Context, in CreateFunctionInput) 
 	if err != nil {
 		return Configuration{}, err
 	}
+	if err := l.trusted(ctx, &in.Role); err != nil {
+		return Configuration{}, err
+	}
 	if _, err := l.Invoker.Get(fn.Name); err == nil {
 		return Configuration{}, exists(fn.Name)
 	}

@@ -51,8 +51,8 @@ type Invoker interface {
 
 // Roles is what the room needs of permissions.
 type Roles interface {
-	// Assumable is an error unless a role exists and trusts a service.
-	Assumable(roleARN, service string) error
+	// Trusts is an error unless a role exists and trusts a service.
+	Trusts(ctx context.Context, roleARN, service string) error
 }
 
 // invalid is Lambda's error for a value that it does not take.

@@ -2,25 +2,21 @@ package server
 
 import (
 	"context"
-	"slices"
-	"strings"
+	"fmt"
 
 	"github.com/dropstack/dropstack/internal/audit"
-	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/iam"
-	"github.com/dropstack/dropstack/internal/iam/policy"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
-// authority lets functions publish, invoke and use objects; everything else is the
-// administrator's until there are policies.
-type authority struct{ *iam.Authority }
-
-func (a authority) AuthorizeWith(ctx context.Context, action, resource string, _ map[string][]string, _ ...policy.Document) error {
-	who, known := iam.Caller(ctx)
-	if known && (who.Root() || strings.HasPrefix(action, "s3:") || slices.Contains([]string{"sns:Publish", "lambda:InvokeFunction"}, action)) {
-		return nil
+// loadAuthority reads the users, roles and policies that are stored.
+func loadAuthority(ctx context.Context, cfg Config, streams jetstream.JetStream, keys *iam.Authority) error {
+	kv, err := streams.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: iam.Bucket, Storage: jetstream.FileStorage})
+	if err != nil {
+		return fmt.Errorf("open the bucket of users and roles: %w", err)
 	}
-	return fault.Coded(fault.Denied, "AccessDeniedException", "User: %s is not authorized to perform: %s on resource: %s", who.ARN, action, resource)
+	keys.Log = cfg.Log
+	return keys.Load(ctx, kv)
 }
 
 // openTrail opens the audit log.

@@ -74,6 +74,9 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	}
 	defer func() { err = errors.Join(err, eng.Close()) }()
 
+	if err := loadAuthority(ctx, cfg, eng.Streams, keys); err != nil {
+		return err
+	}
 	rooms, err := furnish(ctx, cfg, eng, keys, ls.endpoints)
 	if err != nil {
 		return err
@@ -128,6 +131,7 @@ type rooms struct {
 // queues stop; invocations in flight finish.
 func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return r.keys.Run(ctx) })
 	g.Go(func() error { return r.invoker.Run(ctx) })
 	g.Go(func() error { return r.topics.Run(ctx) })
 	g.Go(func() error { return r.schedules.Run(ctx) })
@@ -184,8 +188,9 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 		Pool: r.pool, Streams: eng.Streams, Log: cfg.Log, Region: cfg.Region, Endpoint: at.AWS,
 		ArtifactRoot: filepath.Join(cfg.Dir, "artifacts"), MountRoot: filepath.Join(cfg.Dir, "mounts"),
 		LayerRoot: filepath.Join(cfg.Dir, "layers"), CacheRoot: filepath.Join(cfg.Dir, "caches"), Managed: newRuntimes(cfg.Dir, cfg.Log).start,
-		Credentials: func(fn function.Function, _ string) (instance.Credentials, time.Time, error) {
-			return instance.Credentials(keys.Function(fn.ARN)), time.Time{}, nil
+		Credentials: func(fn function.Function, id string) (instance.Credentials, time.Time, error) {
+			c, err := keys.Instance(fn.ARN, fn.Role, id)
+			return instance.Credentials(c), time.Now().Add(iam.InstanceLifetime), err
 		},
 	}
 	r.topics = &topic.Topics{
@@ -208,17 +213,17 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 		Streams: eng.Streams, Objects: eng.Objects, Artifacts: filepath.Join(cfg.Dir, "artifacts"), LayerRoot: filepath.Join(cfg.Dir, "layers"), Region: cfg.Region, Log: cfg.Log,
 		Prepare: func(ctx context.Context, fn function.Function, _ string) error { return r.invoker.Prepare(ctx, fn) },
 		Rooms: deploy.Rooms{
-			Keys: keys, Networks: r.networks, Functions: r.invoker, Topics: r.topics, Schedules: r.schedules,
+			Roles: keys, Networks: r.networks, Functions: r.invoker, Topics: r.topics, Schedules: r.schedules,
 			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge,
 		},
 	}
 	control := &api.Control{Deployer: r.deployer, Letters: r.invoker, Flows: &r.networks.flows, Endpoints: at, Isolation: r.boxes.Level, Records: r.trail}
 	functions := &lambda.Functions{
 		Deployer: r.deployer, Invoker: r.invoker, Objects: eng.Objects, Region: cfg.Region,
-		Presign: presigner(at.AWS, cfg.Region, keys.Admin()), URL: onHost(at.HTTP),
+		Presign: presigner(at.AWS, cfg.Region, keys.Admin()), URL: onHost(at.HTTP), Roles: keys,
 	}
 	r.api = &api.Server{
-		Authority: authority{keys}, Trail: r.trail, Objects: &api.Objects{
+		Authority: keys, Trail: r.trail, Objects: &api.Objects{
 			Store: eng.Objects.Handler, Caller: keys,
 			Notifications: &api.Notifications{Deployer: r.deployer, Exists: eng.Objects.HasBucket},
 		},

@@ -269,7 +269,7 @@ func (r *reader) provider(root, n *node) {
 		"kmsKeyArn": func(v *node) { r.defaults.key = v },
 	}
 	maps.Copy(known, r.providerRoles())
-	r.object(n, "provider", known, effects{})
+	r.object(n, "provider", known, effects{"rolePermissionsBoundary": unbounded})
 	if !named && n.kind == object && n.get("name") == nil {
 		r.fail(n.pos, `provider.name is missing; write "name: aws"`)
 	}

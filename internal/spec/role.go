@@ -21,9 +21,11 @@ type Role struct {
 	Trust    Policy // who may assume it; without a Document: functions
 	Policies []Policy
 	Managed  []string `json:",omitempty"` // ARNs of managed policies
-	Boundary string   // ARN of the managed policy that bounds it
 	Tags     map[string]string
 }
+
+// unbounded is what comes of a boundary that is not honoured.
+const unbounded = "the role could do more than its boundary allows; write what it may do in its statements"
 
 var roleName = regexp.MustCompile(`^[\w+=,.@-]{1,64}$`)
 
@@ -37,7 +39,6 @@ type roles struct {
 	named      *node // the role that is somewhere else, for functions that name none
 	statements *node // the older provider.iamRoleStatements
 	managed    *node // the older provider.iamManagedPolicies
-	boundary   *node // the older provider.rolePermissionsBoundary
 	inherit    bool  // custom.serverless-iam-roles-per-function.defaultInherit
 
 	declared map[string]declaredRole // AWS::IAM::Role, by logical id
@@ -67,11 +68,10 @@ func (r *reader) providerRoles() keys {
 				"deploymentRole": nil,
 			}, effects{})
 		},
-		"role":                    func(v *node) { r.perms.named = v },
-		"iamRoleStatements":       func(v *node) { r.perms.statements = v },
-		"iamManagedPolicies":      func(v *node) { r.perms.managed = v },
-		"rolePermissionsBoundary": func(v *node) { r.perms.boundary = v },
-		"cfnRole":                 nil,
+		"role":               func(v *node) { r.perms.named = v },
+		"iamRoleStatements":  func(v *node) { r.perms.statements = v },
+		"iamManagedPolicies": func(v *node) { r.perms.managed = v },
+		"cfnRole":            nil,
 	}
 }
 
@@ -121,9 +121,13 @@ func short(name string) string {
 	return name[:most-9] + "-" + hex.EncodeToString(sum[:4])
 }
 
+// DefaultRole is the name of the role that functions have unless they or the
+// provider say otherwise.
+func (s *Service) DefaultRole() string { return short(s.Stack() + "-" + s.Region + "-lambdaRole") }
+
 // defaultRole names the role of functions that name no other.
 func (r *reader) defaultRole() Role {
-	role := r.identify(r.perms.role, "provider.iam.role", "name", "path", r.svc.Stack()+"-"+r.svc.Region+"-lambdaRole")
+	role := r.identify(r.perms.role, "provider.iam.role", "name", "path", r.svc.DefaultRole())
 	role.Default = true
 	return role
 }
@@ -229,18 +233,16 @@ func (r *reader) readRoles() {
 	if r.perms.managed != nil {
 		managed(r.perms.managed)
 	}
-	boundary := func(v *node) { role.Boundary = r.value(v, what+".permissionsBoundary") }
-	if r.perms.boundary != nil {
-		boundary(r.perms.boundary)
-	}
 	if r.perms.role != nil {
 		r.object(r.perms.role, what, keys{
 			"name": nil, "path": nil, "statements": nil, "managedPolicies": managed,
-			"permissionsBoundary": boundary, "permissionBoundary": boundary,
 			"tags": func(v *node) { role.Tags = r.tags(v, what+".tags") },
-		}, effects{"mode": "functions would share a role; write iamRoleStatements in each"})
+		}, effects{
+			"mode":                "functions would share a role; write iamRoleStatements in each",
+			"permissionsBoundary": unbounded, "permissionBoundary": unbounded,
+		})
 	}
-	if len(role.Policies)+len(role.Managed)+len(role.Tags) == 0 && role.Boundary == "" && r.perms.role == nil {
+	if len(role.Policies)+len(role.Managed)+len(role.Tags) == 0 && r.perms.role == nil {
 		return // nothing is said of it
 	}
 	r.svc.Roles = append(r.svc.Roles, role)

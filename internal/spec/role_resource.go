@@ -66,8 +66,7 @@ func (r *reader) useRole(id string, d declaredRole) string {
 		"AssumeRolePolicyDocument": func(v *node) {
 			role.Trust = r.document(v, "AssumeRolePolicyDocument", what+".AssumeRolePolicyDocument")
 		},
-		"ManagedPolicyArns":   func(v *node) { r.managed(&role, v, what+".ManagedPolicyArns") },
-		"PermissionsBoundary": func(v *node) { role.Boundary = r.value(v, what+".PermissionsBoundary") },
+		"ManagedPolicyArns": func(v *node) { r.managed(&role, v, what+".ManagedPolicyArns") },
 		"Policies": func(v *node) {
 			r.each(v, what+".Policies", func(item *node) {
 				if p, ok := r.inline(item, what+".Policies"); ok {
@@ -81,7 +80,7 @@ func (r *reader) useRole(id string, d declaredRole) string {
 				role.Tags[r.value(item.get("Key"), what+".Tags.Key")] = r.value(item.get("Value"), what+".Tags.Value")
 			})
 		},
-	}, effects{})
+	}, effects{"PermissionsBoundary": unbounded})
 	if role.Trust.Document == "" && d.props.get("AssumeRolePolicyDocument") == nil {
 		r.fail(d.pos, "%s has no AssumeRolePolicyDocument; without one nobody could assume it", what)
 	}
