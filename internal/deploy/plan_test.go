@@ -87,6 +87,12 @@ func TestPlanOfANodeService(t *testing.T) {
 		t.Errorf("layers are named %q", got)
 	}
 	r.Functions[0].Layers, r.Functions[0].LayerARNs = nil, nil
+	for i := range r.Functions {
+		if r.Functions[i].Role != "arn:aws:iam::000000000000:role/svc-dev-us-east-1-lambdaRole" {
+			t.Errorf("%s runs as %q", r.Functions[i].Name, r.Functions[i].Role)
+		}
+		r.Functions[i].Role = ""
+	}
 	if diff := cmp.Diff(want, r.Functions); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
