@@ -12,6 +12,7 @@ import (
 	"github.com/dropstack/dropstack/internal/audit"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/iam"
+	"github.com/dropstack/dropstack/internal/iam/policy"
 )
 
 // trail keeps records in memory, or fails.
@@ -46,7 +47,7 @@ func (t *trail) take() []audit.Event {
 // keyring knows real keys; functions may invoke, and nothing else.
 type keyring struct{ *iam.Authority }
 
-func (k keyring) Authorize(ctx context.Context, action, resource string, _ map[string][]string) error {
+func (k keyring) AuthorizeWith(ctx context.Context, action, resource string, _ map[string][]string, _ ...policy.Document) error {
 	who, ok := iam.Caller(ctx)
 	if !ok || !who.Root() && action != "lambda:InvokeFunction" {
 		return fault.Coded(fault.Denied, "AccessDeniedException", "User: %s is not authorized to perform: %s on resource: %s", who.ARN, action, resource)

@@ -66,6 +66,9 @@ type API struct {
 	BinaryTypes []string `json:"binaryMediaTypes,omitempty"` // REST only
 	CORS        *CORS    `json:"cors,omitempty"`             // not REST, whose routes have it
 	Auth        string   `json:"auth,omitempty"`             // URL only: AuthNone (also "") or AuthIAM
+	// Created and Modified are of a URL that calls of the AWS API made or changed.
+	Created  time.Time `json:"created,omitzero"`
+	Modified time.Time `json:"modified,omitzero"`
 }
 
 // Route sends a method and path to a function. Method "ANY" and path parts

@@ -49,7 +49,6 @@ type Authority struct {
 	Sealer Sealer
 	Log    *slog.Logger // optional
 
-	key   []byte // DIR/root.key
 	admin Credentials
 	kv    jetstream.KeyValue
 
@@ -63,25 +62,14 @@ type Authority struct {
 // Open reads the keys of a data directory, and makes them at the first start. Until
 // Load, the administrator and functions are the only principals.
 func Open(dir string) (*Authority, error) {
-	key, err := openRoot(filepath.Join(dir, "root.key"))
-	if err != nil {
-		return nil, err
-	}
-	sealer, err := newRootSealer(key)
-	if err != nil {
-		return nil, err
-	}
 	admin, err := openAdmin(filepath.Join(dir, "credentials"))
 	if err != nil {
 		return nil, err
 	}
-	a := &Authority{Sealer: sealer, Log: slog.New(slog.DiscardHandler), key: key, admin: admin}
+	a := &Authority{Sealer: &rootSealer{path: filepath.Join(dir, "root.key")}, Log: slog.New(slog.DiscardHandler), admin: admin}
 	a.now.Store(newSnapshot())
 	return a, nil
 }
-
-// Root is the root key, from which other keys are derived.
-func (a *Authority) Root() []byte { return a.key }
 
 // Admin is the administrator's key.
 func (a *Authority) Admin() Credentials { return a.admin }
