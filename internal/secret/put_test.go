@@ -26,6 +26,7 @@ func TestParametersAreReadByNameVersionLabelAndARN(t *testing.T) {
 		{"/app/db:3", "v3", ":3"},
 		{"/app/db:prod", "v2", ":prod"},
 		{" /app/db ", "v3", ""},
+		{" " + prefix + "app/db", "v3", ""},
 		{prefix + "app/db", "v3", ""},
 		{prefix + "app/db:1", "v1", ":1"},
 		{prefix + "app/db:prod", "v2", ":prod"},

@@ -113,7 +113,7 @@ func (p *Parameters) Environment(ctx context.Context, entries []string) (map[str
 // listed returns everything below a path in clear, if the caller may read it.
 func (p *Parameters) listed(ctx context.Context, path string, recursive bool) ([]Parameter, error) {
 	conditions := map[string][]string{"ssm:Recursive": {boolText(recursive)}}
-	if err := p.Authority.Authorize(ctx, "ssm:GetParametersByPath", p.ARN(strings.TrimRight(path, "/")), conditions); err != nil {
+	if err := p.Authority.Authorize(ctx, "ssm:GetParametersByPath", p.ARN(path), conditions); err != nil {
 		return nil, err
 	}
 	var all []Parameter
