@@ -93,6 +93,47 @@ func TestParametersAreThereAfterARestartAndNothingOfThemIsReadable(t *testing.T)
 	})
 }
 
+func TestRestoreOnAnotherMachine(t *testing.T) {
+	home, backup := t.TempDir(), t.TempDir()
+	key := func(dir string) *root.Root {
+		t.Helper()
+		return must[*root.Root](t)(root.Open(root.File{Path: filepath.Join(dir, "root.key")}))
+	}
+	var blob []byte
+	t.Run("home", func(t *testing.T) {
+		w := start(t, key(home), onStreams(t, filepath.Join(home, "nats")))
+		w.put(t, secret.PutParameterInput{Name: "/s", Value: "hush", Type: "SecureString"})
+		out := must[kms.EncryptOutput](t)(w.keys.Encrypt(kms.Via(w.ctx, "ssm"), kms.EncryptInput{KeyId: "alias/aws/ssm", Plaintext: []byte("sealed")}))
+		blob = out.CiphertextBlob
+	})
+	if err := os.CopyFS(filepath.Join(backup, "nats"), os.DirFS(filepath.Join(home, "nats"))); err != nil {
+		t.Fatal(err)
+	}
+	t.Run("without the root key", func(t *testing.T) {
+		_, err := root.OpenKept(t.Context(), key(backup), onStreams(t, filepath.Join(backup, "nats")).keys, "store")
+		if err == nil || !strings.Contains(err.Error(), key(home).ID()) {
+			t.Errorf("got %v, want the missing key named", err)
+		}
+	})
+	kept, err := os.ReadFile(filepath.Join(home, "root.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(backup, "root.key"), kept, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Run("with it", func(t *testing.T) {
+		w := start(t, key(backup), onStreams(t, filepath.Join(backup, "nats")))
+		if got := w.value(t, "/s"); got != "hush" {
+			t.Errorf("the parameter is %q", got)
+		}
+		out := must[kms.DecryptOutput](t)(w.keys.Decrypt(kms.Via(w.ctx, "ssm"), kms.DecryptInput{CiphertextBlob: blob}))
+		if string(out.Plaintext) != "sealed" {
+			t.Errorf("the ciphertext held %q", out.Plaintext)
+		}
+	})
+}
+
 func TestValuesOutliveARotationOfTheRootKey(t *testing.T) {
 	b := inMemory()
 	w := start(t, rootKey(t, 1, 0), b)

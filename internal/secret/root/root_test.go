@@ -3,6 +3,8 @@ package root_test
 import (
 	"bytes"
 	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -66,6 +68,16 @@ func TestProvidersGiveTheSameKey(t *testing.T) {
 				t.Errorf("got key %s, want %s", r.ID(), want.ID())
 			}
 		})
+	}
+}
+
+func TestKeysDeriveWhatTheyAlwaysHave(t *testing.T) {
+	want, err := hkdf.Key(sha256.New, plain(1), nil, "access key id\x00arn", 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := open(t, root.Values{Name: "KEY", Current: text(1)}).Derive("access key id\x00arn", 10); !bytes.Equal(got, want) {
+		t.Errorf("got %x, want %x", got, want)
 	}
 }
 
