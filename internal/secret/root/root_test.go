@@ -313,6 +313,46 @@ func TestRotationSurvivesAStopAtAnyWrite(t *testing.T) {
 	}
 }
 
+func TestKeyFileIsOneKeyAtEveryMomentOfARotation(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "root.key")
+	bucket := &storetest.Memory{}
+	w := start(t, root.File{Path: path}, bucket)
+	looked := 0
+	bucket.Fail(func() error { // as the kept secret is rewrapped
+		content, err := os.ReadFile(path)
+		previous, failed := os.ReadFile(path + ".previous")
+		if looked++; err != nil || failed != nil || len(content) != 32 || len(previous) != 32 || bytes.Equal(content, previous) {
+			t.Errorf("%d and %d bytes, %v, %v", len(content), len(previous), err, failed)
+		}
+		return nil
+	})
+	if _, err := os.Stat(path + ".previous"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("before: %v", err)
+	}
+	w.root.Hold("a", w.kept) // there is nothing in the boxes
+	w.root.Hold("b", w.kept)
+	if _, err := w.root.Rotate(t.Context()); err != nil || looked == 0 {
+		t.Fatalf("looked %d times, %v", looked, err)
+	}
+	if _, err := os.Stat(path + ".previous"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the previous key is there after the rotation: %v", err)
+	}
+}
+
+func TestStopBetweenTheTwoKeyFilesLosesNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "root.key")
+	write(t, path, plain(1), 0o600)
+	write(t, path+".previous", plain(1), 0o600) // written; the new key is not
+	r := open(t, root.File{Path: path})
+	if want := open(t, root.Values{Name: "KEY", Current: text(1)}); r.ID() != want.ID() || len(r.Previous()) > 0 {
+		t.Errorf("got %s, previous %v", r.ID(), r.Previous())
+	}
+	write(t, path, plain(2), 0o600)
+	if r := open(t, root.File{Path: path}); len(r.Previous()) != 1 {
+		t.Errorf("previous %v", r.Previous())
+	}
+}
+
 func TestOldKeyOpensNothingAfterARotation(t *testing.T) {
 	bucket, path := &storetest.Memory{}, filepath.Join(t.TempDir(), "root.key")
 	w := start(t, root.File{Path: path}, bucket)
