@@ -44,8 +44,8 @@ const Bucket = "iam"
 // what. Its methods that take a context and an input are the actions of AWS's IAM
 // and STS.
 type Authority struct {
-	// Sealer keeps the secrets of access keys and sessions. Open sets one that
-	// uses DIR/root.key; another is set before Load.
+	// Sealer keeps the secrets of access keys and sessions. Open sets one that is
+	// gone with the process; another is set before Load.
 	Sealer Sealer
 	Log    *slog.Logger // optional
 
@@ -59,14 +59,19 @@ type Authority struct {
 	parsed  documents
 }
 
-// Open reads the keys of a data directory, and makes them at the first start. Until
+// Open reads the administrator's key of a data directory, and makes it at the first
+// start. Until
 // Load, the administrator and functions are the only principals.
 func Open(dir string) (*Authority, error) {
 	admin, err := openAdmin(filepath.Join(dir, "credentials"))
 	if err != nil {
 		return nil, err
 	}
-	a := &Authority{Sealer: &rootSealer{path: filepath.Join(dir, "root.key")}, Log: slog.New(slog.DiscardHandler), admin: admin}
+	sealer, err := passing()
+	if err != nil {
+		return nil, err
+	}
+	a := &Authority{Sealer: sealer, Log: slog.New(slog.DiscardHandler), admin: admin}
 	a.now.Store(newSnapshot())
 	return a, nil
 }

@@ -3,10 +3,7 @@ package iam
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hkdf"
 	"crypto/rand"
-	"crypto/sha256"
-	"sync"
 
 	"github.com/dropstack/dropstack/internal/fault"
 )
@@ -17,51 +14,37 @@ type Sealer interface {
 	Open(sealed, context []byte) ([]byte, error)
 }
 
-// rootSealer seals with AES-256-GCM, under a key derived from the root key in a
-// file, which is opened, and made if it is not there, when it is first needed.
-type rootSealer struct {
-	path string
-	once sync.Once
-	aead cipher.AEAD
-	err  error
+// aesSealer seals with AES-256-GCM.
+type aesSealer struct{ aead cipher.AEAD }
+
+// NewSealer seals under a key of 32 bytes.
+func NewSealer(key []byte) (Sealer, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	aead, err := cipher.NewGCM(block)
+	return aesSealer{aead}, err
 }
 
-func (s *rootSealer) open() (cipher.AEAD, error) {
-	s.once.Do(func() {
-		var root, key []byte
-		if root, s.err = openRoot(s.path); s.err != nil {
-			return
-		}
-		if key, s.err = hkdf.Key(sha256.New, root, nil, "dropstack iam", 32); s.err != nil {
-			return
-		}
-		var block cipher.Block
-		if block, s.err = aes.NewCipher(key); s.err == nil {
-			s.aead, s.err = cipher.NewGCM(block)
-		}
-	})
-	return s.aead, s.err
+// passing seals for as long as the process lives.
+func passing() (Sealer, error) {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // never fails
+	return NewSealer(key)
 }
 
 // Seal puts the nonce before what it seals.
-func (s *rootSealer) Seal(plaintext, context []byte) ([]byte, error) {
-	aead, err := s.open()
-	if err != nil {
-		return nil, err
-	}
-	nonce := make([]byte, aead.NonceSize(), aead.NonceSize()+len(plaintext)+aead.Overhead())
+func (s aesSealer) Seal(plaintext, context []byte) ([]byte, error) {
+	nonce := make([]byte, s.aead.NonceSize(), s.aead.NonceSize()+len(plaintext)+s.aead.Overhead())
 	_, _ = rand.Read(nonce) // never fails
-	return aead.Seal(nonce, nonce, plaintext, context), nil
+	return s.aead.Seal(nonce, nonce, plaintext, context), nil
 }
 
-func (s *rootSealer) Open(sealed, context []byte) ([]byte, error) {
-	aead, err := s.open()
-	if err != nil {
-		return nil, err
-	}
-	n := aead.NonceSize()
+func (s aesSealer) Open(sealed, context []byte) ([]byte, error) {
+	n := s.aead.NonceSize()
 	if len(sealed) < n {
 		return nil, fault.Errorf(fault.Invalid, "%d bytes are too few to be sealed", len(sealed))
 	}
-	return aead.Open(nil, sealed[:n], sealed[n:], context)
+	return s.aead.Open(nil, sealed[:n], sealed[n:], context)
 }
