@@ -18,6 +18,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/engine"
+	"github.com/dropstack/dropstack/internal/iam"
 )
 
 // program builds the program that tests of instances run, once.
@@ -391,5 +392,67 @@ func TestLayersByAWSsClient(t *testing.T) {
 	out, err := c.UpdateFunctionConfiguration(ctx, &lambda.UpdateFunctionConfigurationInput{FunctionName: f, Layers: versions[:1]})
 	if err != nil || len(out.Layers) != 1 || *out.Layers[0].Arn != versions[0] {
 		t.Errorf("use: %+v, %v", out, err)
+	}
+}
+
+// A function whose role allows nothing may call what a resource policy lets it.
+func TestAResourcePolicyLetsOthersInvoke(t *testing.T) {
+	h := newHouse(t)
+	admin, ctx := h.lambda(h.keys.Admin()), t.Context()
+	f, other := h.small(t, admin, "f"), h.small(t, admin, "other")
+	guest := arn.Function(arn.Region, "guest")
+	mute := iam.DeclaredRole{Name: "mute"}
+	if err := h.keys.Replace("guest-dev", iam.Declaration{Roles: []iam.DeclaredRole{mute}, Functions: map[string]string{guest: arn.Role("/", "mute")}}); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := h.keys.Instance(guest, arn.Role("/", "mute"), "i")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := h.lambda(keys)
+	invoke := func(name *string, qualifier string) error {
+		in := &lambda.InvokeInput{FunctionName: name, InvocationType: types.InvocationTypeDryRun}
+		if qualifier != "" {
+			in.Qualifier = &qualifier
+		}
+		_, err := c.Invoke(ctx, in)
+		return err
+	}
+	if err := invoke(f, ""); code(err) != "AccessDeniedException" || !strings.Contains(err.Error(), "lambda:InvokeFunction on resource: "+arn.Function(arn.Region, "f")) {
+		t.Errorf("before: %v", err)
+	}
+	add := func(qualifier *string) {
+		t.Helper()
+		_, err := admin.AddPermission(ctx, &lambda.AddPermissionInput{
+			FunctionName: f, StatementId: aws.String("guest"), Action: aws.String("lambda:InvokeFunction"), Principal: aws.String(arn.Role("/", "mute")), Qualifier: qualifier,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := admin.PublishVersion(ctx, &lambda.PublishVersionInput{FunctionName: f}); err != nil {
+		t.Fatal(err)
+	}
+	add(aws.String("1"))
+	if err := invoke(f, ""); code(err) != "AccessDeniedException" {
+		t.Errorf("the policy of a version speaks for the function: %v", err)
+	}
+	if err := invoke(f, "1"); err != nil {
+		t.Errorf("the version: %v", err)
+	}
+	add(nil)
+	for what, name := range map[string]*string{"by name": f, "by ARN": aws.String(arn.Function(arn.Region, "f"))} {
+		if err := invoke(name, ""); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if err := invoke(other, ""); code(err) != "AccessDeniedException" {
+		t.Errorf("another function: %v", err)
+	}
+	if _, err := admin.RemovePermission(ctx, &lambda.RemovePermissionInput{FunctionName: f, StatementId: aws.String("guest")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := invoke(f, ""); code(err) != "AccessDeniedException" {
+		t.Errorf("afterwards: %v", err)
 	}
 }

@@ -1,10 +1,13 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/google/uuid"
 
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
@@ -79,6 +82,7 @@ type aliasConfiguration struct {
 	FunctionVersion string
 	Description     string
 	RoutingConfig   *routing `json:",omitempty"`
+	RevisionId      string
 }
 
 type routing struct {
@@ -90,6 +94,7 @@ func describeAlias(arn string, a function.Alias) aliasConfiguration {
 	if a.Additional != "" {
 		out.RoutingConfig = &routing{map[string]float64{a.Additional: a.Weight}}
 	}
+	out.RevisionId = uuid.NewSHA1(uuid.Nil, fmt.Appendf(nil, "%s %+v", arn, a)).String() // another when the alias is
 	return out
 }
 
@@ -142,6 +147,7 @@ type aliasInput struct {
 	FunctionVersion *string
 	Description     *string
 	RoutingConfig   *routing
+	RevisionId      string
 }
 
 func (in aliasInput) apply(a *function.Alias) error {
@@ -177,9 +183,12 @@ func (l *Lambda) updateAlias(c *lambdaCall) error {
 	if err := decodeJSON(c.body, &in); err != nil {
 		return err
 	}
-	_, a, err := l.findAlias(c)
+	arn, a, err := l.findAlias(c)
 	if err != nil {
 		return err
+	}
+	if in.RevisionId != "" && in.RevisionId != describeAlias(arn, a).RevisionId {
+		return fault.Coded(fault.Conflict, "PreconditionFailedException", "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id")
 	}
 	return l.putAlias(c, a, in, http.StatusOK)
 }

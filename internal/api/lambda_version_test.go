@@ -93,6 +93,9 @@ func TestVersionsAndAliasesByAWSsClient(t *testing.T) {
 	if err != nil || *u.FunctionVersion != "2" || u.RoutingConfig != nil {
 		t.Errorf("update alias: %+v, %v", u, err)
 	}
+	if _, err := c.UpdateAlias(ctx, &lambda.UpdateAliasInput{FunctionName: f, Name: aws.String("live"), RevisionId: a.RevisionId, Description: aws.String("x")}); code(err) != "PreconditionFailedException" {
+		t.Errorf("update of an old revision: %v", err)
+	}
 	if g, err := c.GetAlias(ctx, &lambda.GetAliasInput{FunctionName: f, Name: aws.String("live")}); err != nil || *g.FunctionVersion != "2" {
 		t.Errorf("get alias: %+v, %v", g, err)
 	}

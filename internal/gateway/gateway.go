@@ -17,6 +17,7 @@
 package gateway
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -106,6 +107,9 @@ type Gateway struct {
 	// Verify checks the signatures that function URLs with AuthIAM ask for.
 	// Optional: without it such URLs are refused.
 	Verify Verifier
+	// Permit is an error unless the caller in the context may call a function, as
+	// name or name:alias, by its URL. Without it nobody may who has to sign.
+	Permit func(ctx context.Context, function string) error
 
 	replacing sync.Mutex
 	current   atomic.Pointer[snapshot]

@@ -232,6 +232,14 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 		Deployer: r.deployer, Invoker: r.invoker, Objects: eng.Objects, Region: cfg.Region,
 		Presign: presigner(at.AWS, cfg.Region, keys.Admin()), URL: onHost(at.HTTP), Roles: keys,
 	}
+	r.gateway.Permit = func(ctx context.Context, name string) error {
+		policies, err := functions.Policies(name, "")
+		if err != nil {
+			return err
+		}
+		conditions := map[string][]string{"lambda:FunctionUrlAuthType": {gateway.AuthIAM}}
+		return keys.AuthorizeWith(ctx, "lambda:InvokeFunctionUrl", arn.Function(cfg.Region, name), conditions, policies...)
+	}
 	r.api = &api.Server{
 		Authority: keys, Trail: r.trail, Objects: &api.Objects{
 			Store: eng.Objects.Handler, Caller: keys,
