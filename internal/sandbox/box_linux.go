@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -19,6 +18,7 @@ import (
 	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/sandbox/cgroup"
 	"github.com/dropstack/dropstack/internal/sandbox/guest"
+	"github.com/dropstack/dropstack/internal/sandbox/kernel"
 )
 
 // inside is what a box of a level with namespaces has besides.
@@ -138,7 +138,7 @@ func openTUN() (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open /dev/net/tun: %w", err)
 	}
-	if err := guest.TUN(fd, device); err != nil {
+	if err := kernel.TUN(fd, device); err != nil {
 		unix.Close(fd)
 		return nil, err
 	}
@@ -177,7 +177,7 @@ func (in *inside) furnish(f Furniture) error {
 	case in.tun == nil:
 		return fmt.Errorf("join the network: %w", in.noTUN)
 	default:
-		ask.Device, ask.Address = device, netip.PrefixFrom(f.Network.Address, 32).String()
+		ask.Device, ask.IP = device, f.Network.Address.As4()
 	}
 	if err := in.own(f.Mounts); err != nil {
 		return err
@@ -221,13 +221,10 @@ func (in *inside) start(s Spec) (*Process, error) {
 	}
 	ask := guest.Start{
 		Path: s.Path, Args: append([]string{s.Path}, s.Args...), Env: s.Env, Dir: s.Dir,
-		Write: in.writable, Files: maxFiles, Lock: true, Filter: true, UID: functionID, GID: functionID,
+		Write: in.writable, UID: functionID, GID: functionID,
 	}
 	if in.maker.rootless() {
 		ask.UID, ask.GID = 0, 0 // there is no other
-	}
-	if !in.maker.limits(cgroup.Pids) {
-		ask.Procs = cgroup.PidsMax
 	}
 	a, err := in.visitor.ask(guest.Request{Start: &ask}, []int{int(outW.Fd()), int(errW.Fd())})
 	closeAll([]*os.File{outW, errW})
@@ -271,7 +268,11 @@ func cause(err error) error {
 }
 
 func (in *inside) dial(address string) (net.Conn, error) {
-	a, err := in.visitor.ask(guest.Request{Dial: address}, nil)
+	at, err := insideAt(address)
+	if err != nil {
+		return nil, err
+	}
+	a, err := in.visitor.ask(guest.Request{Dial: &at}, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"slices"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/sandbox/cgroup"
 	"github.com/dropstack/dropstack/internal/sandbox/confine"
+	"github.com/dropstack/dropstack/internal/sandbox/filter"
 	"github.com/dropstack/dropstack/internal/sandbox/guest"
 )
 
@@ -56,21 +58,49 @@ func (m *Maker) prepare() error {
 		if m.plan, m.broken = plan(); m.broken != nil {
 			return
 		}
-		m.plan.Listen = []string{RuntimeAddress}
-		if m.AWS != "" {
-			m.plan.Listen = append(m.plan.Listen, m.AWS)
-		}
-		m.groups, m.broken = cgroup.Open(m.Log)
-		if m.plan.Cgroups = m.broken == nil; !m.rootless() {
+		if m.broken = m.listens(); m.broken != nil {
 			return
 		}
-		m.plan.Rootless, m.broken = device, nil
-		if m.groups != nil && !m.limits(cgroup.Memory) && !m.limits(cgroup.Pids) { // nothing is delegated to us
-			_ = m.groups.Close()
-			m.groups = nil
+		if m.plan.Filter, m.broken = filter.Program(); m.broken != nil {
+			return
+		}
+		m.groups, m.broken = cgroup.Open(m.Log)
+		m.plan.Cgroups = m.broken == nil
+		if m.rootless() {
+			m.plan.Rootless, m.broken = device, nil
+			if m.groups != nil && !m.limits(cgroup.Memory) && !m.limits(cgroup.Pids) { // nothing is delegated to us
+				_ = m.groups.Close()
+				m.groups = nil
+			}
+		}
+		if m.plan.Descriptors = maxFiles; !m.limits(cgroup.Pids) {
+			m.plan.Processes = cgroup.PidsMax
 		}
 	})
 	return m.broken
+}
+
+func (m *Maker) listens() error {
+	for _, address := range []string{RuntimeAddress, m.AWS} {
+		if address == "" {
+			continue
+		}
+		at, err := insideAt(address)
+		if err != nil {
+			return err
+		}
+		m.plan.Listen = append(m.plan.Listen, at)
+	}
+	return nil
+}
+
+// insideAt reads an address of a sandbox's loopback device.
+func insideAt(address string) (guest.Address, error) {
+	at, err := netip.ParseAddrPort(address)
+	if err != nil || !at.Addr().Is4() {
+		return guest.Address{}, fmt.Errorf("%q is no IPv4 address with a port", address)
+	}
+	return guest.Address{IP: at.Addr().As4(), Port: int(at.Port())}, nil
 }
 
 func (m *Maker) open() (*Box, error) {

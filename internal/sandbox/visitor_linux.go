@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -106,10 +105,7 @@ func (v *visitor) signal(pid int, sig syscall.Signal) {
 
 // send writes a request; the lock is held.
 func (v *visitor) send(r guest.Request, fds []int) error {
-	doc, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
+	doc := guest.Encode(&r)
 	if len(doc) > guest.MaxMessage {
 		return fmt.Errorf("arguments and environment of %d bytes are too much for a process", len(doc))
 	}
@@ -132,7 +128,7 @@ func (v *visitor) listen() {
 			break
 		}
 		a := answered{files: files(oob[:oobn])}
-		if err := json.Unmarshal(buf[:n], &a.Reply); err != nil {
+		if err := guest.Decode(buf[:n], &a.Reply); err != nil {
 			closeAll(a.files)
 			break
 		}
