@@ -290,7 +290,7 @@ func (m *Maker) spawn(in *inside) (*visitor, error) {
 	if in.group != nil {
 		attr.Sys.CgroupFD, attr.Sys.UseCgroupFD = in.group.FD()
 	}
-	r := request{attr: attr, path: "/proc/self/exe", argv: []string{guest.Name}, answered: make(chan answer, 1)}
+	r := request{attr: attr, path: "/proc/self/exe", argv: []string{guest.Name}, group: in.group, answered: make(chan answer, 1)}
 	process, err := r.do()
 	if err != nil {
 		ours.Close()
