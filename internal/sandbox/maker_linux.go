@@ -9,10 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/sandbox/cgroup"
 	"github.com/dropstack/dropstack/internal/sandbox/confine"
 	"github.com/dropstack/dropstack/internal/sandbox/filter"
@@ -25,6 +23,8 @@ type workshop struct {
 	broken error
 	plan   guest.Build
 	groups *cgroup.Tree
+
+	spawner spawner
 
 	mu     sync.Mutex
 	ranges []int  // first ids of ranges that were given back
@@ -73,6 +73,7 @@ func (m *Maker) prepare() error {
 				m.groups = nil
 			}
 		}
+		m.plan.MTU = network.MTU
 		if m.plan.Descriptors = maxFiles; !m.limits(cgroup.Pids) {
 			m.plan.Processes = cgroup.PidsMax
 		}
@@ -154,6 +155,7 @@ func (m *Maker) end() (left int) {
 		m.work.Go(b.Close)
 	}
 	m.work.Wait()
+	m.spawner.Close()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.groups != nil {
@@ -214,10 +216,6 @@ func (m *Maker) try() error {
 	return nil
 }
 
-// namespaces is what a sandbox has of its own, besides control groups, which it
-// takes when it is in its group.
-const namespaces = unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
-
 func (m *Maker) make() (b *Box, err error) {
 	first, number, err := m.lease()
 	if err != nil {
@@ -231,14 +229,6 @@ func (m *Maker) make() (b *Box, err error) {
 			b, err = nil, fmt.Errorf("make a sandbox: %w", err)
 		}
 	}()
-	if b.Tmp, err = os.MkdirTemp(m.TempDir, "dropstack-"); err != nil {
-		return nil, err
-	}
-	if !m.rootless() {
-		if err = os.Chown(b.Tmp, first+functionID, first+functionID); err != nil {
-			return nil, err
-		}
-	}
 	if m.groups != nil {
 		if in.group, err = m.groups.New("sandbox-" + strconv.FormatUint(number, 10)); err != nil {
 			return nil, err
@@ -255,54 +245,37 @@ func (m *Maker) make() (b *Box, err error) {
 
 // spawn starts the first process of a sandbox.
 func (m *Maker) spawn(in *inside) (*visitor, error) {
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	ours, theirs, err := socketpair()
 	if err != nil {
 		return nil, err
 	}
-	for _, fd := range pair { // a request holds an environment and arguments
-		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 2*guest.MaxMessage)
-	}
-	ours, theirs := os.NewFile(uintptr(pair[0]), "sandbox"), os.NewFile(uintptr(pair[1]), "sandbox")
 	defer theirs.Close()
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err != nil {
-		ours.Close()
-		return nil, err
-	}
-	defer null.Close()
-	attr := &os.ProcAttr{
-		Dir: "/", Files: []*os.File{null, null, null, theirs},
-		Env: []string{"GOMAXPROCS=1", "GOGC=off"}, // it does next to nothing
-		Sys: &syscall.SysProcAttr{
-			Cloneflags: namespaces, Setsid: true, Pdeathsig: syscall.SIGKILL,
-			Credential: &syscall.Credential{Uid: 0, Gid: 0},
-		},
-	}
+	ask, fds := guest.Spawn{Rootless: m.rootless()}, []int{int(theirs.Fd())}
 	if m.rootless() {
-		attr.Sys.Credential.NoSetGroups = true
-		attr.Sys.UidMappings = []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}}
-		attr.Sys.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}}
+		ask.UIDs = []guest.IDs{{Outside: os.Geteuid(), Count: 1}}
+		ask.GIDs = []guest.IDs{{Outside: os.Getegid(), Count: 1}}
 	} else {
-		attr.Sys.UidMappings = []syscall.SysProcIDMap{{HostID: in.first, Size: perSandbox}}
-		attr.Sys.GidMappings = attr.Sys.UidMappings
-		attr.Sys.GidMappingsEnableSetgroups = true
+		ask.UIDs = []guest.IDs{{Outside: in.first, Count: perSandbox}}
+		ask.GIDs = ask.UIDs
 	}
 	if in.group != nil {
-		attr.Sys.CgroupFD, attr.Sys.UseCgroupFD = in.group.FD()
+		ask.In, ask.Out = in.group.Tasks()
+		fd, ok := in.group.FD()
+		if ask.Group = ok; ok {
+			fds = append(fds, fd)
+		}
 	}
-	r := request{attr: attr, path: "/proc/self/exe", argv: []string{guest.Name}, group: in.group, answered: make(chan answer, 1)}
-	process, err := r.do()
+	process, err := m.spawner.start(ask, fds)
+	if err == nil && in.group != nil {
+		err = in.group.Add(process.pid)
+	}
 	if err != nil {
 		ours.Close()
-		return nil, err
-	}
-	if in.group != nil {
-		if err := in.group.Add(process.Pid); err != nil {
-			ours.Close()
-			_ = process.Kill()
-			_, _ = process.Wait()
-			return nil, err
+		if process != nil {
+			process.kill()
+			process.fd.Close()
 		}
+		return nil, err
 	}
 	return visit(process, ours, in.starved)
 }

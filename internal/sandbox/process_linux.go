@@ -14,7 +14,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/dropstack/dropstack/internal/sandbox/cgroup"
 	"github.com/dropstack/dropstack/internal/sandbox/confine"
 )
 
@@ -37,7 +36,6 @@ type request struct {
 	spec     Spec
 	path     string // of the first process of a sandbox, in place of a spec's
 	argv     []string
-	group    *cgroup.Group // that it is to be born in
 	attr     *os.ProcAttr
 	answered chan answer
 }
@@ -53,46 +51,18 @@ func forker(ch chan request) {
 	// Without the call (before Linux 5.11) they get it, as they would from a shell.
 	_ = confine.CloseOnExecFrom(3)
 	noNewPrivs := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-	h := home{}
 	for r := range ch {
 		if noNewPrivs != nil {
 			r.answered <- answer{nil, fmt.Errorf("set no_new_privs: %w", noNewPrivs)}
 			continue
 		}
-		if err := h.back(); err != nil {
-			r.answered <- answer{nil, err}
-			continue
-		}
 		start := fork
 		if r.path != "" {
-			start = h.first
+			start = func(r request) (*os.Process, error) { return os.StartProcess(r.path, r.argv, r.attr) }
 		}
 		p, err := start(r)
 		r.answered <- answer{p, err}
 	}
-}
-
-// home is where the thread that forks belongs: in no sandbox's control group.
-type home struct{ leave func() error }
-
-// first starts the first process of a sandbox, born in its group if that can be.
-func (h *home) first(r request) (*os.Process, error) {
-	if r.group != nil {
-		h.leave, _ = r.group.Enter()    // if it cannot, the process is moved later
-		defer func() { _ = h.back() }() // or before the next start
-	}
-	return os.StartProcess(r.path, r.argv, r.attr)
-}
-
-func (h *home) back() error {
-	if h.leave == nil {
-		return nil
-	}
-	err := h.leave()
-	if err == nil {
-		h.leave = nil
-	}
-	return err
 }
 
 // fork starts a process whose limits hold from its first instruction on. They

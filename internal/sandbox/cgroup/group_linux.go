@@ -85,7 +85,7 @@ func (g *Group) FD() (int, bool) {
 // where it is not yet; children that it has already stay where they are. In
 // version 1 that takes 5 to 12 ms when nobody else has done so lately, for the
 // first hierarchy and not for each: have it born in the group instead, by FD and
-// Enter, after which Add only looks. A process that is gone is a fault.NotFound.
+// Tasks, after which Add only looks. A process that is gone is a fault.NotFound.
 func (g *Group) Add(pid int) error {
 	if pid <= 0 || pid == os.Getpid() {
 		return fault.Errorf(fault.Invalid, "control group %s: process %d cannot be a sandbox", g.name, pid)

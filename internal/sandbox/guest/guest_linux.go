@@ -15,8 +15,12 @@ import (
 // initialises a package as soon as those that it imports are, and this one
 // imports little.
 func init() {
-	if len(os.Args) > 0 && os.Args[0] == Name {
+	switch {
+	case len(os.Args) == 0:
+	case os.Args[0] == Name:
 		os.Exit(run())
+	case os.Args[0] == SpawnerName:
+		os.Exit(spawning())
 	}
 }
 
@@ -66,11 +70,13 @@ func run() int {
 	go g.reap()
 	buf, oob := make([]byte, MaxMessage), make([]byte, syscall.CmsgSpace(4*maxFDs))
 	for {
-		c, err := receive(buf, oob)
-		if err != nil {
+		c := &call{}
+		var over bool
+		var err error
+		if c.fds, over, err = receive(buf, oob, &c.Request); err != nil {
 			return 1
 		}
-		if c == nil {
+		if over {
 			return 0 // the platform let go
 		}
 		if c.Start != nil {
@@ -81,20 +87,20 @@ func run() int {
 	}
 }
 
-// receive returns nil at the end.
-func receive(buf, oob []byte) (*call, error) {
+// receive waits for a message and its descriptors. It is over when the other end
+// is closed.
+func receive(buf, oob []byte, m message) (fds []int, over bool, err error) {
 	n, oobn, _, _, err := syscall.Recvmsg(Socket, buf, oob, syscall.MSG_CMSG_CLOEXEC)
 	for err == syscall.EINTR {
 		n, oobn, _, _, err = syscall.Recvmsg(Socket, buf, oob, syscall.MSG_CMSG_CLOEXEC)
 	}
 	if err != nil || n == 0 {
-		return nil, err
+		return nil, true, err
 	}
-	c := &call{}
-	if c.fds, err = rights(oob[:oobn]); err != nil {
-		return nil, err
+	if fds, err = rights(oob[:oobn]); err != nil {
+		return nil, false, err
 	}
-	return c, Decode(buf[:n], &c.Request)
+	return fds, false, Decode(buf[:n], m)
 }
 
 func rights(oob []byte) (fds []int, err error) {
@@ -129,21 +135,28 @@ func (g *guest) answer(c *call, do func(*call, *Reply) ([]int, error)) {
 	if c.ID != 0 {
 		g.send(rep, fds)
 	}
-	for _, fd := range append(fds, c.fds...) {
-		syscall.Close(fd)
-	}
+	closeAll(append(fds, c.fds...))
 }
 
 // send writes to the platform; the lock is held. If the platform is gone, the
-// next read tells.
+// next read tells. A process that was started is named by credentials too, which
+// the kernel translates: here its number is another than outside.
 func (g *guest) send(rep Reply, fds []int) {
 	doc := Encode(&rep)
 	var oob []byte
 	if len(fds) > 0 {
 		oob = syscall.UnixRights(fds...)
 	}
+	who := oob
+	if rep.Pid != 0 {
+		who = append(oob, syscall.UnixCredentials(&syscall.Ucred{Pid: int32(rep.Pid)})...)
+	}
 	for {
-		if err := syscall.Sendmsg(Socket, doc, oob, nil, syscall.MSG_NOSIGNAL); err != syscall.EINTR {
+		switch syscall.Sendmsg(Socket, doc, who, nil, syscall.MSG_NOSIGNAL) {
+		case syscall.EINTR:
+		case syscall.ESRCH: // it has ended already
+			who = oob
+		default:
 			return
 		}
 	}

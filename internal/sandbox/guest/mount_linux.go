@@ -2,7 +2,6 @@ package guest
 
 import (
 	"errors"
-	"io/fs"
 	"os"
 	"path"
 	"syscall"
@@ -48,7 +47,7 @@ func (g *guest) root(c *call) error {
 
 func furniture(b *Build, stage string) error {
 	for _, dir := range b.Dirs {
-		if err := os.MkdirAll(path.Join(stage, dir), 0o755); err != nil {
+		if err := makeDir(path.Join(stage, dir)); err != nil {
 			return err
 		}
 	}
@@ -65,11 +64,33 @@ func furniture(b *Build, stage string) error {
 	return nil
 }
 
-func write(name, text string) error {
-	if err := os.MkdirAll(path.Dir(name), 0o755); err != nil {
-		return err
+// makeDir makes a directory, and those above it when they are missing, which is
+// rare.
+func makeDir(name string) error {
+	err := syscall.Mkdir(name, 0o755)
+	if err == syscall.ENOENT || err == syscall.EEXIST {
+		return os.MkdirAll(name, 0o755)
 	}
-	return os.WriteFile(name, []byte(text), 0o644)
+	return kernel.Failed("make "+name, err)
+}
+
+func write(name, text string) error {
+	const flags = syscall.O_WRONLY | syscall.O_CREAT | syscall.O_TRUNC | syscall.O_CLOEXEC
+	fd, err := syscall.Open(name, flags, 0o644)
+	if err == syscall.ENOENT {
+		if err = makeDir(path.Dir(name)); err == nil {
+			fd, err = syscall.Open(name, flags, 0o644)
+		}
+	}
+	if err != nil {
+		return kernel.Failed("make "+name, err)
+	}
+	defer syscall.Close(fd)
+	if text == "" {
+		return nil
+	}
+	_, err = syscall.Write(fd, []byte(text)) // a tmpfs takes it whole
+	return kernel.Failed("write "+name, err)
 }
 
 // enter makes stage the root and lets go of the old one.
@@ -145,13 +166,16 @@ func attach(c *call, m Mount, root string) error {
 }
 
 func place(to string, file bool) error {
-	if _, err := os.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if file {
+	var st syscall.Stat_t
+	switch err := syscall.Lstat(to, &st); {
+	case err == nil:
+		return nil
+	case err != syscall.ENOENT:
+		return kernel.Failed("look for "+to, err)
+	case file:
 		return write(to, "")
 	}
-	return os.MkdirAll(to, 0o755)
+	return makeDir(to)
 }
 
 // proc mounts the process information of this sandbox alone, without what it
@@ -178,7 +202,8 @@ func proc(b *Build, stage string) error {
 // with.
 func cover(stage, name, with string) error {
 	to := path.Join(stage, name)
-	if _, err := os.Lstat(to); err != nil {
+	var st syscall.Stat_t
+	if syscall.Lstat(to, &st) != nil {
 		return nil // this kernel does not have it
 	}
 	from := to
