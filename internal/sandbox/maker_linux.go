@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/sandbox/cgroup"
@@ -125,10 +126,15 @@ func (m *Maker) open() (*Box, error) {
 	return m.make()
 }
 
+// respite is how long a start that has taken a ready sandbox has the processors
+// for itself, before the next sandbox is made.
+const respite = 20 * time.Millisecond
+
 // restock makes what is lacking; the lock is held.
 func (m *Maker) restock() {
 	for ; len(m.ready)+m.making < m.Ready; m.making++ {
 		m.work.Go(func() {
+			time.Sleep(respite)
 			b, err := m.make()
 			m.mu.Lock()
 			defer m.mu.Unlock()
