@@ -18,6 +18,7 @@ type Spawn struct {
 	UIDs, GIDs []IDs // of its user namespace
 	Rootless   bool  // the platform may not give it supplementary groups
 	Group      bool
+	Alone      bool // only the user namespace is wanted: the guest does nothing, as none of its ids
 	// In are the files by which a thread joins the control groups of version 1 that
 	// the guest is to be born in, Out those by which it leaves them again.
 	In, Out []string
@@ -37,6 +38,7 @@ func (s *Spawn) code(c *coder) {
 	list(c, &s.GIDs, (*coder).ids)
 	c.flag(&s.Rootless)
 	c.flag(&s.Group)
+	c.flag(&s.Alone)
 	c.texts(&s.In)
 	c.texts(&s.Out)
 }

@@ -78,6 +78,9 @@ func (s *spawner) spawn(ask Spawn, fds []int) (pid, pidfd int, err error) {
 		Credential:  &syscall.Credential{NoSetGroups: ask.Rootless},
 		UidMappings: mapped(ask.UIDs), GidMappings: mapped(ask.GIDs), GidMappingsEnableSetgroups: !ask.Rootless,
 	}
+	if ask.Alone {
+		sys.Cloneflags, sys.Credential = syscall.CLONE_NEWUSER, nil
+	}
 	if ask.Group {
 		sys.UseCgroupFD, sys.CgroupFD = true, fds[1]
 	}
