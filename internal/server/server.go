@@ -192,6 +192,7 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 			c, err := keys.Instance(fn.ARN, fn.Role, id)
 			return instance.Credentials(c), time.Now().Add(iam.InstanceLifetime), err
 		},
+		Sealer: environments{keys},
 	}
 	r.topics = &topic.Topics{
 		Streams: eng.Streams, Deliver: r.invoker, Log: cfg.Log, Endpoint: at.AWS,
@@ -211,7 +212,7 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 	r.edge = &edge.Server{Origins: r.gateway, Objects: eng.Objects, Log: cfg.Log}
 	r.deployer = &deploy.Deployer{
 		Streams: eng.Streams, Objects: eng.Objects, Artifacts: filepath.Join(cfg.Dir, "artifacts"), LayerRoot: filepath.Join(cfg.Dir, "layers"), Region: cfg.Region, Log: cfg.Log,
-		Prepare: func(ctx context.Context, fn function.Function, _ string) error { return r.invoker.Prepare(ctx, fn) },
+		Sealer: environments{keys}, Prepare: func(ctx context.Context, fn function.Function, _ string) error { return r.invoker.Prepare(ctx, fn) },
 		Rooms: deploy.Rooms{
 			Roles: keys, Networks: r.networks, Functions: r.invoker, Topics: r.topics, Schedules: r.schedules,
 			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge,
