@@ -16,7 +16,7 @@ var floors = [][]string{
 	{"arn", "fault", "wire"},
 	{"network"},
 	{"engine", "sandbox", "spec", "node"},
-	{"iam", "logs", "metric", "build"},
+	{"iam", "logs", "metric", "build", "audit"},
 	{"instance"},
 	{"function"},
 	{"edge", "gateway", "topic", "schedule", "bucket"},
