@@ -14,7 +14,7 @@ import (
 // below its own, never a sibling.
 var floors = [][]string{
 	{"arn", "fault", "wire"},
-	{"network"},
+	{"network", "ca"},
 	{"engine", "sandbox", "spec", "node"},
 	{"iam", "logs", "metric", "build", "audit"},
 	{"instance"},
@@ -24,7 +24,7 @@ var floors = [][]string{
 	{"api"},
 	{"server"},
 	{"testkit"},
-	{"conformance"},
+	{"conformance", "judge"},
 }
 
 const module = "github.com/dropstack/dropstack/"

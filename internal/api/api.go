@@ -33,13 +33,14 @@ type Authority interface {
 	Authorize(ctx context.Context, action, resource string, conditions map[string][]string) error
 }
 
-// Server is the AWS endpoint's handler. All fields are required.
+// Server is the AWS endpoint's handler. All fields but Tunnel are required.
 type Server struct {
 	Authority Authority
 	Trail     Trail
 	Services  []*Service
 	Lambda    *Lambda
 	Objects   *Objects
+	Tunnel    *Tunnel // nil: AWS's own host names are not answered
 	Region    string
 	Log       *slog.Logger
 }
@@ -47,6 +48,12 @@ type Server struct {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/healthz" && r.Method == http.MethodGet {
 		_, _ = io.WriteString(w, "ok\n")
+		return
+	}
+	if r.Method == http.MethodConnect && s.Tunnel != nil {
+		if err := s.Tunnel.connect(w, r); err != nil {
+			s.fail(&call{w: w, r: r}, jsonCall{kind: "application/json"}, err)
+		}
 		return
 	}
 	scope, signed := iam.Scope(r)

@@ -13,7 +13,7 @@ func ServiceOf[In, Out any](scope, prefix, name string, method func(context.Cont
 
 // ObjectNeeds is an S3 request's operation and what its caller needs, as text.
 func ObjectNeeds(r *http.Request) (string, error) {
-	c, err := objectOperation(r)
+	c, err := objectOperation(r, "us-east-1")
 	text := c.name
 	for i, n := range c.needs {
 		if i > 0 {

@@ -45,7 +45,7 @@ func (s *Server) serveObjects(w http.ResponseWriter, r *http.Request) {
 	}
 	c.who = who
 	c.at = iam.With(c.at, who, requestOf(c, s.Region))
-	o, err := objectOperation(r)
+	o, err := objectOperation(r, s.Region)
 	if err != nil {
 		s.failObjects(c, err)
 		return

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/dropstack/dropstack/internal/arn"
+	"github.com/dropstack/dropstack/internal/engine"
 	"github.com/dropstack/dropstack/internal/fault"
 )
 
@@ -61,10 +62,13 @@ var subresources = []struct {
 	{"intelligent-tiering", "GetIntelligentTieringConfiguration", "PutIntelligentTieringConfiguration", ""},
 }
 
-// objectOperation tells what an S3 request asks for. Paths are BUCKET/KEY.
-func objectOperation(r *http.Request) (objectCall, error) {
-	path := strings.TrimPrefix(r.URL.Path, "/")
-	bucket, key, _ := strings.Cut(path, "/")
+// objectOperation tells what an S3 request asks for: the bucket is named by the
+// host or by the first part of the path.
+func objectOperation(r *http.Request, region string) (objectCall, error) {
+	bucket, key := engine.VirtualBucket(r.Host, region), strings.TrimPrefix(r.URL.Path, "/")
+	if bucket == "" {
+		bucket, key, _ = strings.Cut(key, "/")
+	}
 	c := objectCall{bucket: bucket, key: key, control: key == ""}
 	q := r.URL.Query()
 	switch {

@@ -20,38 +20,42 @@ import (
 // Amazon S3".
 func TestWhatObjectRequestsNeed(t *testing.T) {
 	for request, want := range map[string]string{
-		"GET /":                           "ListBuckets s3:ListAllMyBuckets *",
-		"PUT /b":                          "CreateBucket s3:CreateBucket arn:aws:s3:::b",
-		"PUT /b/":                         "CreateBucket s3:CreateBucket arn:aws:s3:::b",
-		"DELETE /b":                       "DeleteBucket s3:DeleteBucket arn:aws:s3:::b",
-		"HEAD /b":                         "HeadBucket s3:ListBucket arn:aws:s3:::b",
-		"GET /b?list-type=2&prefix=a%2F":  "ListObjects s3:ListBucket arn:aws:s3:::b s3:prefix=a/",
-		"GET /b?uploads":                  "ListMultipartUploads s3:ListBucketMultipartUploads arn:aws:s3:::b",
-		"GET /b?versions":                 "ListObjectVersions s3:ListBucketVersions arn:aws:s3:::b",
-		"GET /b?location":                 "GetBucketLocation s3:GetBucketLocation arn:aws:s3:::b",
-		"PUT /b?policy":                   "PutBucketPolicy s3:PutBucketPolicy arn:aws:s3:::b",
-		"DELETE /b?policy":                "DeleteBucketPolicy s3:DeleteBucketPolicy arn:aws:s3:::b",
-		"GET /b?notification":             "GetBucketNotification s3:GetBucketNotification arn:aws:s3:::b",
-		"PUT /b?notification":             "PutBucketNotification s3:PutBucketNotification arn:aws:s3:::b",
-		"GET /b?tagging":                  "GetBucketTagging s3:GetBucketTagging arn:aws:s3:::b",
-		"DELETE /b?lifecycle":             "PutLifecycleConfiguration s3:PutLifecycleConfiguration arn:aws:s3:::b",
-		"GET /b?encryption":               "GetEncryptionConfiguration s3:GetEncryptionConfiguration arn:aws:s3:::b",
-		"GET /b/k":                        "GetObject s3:GetObject arn:aws:s3:::b/k",
-		"HEAD /b/a/k%20x":                 "GetObject s3:GetObject arn:aws:s3:::b/a/k x",
-		"GET /b/k?versionId=1":            "GetObject s3:GetObjectVersion arn:aws:s3:::b/k",
-		"GET /b/k?tagging":                "GetObjectTagging s3:GetObjectTagging arn:aws:s3:::b/k",
-		"GET /b/k?attributes":             "GetObjectAttributes s3:GetObjectAttributes arn:aws:s3:::b/k",
-		"GET /b/k?uploadId=1":             "ListParts s3:ListMultipartUploadParts arn:aws:s3:::b/k",
-		"PUT /b/k":                        "PutObject s3:PutObject arn:aws:s3:::b/k",
-		"PUT /b/k?partNumber=1&uploadId=": "PutObject s3:PutObject arn:aws:s3:::b/k",
-		"POST /b/k?uploads":               "PutObject s3:PutObject arn:aws:s3:::b/k",
-		"POST /b/k?uploadId=1":            "PutObject s3:PutObject arn:aws:s3:::b/k",
-		"DELETE /b/k":                     "DeleteObject s3:DeleteObject arn:aws:s3:::b/k",
-		"DELETE /b/k?versionId=1":         "DeleteObject s3:DeleteObjectVersion arn:aws:s3:::b/k",
-		"DELETE /b/k?uploadId=1":          "AbortMultipartUpload s3:AbortMultipartUpload arn:aws:s3:::b/k",
-		"PUT /b/k from /c/d%2Fe":          "CopyObject s3:PutObject arn:aws:s3:::b/k; s3:GetObject arn:aws:s3:::c/d/e",
-		"PUT /b/k from c/d?versionId=2":   "CopyObject s3:PutObject arn:aws:s3:::b/k; s3:GetObject arn:aws:s3:::c/d",
-		"POST /b":                         "PostObject s3:PutObject arn:aws:s3:::b/*",
+		"GET /":                                "ListBuckets s3:ListAllMyBuckets *",
+		"PUT /b":                               "CreateBucket s3:CreateBucket arn:aws:s3:::b",
+		"PUT /b/":                              "CreateBucket s3:CreateBucket arn:aws:s3:::b",
+		"DELETE /b":                            "DeleteBucket s3:DeleteBucket arn:aws:s3:::b",
+		"HEAD /b":                              "HeadBucket s3:ListBucket arn:aws:s3:::b",
+		"GET /b?list-type=2&prefix=a%2F":       "ListObjects s3:ListBucket arn:aws:s3:::b s3:prefix=a/",
+		"GET /b?uploads":                       "ListMultipartUploads s3:ListBucketMultipartUploads arn:aws:s3:::b",
+		"GET /b?versions":                      "ListObjectVersions s3:ListBucketVersions arn:aws:s3:::b",
+		"GET /b?location":                      "GetBucketLocation s3:GetBucketLocation arn:aws:s3:::b",
+		"PUT /b?policy":                        "PutBucketPolicy s3:PutBucketPolicy arn:aws:s3:::b",
+		"DELETE /b?policy":                     "DeleteBucketPolicy s3:DeleteBucketPolicy arn:aws:s3:::b",
+		"GET /b?notification":                  "GetBucketNotification s3:GetBucketNotification arn:aws:s3:::b",
+		"PUT /b?notification":                  "PutBucketNotification s3:PutBucketNotification arn:aws:s3:::b",
+		"GET /b?tagging":                       "GetBucketTagging s3:GetBucketTagging arn:aws:s3:::b",
+		"DELETE /b?lifecycle":                  "PutLifecycleConfiguration s3:PutLifecycleConfiguration arn:aws:s3:::b",
+		"GET /b?encryption":                    "GetEncryptionConfiguration s3:GetEncryptionConfiguration arn:aws:s3:::b",
+		"GET /b/k":                             "GetObject s3:GetObject arn:aws:s3:::b/k",
+		"HEAD /b/a/k%20x":                      "GetObject s3:GetObject arn:aws:s3:::b/a/k x",
+		"GET /b/k?versionId=1":                 "GetObject s3:GetObjectVersion arn:aws:s3:::b/k",
+		"GET /b/k?tagging":                     "GetObjectTagging s3:GetObjectTagging arn:aws:s3:::b/k",
+		"GET /b/k?attributes":                  "GetObjectAttributes s3:GetObjectAttributes arn:aws:s3:::b/k",
+		"GET /b/k?uploadId=1":                  "ListParts s3:ListMultipartUploadParts arn:aws:s3:::b/k",
+		"PUT /b/k":                             "PutObject s3:PutObject arn:aws:s3:::b/k",
+		"PUT /b/k?partNumber=1&uploadId=":      "PutObject s3:PutObject arn:aws:s3:::b/k",
+		"POST /b/k?uploads":                    "PutObject s3:PutObject arn:aws:s3:::b/k",
+		"POST /b/k?uploadId=1":                 "PutObject s3:PutObject arn:aws:s3:::b/k",
+		"GET //b.localhost:4566/k/l":           "GetObject s3:GetObject arn:aws:s3:::b/k/l",
+		"PUT //b.c.s3.amazonaws.com/":          "CreateBucket s3:CreateBucket arn:aws:s3:::b.c",
+		"GET //s3.us-east-1.amazonaws.com/b/k": "GetObject s3:GetObject arn:aws:s3:::b/k",
+		"GET //localhost:4566/b/k":             "GetObject s3:GetObject arn:aws:s3:::b/k",
+		"DELETE /b/k":                          "DeleteObject s3:DeleteObject arn:aws:s3:::b/k",
+		"DELETE /b/k?versionId=1":              "DeleteObject s3:DeleteObjectVersion arn:aws:s3:::b/k",
+		"DELETE /b/k?uploadId=1":               "AbortMultipartUpload s3:AbortMultipartUpload arn:aws:s3:::b/k",
+		"PUT /b/k from /c/d%2Fe":               "CopyObject s3:PutObject arn:aws:s3:::b/k; s3:GetObject arn:aws:s3:::c/d/e",
+		"PUT /b/k from c/d?versionId=2":        "CopyObject s3:PutObject arn:aws:s3:::b/k; s3:GetObject arn:aws:s3:::c/d",
+		"POST /b":                              "PostObject s3:PutObject arn:aws:s3:::b/*",
 		"POST /b?delete <Delete><Object><Key>x</Key></Object><Object><Key>y</Key><VersionId>1</VersionId></Object></Delete>": "DeleteObjects s3:DeleteObject arn:aws:s3:::b/x; s3:DeleteObjectVersion arn:aws:s3:::b/y",
 	} {
 		line, body, _ := strings.Cut(request, " <")
@@ -60,7 +64,10 @@ func TestWhatObjectRequestsNeed(t *testing.T) {
 		}
 		line, from, _ := strings.Cut(line, " from ")
 		method, target, _ := strings.Cut(line, " ")
-		r, err := http.NewRequest(method, "http://127.0.0.1"+target, strings.NewReader(body))
+		if !strings.Contains(target, "//") {
+			target = "//127.0.0.1:4566" + target
+		}
+		r, err := http.NewRequest(method, "http:"+target, strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}
