@@ -59,7 +59,7 @@ func (s *Store) GetLogEvents(ctx context.Context, in GetLogEventsInput) (GetLogE
 	if err != nil {
 		return out, err
 	}
-	f := Filter{Group: named(in.LogGroupName, in.LogGroupIdentifier), Streams: []string{in.LogStreamName}}
+	f := Filter{Group: Named(in.LogGroupName, in.LogGroupIdentifier), Streams: []string{in.LogStreamName}}
 	began, err := s.index.check(f.Group, in.LogStreamName)
 	if err != nil {
 		return out, err
@@ -231,7 +231,7 @@ func (s *Store) FilterLogEvents(ctx context.Context, in FilterLogEventsInput) (F
 }
 
 func (in FilterLogEventsInput) filter() (f Filter, err error) {
-	f = Filter{Group: named(in.LogGroupName, in.LogGroupIdentifier), Stream: in.LogStreamNamePrefix, Streams: in.LogStreamNames}
+	f = Filter{Group: Named(in.LogGroupName, in.LogGroupIdentifier), Stream: in.LogStreamNamePrefix, Streams: in.LogStreamNames}
 	switch {
 	case f.Group == "":
 		return f, invalid("logGroupName is missing.")

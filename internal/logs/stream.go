@@ -127,7 +127,7 @@ func (s *Store) DescribeLogStreams(ctx context.Context, in DescribeLogStreamsInp
 	x := &s.index
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	g := x.known[named(in.LogGroupName, in.LogGroupIdentifier)]
+	g := x.known[Named(in.LogGroupName, in.LogGroupIdentifier)]
 	if g == nil {
 		return out, noGroup()
 	}
@@ -160,8 +160,8 @@ func (s *Store) DescribeLogStreams(ctx context.Context, in DescribeLogStreamsInp
 	return out, nil
 }
 
-// named is the group that a name or an identifier names.
-func named(name, identifier string) string {
+// Named is the group that a name or an identifier (a name or an ARN) names.
+func Named(name, identifier string) string {
 	if name != "" {
 		return name
 	}

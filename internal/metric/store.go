@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,6 +54,9 @@ func (s *Store) Open() error {
 	opts.StripeSize = 1 << 10
 	opts.WALSegmentSize = 16 << 20
 	opts.MaxExemplars = 0
+	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
+		return fmt.Errorf("open the metrics: %w", err)
+	}
 	db, err := tsdb.Open(s.Dir, s.Log.With("engine", "metrics"), nil, opts, nil)
 	if err != nil {
 		return fmt.Errorf("open the metrics in %s: %w", s.Dir, err)

@@ -24,6 +24,7 @@ import (
 	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/instance"
 	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/metric"
 	"github.com/dropstack/dropstack/internal/sandbox"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/topic"
@@ -77,6 +78,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, rooms.trail.Close()) }()  // after everything that is recorded
+	defer func() { err = errors.Join(err, rooms.metrics.Close()) }()
 	defer func() { err = errors.Join(err, rooms.logs.Close()) }()   // after the pool, whose instances write to it
 	defer func() { err = errors.Join(err, rooms.topics.Close()) }() // its appenders
 	defer rooms.networks.close(cfg.Log)                             // after the sandboxes, which leave it
@@ -104,6 +106,7 @@ type rooms struct {
 	keys          *iam.Authority
 	trail         *audit.Log
 	logs          *logs.Store
+	metrics       *metric.Store
 	boxes         *sandbox.Maker
 	missing       map[string]string // why they are not of a stronger level
 	networks      *networks
@@ -163,8 +166,12 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 	if r.trail, err = openTrail(ctx, cfg, keys); err != nil {
 		return nil, err
 	}
-	r.logs = &logs.Store{Streams: eng.Telemetry, Log: cfg.Log}
+	r.logs = &logs.Store{Streams: eng.Telemetry, State: eng.Streams, Region: cfg.Region, Log: cfg.Log}
 	if err := r.logs.Open(ctx); err != nil {
+		return nil, err
+	}
+	r.metrics = &metric.Store{Dir: filepath.Join(cfg.Dir, "metrics"), Log: cfg.Log}
+	if err := r.metrics.Open(); err != nil {
 		return nil, err
 	}
 	if r.boxes, r.missing, err = boxes(ctx, cfg, at); err != nil {
@@ -183,6 +190,7 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 		ArtifactRoot: filepath.Join(cfg.Dir, "artifacts"), MountRoot: filepath.Join(cfg.Dir, "mounts"),
 		LayerRoot: filepath.Join(cfg.Dir, "layers"), CacheRoot: filepath.Join(cfg.Dir, "caches"), Managed: newRuntimes(cfg.Dir, cfg.Log).start,
 		Credentials: func(arn string) instance.Credentials { return instance.Credentials(keys.Function(arn)) },
+		Recorder:    recorder{&metric.Functions{Store: r.metrics}},
 	}
 	r.topics = &topic.Topics{
 		Streams: eng.Streams, Deliver: r.invoker, Log: cfg.Log, Endpoint: at.AWS,
@@ -217,6 +225,7 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 		Lambda: &api.Lambda{Invoker: r.invoker, Region: cfg.Region},
 		Services: []*api.Service{
 			control.Service(), (&api.SNS{Topics: r.topics}).Service(), (&api.Logs{Store: r.logs, Region: cfg.Region}).Service(),
+			(&api.CloudWatch{Store: r.metrics}).Service(),
 		},
 		Region: cfg.Region, Log: cfg.Log,
 	}
