@@ -16,7 +16,7 @@ var floors = [][]string{
 	{"arn", "fault", "wire"},
 	{"network", "ca"},
 	{"engine", "sandbox", "spec", "node"},
-	{"iam", "logs", "metric", "build", "audit"},
+	{"iam", "logs", "metric", "build", "audit", "secret"},
 	{"instance"},
 	{"function"},
 	{"edge", "gateway", "topic", "schedule", "bucket"},
