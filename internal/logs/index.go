@@ -86,7 +86,7 @@ func (x *index) open(ctx context.Context, s *Store, age time.Duration) (err erro
 	if err != nil {
 		return fmt.Errorf("open the log streams: %w", err)
 	}
-	err = each(ctx, x.groups, func(_ string, value []byte) error {
+	err = entries(ctx, x.groups, func(_ string, value []byte) error {
 		g := &group{streams: map[string]*stream{}}
 		if err := json.Unmarshal(value, g); err != nil {
 			return err
@@ -97,7 +97,7 @@ func (x *index) open(ctx context.Context, s *Store, age time.Duration) (err erro
 	if err != nil {
 		return fmt.Errorf("read the log groups: %w", err)
 	}
-	err = each(ctx, x.streams, func(key string, value []byte) error {
+	err = entries(ctx, x.streams, func(key string, value []byte) error {
 		of, name, _ := strings.Cut(key, ".")
 		groupName, err1 := base64.RawURLEncoding.DecodeString(of)
 		streamName, err2 := base64.RawURLEncoding.DecodeString(name)
@@ -116,8 +116,8 @@ func (x *index) open(ctx context.Context, s *Store, age time.Duration) (err erro
 	return nil
 }
 
-// each visits the entries of a bucket.
-func each(ctx context.Context, kv jetstream.KeyValue, visit func(key string, value []byte) error) error {
+// entries visits those of a bucket.
+func entries(ctx context.Context, kv jetstream.KeyValue, visit func(key string, value []byte) error) error {
 	w, err := kv.WatchAll(ctx, jetstream.IgnoreDeletes())
 	if err != nil {
 		return err

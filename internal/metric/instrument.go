@@ -87,8 +87,8 @@ func (s *Store) enlist(in instrument) {
 	}
 }
 
-// retire takes an instrument out, unless it has changed meanwhile: then it enlists
-// itself again.
+// retire takes an instrument out. One that has changed just now is written again
+// with its next change, and then as a whole.
 func (s *Store) retire(in instrument) {
 	b := in.base()
 	s.mu.Lock()
@@ -210,6 +210,9 @@ func (g *Gauge) write(app *appender, at int64) int64 {
 	if write {
 		app.add(&g.ref, g.labels, at, v)
 		g.last = v
+	}
+	if v != 0 { // a level that stays is told on
+		return 0
 	}
 	return idle
 }

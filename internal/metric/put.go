@@ -177,6 +177,7 @@ func (d *data) forget(now time.Time) {
 			continue
 		}
 		delete(d.metrics, key)
+		d.settled = max(d.settled, p.forgotten)
 		for start := range p.next {
 			d.settled = max(d.settled, start+time.Minute.Milliseconds())
 		}
