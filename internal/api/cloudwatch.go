@@ -5,9 +5,9 @@ import "github.com/dropstack/dropstack/internal/metric"
 // CloudWatch is the part of Amazon CloudWatch that is about metrics.
 type CloudWatch struct{ Store *metric.Store }
 
-// Service is the service "monitoring". Its clients speak CBOR (the SDK for Go, the
-// command line), JSON 1.0 (the SDK for JavaScript) or Query (older ones), and are
-// told errors by the names of Query whatever they speak.
+// Service is the service "monitoring". Its clients speak CBOR (the SDK for Go), JSON
+// 1.0 (the command line, the SDK for JavaScript) or Query (older ones), and are told
+// errors by the names of Query whatever they speak.
 func (c *CloudWatch) Service() *Service {
 	return &Service{
 		Scope: "monitoring", Prefix: "GraniteServiceVersion20100801.", Action: "cloudwatch", Namespace: "http://monitoring.amazonaws.com/doc/2010-08-01/",
