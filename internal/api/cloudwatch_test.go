@@ -182,7 +182,7 @@ func TestOlderProtocolsOfCloudWatch(t *testing.T) {
 	asked := fmt.Sprintf(`{"Namespace":"App","MetricName":"m","Dimensions":[{"Name":"d","Value":"v"}],"Period":3600,"Statistics":["Average"],"StartTime":%d,"EndTime":%d}`,
 		time.Now().Add(-time.Hour).Unix(), time.Now().Add(time.Hour).Unix())
 	for text, want := range map[string]string{
-		asked:                                   `"Average":2,"Unit":"None"`,
+		asked:                                  `"Average":2,"Unit":"None"`,
 		`{"Namespace":"App","MetricName":"m"}`: `"__type":"MissingRequiredParameterException"`,
 	} {
 		res, doc := w.post(t, "monitoring", "/", map[string]string{

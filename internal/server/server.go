@@ -77,7 +77,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, rooms.trail.Close()) }()  // after everything that is recorded
+	defer func() { err = errors.Join(err, rooms.trail.Close()) }() // after everything that is recorded
 	defer func() { err = errors.Join(err, rooms.metrics.Close()) }()
 	defer func() { err = errors.Join(err, rooms.logs.Close()) }()   // after the pool, whose instances write to it
 	defer func() { err = errors.Join(err, rooms.topics.Close()) }() // its appenders
