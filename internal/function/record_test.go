@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -104,10 +103,6 @@ func TestInvocationsAreRecorded(t *testing.T) {
 	rec.until(t, "buried a false")
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
-	var got []string
-	for _, line := range rec.told {
-		got = append(got, line)
-	}
 	want := []string{
 		"ran a $LATEST $LATEST  took:true cold:true",
 		"ran a $LATEST $LATEST errorString took:true cold:false",
@@ -117,7 +112,7 @@ func TestInvocationsAreRecorded(t *testing.T) {
 		"buried a true",
 		"buried a false",
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, rec.told); diff != "" {
 		t.Error(diff)
 	}
 	if rec.now != 0 {
