@@ -19,6 +19,7 @@ import (
 	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/sandbox/cgroup"
 	"github.com/dropstack/dropstack/internal/sandbox/guest"
+	"github.com/dropstack/dropstack/internal/sandbox/volume"
 )
 
 // inside is what a box of a level with namespaces has besides.
@@ -32,7 +33,8 @@ type inside struct {
 	namespace *os.File // its network
 	detach    func() error
 	leave     func()
-	writable  []string // of what is mounted so far
+	tmp       *volume.Volume // its temporary files; nil: they are in Box.Tmp
+	writable  []string       // of what is mounted so far
 	closing   sync.Once
 }
 
@@ -42,7 +44,7 @@ const device = "eth0"
 // build has the guest build the sandbox, and takes what it answers with.
 func (in *inside) build(b *Box) error {
 	plan := in.maker.plan
-	plan.Mounts = append(slices.Clone(plan.Mounts), guest.Mount{From: b.Tmp, To: "/tmp", Write: true, Exec: true})
+	plan.Mounts = append(slices.Clone(plan.Mounts), in.temporary(b.Tmp))
 	plan.MTU = network.MTU
 	fds, done, err := in.detached(plan.Mounts)
 	if err != nil {
@@ -92,7 +94,7 @@ func (in *inside) detached(mounts []guest.Mount) (fds []int, done func(), err er
 		return nil, done, nil
 	}
 	for i, m := range mounts {
-		fd, err := guest.Detach(m)
+		fd, err := in.open(m)
 		if err != nil {
 			done()
 			return nil, nil, err
@@ -182,6 +184,12 @@ func (in *inside) furnish(f Furniture) error {
 	if err := in.own(f.Mounts); err != nil {
 		return err
 	}
+	if in.tmp != nil && f.StorageMB > StorageMB {
+		if err := in.enlarge(f.StorageMB); err != nil {
+			return err
+		}
+		ask.Mounts = append(ask.Mounts, in.temporary(""))
+	}
 	fds, done, err := in.detached(ask.Mounts)
 	if err != nil {
 		return err
@@ -229,6 +237,9 @@ func (in *inside) start(s Spec) (*Process, error) {
 	if !in.maker.limits(cgroup.Pids) {
 		ask.Procs = cgroup.PidsMax
 	}
+	if in.tmp == nil {
+		ask.FileSize = s.fileLimit()
+	}
 	a, err := in.visitor.ask(guest.Request{Start: &ask}, []int{int(outW.Fd()), int(errW.Fd())})
 	closeAll([]*os.File{outW, errW})
 	if err != nil {
@@ -241,7 +252,11 @@ func (in *inside) start(s Spec) (*Process, error) {
 	p := a.proc
 	p.Stdout, p.Stderr, p.Pid = outR, errR, in.visitor.hostPid(a.Pid)
 	p.memoryMB.Store(int64(s.MemoryMB))
-	if !in.maker.limits(cgroup.Memory) {
+	p.storageMB.Store(int64(s.StorageMB))
+	if in.tmp == nil {
+		p.tmp = s.tmp
+	}
+	if p.counted = in.maker.limits(cgroup.Memory); !p.counted || p.tmp != "" {
 		watch(p)
 		select {
 		case <-p.done:
@@ -288,6 +303,11 @@ func (in *inside) end(tmp string) {
 	if in.visitor != nil {
 		_ = in.visitor.process.Kill()
 	}
+	if in.tmp != nil {
+		if err := in.tmp.Discard(); err != nil { // it goes all the same, only later
+			in.maker.Log.Warn("temporary files are written to the disk before they are thrown away", "err", err)
+		}
+	}
 	in.maker.mu.Lock()
 	defer in.maker.mu.Unlock()
 	in.maker.work.Go(func() { in.sweep(tmp) })
@@ -309,13 +329,16 @@ func (in *inside) sweep(tmp string) {
 	if in.leave != nil {
 		in.leave()
 	}
+	if in.tmp != nil {
+		_ = in.tmp.Close()
+	}
 	for _, f := range []*os.File{in.tun, in.namespace} {
 		if f != nil {
 			f.Close()
 		}
 	}
 	if tmp != "" {
-		if err := os.RemoveAll(tmp); err != nil {
+		if err := remove(tmp); err != nil {
 			in.maker.Log.Warn("files of a sandbox stay", "dir", filepath.Base(tmp), "err", err)
 			left++
 		}

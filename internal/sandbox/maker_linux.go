@@ -23,6 +23,7 @@ type workshop struct {
 	broken error
 	plan   guest.Build
 	groups *cgroup.Tree
+	loose  error // why temporary files get no file system of their own
 
 	mu     sync.Mutex
 	ranges []int  // first ids of ranges that were given back
@@ -60,6 +61,7 @@ func (m *Maker) prepare() error {
 		if m.AWS != "" {
 			m.plan.Listen = append(m.plan.Listen, m.AWS)
 		}
+		m.loose = m.tryVolume()
 		m.groups, m.broken = cgroup.Open(m.Log)
 		if m.plan.Cgroups = m.broken == nil; !m.rootless() {
 			return
@@ -217,7 +219,13 @@ func (m *Maker) make() (b *Box, err error) {
 			return nil, err
 		}
 	}
-	if in.visitor, err = m.spawn(in); err != nil {
+	tmp := make(chan error, 1)
+	go func() { tmp <- in.partition(b.Tmp) }() // both take their time
+	in.visitor, err = m.spawn(in)
+	if e := <-tmp; err == nil {
+		err = e
+	}
+	if err != nil {
 		return nil, err
 	}
 	return b, in.build(b)

@@ -52,4 +52,5 @@ func (*inside) furnish(Furniture) error       { return errNoSandbox }
 func (*inside) start(Spec) (*Process, error)  { return nil, errNoSandbox }
 func (*inside) dial(string) (net.Conn, error) { return nil, errNoSandbox }
 func (*inside) close(string)                  {}
+func (*inside) soft() string                  { return errNoSandbox.Error() }
 func (*visitor) signal(int, syscall.Signal)   {}

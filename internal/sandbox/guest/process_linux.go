@@ -62,6 +62,11 @@ func (g *guest) confine(s *Start) error {
 			return fmt.Errorf("limit processes: %w", err)
 		}
 	}
+	if s.FileSize > 0 {
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: s.FileSize, Max: s.FileSize}); err != nil {
+			return fmt.Errorf("limit the size of files: %w", err)
+		}
+	}
 	if err := syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}); err != nil {
 		return fmt.Errorf("forbid core files: %w", err)
 	}

@@ -101,6 +101,8 @@ type Start struct {
 
 	Filter bool   `json:"filter"` // system calls, of the first start alone
 	Procs  uint64 `json:"procs"`  // processes at most, where no control group limits them; 0: not limited here
+
+	FileSize uint64 `json:"fileSize"` // bytes that a file has at most; 0: not limited. Of the first start alone
 }
 
 // Signal signals a process and its group; process 0 is all there are.
