@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/hex"
@@ -201,6 +202,7 @@ type configuration struct {
 	State            string
 	LastUpdateStatus string
 	PackageType      string
+	EphemeralStorage ephemeralStorage
 	Layers           []layer     `json:",omitempty"`
 	DeadLetterConfig *deadLetter `json:",omitempty"`
 	LoggingConfig    map[string]string
@@ -209,6 +211,8 @@ type configuration struct {
 type (
 	layer      struct{ Arn string }
 	deadLetter struct{ TargetArn string }
+
+	ephemeralStorage struct{ Size int } // MB
 )
 
 // configure describes a version; qualified says that its ARN names it.
@@ -216,7 +220,8 @@ func configure(f function.Function, qualified bool) configuration {
 	c := configuration{
 		FunctionName: f.Name, FunctionArn: f.ARN, Description: f.Description, Runtime: f.Runtime, Handler: f.Handler,
 		MemorySize: f.MemoryMB, Timeout: f.Timeout, Version: f.Version, CodeSha256: base64Sum(f.Artifact),
-		State: "Active", LastUpdateStatus: "Successful", PackageType: "Zip",
+		EphemeralStorage: ephemeralStorage{cmp.Or(f.StorageMB, 512)},
+		State:            "Active", LastUpdateStatus: "Successful", PackageType: "Zip",
 		LoggingConfig: map[string]string{"LogFormat": "Text", "LogGroup": "/aws/lambda/" + f.Name},
 	}
 	if f.LogFormat != "" {

@@ -63,6 +63,8 @@ func (keyRoom) Replace(string, []string) {}
 
 func (functionRoom) PublishChanged(context.Context, string) error { return nil }
 
+func (functionRoom) Admit([]function.Function) error { return nil }
+
 func (r functionRoom) Replace(stack string, fns []function.Function) error {
 	if r.refuse == "functions" {
 		return errors.New("no room")

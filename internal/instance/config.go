@@ -46,8 +46,9 @@ type Config struct {
 	// Cache is a directory for code that the runtime has compiled, which belongs to
 	// the function's user; "": none. The client finds it in DROPSTACK_COMPILE_CACHE.
 	Cache    string
-	MemoryMB int
-	Timeout  time.Duration // one invocation
+	MemoryMB  int
+	StorageMB int           // of its temporary files; 0: no limit but that of the sandbox
+	Timeout   time.Duration // one invocation
 	Region   string
 	Env      map[string]string // the function's own; checked not to set reserved names
 	Mounts   []Mount

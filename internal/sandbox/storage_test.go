@@ -10,12 +10,13 @@ import (
 	"testing"
 
 	"github.com/dropstack/dropstack/internal/sandbox"
+	"github.com/dropstack/dropstack/internal/testkit"
 )
 
 // roomy makes sandboxes whose temporary files have file systems of their own.
 func roomy(t *testing.T, f sandbox.Furniture) *sandbox.Box {
 	t.Helper()
-	b := furnished(t, maker(t, strongest()), f)
+	b := furnished(t, testkit.Maker(t, testkit.Strongest()), f)
 	if why := b.Soft(); why != "" {
 		t.Skipf("not run: %s", why)
 	}
@@ -62,7 +63,7 @@ func TestFilesAreCountedToo(t *testing.T) {
 // TestADyingSandboxWritesNothing throws the temporary files of a sandbox away with
 // what was not written yet.
 func TestADyingSandboxWritesNothing(t *testing.T) {
-	m := maker(t, strongest())
+	m := testkit.Maker(t, testkit.Strongest())
 	b := furnished(t, m, sandbox.Furniture{MemoryMB: 1024, StorageMB: 600})
 	if why := b.Soft(); why != "" {
 		t.Skipf("not run: %s", why)
@@ -104,7 +105,7 @@ func TestTooManyTemporaryFilesAreStopped(t *testing.T) {
 				"grown in place": {"exec 5>$T/x; while :; do head -c 100000 /dev/zero >&5 || exit 3; done", "its temporary files take more than 64 MB"},
 			} {
 				t.Run(name, func(t *testing.T) {
-					m := maker(t, level)
+					m := testkit.Maker(t, level)
 					b := furnished(t, m, sandbox.Furniture{})
 					if b.Soft() == "" {
 						t.Error("no reason is given why this is not hard")
@@ -141,7 +142,7 @@ func TestTooManyTemporaryFilesAreStopped(t *testing.T) {
 func TestAFileHasALimitOfItsOwn(t *testing.T) {
 	for _, level := range loose() {
 		t.Run(level, func(t *testing.T) {
-			b := furnished(t, maker(t, level), sandbox.Furniture{})
+			b := furnished(t, testkit.Maker(t, level), sandbox.Furniture{})
 			for name, c := range map[string]struct {
 				others bool
 				want   string
@@ -158,7 +159,7 @@ func TestAFileHasALimitOfItsOwn(t *testing.T) {
 					s.Owns = append(s.Owns, t.TempDir())
 				}
 				if level == sandbox.Userns { // the first process of a sandbox decides
-					b = furnished(t, maker(t, level), sandbox.Furniture{})
+					b = furnished(t, testkit.Maker(t, level), sandbox.Furniture{})
 				}
 				p, err := b.Start(s)
 				if err != nil {
@@ -180,7 +181,7 @@ func TestAFileHasALimitOfItsOwn(t *testing.T) {
 func TestHiddenTemporaryFilesAreFound(t *testing.T) {
 	for _, level := range loose() {
 		t.Run(level, func(t *testing.T) {
-			m := maker(t, level)
+			m := testkit.Maker(t, level)
 			b := furnished(t, m, sandbox.Furniture{})
 			s := shell(t, "/", "mkdir $T/d && head -c 100000000 /dev/zero >$T/d/x && chmod 0 $T/d && sleep 60")
 			s.StorageMB, s.Owns, s.Env = 64, []string{b.Tmp, t.TempDir()}, append(s.Env, "T="+b.Tmp)

@@ -103,6 +103,7 @@ type rooms struct {
 	logs          *logs.Store
 	boxes         *sandbox.Maker
 	missing       map[string]string // why they are not of a stronger level
+	examined      func() *Isolation // what attacks have shown, which are made when it is asked for first
 	networks      *networks
 	inner         *http.Server // the AWS endpoint inside of sandboxes
 	pool          *instance.Pool
@@ -129,9 +130,7 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	g.Go(func() error { return r.edge.Serve(ctx, ls.http) })
 	g.Go(func() error { return serveHTTP(ctx, ls.aws, r.api) })
 	g.Go(func() error { return serveHTTP(ctx, ls.console, r.health(ctx)) })
-	if !cfg.asksForIsolation() { // else it has been done
-		g.Go(func() error { r.examine(ctx, cfg); return nil })
-	}
+	g.Go(func() error { r.examine(ctx); return nil })
 	if cfg.Ready != nil {
 		cfg.Ready(r.platform)
 	}
@@ -161,7 +160,7 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Keys
 	if err := r.logs.Open(ctx); err != nil {
 		return nil, err
 	}
-	if r.boxes, r.missing, err = boxes(ctx, cfg, at); err != nil {
+	if r.boxes, r.missing, r.examined, err = boxes(ctx, cfg, at); err != nil {
 		return nil, err
 	}
 	r.inner = &http.Server{ReadHeaderTimeout: 10 * time.Second}
@@ -178,6 +177,7 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Keys
 		LayerRoot: filepath.Join(cfg.Dir, "layers"), CacheRoot: filepath.Join(cfg.Dir, "caches"), Managed: newRuntimes(cfg.Dir, cfg.Log).start,
 		Credentials: func(arn string) instance.Credentials { return instance.Credentials(keys.Function(arn)) },
 	}
+	r.invoker.Isolated = r.isolated
 	r.topics = &topic.Topics{
 		Streams: eng.Streams, Deliver: r.invoker, Log: cfg.Log, Endpoint: at.AWS,
 		NewAppender: func(stream string) topic.Appender { return engine.NewAppender(eng.Streams, stream) },

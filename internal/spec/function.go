@@ -117,7 +117,10 @@ func (r *reader) function(f field) Function {
 		"maximumRetryAttempts": func(v *node) {
 			fn.MaximumRetryAttempts = new(r.integer(v, what+".maximumRetryAttempts", 0, maxRetries))
 		},
-		"ephemeralStorageSize": func(v *node) { fn.StorageMB = r.storage(v, what+".ephemeralStorageSize") },
+		"ephemeralStorageSize": func(v *node) {
+			fn.StorageMB = r.integer(v, what+".ephemeralStorageSize", minStorage, maxStorage)
+		},
+		"minIsolation":         func(v *node) { fn.MinIsolation = r.isolation(v, what+".minIsolation") },
 		"architecture":         func(v *node) { r.architecture(v, what+".architecture") },
 		"runtimeManagement":    func(v *node) { r.runtimeManagement(v, what+".runtimeManagement") },
 		"tracing":              func(v *node) { r.tracing(v, what+".tracing") },
