@@ -330,7 +330,7 @@ func (in *inside) sweep(tmp string) {
 		in.leave()
 	}
 	if in.tmp != nil {
-		_ = in.tmp.Close()
+		in.maker.throw(in.tmp)
 	}
 	for _, f := range []*os.File{in.tun, in.namespace} {
 		if f != nil {

@@ -34,6 +34,7 @@ type workshop struct {
 	closed bool
 	work   sync.WaitGroup
 	left   int // leftovers of teardowns
+	waste  waste
 }
 
 // perSandbox is how many user and group ids a sandbox has for itself.
@@ -89,6 +90,7 @@ func (m *Maker) open() (*Box, error) {
 		b, m.ready = m.ready[n-1], m.ready[:n-1]
 	}
 	m.restock()
+	m.waste.wait()
 	m.mu.Unlock()
 	if b != nil {
 		return b, nil
@@ -128,6 +130,7 @@ func (m *Maker) end() (left int) {
 	m.work.Wait()
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	closeAll(m.waste.take())
 	if m.groups != nil {
 		m.left += m.groups.Sweep()
 		_ = m.groups.Close()

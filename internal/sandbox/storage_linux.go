@@ -3,6 +3,7 @@ package sandbox
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -65,4 +66,62 @@ func (in *inside) soft() string {
 		return ""
 	}
 	return fmt.Sprintf("no file system of their own for temporary files (%v): what is in /tmp is looked at ten times a second", in.maker.loose)
+}
+
+// waste are the file systems of sandboxes that are gone. To let go of one has the
+// kernel wait for all processors several times, and a start that falls into that time
+// waits with it: so it is done when none has been for a while.
+type waste struct {
+	volumes []*volume.Volume
+	timer   *time.Timer
+}
+
+const (
+	quiet     = 300 * time.Millisecond
+	mostWaste = 32
+)
+
+// wait puts the removal off. The maker's lock is held, as for take.
+func (w *waste) wait() {
+	if len(w.volumes) > 0 {
+		w.timer.Reset(quiet)
+	}
+}
+
+func (w *waste) take() []*volume.Volume {
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+	all := w.volumes
+	w.volumes = nil
+	return all
+}
+
+// throw has a volume closed, in a moment or at once if many wait for that.
+func (m *Maker) throw(v *volume.Volume) {
+	m.mu.Lock()
+	w := &m.waste
+	w.volumes = append(w.volumes, v)
+	if w.timer == nil {
+		w.timer = time.AfterFunc(quiet, m.tidy)
+	}
+	w.wait()
+	var oldest *volume.Volume
+	if len(w.volumes) > mostWaste {
+		oldest, w.volumes = w.volumes[0], w.volumes[1:]
+	}
+	m.mu.Unlock()
+	if oldest != nil {
+		_ = oldest.Close()
+	}
+}
+
+func (m *Maker) tidy() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if all := m.waste.take(); !m.closed {
+		m.work.Go(func() { closeAll(all) })
+	} else {
+		m.waste.volumes = all // whoever closes the maker waits for them
+	}
 }
