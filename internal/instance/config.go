@@ -45,18 +45,18 @@ type Config struct {
 	Opt     string // the layers, merged into one directory, read only; "": none
 	// Cache is a directory for code that the runtime has compiled, which belongs to
 	// the function's user; "": none. The client finds it in DROPSTACK_COMPILE_CACHE.
-	Cache    string
+	Cache     string
 	MemoryMB  int
 	StorageMB int           // of its temporary files; 0: no limit but that of the sandbox
 	Timeout   time.Duration // one invocation
-	Region   string
-	Env      map[string]string // the function's own; checked not to set reserved names
-	Mounts   []Mount
-	Keys     Credentials
-	Endpoint string // AWS_ENDPOINT_URL
-	LogGroup string // /aws/lambda/NAME
-	JSONLogs bool   // LoggingConfig.LogFormat is JSON
-	LogLevel string // least level of the function's own lines with JSONLogs: TRACE … FATAL; "" is INFO
+	Region    string
+	Env       map[string]string // the function's own; checked not to set reserved names
+	Mounts    []Mount
+	Keys      Credentials
+	Endpoint  string // AWS_ENDPOINT_URL
+	LogGroup  string // /aws/lambda/NAME
+	JSONLogs  bool   // LoggingConfig.LogFormat is JSON
+	LogLevel  string // least level of the function's own lines with JSONLogs: TRACE … FATAL; "" is INFO
 	// InitType is what AWS_LAMBDA_INITIALIZATION_TYPE says: "on-demand", which ""
 	// means too, or "provisioned-concurrency".
 	InitType string

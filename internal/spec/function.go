@@ -120,14 +120,14 @@ func (r *reader) function(f field) Function {
 		"ephemeralStorageSize": func(v *node) {
 			fn.StorageMB = r.integer(v, what+".ephemeralStorageSize", minStorage, maxStorage)
 		},
-		"minIsolation":         func(v *node) { fn.MinIsolation = r.isolation(v, what+".minIsolation") },
-		"architecture":         func(v *node) { r.architecture(v, what+".architecture") },
-		"runtimeManagement":    func(v *node) { r.runtimeManagement(v, what+".runtimeManagement") },
-		"tracing":              func(v *node) { r.tracing(v, what+".tracing") },
-		"fileSystemConfig":     func(v *node) { fn.Mount = r.mount(v, what+".fileSystemConfig") },
-		"package":              func(v *node) { fn.Package = r.pack(v, what+".package") },
-		"events":               func(v *node) { events = v },
-		"vpc":                  nil, // below: a null is not the absence of one
+		"minIsolation":      func(v *node) { fn.MinIsolation = r.isolation(v, what+".minIsolation") },
+		"architecture":      func(v *node) { r.architecture(v, what+".architecture") },
+		"runtimeManagement": func(v *node) { r.runtimeManagement(v, what+".runtimeManagement") },
+		"tracing":           func(v *node) { r.tracing(v, what+".tracing") },
+		"fileSystemConfig":  func(v *node) { fn.Mount = r.mount(v, what+".fileSystemConfig") },
+		"package":           func(v *node) { fn.Package = r.pack(v, what+".package") },
+		"events":            func(v *node) { events = v },
+		"vpc":               nil, // below: a null is not the absence of one
 	}
 	if r.plugin != nil {
 		known["warmup"] = func(v *node) { warmup = v }

@@ -196,7 +196,7 @@ func TestAFullSandboxCanBeClosed(t *testing.T) {
 func TestLevelProcess(t *testing.T) {
 	m := testkit.Maker(t, sandbox.Confine)
 	if os.Getuid() != 0 {
-		t.Skip("needs root: without it the level has no user of its own")
+		t.Skip("not run: without root the level has no user of its own")
 	}
 	r, err := escape.Run(t.Context(), open(t, m), escape.Options{Level: m.Level, Heavy: true})
 	if err != nil {

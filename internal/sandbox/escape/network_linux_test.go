@@ -11,8 +11,8 @@ import (
 	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/network/user"
 	"github.com/dropstack/dropstack/internal/sandbox"
-	"github.com/dropstack/dropstack/internal/testkit"
 	"github.com/dropstack/dropstack/internal/sandbox/escape"
+	"github.com/dropstack/dropstack/internal/testkit"
 )
 
 // attacked runs the quick attacks from a sandbox whose packets an engine carries.
