@@ -105,6 +105,29 @@ func (b *Box) Soft() string {
 	return b.soft()
 }
 
+// Freeze stops all that runs in the sandbox where it is; Thaw lets it go on. Without a
+// sandbox these are the processes that are named, and their groups: what a function
+// has given a session of its own goes on. A frozen sandbox answers nothing, so it is
+// thawed before anything else is asked of it but to close.
+func (b *Box) Freeze(all ...*Process) { b.halt(true, all) }
+
+// Thaw undoes Freeze.
+func (b *Box) Thaw(all ...*Process) { b.halt(false, all) }
+
+func (b *Box) halt(halt bool, all []*Process) {
+	if b.inside != nil {
+		b.inside.halt(halt)
+		return
+	}
+	for _, p := range all {
+		if halt {
+			p.Freeze()
+		} else {
+			p.Thaw()
+		}
+	}
+}
+
 // Dial connects to a port that a process of the sandbox listens on.
 func (b *Box) Dial(ctx context.Context, port int) (net.Conn, error) {
 	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))

@@ -297,6 +297,19 @@ func (in *inside) dial(address string) (net.Conn, error) {
 	return net.FileConn(a.files[0])
 }
 
+// halt freezes or thaws by the control group, of version 2: in version 1 frozen
+// processes would outlive a platform that is killed. Otherwise everybody inside gets
+// the signal that cannot be caught.
+func (in *inside) halt(halt bool) {
+	if in.maker.freezes() {
+		if err := in.group.Halt(halt); err != nil { // it goes on, or is as good as dead
+			in.maker.Log.Error("a control group neither freezes nor thaws", "freeze", halt, "err", err)
+		}
+		return
+	}
+	in.visitor.signalAll(map[bool]syscall.Signal{true: unix.SIGSTOP, false: unix.SIGCONT}[halt])
+}
+
 func (in *inside) close(tmp string) { in.closing.Do(func() { in.end(tmp) }) }
 
 func (in *inside) end(tmp string) {

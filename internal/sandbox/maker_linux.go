@@ -49,6 +49,12 @@ func (m *Maker) limits(control string) bool {
 	return m.groups != nil && slices.ContainsFunc(m.groups.Controls(), func(c cgroup.Control) bool { return c.Name == control && c.On })
 }
 
+// freezes reports whether control groups freeze sandboxes, so that these can be
+// killed all the same.
+func (m *Maker) freezes() bool {
+	return m.groups != nil && slices.ContainsFunc(m.groups.Controls(), func(c cgroup.Control) bool { return c.Name == cgroup.Freezer && c.On && c.Version == 2 })
+}
+
 // rootless reports whether sandboxes are made without root: each is one user
 // namespace with one user, the platform's own.
 func (m *Maker) rootless() bool { return m.Level == Userns }

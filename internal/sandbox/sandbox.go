@@ -174,7 +174,7 @@ func (p *Process) Wait() Exit {
 	return p.exit
 }
 
-// Freeze stops the process and its children where they are; Thaw lets them go on.
+// Freeze stops the process and its group where they are; Thaw lets them go on.
 func (p *Process) Freeze() { p.signal(syscall.SIGSTOP) }
 
 // Thaw undoes Freeze.
