@@ -55,9 +55,28 @@ func (m *Maker) freezes() bool {
 	return m.groups != nil && slices.ContainsFunc(m.groups.Controls(), func(c cgroup.Control) bool { return c.Name == cgroup.Freezer && c.On && c.Version == 2 })
 }
 
-// rootless reports whether sandboxes are made without root: each is one user
-// namespace with one user, the platform's own.
+// rootless reports whether sandboxes are made without the rights of root: each is
+// one user namespace with one user, the same for all of them.
 func (m *Maker) rootless() bool { return m.Level == Userns }
+
+// user is who the one user of sandboxes without root is on this machine: the
+// platform's own, or with root, which may lack what level full takes, nobody's.
+func (m *Maker) user() int {
+	if os.Geteuid() != 0 {
+		return os.Geteuid()
+	}
+	return ID(Userns)
+}
+
+// restart forgets what was prepared for a level that cannot be had.
+func (m *Maker) restart() {
+	m.work.Wait()
+	if m.groups != nil {
+		m.left += m.groups.Sweep()
+		_ = m.groups.Close()
+	}
+	m.once, m.groups, m.broken = sync.Once{}, nil, nil
+}
 
 func (m *Maker) prepare() error {
 	m.once.Do(func() {
@@ -173,8 +192,6 @@ func (m *Maker) try() error {
 	switch {
 	case m.Level == Full && os.Geteuid() != 0:
 		return errors.New("it takes root")
-	case m.Level == Userns && os.Geteuid() == 0:
-		return errors.New("it is for platforms without root, which have level full")
 	case Rank(m.Level) < Rank(Userns):
 		return nil
 	}
@@ -215,8 +232,12 @@ func (m *Maker) make() (b *Box, err error) {
 	if b.Tmp, err = os.MkdirTemp(m.TempDir, "dropstack-"); err != nil {
 		return nil, err
 	}
-	if !m.rootless() {
-		if err = os.Chown(b.Tmp, first+functionID, first+functionID); err != nil {
+	owner := first + functionID
+	if m.rootless() {
+		owner = m.user()
+	}
+	if os.Geteuid() == 0 {
+		if err = os.Chown(b.Tmp, owner, owner); err != nil {
 			return nil, err
 		}
 	}
@@ -266,9 +287,14 @@ func (m *Maker) spawn(in *inside) (*visitor, error) {
 		},
 	}
 	if m.rootless() {
-		attr.Sys.Credential.NoSetGroups = true
-		attr.Sys.UidMappings = []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}}
-		attr.Sys.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}}
+		attr.Sys.UidMappings = []syscall.SysProcIDMap{{HostID: m.user(), Size: 1}}
+		attr.Sys.GidMappings = []syscall.SysProcIDMap{{HostID: m.user(), Size: 1}}
+		if os.Geteuid() == 0 { // whose groups are not for functions
+			attr.Sys.GidMappingsEnableSetgroups = true
+		} else {
+			attr.Sys.Credential.NoSetGroups = true
+			attr.Sys.GidMappings[0].HostID = os.Getegid()
+		}
 	} else {
 		attr.Sys.UidMappings = []syscall.SysProcIDMap{{HostID: in.first, Size: perSandbox}}
 		attr.Sys.GidMappings = attr.Sys.UidMappings

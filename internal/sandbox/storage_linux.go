@@ -14,7 +14,7 @@ import (
 // tryVolume finds out whether temporary files can have a file system of their own.
 func (m *Maker) tryVolume() error {
 	if m.rootless() {
-		return errors.New("it takes root")
+		return errors.New("it takes level full")
 	}
 	v, err := volume.Make(m.TempDir, 1, 0)
 	if err != nil {

@@ -23,6 +23,12 @@ func TestNothingEscapesWithoutRoot(t *testing.T) {
 	t.Log(testkit.WithoutRoot(t, "TestNothingEscapes"))
 }
 
+// TestNothingEscapesWithLittleRoot makes them from one whose platform is a root who may
+// not do much.
+func TestNothingEscapesWithLittleRoot(t *testing.T) {
+	t.Log(testkit.WithLittleRoot(t, "TestNothingEscapes"))
+}
+
 func open(t *testing.T, m *sandbox.Maker) *sandbox.Box {
 	t.Helper()
 	b, err := m.Open()

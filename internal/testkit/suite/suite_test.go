@@ -127,7 +127,7 @@ func TestAWrongExpression(t *testing.T) {
 func TestReason(t *testing.T) {
 	for text, want := range map[string]string{
 		"=== RUN   TestA\n    a_test.go:1: not run: no root\n--- SKIP: TestA (0.00s)\n": "no root",
-		"    a_test.go:1: first\n        b.go:2: not run: second: a: b\n":              "second: a: b",
+		"    a_test.go:1: first\n        b.go:2: not run: second: a: b\n":               "second: a: b",
 		"    plain words\n": "it gives no reason",
 		"":                  "it gives no reason",
 	} {
