@@ -20,7 +20,7 @@ const (
 	reasonLinkLocal   = "link-local"
 	reasonResolver    = "resolver"
 	reasonProtocol    = "protocol"
-	reasonSpoofed     = "spoofed"
+	reasonSpoofed     = "spoofed source"
 	reasonInbound     = "inbound"
 	reasonInvalid     = "invalid"
 )

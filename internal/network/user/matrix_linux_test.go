@@ -1,12 +1,9 @@
 package user_test
 
 import (
-	"context"
 	"net/netip"
 	"slices"
 	"testing"
-
-	"github.com/miekg/dns"
 
 	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/network/networktest"
@@ -34,10 +31,8 @@ func config(permissive bool) networktest.Config {
 		Permissive: permissive,
 		Networks: func(m network.Model, host []netip.Addr) (networktest.Networks, func(network.Model) error, error) {
 			n := &network.Networks{
-				Own: func(a netip.Addr) bool { return slices.Contains(host, a) },
-				Upstream: func(_ context.Context, q *dns.Msg) (*dns.Msg, error) { // an internet without names
-					return new(dns.Msg).SetRcode(q, dns.RcodeNameError), nil
-				},
+				Own:      func(a netip.Addr) bool { return slices.Contains(host, a) },
+				Upstream: networktest.Nameless,
 			}
 			replace := func(m network.Model) error { return n.Replace("test", m) }
 			return n, replace, replace(m)
