@@ -13,10 +13,10 @@ import (
 // floors is the direction of dependencies: a room imports only rooms of floors
 // below its own, never a sibling.
 var floors = [][]string{
-	{"arn", "fault"},
-	{"network"},
+	{"arn", "fault", "wire"},
+	{"network", "ca"},
 	{"engine", "sandbox", "spec", "node"},
-	{"iam", "logs", "build"},
+	{"iam", "logs", "build", "audit", "secret"},
 	{"instance"},
 	{"function"},
 	{"edge", "gateway", "topic", "schedule", "bucket"},
@@ -24,7 +24,7 @@ var floors = [][]string{
 	{"api"},
 	{"server"},
 	{"testkit"},
-	{"conformance"},
+	{"conformance", "judge"},
 }
 
 const module = "github.com/dropstack/dropstack/"
