@@ -24,6 +24,9 @@ func TestRuleMatrix(t *testing.T) {
 			t.Errorf("%s: reachable: got %v (%s), want %v", r.Row, r.Got, r.How, r.Want)
 		}
 	}
+	if turned := networktest.Turned(results, control); turned < networktest.LeastTurned {
+		t.Errorf("the control run turned %d rows over, want %d at least", turned, networktest.LeastTurned)
+	}
 }
 
 func config(permissive bool) networktest.Config {
