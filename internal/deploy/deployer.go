@@ -38,6 +38,7 @@ type Rooms struct {
 		Admit(stack string, m network.Model, uses []network.Use) error
 	}
 	Functions interface {
+		Admit(fns []function.Function) error
 		Replace(stack string, fns []function.Function) error
 		PublishChanged(ctx context.Context, stack string) error
 	}

@@ -64,6 +64,8 @@ func (roleRoom) Replace(string, iam.Declaration) error { return nil }
 
 func (functionRoom) PublishChanged(context.Context, string) error { return nil }
 
+func (functionRoom) Admit([]function.Function) error { return nil }
+
 func (r functionRoom) Replace(stack string, fns []function.Function) error {
 	if r.refuse == "functions" {
 		return errors.New("no room")

@@ -89,6 +89,8 @@ func (e *environments) rooms() deploy.Rooms {
 
 type environmentRoom struct{ *environments }
 
+func (environmentRoom) Admit([]function.Function) error { return nil }
+
 func (environmentRoom) PublishChanged(context.Context, string) error { return nil }
 
 func (r environmentRoom) Replace(_ string, fns []function.Function) error {
