@@ -31,6 +31,8 @@ import (
 type Rooms struct {
 	Roles interface {
 		Replace(stack string, d iam.Declaration) error
+		// Trusts is an error unless a role exists and a service may assume it.
+		Trusts(ctx context.Context, roleARN, service string) error
 	}
 	Networks interface {
 		Load(stacks map[string]network.Model) error
@@ -139,6 +141,9 @@ func (d *Deployer) Deploy(ctx context.Context, r *Revision) (*Revision, error) {
 		return nil, fault.Errorf(fault.Invalid, "the stack %q holds what calls of the AWS API make and cannot be deployed; give the service another name or stage", APIStack)
 	}
 	if err := d.validate(r); err != nil {
+		return nil, err
+	}
+	if err := d.trusted(ctx, r); err != nil {
 		return nil, err
 	}
 	if err := d.fetch(ctx, r); err != nil { // takes long; others may deploy meanwhile
