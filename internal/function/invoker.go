@@ -36,7 +36,7 @@ type Invoker struct {
 	Endpoint     string                                // AWS_ENDPOINT_URL of functions
 	LayerRoot    string                                // has a directory per list of layers, merged, named by build.LayersID
 	CacheRoot    string                                // gets a directory per function whose runtime keeps compiled code; "": none do
-	Credentials  func(arn string) instance.Credentials // of a function; stable while it is deployed
+	Credentials  func(arn, stream string) (instance.Credentials, error) // of an instance of a function, named by its log stream
 	// Managed says how to start a function of a managed runtime (nodejs…). Optional:
 	// then there are none.
 	Managed func(fn Function) (Start, error)
@@ -190,7 +190,7 @@ func (i *Invoker) prepare(fn Function) (*entry, error) {
 		c.Subnets, c.Groups = fn.VPC.Subnets, fn.VPC.Groups
 	}
 	if i.Credentials != nil {
-		c.Keys = i.Credentials(fn.ARN)
+		c.Credentials = func(stream string) (instance.Credentials, error) { return i.Credentials(fn.ARN, stream) }
 	}
 	if m := fn.Mount; m != nil {
 		source := filepath.Join(i.MountRoot, fn.Stack, m.Name)

@@ -116,19 +116,9 @@ func (s *server) authorize(w http.ResponseWriter, r *request) bool {
 	}
 	r.who = &authorizer{}
 	own := &r.who.IAM
-	own.AccessKey, own.AccountID, own.UserARN = accessKey(r.Request), who.AccountID, who.ARN
-	own.CallerID, own.UserID = own.AccessKey, own.AccessKey
+	own.AccessKey, own.AccountID, own.UserARN = who.AccessKeyID, who.AccountID, who.ARN
+	own.CallerID, own.UserID = who.UserID, who.UserID
 	return true
-}
-
-// accessKey is the id of the key that a request is signed with.
-func accessKey(r *http.Request) string {
-	_, credential, ok := strings.Cut(r.Header.Get("Authorization"), "Credential=")
-	if !ok {
-		credential = r.URL.Query().Get("X-Amz-Credential")
-	}
-	key, _, _ := strings.Cut(credential, "/")
-	return key
 }
 
 // refuse answers in the words of Lambda's front end.

@@ -51,7 +51,10 @@ type Config struct {
 	Region   string
 	Env      map[string]string // the function's own; checked not to set reserved names
 	Mounts   []Mount
-	Keys     Credentials
+	// Credentials makes those of one instance, which its log stream names; nil: it
+	// has Keys. They must be valid for longer than Pool.RetireAfter and Timeout.
+	Credentials func(stream string) (Credentials, error)
+	Keys        Credentials
 	Endpoint string // AWS_ENDPOINT_URL
 	LogGroup string // /aws/lambda/NAME
 	JSONLogs bool   // LoggingConfig.LogFormat is JSON

@@ -20,6 +20,7 @@ import (
 
 // instance is one process of a function, its extensions, and what they talk to.
 type instance struct {
+	born    time.Time
 	cfg     Config
 	api     *api
 	journal *journal
@@ -60,8 +61,15 @@ func newJournal(p *Pool, cfg Config) *journal {
 }
 
 func newInstance(p *Pool, cfg Config, j *journal) (*instance, error) {
+	if cfg.Credentials != nil {
+		var err error
+		if cfg.Keys, err = cfg.Credentials(j.stream); err != nil {
+			return nil, fmt.Errorf("credentials of %s: %w", cfg.ARN, err)
+		}
+	}
 	in := &instance{
-		cfg: cfg, journal: j, grace: or(p.Grace, shutdownTime),
+		born: time.Now(),
+		cfg:  cfg, journal: j, grace: or(p.Grace, shutdownTime),
 		ended: make(chan struct{}), dead: make(chan struct{}), stop: make(chan struct{}), crashed: make(chan struct{}),
 	}
 	if wrapper(cfg) == "" { // which is to start the runtime itself

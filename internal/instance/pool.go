@@ -24,6 +24,7 @@ type Pool struct {
 	IdleAfter   time.Duration // an idle instance is kept at least as long; 0: 5 minutes
 	IdleAtMost  time.Duration // and at most, when it is called now and then; 0: 1 hour
 	FreezeAfter time.Duration // an idle instance is frozen; 0: 1 second
+	RetireAfter time.Duration // an instance this old gets no other event; 0: 12 hours
 	Spares      int           // processes kept waiting for functions, by command; 0: 2, negative: none
 	InitTimeout time.Duration // of a cold start; 0: 10 seconds
 	Grace       time.Duration // of a shutdown with external extensions; 0: Lambda's 2 seconds
@@ -216,7 +217,7 @@ func (p *Pool) put(inst *instance) {
 	if _, alive := p.all[inst]; !alive || p.closed || inst.stopping.Load() {
 		return
 	}
-	if p.live != nil && !p.live[inst.cfg.ID] {
+	if p.live != nil && !p.live[inst.cfg.ID] || time.Now().After(p.retires(inst)) {
 		p.stop(inst)
 		return
 	}
@@ -241,6 +242,12 @@ func (p *Pool) detach(inst *instance) {
 			inst.asked("timeout")
 		}
 	})
+}
+
+// retires is when an instance has served for long enough: its credentials do not
+// last for ever.
+func (p *Pool) retires(inst *instance) time.Time {
+	return inst.born.Add(or(p.RetireAfter, 12*time.Hour))
 }
 
 // stop ends an instance in the background; the lock is held.

@@ -33,8 +33,9 @@ type Source struct {
 // Policies are all that speak about a request, in one account.
 type Policies struct {
 	Identity []Source
-	// Session narrows the identity's; nil narrows nothing.
-	Session *Source
+	// Session narrows the identity's: one of these has to allow as well. None
+	// narrow nothing.
+	Session []Source
 	// Resource are the resource's own. They add to the identity's, or, when
 	// Required, must allow the request or leave it to the account.
 	Resource []Source
@@ -95,23 +96,13 @@ func Decide(r Request, p Policies) Decision {
 			return Decision{ExplicitDeny, OfResource, m}
 		}
 	}
-	var session *Match
-	if p.Session != nil {
-		allow, deny := e.scan(p.Session)
-		if deny != nil {
-			return Decision{ExplicitDeny, OfSession, deny}
-		}
-		session = allow
+	session, deny := e.all(p.Session)
+	if deny != nil {
+		return Decision{ExplicitDeny, OfSession, deny}
 	}
-	var identity *Match
-	for i := range p.Identity {
-		allow, deny := e.scan(&p.Identity[i])
-		if deny != nil {
-			return Decision{ExplicitDeny, OfIdentity, deny}
-		}
-		if identity == nil {
-			identity = allow
-		}
+	identity, deny := e.all(p.Identity)
+	if deny != nil {
+		return Decision{ExplicitDeny, OfIdentity, deny}
 	}
 	return p.unite(identity, session, &resource)
 }
@@ -125,7 +116,7 @@ type grant struct {
 // unite decides when nothing denies. A resource's policy that names the caller
 // itself is not narrowed by the session's policy; one that names its role is.
 func (p *Policies) unite(identity, session *Match, resource *grant) Decision {
-	narrowed := p.Session != nil && session == nil
+	narrowed := len(p.Session) > 0 && session == nil
 	switch {
 	case resource.reach == byName, resource.reach == byRole && !narrowed:
 		return Decision{Allow, OfResource, resource.by}
@@ -137,6 +128,20 @@ func (p *Policies) unite(identity, session *Match, resource *grant) Decision {
 		return Decision{ImplicitDeny, OfSession, nil}
 	}
 	return Decision{Allow, OfIdentity, identity}
+}
+
+// all looks through policies that are added up.
+func (e *evaluation) all(list []Source) (allow, deny *Match) {
+	for i := range list {
+		a, d := e.scan(&list[i])
+		if d != nil {
+			return nil, d
+		}
+		if allow == nil {
+			allow = a
+		}
+	}
+	return allow, nil
 }
 
 // scan looks for the first statements of a document that allow and that deny.

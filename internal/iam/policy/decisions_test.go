@@ -85,7 +85,7 @@ func (g *group) add(t *testing.T, line int, kind, text string) {
 	case "identity":
 		g.policies.Identity = append(g.policies.Identity, s)
 	case "session":
-		g.policies.Session = &s
+		g.policies.Session = append(g.policies.Session, s)
 	default:
 		g.policies.Resource = append(g.policies.Resource, s)
 		g.policies.Required = kind != "resource"

@@ -31,8 +31,8 @@ func Explain(r Request, p Policies) []Reason {
 	for i := range p.Identity {
 		add(&p.Identity[i], false)
 	}
-	if p.Session != nil {
-		add(p.Session, false)
+	for i := range p.Session {
+		add(&p.Session[i], false)
 	}
 	for i := range p.Resource {
 		add(&p.Resource[i], true)
@@ -67,10 +67,7 @@ func (e *evaluation) why(s *statement) string {
 func Missing(r Request, p Policies) []string {
 	var list []string
 	sources := append(slices.Clone(p.Identity), p.Resource...)
-	if p.Session != nil {
-		sources = append(sources, *p.Session)
-	}
-	for _, s := range sources {
+	for _, s := range append(sources, p.Session...) {
 		for _, key := range s.Document.ContextKeys() {
 			if len(r.Keys.Values(strings.ToLower(key))) == 0 && !slices.Contains(list, key) {
 				list = append(list, key)
