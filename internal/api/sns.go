@@ -3,150 +3,134 @@ package api
 import (
 	"context"
 	"encoding/base64"
-	"encoding/xml"
-	"errors"
-	"log/slog"
 	"net/http"
-	"net/url"
 	"sort"
-	"strconv"
 	"strings"
 
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/topic"
 )
 
-// SNS speaks the SNS API: the AWS Query protocol, version 2010-03-31, which every
-// SDK of today sends.
+// SNS is Amazon SNS over the topics.
 type SNS struct {
 	Topics interface {
 		Publish(ctx context.Context, in topic.PublishInput) (messageID string, err error)
 		PublishBatch(ctx context.Context, topicArn string, entries []topic.BatchEntry) ([]topic.BatchResult, error)
 		List() []topic.Topic
 	}
-	Log *slog.Logger
 }
 
-const snsNamespace = "http://sns.amazonaws.com/doc/2010-03-31/"
-
-// ServeQuery answers a request whose signature was verified and whose form was
-// parsed. The answer names requestID.
-func (s *SNS) ServeQuery(ctx context.Context, w http.ResponseWriter, form url.Values, requestID string) {
-	result, err := s.do(ctx, form)
-	if err != nil {
-		s.fail(w, form.Get("Action"), requestID, err)
-		return
-	}
-	action := form.Get("Action")
-	snsWrite(w, http.StatusOK, requestID, snsResponse{
-		XMLName: xml.Name{Local: action + "Response"}, Namespace: snsNamespace,
-		Result: result, RequestID: requestID,
-	})
-}
-
-func (s *SNS) do(ctx context.Context, form url.Values) (any, error) {
-	switch action := form.Get("Action"); action {
-	case "Publish":
-		return s.publish(ctx, form)
-	case "PublishBatch":
-		return s.publishBatch(ctx, form)
-	case "ListTopics":
-		return s.listTopics(form)
-	case "":
-		return nil, fault.Coded(fault.Invalid, "MissingAction", "The request has no Action.")
-	default:
-		return nil, fault.Coded(fault.Invalid, "InvalidAction",
-			"The action %s is not offered for SNS here; Publish, PublishBatch and ListTopics are. Topics and subscriptions come from serverless.yml.", action)
+// Service is the service "sns".
+func (s *SNS) Service() *Service {
+	return &Service{
+		Scope: "sns", Namespace: "http://sns.amazonaws.com/doc/2010-03-31/",
+		Codes: map[string]string{"AccessDeniedException": "AuthorizationError", "ValidationException": "InvalidParameter", "MalformedInput": "InvalidParameter", "ResourceNotFoundException": "NotFound"},
+		Operations: map[string]Operation{
+			"Publish":      op(s.publish, func(in PublishInput) []Need { return on(in.to()) }).aboutData(),
+			"PublishBatch": op(s.publishBatch, func(in PublishBatchInput) []Need { return []Need{{Action: "sns:Publish", Resource: in.TopicArn}} }).aboutData(),
+			"ListTopics":   op(s.listTopics, nil),
+		},
 	}
 }
 
-// Answers. Their root element is ACTIONResponse, with ACTIONResult inside.
+// Inputs and outputs, as SNS has them.
 type (
-	snsResponse struct {
-		XMLName   xml.Name
-		Namespace string `xml:"xmlns,attr"`
-		Result    any
-		RequestID string `xml:"ResponseMetadata>RequestId"`
+	// Message is what one publication says.
+	Message struct {
+		Message           string
+		Subject           string
+		MessageStructure  string
+		MessageAttributes map[string]MessageAttribute
 	}
-	publishResult struct {
-		XMLName   xml.Name `xml:"PublishResult"`
-		MessageID string   `xml:"MessageId"`
+	// MessageAttribute is the value of an attribute.
+	MessageAttribute struct {
+		DataType    string
+		StringValue *string
+		BinaryValue []byte
 	}
-	publishBatchResult struct {
-		XMLName    xml.Name       `xml:"PublishBatchResult"`
-		Successful []batchSuccess `xml:"Successful>member"`
-		Failed     []batchFailure `xml:"Failed>member"`
+	// PublishInput is one message to one topic.
+	PublishInput struct {
+		Message
+		TopicArn, TargetArn, PhoneNumber string
 	}
-	batchSuccess struct {
-		ID        string `xml:"Id"`
-		MessageID string `xml:"MessageId"`
+	// PublishOutput names the message.
+	PublishOutput struct{ MessageId string }
+	// PublishBatchInput is up to ten messages to one topic.
+	PublishBatchInput struct {
+		TopicArn                   string
+		PublishBatchRequestEntries []struct {
+			Id string
+			Message
+		}
 	}
-	batchFailure struct {
-		ID          string `xml:"Id"`
-		Code        string `xml:"Code"`
-		Message     string `xml:"Message"`
-		SenderFault bool   `xml:"SenderFault"`
+	// PublishBatchOutput says what became of each.
+	PublishBatchOutput struct {
+		Successful []BatchSuccess
+		Failed     []BatchFailure
 	}
-	listTopicsResult struct {
-		XMLName   xml.Name      `xml:"ListTopicsResult"`
-		Topics    []listedTopic `xml:"Topics>member"`
-		NextToken string        `xml:"NextToken,omitempty"`
+	// BatchSuccess is a message that was published.
+	BatchSuccess struct{ Id, MessageId string }
+	// BatchFailure is one that was not.
+	BatchFailure struct {
+		Id, Code, Message string
+		SenderFault       bool
 	}
-	listedTopic struct {
-		ARN string `xml:"TopicArn"`
+	// ListTopicsInput asks for a page.
+	ListTopicsInput struct{ NextToken string }
+	// ListTopicsOutput is a page.
+	ListTopicsOutput struct {
+		Topics    []ListedTopic
+		NextToken string `json:",omitempty"`
 	}
-	snsErrorResponse struct {
-		XMLName   xml.Name `xml:"ErrorResponse"`
-		Namespace string   `xml:"xmlns,attr"`
-		Type      string   `xml:"Error>Type"` // Sender or Receiver
-		Code      string   `xml:"Error>Code"`
-		Message   string   `xml:"Error>Message"`
-		RequestID string   `xml:"RequestId"`
-	}
+	// ListedTopic names a topic.
+	ListedTopic struct{ TopicArn string }
 )
 
-func (s *SNS) publish(ctx context.Context, form url.Values) (any, error) {
-	if form.Has("PhoneNumber") {
-		return nil, fault.Coded(fault.Invalid, "InvalidParameter", "Invalid parameter: PhoneNumber Reason: messages to telephones are not offered here")
+// to is the topic that a message is for.
+func (in PublishInput) to() string {
+	if in.TopicArn != "" {
+		return in.TopicArn
 	}
-	in, err := snsMessage(form, "")
-	if err != nil {
-		return nil, err
-	}
-	in.TopicArn = form.Get("TopicArn")
-	if in.TopicArn == "" {
-		in.TopicArn = form.Get("TargetArn")
-	}
-	id, err := s.Topics.Publish(ctx, in)
-	return publishResult{MessageID: id}, err
+	return in.TargetArn
 }
 
-func (s *SNS) publishBatch(ctx context.Context, form url.Values) (any, error) {
-	const list = "PublishBatchRequestEntries.member."
-	var entries []topic.BatchEntry
-	for _, n := range snsIndexes(form, list) {
-		prefix := list + strconv.Itoa(n) + "."
-		in, err := snsMessage(form, prefix)
-		if err != nil {
-			return nil, err
-		}
-		entries = append(entries, topic.BatchEntry{ID: form.Get(prefix + "Id"), PublishInput: in})
+func (s *SNS) publish(ctx context.Context, in PublishInput) (PublishOutput, error) {
+	if in.PhoneNumber != "" {
+		return PublishOutput{}, fault.Coded(fault.Invalid, "InvalidParameter", "Invalid parameter: PhoneNumber Reason: messages to telephones are not offered here")
 	}
-	results, err := s.Topics.PublishBatch(ctx, form.Get("TopicArn"), entries)
+	m, err := in.message()
 	if err != nil {
-		return nil, err
+		return PublishOutput{}, err
 	}
-	out := publishBatchResult{}
+	m.TopicArn = in.to()
+	id, err := s.Topics.Publish(ctx, m)
+	return PublishOutput{id}, err
+}
+
+func (s *SNS) publishBatch(ctx context.Context, in PublishBatchInput) (PublishBatchOutput, error) {
+	var entries []topic.BatchEntry
+	for _, e := range in.PublishBatchRequestEntries {
+		m, err := e.message()
+		if err != nil {
+			return PublishBatchOutput{}, err
+		}
+		entries = append(entries, topic.BatchEntry{ID: e.Id, PublishInput: m})
+	}
+	results, err := s.Topics.PublishBatch(ctx, in.TopicArn, entries)
+	if err != nil {
+		return PublishBatchOutput{}, err
+	}
+	out := PublishBatchOutput{}
 	for _, r := range results {
 		if r.Err == nil {
-			out.Successful = append(out.Successful, batchSuccess{r.ID, r.MessageID})
+			out.Successful = append(out.Successful, BatchSuccess{r.ID, r.MessageID})
 			continue
 		}
-		f := snsFault(r.Err)
-		if f.status >= http.StatusInternalServerError {
-			s.Log.Error("entry of a batch not published", "entry", r.ID, "err", r.Err)
+		f := failureOf(r.Err, r.ID)
+		if f.status == http.StatusServiceUnavailable {
+			f.code = "ServiceUnavailable"
 		}
-		out.Failed = append(out.Failed, batchFailure{r.ID, f.code, f.message, f.status < http.StatusInternalServerError})
+		out.Failed = append(out.Failed, BatchFailure{r.ID, f.code, f.message, !f.ours})
 	}
 	return out, nil
 }
@@ -154,146 +138,44 @@ func (s *SNS) publishBatch(ctx context.Context, form url.Values) (any, error) {
 // topicsPerPage is what SNS lists at once. NextToken is the last ARN of the page.
 const topicsPerPage = 100
 
-func (s *SNS) listTopics(form url.Values) (any, error) {
-	after, err := base64.RawURLEncoding.DecodeString(form.Get("NextToken"))
+func (s *SNS) listTopics(_ context.Context, in ListTopicsInput) (ListTopicsOutput, error) {
+	after, err := base64.RawURLEncoding.DecodeString(in.NextToken)
 	if err != nil {
-		return nil, fault.Coded(fault.Invalid, "InvalidParameter", "Invalid parameter: NextToken Reason: it is not one that ListTopics returned")
+		return ListTopicsOutput{}, fault.Coded(fault.Invalid, "InvalidParameter", "Invalid parameter: NextToken Reason: it is not one that ListTopics returned")
 	}
 	list := s.Topics.List()
 	first := sort.Search(len(list), func(i int) bool { return list[i].ARN > string(after) })
-	out := listTopicsResult{}
+	out := ListTopicsOutput{}
 	for _, t := range list[first:] {
 		if len(out.Topics) == topicsPerPage {
-			out.NextToken = base64.RawURLEncoding.EncodeToString([]byte(out.Topics[topicsPerPage-1].ARN))
+			out.NextToken = base64.RawURLEncoding.EncodeToString([]byte(out.Topics[topicsPerPage-1].TopicArn))
 			break
 		}
-		out.Topics = append(out.Topics, listedTopic{t.ARN})
+		out.Topics = append(out.Topics, ListedTopic{t.ARN})
 	}
 	return out, nil
 }
 
-// snsMessage reads the message whose parameters begin with prefix.
-func snsMessage(form url.Values, prefix string) (topic.PublishInput, error) {
-	in := topic.PublishInput{
-		Message:    form.Get(prefix + "Message"),
-		Subject:    form.Get(prefix + "Subject"),
-		Structure:  form.Get(prefix + "MessageStructure"),
-		Attributes: map[string]topic.Attribute{},
-	}
-	list := prefix + "MessageAttributes.entry."
-	for _, n := range snsIndexes(form, list) {
-		entry := list + strconv.Itoa(n) + "."
-		name := form.Get(entry + "Name")
-		a, err := snsAttribute(form, entry+"Value.", name)
-		if err != nil {
-			return topic.PublishInput{}, err
+// message is the message as topics take it.
+func (m Message) message() (topic.PublishInput, error) {
+	in := topic.PublishInput{Message: m.Message, Subject: m.Subject, Structure: m.MessageStructure, Attributes: map[string]topic.Attribute{}}
+	for name, a := range m.MessageAttributes {
+		to := topic.Attribute{Type: a.DataType}
+		switch binary := strings.HasPrefix(a.DataType, "Binary"); {
+		case binary && a.BinaryValue != nil:
+			to.Value = base64.StdEncoding.EncodeToString(a.BinaryValue)
+		case !binary && a.StringValue != nil:
+			to.Value = *a.StringValue
+		case binary && a.StringValue != nil:
+			return in, wrongField(name, a.DataType, "Binary")
+		case a.BinaryValue != nil:
+			return in, wrongField(name, a.DataType, "String")
 		}
-		if _, twice := in.Attributes[name]; twice {
-			return topic.PublishInput{}, snsBadAttribute("The message attribute '%s' is given twice.", name)
-		}
-		in.Attributes[name] = a
+		in.Attributes[name] = to
 	}
 	return in, nil
 }
 
-// snsAttribute reads one value. That its type has such values is the topic's to say.
-func snsAttribute(form url.Values, prefix, name string) (topic.Attribute, error) {
-	a := topic.Attribute{Type: form.Get(prefix + "DataType"), Value: form.Get(prefix + "StringValue")}
-	field := "String"
-	if strings.HasPrefix(a.Type, "Binary") {
-		field, a.Value = "Binary", form.Get(prefix+"BinaryValue")
-	}
-	if a.Value == "" && (form.Has(prefix+"StringValue") || form.Has(prefix+"BinaryValue")) && !form.Has(prefix+field+"Value") {
-		return a, snsBadAttribute("The message attribute '%s' with type '%s' must use field '%s'.", name, a.Type, field)
-	}
-	return a, nil
-}
-
-func snsBadAttribute(format string, args ...any) error {
-	return fault.Coded(fault.Invalid, "ParameterValueInvalid", format, args...)
-}
-
-// snsIndexes returns the numbers N of the parameters PREFIXN or PREFIXN.…, in order.
-func snsIndexes(form url.Values, prefix string) []int {
-	seen := map[int]bool{}
-	for key := range form {
-		rest, ok := strings.CutPrefix(key, prefix)
-		if !ok {
-			continue
-		}
-		number, _, _ := strings.Cut(rest, ".")
-		if n, err := strconv.Atoi(number); err == nil && n > 0 {
-			seen[n] = true
-		}
-	}
-	var list []int
-	for n := range seen {
-		list = append(list, n)
-	}
-	sort.Ints(list)
-	return list
-}
-
-// snsAnswer is an error as SNS words it.
-type snsAnswer struct {
-	status        int
-	code, message string
-}
-
-// snsKinds are the codes and statuses for errors that name no code themselves.
-var snsKinds = map[fault.Kind]snsAnswer{
-	fault.Internal:        {http.StatusInternalServerError, "InternalError", ""},
-	fault.Invalid:         {http.StatusBadRequest, "InvalidParameter", ""},
-	fault.NotFound:        {http.StatusNotFound, "NotFound", ""},
-	fault.Conflict:        {http.StatusConflict, "ConcurrentAccess", ""},
-	fault.Unauthenticated: {http.StatusForbidden, "InvalidClientTokenId", ""},
-	fault.Denied:          {http.StatusForbidden, "AuthorizationError", ""},
-	fault.Throttled:       {http.StatusTooManyRequests, "Throttled", ""},
-	fault.TooLarge:        {http.StatusRequestEntityTooLarge, "InvalidParameter", ""},
-	fault.Unavailable:     {http.StatusServiceUnavailable, "ServiceUnavailable", ""},
-}
-
-// snsFault is what a caller sees of an error: of ours only that it happened.
-func snsFault(err error) snsAnswer {
-	a := snsKinds[fault.KindOf(err)]
-	if code := fault.CodeOf(err); code != "" {
-		a.code = code
-	}
-	switch a.status {
-	case http.StatusInternalServerError:
-		a.message = "The request could not be completed; the log has the reason under its request id."
-	case http.StatusServiceUnavailable:
-		a.message = "The message could not be stored; try again."
-	default:
-		a.message = err.Error()
-		if f, ok := errors.AsType[*fault.Error](err); ok {
-			a.message = f.Error() // without what was wrapped around it on the way
-		}
-	}
-	return a
-}
-
-func (s *SNS) fail(w http.ResponseWriter, action, requestID string, err error) {
-	a := snsFault(err)
-	who := "Sender"
-	if a.status >= http.StatusInternalServerError {
-		who = "Receiver"
-		s.Log.Error("call failed", "service", "sns", "action", action, "request", requestID, "err", err)
-	}
-	snsWrite(w, a.status, requestID, snsErrorResponse{
-		Namespace: snsNamespace, Type: who, Code: a.code, Message: a.message, RequestID: requestID,
-	})
-}
-
-func snsWrite(w http.ResponseWriter, status int, requestID string, body any) {
-	data, err := xml.Marshal(body)
-	if err != nil { // our own types: a fault of the program
-		http.Error(w, "internal error", http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "text/xml")
-	w.Header().Set("X-Amzn-Requestid", requestID)
-	w.Header().Set("Content-Length", strconv.Itoa(len(data)))
-	w.WriteHeader(status)
-	_, _ = w.Write(data)
+func wrongField(name, kind, field string) error {
+	return fault.Coded(fault.Invalid, "ParameterValueInvalid", "The message attribute '%s' with type '%s' must use field '%s'.", name, kind, field)
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
+	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/topic"
@@ -27,8 +28,8 @@ import (
 // Rooms are what a revision is applied to. Each Replace swaps the stack's part of
 // that room's snapshot for another; nil parts remove the stack.
 type Rooms struct {
-	Keys interface {
-		Replace(stack string, arns []string)
+	Roles interface {
+		Replace(stack string, d iam.Declaration) error
 	}
 	Networks interface {
 		Load(stacks map[string]network.Model) error
@@ -63,6 +64,7 @@ type Deployer struct {
 	Artifacts string // directory that artifacts are unpacked into
 	LayerRoot string // directory of merged layers, by build.LayersID; "": functions have no layers
 	Rooms     Rooms
+	Region    string // of the stack APIStack
 	Log       *slog.Logger
 	// Prepare makes a function ready to start fast, from its unpacked artifact in
 	// dir. It is called before activation, for each artifact, runtime, handler and
@@ -129,39 +131,44 @@ func (d *Deployer) List() map[string]*Revision { return *d.active.Load() }
 // Deploy makes r the active revision of its stack and returns it with its ID.
 // When any step fails the old revision keeps serving.
 func (d *Deployer) Deploy(ctx context.Context, r *Revision) (*Revision, error) {
+	if r.Stack == APIStack {
+		return nil, fault.Errorf(fault.Invalid, "the stack %q holds what calls of the AWS API make and cannot be deployed; give the service another name or stage", APIStack)
+	}
 	if err := d.validate(r); err != nil {
 		return nil, err
 	}
-	if err := d.unpackAll(ctx, r); err != nil {
+	if err := d.fetch(ctx, r); err != nil { // takes long; others may deploy meanwhile
 		return nil, err
-	}
-	d.prepare(ctx, r)
-	for _, name := range r.Buckets {
-		if err := d.Objects.CreateBucket(ctx, name); err != nil {
-			return nil, fmt.Errorf("bucket %s: %w", name, err)
-		}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if err := d.validate(r); err != nil { // again, beside what they have deployed
+		return nil, err
+	}
 	old, at, err := d.pointed(ctx, r.Stack)
 	if err != nil && fault.KindOf(err) != fault.NotFound {
 		return nil, err
 	}
-	next := *r
-	next.Created = time.Now().UTC()
-	next.ID = newID(next.Created)
-	if err := d.write(ctx, &next); err != nil {
+	next, err := d.activate(ctx, old, at, r)
+	if err != nil {
 		return nil, err
 	}
-	if err := d.point(ctx, next.Stack, next.ID, at); err != nil {
-		return nil, err
-	}
-	if err := d.apply(ctx, old, &next); err != nil {
-		return nil, errors.Join(fmt.Errorf("activate %s of %s: %w", next.ID, next.Stack, err), d.revert(ctx, &next, old))
-	}
-	d.remember(next.Stack, &next)
 	d.Log.Info("deployed", "stack", next.Stack, "revision", next.ID, "functions", len(next.Functions))
-	return &next, nil
+	return next, nil
+}
+
+// fetch has everything that a revision needs at hand before it is activated.
+func (d *Deployer) fetch(ctx context.Context, r *Revision) error {
+	if err := d.unpackAll(ctx, r); err != nil {
+		return err
+	}
+	d.prepare(ctx, r)
+	for _, name := range r.Buckets {
+		if err := d.Objects.CreateBucket(ctx, name); err != nil {
+			return fmt.Errorf("bucket %s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // Remove takes a stack down. Its buckets and their objects stay.
@@ -196,7 +203,9 @@ func (d *Deployer) apply(ctx context.Context, old, next *Revision) error {
 	if err := d.connect(old, next); err != nil {
 		return err
 	}
-	d.Rooms.Keys.Replace(next.Stack, names(both))
+	if err := d.Rooms.Roles.Replace(next.Stack, permissions(both)); err != nil {
+		return fmt.Errorf("roles: %w", err)
+	}
 	if err := d.Rooms.Functions.Replace(next.Stack, both); err != nil {
 		return fmt.Errorf("functions: %w", err)
 	}
@@ -219,7 +228,9 @@ func (d *Deployer) apply(ctx context.Context, old, next *Revision) error {
 		return fmt.Errorf("schedules: %w", err)
 	}
 	if len(both) > len(next.Functions) {
-		d.Rooms.Keys.Replace(next.Stack, names(next.Functions))
+		if err := d.Rooms.Roles.Replace(next.Stack, permissions(next.Functions)); err != nil {
+			return fmt.Errorf("roles: %w", err)
+		}
 		if err := d.Rooms.Functions.Replace(next.Stack, next.Functions); err != nil {
 			return fmt.Errorf("functions: %w", err)
 		}
@@ -328,10 +339,11 @@ func union(first, second []function.Function) []function.Function {
 	return all
 }
 
-func names(fns []function.Function) []string {
-	list := make([]string, len(fns))
-	for i, f := range fns {
-		list[i] = f.ARN
+// permissions has every function run as a role of its own.
+func permissions(fns []function.Function) iam.Declaration {
+	d := iam.Declaration{Functions: map[string]string{}}
+	for _, f := range fns {
+		d.Functions[f.ARN] = ""
 	}
-	return list
+	return d
 }

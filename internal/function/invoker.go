@@ -33,9 +33,9 @@ type Invoker struct {
 	ArtifactRoot string // has a directory per artifact, named by its SHA-256, unpacked
 	MountRoot    string // gets a directory STACK/NAME per mount
 	Region       string
-	Endpoint     string                                // AWS_ENDPOINT_URL of functions
-	LayerRoot    string                                // has a directory per list of layers, merged, named by build.LayersID
-	CacheRoot    string                                // gets a directory per function whose runtime keeps compiled code; "": none do
+	Endpoint     string                                                 // AWS_ENDPOINT_URL of functions
+	LayerRoot    string                                                 // has a directory per list of layers, merged, named by build.LayersID
+	CacheRoot    string                                                 // gets a directory per function whose runtime keeps compiled code; "": none do
 	Credentials  func(arn, stream string) (instance.Credentials, error) // of an instance of a function, named by its log stream
 	// Managed says how to start a function of a managed runtime (nodejs…). Optional:
 	// then there are none.

@@ -49,6 +49,7 @@ type Authority struct {
 	Sealer Sealer
 	Log    *slog.Logger // optional
 
+	key   []byte // DIR/root.key
 	admin Credentials
 	kv    jetstream.KeyValue
 
@@ -61,11 +62,11 @@ type Authority struct {
 // Open reads the keys of a data directory, and makes them at the first start. Until
 // Load, the administrator and functions are the only principals.
 func Open(dir string) (*Authority, error) {
-	root, err := openRoot(filepath.Join(dir, "root.key"))
+	key, err := openRoot(filepath.Join(dir, "root.key"))
 	if err != nil {
 		return nil, err
 	}
-	sealer, err := newRootSealer(root)
+	sealer, err := newRootSealer(key)
 	if err != nil {
 		return nil, err
 	}
@@ -73,16 +74,19 @@ func Open(dir string) (*Authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Authority{Sealer: sealer, Log: slog.New(slog.DiscardHandler), admin: admin}
+	a := &Authority{Sealer: sealer, Log: slog.New(slog.DiscardHandler), key: key, admin: admin}
 	a.now.Store(newSnapshot())
 	return a, nil
 }
 
+// Root is the root key, from which other keys are derived.
+func (a *Authority) Root() []byte { return a.key }
+
 // Admin is the administrator's key.
 func (a *Authority) Admin() Credentials { return a.admin }
 
-// root is the administrator as a principal.
-func (a *Authority) root(accessKeyID string) Principal {
+// administrator is the account's root as a principal.
+func (a *Authority) administrator(accessKeyID string) Principal {
 	return Principal{
 		Type: TypeRoot, ARN: arnOf("iam", "root"), AccountID: arn.Account, UserID: arn.Account, AccessKeyID: accessKeyID,
 	}

@@ -92,7 +92,7 @@ func (a *Authority) find(keyID, token string) (Credentials, Principal, error) {
 		return a.findSession(now, keyID, token)
 	}
 	if subtle.ConstantTimeCompare([]byte(keyID), []byte(a.admin.AccessKeyID)) == 1 {
-		return a.admin, a.root(keyID), nil
+		return a.admin, a.administrator(keyID), nil
 	}
 	k, ok := now.keys[keyID]
 	if !ok || k.disabled {
@@ -141,7 +141,7 @@ func (a *Authority) principal(now *snapshot, s *session) (p Principal, ok bool) 
 		}
 		p = u.principal()
 	case s.Role == "":
-		return a.root(""), s.Owner == arn.Account
+		return a.administrator(""), s.Owner == arn.Account
 	default:
 		r := now.roleByARN(s.Role)
 		if r == nil || r.ID != s.Owner {

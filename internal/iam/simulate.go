@@ -158,7 +158,7 @@ func (a *Authority) simulated(name string) (Principal, error) {
 		return p, nil
 	}
 	if name == arnOf("iam", "root") {
-		return a.root(""), nil
+		return a.administrator(""), nil
 	}
 	return Principal{}, noSuch("entity", name)
 }

@@ -55,10 +55,10 @@ type Config struct {
 	// has Keys. They must be valid for longer than Pool.RetireAfter and Timeout.
 	Credentials func(stream string) (Credentials, error)
 	Keys        Credentials
-	Endpoint string // AWS_ENDPOINT_URL
-	LogGroup string // /aws/lambda/NAME
-	JSONLogs bool   // LoggingConfig.LogFormat is JSON
-	LogLevel string // least level of the function's own lines with JSONLogs: TRACE … FATAL; "" is INFO
+	Endpoint    string // AWS_ENDPOINT_URL
+	LogGroup    string // /aws/lambda/NAME
+	JSONLogs    bool   // LoggingConfig.LogFormat is JSON
+	LogLevel    string // least level of the function's own lines with JSONLogs: TRACE … FATAL; "" is INFO
 	// InitType is what AWS_LAMBDA_INITIALIZATION_TYPE says: "on-demand", which ""
 	// means too, or "provisioned-concurrency".
 	InitType string

@@ -14,6 +14,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/arn"
+	"github.com/dropstack/dropstack/internal/audit"
 	"github.com/dropstack/dropstack/internal/bucket"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/edge"
@@ -71,10 +72,14 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	}
 	defer func() { err = errors.Join(err, eng.Close()) }()
 
+	if err := loadAuthority(ctx, cfg, eng.Streams, keys); err != nil {
+		return err
+	}
 	rooms, err := furnish(ctx, cfg, eng, keys, ls.endpoints)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, rooms.trail.Close()) }()  // after everything that is recorded
 	defer func() { err = errors.Join(err, rooms.logs.Close()) }()   // after the pool, whose instances write to it
 	defer func() { err = errors.Join(err, rooms.topics.Close()) }() // its appenders
 	defer rooms.networks.close(cfg.Log)                             // after the sandboxes, which leave it
@@ -100,6 +105,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 type rooms struct {
 	eng           *engine.Engine
 	keys          *iam.Authority
+	trail         *audit.Log
 	logs          *logs.Store
 	boxes         *sandbox.Maker
 	missing       map[string]string // why they are not of a stronger level
@@ -123,6 +129,7 @@ type rooms struct {
 // queues stop; invocations in flight finish.
 func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return r.keys.Run(ctx) })
 	g.Go(func() error { return r.invoker.Run(ctx) })
 	g.Go(func() error { return r.topics.Run(ctx) })
 	g.Go(func() error { return r.schedules.Run(ctx) })
@@ -157,6 +164,9 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Authority, at api.Endpoints) (*rooms, error) {
 	r := &rooms{eng: eng, keys: keys, answered: make(chan struct{})}
 	var err error
+	if r.trail, err = openTrail(ctx, cfg, keys); err != nil {
+		return nil, err
+	}
 	r.logs = &logs.Store{Streams: eng.Telemetry, Log: cfg.Log}
 	if err := r.logs.Open(ctx); err != nil {
 		return nil, err
@@ -176,7 +186,10 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 		Pool: r.pool, Streams: eng.Streams, Log: cfg.Log, Region: cfg.Region, Endpoint: at.AWS,
 		ArtifactRoot: filepath.Join(cfg.Dir, "artifacts"), MountRoot: filepath.Join(cfg.Dir, "mounts"),
 		LayerRoot: filepath.Join(cfg.Dir, "layers"), CacheRoot: filepath.Join(cfg.Dir, "caches"), Managed: newRuntimes(cfg.Dir, cfg.Log).start,
-		Credentials: func(arn string) instance.Credentials { return instance.Credentials(keys.Function(arn)) },
+		Credentials: func(arn, stream string) (instance.Credentials, error) {
+			c, err := keys.Instance(arn, "", stream)
+			return instance.Credentials(c), err
+		},
 	}
 	r.topics = &topic.Topics{
 		Streams: eng.Streams, Deliver: r.invoker, Log: cfg.Log, Endpoint: at.AWS,
@@ -195,17 +208,24 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 	r.gateway = &gateway.Gateway{Invoker: r.invoker, Verify: keys, Log: cfg.Log}
 	r.edge = &edge.Server{Origins: r.gateway, Objects: eng.Objects, Log: cfg.Log}
 	r.deployer = &deploy.Deployer{
-		Streams: eng.Streams, Objects: eng.Objects, Artifacts: filepath.Join(cfg.Dir, "artifacts"), LayerRoot: filepath.Join(cfg.Dir, "layers"), Log: cfg.Log,
+		Streams: eng.Streams, Objects: eng.Objects, Artifacts: filepath.Join(cfg.Dir, "artifacts"), LayerRoot: filepath.Join(cfg.Dir, "layers"), Region: cfg.Region, Log: cfg.Log,
 		Prepare: func(ctx context.Context, fn function.Function, _ string) error { return r.invoker.Prepare(ctx, fn) },
 		Rooms: deploy.Rooms{
-			Keys: keys, Networks: r.networks, Functions: r.invoker, Topics: r.topics, Schedules: r.schedules,
+			Roles: keys, Networks: r.networks, Functions: r.invoker, Topics: r.topics, Schedules: r.schedules,
 			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge,
 		},
 	}
 	control := &api.Control{Deployer: r.deployer, Letters: r.invoker, Flows: &r.networks.flows, Endpoints: at, Isolation: r.boxes.Level}
 	r.api = &api.Server{
-		Verify: keys, S3: eng.Objects.Handler, SNS: &api.SNS{Topics: r.topics, Log: cfg.Log}, Lambda: &api.Lambda{Invoker: r.invoker},
-		Logs: &api.Logs{Store: r.logs}, Actions: control.Actions(), Log: cfg.Log,
+		Authority: authority{keys}, Trail: r.trail, Objects: &api.Objects{
+			Store: eng.Objects.Handler, Caller: keys,
+			Notifications: &api.Notifications{Deployer: r.deployer, Exists: eng.Objects.HasBucket},
+		},
+		Lambda: &api.Lambda{Invoker: r.invoker, Region: cfg.Region},
+		Services: []*api.Service{
+			control.Service(), (&api.SNS{Topics: r.topics}).Service(), (&api.Logs{Store: r.logs, Region: cfg.Region}).Service(),
+		},
+		Region: cfg.Region, Log: cfg.Log,
 	}
 	r.inner.Handler = r.api
 	r.platform, err = newPlatform(cfg, r, at)
