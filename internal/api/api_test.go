@@ -114,9 +114,9 @@ func TestControlPlane(t *testing.T) {
 	}{
 		"unknown action":    {admin, "Nothing", echo{}, fault.Invalid, "Nothing"},
 		"unknown field":     {admin, "Echo", map[string]int{"Txt": 1}, fault.Invalid, "Txt"},
-		"function's key":    {client(url, keys.Function(caller)), "Echo", echo{}, fault.Denied, "not authorized to perform: dropstack:Echo"},
+		"function's key":    {client(url, w.function), "Echo", echo{}, fault.Denied, "not authorized to perform: dropstack:Echo"},
 		"wrong secret":      {client(url, wrong), "Echo", echo{}, fault.Denied, "signature"},
-		"removed function":  {client(url, keys.Function(caller+"2")), "Echo", echo{}, fault.Denied, "token"},
+		"removed function":  {client(url, w.removed), "Echo", echo{}, fault.Denied, "token"},
 		"body over a limit": {admin, "Echo", echo{strings.Repeat("x", 9<<20)}, fault.TooLarge, "8388608"},
 	} {
 		err := tt.client.Call(t.Context(), tt.action, tt.in, nil)
@@ -155,7 +155,7 @@ func TestTheOfficialLambdaClientAgrees(t *testing.T) {
 	w, invoker := endpoint(t)
 	url, keys := w.url, w.keys
 	ctx := t.Context()
-	for name, c := range map[string]iam.Credentials{"admin": keys.Admin(), "function": keys.Function(caller)} {
+	for name, c := range map[string]iam.Credentials{"admin": keys.Admin(), "function": w.function} {
 		l := lambda.New(lambda.Options{BaseEndpoint: &url, Region: "us-east-1", Credentials: provider(c), HTTPClient: testkit.AWSClient(), RetryMaxAttempts: 1})
 		out, err := l.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("known"), Payload: []byte(`{"a":1}`), LogType: types.LogTypeTail})
 		if err != nil || string(out.Payload) != `{"a":1}` || aws.ToString(out.ExecutedVersion) != "$LATEST" || aws.ToString(out.LogResult) != "RU5ECg==" {

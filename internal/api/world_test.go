@@ -56,9 +56,24 @@ func (k keyring) Authorize(ctx context.Context, action, resource string, _ map[s
 
 // world is an endpoint with real keys and what it recorded.
 type world struct {
-	url   string
-	keys  *iam.Authority
-	trail *trail
+	url      string
+	keys     *iam.Authority
+	function iam.Credentials // of caller
+	removed  iam.Credentials // of a function that is deployed no more
+	trail    *trail
+}
+
+// deploy makes a function the only one, and starts an instance of it.
+func (w *world) deploy(t *testing.T, function string) iam.Credentials {
+	t.Helper()
+	if err := w.keys.Replace("s-dev", iam.Declaration{Functions: map[string]string{function: ""}}); err != nil {
+		t.Fatal(err)
+	}
+	c, err := w.keys.Instance(function, "", "i-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // serve starts an endpoint; what s lacks is filled in.
@@ -68,8 +83,8 @@ func serve(t *testing.T, s *api.Server) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys.Replace("s-dev", []string{caller})
 	w := &world{keys: keys, trail: &trail{}}
+	w.removed, w.function = w.deploy(t, caller+"2"), w.deploy(t, caller)
 	s.Authority, s.Trail, s.Region = keyring{keys}, w.trail, "us-east-1"
 	if s.Log == nil {
 		s.Log = slog.New(slog.NewTextHandler(t.Output(), nil))

@@ -105,8 +105,11 @@ func (s *server) authorize(w http.ResponseWriter, r *request) bool {
 		refuse(w, http.StatusForbidden, "AccessDeniedException", &forbidden)
 		return false
 	}
-	who, _, _, err := s.gateway.Verify.Verify(r.Request, r.body)
-	if err == nil && service != "lambda" {
+	var who iam.Principal
+	var err error
+	if service == "lambda" {
+		who, _, _, err = s.gateway.Verify.Verify(r.Request, r.body)
+	} else {
 		err = fault.Coded(fault.Unauthenticated, "InvalidSignatureException", "Credential should be scoped to correct service: 'lambda'.")
 	}
 	if err != nil {

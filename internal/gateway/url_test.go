@@ -213,7 +213,13 @@ func TestIAM(t *testing.T) {
 		t.Fatal(err)
 	}
 	caller := "arn:aws:lambda:us-east-1:" + arn.Account + ":function:caller"
-	keys.Replace("drops-dev", []string{caller})
+	if err := keys.Replace("drops-dev", iam.Declaration{Functions: map[string]string{caller: ""}}); err != nil {
+		t.Fatal(err)
+	}
+	instance, err := keys.Instance(caller, "", "i-1")
+	if err != nil {
+		t.Fatal(err)
+	}
 	api := functionURL()
 	api.Auth = gateway.AuthIAM
 	fn := &invokes{payload: `{"statusCode":200}`}
@@ -246,7 +252,7 @@ func TestIAM(t *testing.T) {
 		arn     string
 	}{
 		"the administrator": {keys.Admin(), "lambda", "signed", "", "arn:aws:iam::" + arn.Account + ":root"},
-		"a function":        {keys.Function(caller), "lambda", "signed", "", caller},
+		"a function":        {instance, "lambda", "signed", "", "arn:aws:sts::" + arn.Account + ":assumed-role/caller/caller"},
 		"nobody":            {iam.Credentials{}, "", "signed", `{"Message":"Forbidden"}`, ""},
 		"a wrong secret":    {wrong, "lambda", "signed", "signature we calculated does not match", ""},
 		"another body":      {keys.Admin(), "lambda", "other", "signature we calculated does not match", ""},

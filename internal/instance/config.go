@@ -53,7 +53,7 @@ type Config struct {
 	Mounts   []Mount
 	// Credentials makes those of one instance, which its log stream names; nil: it
 	// has Keys. They must be valid for longer than Pool.RetireAfter and Timeout.
-	Credentials func(stream string) (Credentials, error)
+	Credentials func(stream string) (Credentials, error) `json:"-"`
 	Keys        Credentials
 	Endpoint    string // AWS_ENDPOINT_URL
 	LogGroup    string // /aws/lambda/NAME
