@@ -16,7 +16,7 @@ var floors = [][]string{
 	{"arn", "fault", "wire"},
 	{"network", "ca"},
 	{"engine", "sandbox", "spec", "node"},
-	{"iam", "logs", "build", "audit"},
+	{"iam", "logs", "build", "audit", "secret"},
 	{"instance"},
 	{"function"},
 	{"edge", "gateway", "topic", "schedule", "bucket"},

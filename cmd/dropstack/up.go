@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dropstack/dropstack/internal/api"
+	"github.com/dropstack/dropstack/internal/audit"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/server"
 	"github.com/dropstack/dropstack/internal/spec"
@@ -20,6 +21,7 @@ func (c *cli) up() *cobra.Command {
 	var cfg server.Config
 	var services string
 	var verbose bool
+	var auditDays int
 	command := &cobra.Command{
 		Use:   "up",
 		Short: "Start the platform, with everything embedded",
@@ -33,6 +35,7 @@ say otherwise; port 0 picks a free one.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg.Dir = c.data
 			cfg.Log = c.logger(verbose)
+			cfg.AuditKeep = time.Duration(auditDays) * 24 * time.Hour
 			return c.serve(cmd.Context(), cfg, services)
 		},
 	}
@@ -43,6 +46,8 @@ say otherwise; port 0 picks a free one.`,
 	f.StringVar(&cfg.Isolation, "isolation", env("DROPSTACK_ISOLATION", "auto"), "how functions are isolated: full, userns, process, none, or auto, the strongest that can be had ($DROPSTACK_ISOLATION)")
 	f.StringVar(&cfg.Network, "network", env("DROPSTACK_NETWORK", "user"), "what carries the packets of functions: user, in this process, or kernel, with routes and nftables, as root ($DROPSTACK_NETWORK)")
 	f.StringVar(&cfg.MinIsolation, "min-isolation", os.Getenv("DROPSTACK_MIN_ISOLATION"), "refuse to start with less than this level, or with a control of isolation that is off ($DROPSTACK_MIN_ISOLATION)")
+	f.StringVar(&cfg.AuditHeads, "audit-heads", os.Getenv("DROPSTACK_AUDIT_HEADS"), "URL or directory to which the signed heads of the audit log are published; keep it on another machine ($DROPSTACK_AUDIT_HEADS)")
+	f.IntVar(&auditDays, "audit-keep", int(audit.DefaultKeep.Hours()/24), "days for which audit records are kept")
 	f.StringVar(&services, "services", "", `directory of the bundled services ("none": start without; default: services/ beside the program or here)`)
 	f.BoolVarP(&verbose, "verbose", "v", false, "log every cold start and engine message")
 	return command

@@ -6,6 +6,7 @@ import (
 	"sort"
 
 	"github.com/dropstack/dropstack/internal/arn"
+	"github.com/dropstack/dropstack/internal/audit"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
@@ -21,6 +22,12 @@ type Control struct {
 	Flows     Flows
 	Endpoints Endpoints
 	Isolation string // level at which functions run
+	Records   Records
+}
+
+// Records is what the control plane needs of the audit log.
+type Records interface {
+	List(ctx context.Context, in audit.ListInput) (audit.ListOutput, error)
 }
 
 // Letters is what the control plane needs of dead letters.
@@ -87,6 +94,8 @@ func (c *Control) Service() *Service {
 		"DeadLetters": op(c.deadLetters, letters),
 		"Redrive":     op(c.redrive, letters),
 		"Flows":       op(c.flows, nil),
+
+		"ListAuditRecords": op(c.Records.List, nil),
 	}}
 }
 

@@ -37,7 +37,8 @@ func protocolOf(r *http.Request, s *Service, id string, body []byte) (protocol, 
 		if !strings.HasPrefix(kind, "application/x-amz-json-1.") {
 			kind = "application/x-amz-json-1.1"
 		}
-		name, ok := strings.CutPrefix(target, s.Prefix)
+		// some clients put a namespace before it: com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.
+		_, name, ok := strings.Cut("."+target, "."+s.Prefix)
 		if !ok {
 			return jsonCall{kind: kind, codes: s.Codes}, fault.Coded(fault.Invalid, "UnknownOperationException", "X-Amz-Target %q names no operation of %s.", target, s.Scope)
 		}

@@ -102,5 +102,5 @@ func (l *Log) fingerprint() string { return Fingerprint(l.PublicKey()) }
 func Path(dir string) string { return filepath.Join(dir, "audit") }
 
 func unavailable(err error) error {
-	return fault.Coded(fault.Unavailable, "ServiceUnavailableException", "the audit log cannot be written, and what cannot be recorded is not done: %w", err)
+	return fault.Errorf(fault.Unavailable, "the audit log cannot be written, and what cannot be recorded is not done: %w", err)
 }

@@ -34,6 +34,8 @@ type chain struct {
 	loose  bool         // the next record may be any later one: a fault has said why
 	fault  func(Fault)  // for what is wrong
 	record func(record) // for each record that is as it was written
+
+	lines *bufio.Reader // reused from file to file
 }
 
 // walked is what one file came to.
@@ -50,9 +52,12 @@ type walked struct {
 // walk follows the chain through one file.
 func (c *chain) walk(name string, in io.Reader) (walked, error) {
 	w := walked{sum: sha256.New()}
-	lines := bufio.NewReaderSize(in, maxLine)
+	if c.lines == nil {
+		c.lines = bufio.NewReaderSize(in, maxLine)
+	}
+	c.lines.Reset(in)
 	for {
-		line, err := lines.ReadSlice('\n')
+		line, err := c.lines.ReadSlice('\n')
 		if errors.Is(err, io.EOF) {
 			w.torn = bytes.Clone(line)
 			return w, nil

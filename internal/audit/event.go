@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -84,18 +85,22 @@ type SessionAttributes struct {
 type Resource struct {
 	ARN       string `json:"ARN"`
 	AccountID string `json:"accountId,omitempty"`
-	Type      string `json:"type,omitempty"` // AWS::SSM::Parameter
+	Type      string `json:"type,omitempty"` // AWS::SSM::Parameter; the log fills in what it knows
 }
 
-// name is who a record is of, as LookupEvents calls it.
-func (u UserIdentity) name() string {
+// root is the name of the account itself, which has none.
+const root = "root"
+
+// Name is who called, as LookupEvents says it: the user's name, the role's, or
+// that of the session; "" for a service.
+func (u UserIdentity) Name() string {
 	switch {
 	case u.UserName != "":
 		return u.UserName
 	case u.SessionContext != nil && u.SessionContext.SessionIssuer != nil && u.SessionContext.SessionIssuer.UserName != "":
 		return u.SessionContext.SessionIssuer.UserName
 	case u.Type == "Root":
-		return "root"
+		return root
 	}
 	_, session, _ := strings.Cut(u.PrincipalID, ":")
 	return session
@@ -126,6 +131,12 @@ func (e *Event) complete() {
 	}
 	if e.RecipientAccountID == "" {
 		e.RecipientAccountID = arn.Account
+	}
+	e.Resources = slices.Clone(e.Resources) // the caller's
+	for i := range e.Resources {
+		if r := &e.Resources[i]; r.Type == "" {
+			r.Type = kindOf(r.ARN)
+		}
 	}
 	for _, text := range []*string{
 		&e.EventSource, &e.EventName, &e.SourceIPAddress, &e.UserAgent, &e.ErrorCode, &e.ErrorMessage, &e.RequestID,

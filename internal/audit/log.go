@@ -126,9 +126,10 @@ func (l *Log) run() {
 			}
 			group := l.gather(first)
 			err := l.store(group)
-			l.healthy.Store(err == nil)
 			if err != nil {
-				l.Log.Error("audit log not written; calls are refused", "records", len(group), "err", err)
+				l.refuse(len(group), err)
+			} else if l.w.refused > 0 {
+				l.recovered()
 			}
 			for _, p := range group {
 				p.result <- err
@@ -138,6 +139,31 @@ func (l *Log) run() {
 		}
 		timer.Reset(l.w.wait())
 	}
+}
+
+// refuse notes that records could not be written.
+func (l *Log) refuse(records int, err error) {
+	w := &l.w
+	l.healthy.Store(false)
+	if w.refused == 0 {
+		w.failedAt = time.Now()
+		l.Log.Error("audit log not written; calls are refused", "err", err)
+	}
+	w.refused += records
+}
+
+// recovered records that the log could not be written, as soon as it can. Nobody
+// calls while it cannot, so the writer finds that out by itself.
+func (l *Log) recovered() {
+	w := &l.w
+	err := l.record(ownEvent(eventOutage, map[string]any{"since": w.failedAt.UTC().Format(time.RFC3339), "refused": w.refused}))
+	if err != nil {
+		l.healthy.Store(false)
+		return
+	}
+	l.Log.Warn("audit log is written again", "after", time.Since(w.failedAt), "refused", w.refused)
+	w.refused = 0
+	l.healthy.Store(true)
 }
 
 // gather takes what has queued up, without waiting.
@@ -168,6 +194,7 @@ const (
 	eventRepaired = "LogFileRepaired"   // a crash had cut the last line
 	eventDamaged  = "LogFileDamaged"    // somebody, or a disk, changed what was written
 	eventKey      = "SigningKeyChanged" // the root key was rotated
+	eventOutage   = "LogNotWritten"     // for a while, in which calls were refused
 	eventExpired  = "LogFilesExpired"   // the anchor of what is left
 )
 

@@ -3,6 +3,7 @@ package audit
 import (
 	"encoding"
 	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 	"time"
@@ -42,14 +43,13 @@ func members(v reflect.Value, depth int) map[string]any {
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		embedded := field.Anonymous && name == "" && field.Type.Kind() == reflect.Struct && !isTime(field.Type)
 		switch {
-		case !field.IsExported() || name == "-" || v.Field(i).IsZero():
+		case !field.IsExported() && !embedded || name == "-" || v.Field(i).IsZero():
 		case field.Tag.Get("audit") == "hidden":
 			out[lowerFirst(field.Name, name)] = Hidden
-		case field.Anonymous && name == "" && field.Type.Kind() == reflect.Struct && !isTime(field.Type):
-			for k, inner := range members(v.Field(i), depth) {
-				out[k] = inner
-			}
+		case embedded:
+			maps.Copy(out, members(v.Field(i), depth))
 		default:
 			if inner, ok := parameter(v.Field(i), depth+1); ok {
 				out[lowerFirst(field.Name, name)] = inner

@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/dropstack/dropstack/internal/fault"
 )
 
 const (
@@ -105,12 +108,28 @@ func redacted(to string) string {
 	return scheme + "://" + host
 }
 
-// CheckHeads says whether heads can be published to a destination, a URL or a
-// directory, which it makes.
-func CheckHeads(to string) error {
+// Destination checks where heads are to be published, a URL or a directory, and
+// returns it in full. The directory is made.
+func Destination(to string) (string, error) {
 	if isURL(to) {
-		_, err := http.NewRequest(http.MethodPost, to, nil)
-		return err
+		u, err := url.Parse(to)
+		if err == nil && u.Host == "" {
+			err = errors.New("no host")
+		}
+		if wrong, ok := errors.AsType[*url.Error](err); ok {
+			err = wrong.Err // without the URL, which may hold a token
+		}
+		if err != nil {
+			return "", fault.Errorf(fault.Invalid, "--audit-heads %s: not a URL: %w", redacted(to), err)
+		}
+		return to, nil
 	}
-	return os.MkdirAll(to, 0o700)
+	dir, err := filepath.Abs(to)
+	if err == nil {
+		err = os.MkdirAll(dir, 0o700)
+	}
+	if err != nil {
+		return "", fault.Errorf(fault.Invalid, "--audit-heads %s: neither a URL nor a directory that can be made: %w", to, err)
+	}
+	return dir, nil
 }

@@ -153,9 +153,16 @@ func (r *recovery) readLogs() error {
 		if err != nil {
 			return err
 		}
+		if n.number > r.chain.at.seq+1 {
+			// An earlier start has left a gap before it; Verify shows it for ever.
+			r.chain.at.seq, r.chain.loose = n.number-1, true
+		}
 		w, err := r.chain.walk(logDir+"/"+n.name, f)
 		if err := errors.Join(err, f.Close()); err != nil {
 			return err
+		}
+		if w.first != 0 && w.first != n.number && len(r.problems) == 0 {
+			r.problem("%s/%s: record %d comes first", logDir, n.name, w.first)
 		}
 		r.open = append(r.open, opened{n, w, r.chain.at})
 	}

@@ -28,6 +28,9 @@ type writer struct {
 	sealAfter time.Time
 	torn      bool // a write has failed: there may be more in the file than size
 
+	refused  int // records that could not be written since failedAt
+	failedAt time.Time
+
 	head      file
 	headDirty bool // the head on disk may be older
 	expired   time.Time
@@ -166,6 +169,9 @@ func (l *Log) syncHead() error {
 // tend does what time asks for.
 func (l *Log) tend(now time.Time) {
 	w := &l.w
+	if w.refused > 0 {
+		l.recovered()
+	}
 	if w.headDirty {
 		if err := l.syncHead(); err != nil {
 			l.Log.Error("audit log", "err", err)
@@ -184,7 +190,7 @@ func (l *Log) tend(now time.Time) {
 
 // wait is how long the writer may sleep when nobody appends.
 func (w *writer) wait() time.Duration {
-	if w.headDirty {
+	if w.headDirty || w.refused > 0 {
 		return headLag
 	}
 	next := time.Until(w.expired.Add(expireEvery))

@@ -40,6 +40,6 @@ func openTrail(ctx context.Context, cfg Config, keys *iam.Authority) (*audit.Log
 	if err != nil {
 		return nil, err
 	}
-	trail := &audit.Log{Dir: audit.Path(cfg.Dir), Key: key, Region: cfg.Region, Log: cfg.Log}
+	trail := &audit.Log{Dir: audit.Path(cfg.Dir), Key: key, Region: cfg.Region, Keep: cfg.AuditKeep, Heads: cfg.AuditHeads, Log: cfg.Log}
 	return trail, trail.Open(ctx)
 }
