@@ -32,6 +32,11 @@ func TestUsers(t *testing.T) {
 
 	key := newKey(t, a, "alice")
 	self := as(t, a, key)
+	for name, want := range map[string]string{"": u.Arn, "ALICE": u.Arn, "bob": arnOf("user/bob")} {
+		if got := a.ResourceARN(self, "user", name); got != want {
+			t.Errorf("%q: got %s, want %s", name, got, want)
+		}
+	}
 	if out, err := a.GetUser(self, iam.GetUserInput{}); err != nil || out.User.UserName != "alice" {
 		t.Errorf("the caller: got %+v, %v", out, err)
 	}

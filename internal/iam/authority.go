@@ -57,6 +57,7 @@ type Authority struct {
 	swaps   sync.Mutex // one swap of the snapshot at a time
 	now     atomic.Pointer[snapshot]
 	uses    sync.Map // access key id → *usage
+	parsed  documents
 }
 
 // Open reads the keys of a data directory, and makes them at the first start. Until

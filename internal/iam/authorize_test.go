@@ -96,6 +96,7 @@ func TestConditionKeys(t *testing.T) {
 		`"StringEquals":{"aws:ResourceAccount":"000000000000"}`,
 		`"StringEquals":{"ssm:overwrite":"true"}`,
 		`"StringEquals":{"aws:ResourceTag/env":"dev"}`,
+		`"StringEquals":{"ssm:resourceTag/Env":"dev"}`,
 		`"ForAllValues:StringEquals":{"aws:TagKeys":["a","b","c"]}`,
 	} {
 		doc := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{` + condition + `}}]}`

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -120,4 +121,35 @@ func TestReserveOfWhatDoesNotStart(t *testing.T) {
 	wait(t, "a failure", func() bool { p.mu.Lock(); defer p.mu.Unlock(); return p.reserved["probe"].failures > 0 })
 	p.Reserve(probe(), 1)
 	wait(t, "the next attempt to succeed", func() bool { return p.Ready("probe") == 1 })
+}
+
+func TestAnOldInstanceIsRetired(t *testing.T) {
+	p, _ := newPool(t)
+	p.RetireAfter = 50 * time.Millisecond
+	cfg := probe()
+	streams := make(chan string, 10)
+	cfg.Credentials = func(stream string) (Credentials, error) {
+		streams <- stream
+		return Credentials{"AKID" + stream, "secret", "token"}, nil
+	}
+	before := decode[identity](t, first(do(t, p, cfg, `{"mode":"identity"}`)))
+	wait(t, "the idle instance to be stopped for its age", func() bool { return p.Ready(cfg.ID) == 0 })
+	out, _ := do(t, p, cfg, `{"mode":"env"}`)
+	env := decode[[]string](t, out)
+	if after := decode[identity](t, first(do(t, p, cfg, `{"mode":"identity"}`))); after.Pid == before.Pid {
+		t.Error("the retired instance got another event")
+	}
+	if one, other := <-streams, <-streams; one == other || !slices.Contains(env, "AWS_ACCESS_KEY_ID=AKID"+other) {
+		t.Errorf("streams %s and %s: each instance shall have credentials of its own, got %v", one, other, env)
+	}
+}
+
+func TestWithoutCredentialsNothingStarts(t *testing.T) {
+	p, _ := newPool(t)
+	cfg := probe()
+	cfg.Credentials = func(string) (Credentials, error) { return Credentials{}, errors.New("no role") }
+	_, err := p.Do(t.Context(), cfg, Event{RequestID: "r", Payload: []byte(`{}`)})
+	if err == nil || !strings.Contains(err.Error(), "no role") {
+		t.Errorf("got %v, want an error that says why", err)
+	}
 }
