@@ -124,7 +124,7 @@ func (s *snapshot) policiesOf(who *Principal) (p policy.Policies) {
 }
 
 func (p *Principal) caller() policy.Caller {
-	c := policy.Caller{ARN: p.ARN, Account: p.AccountID, RoleARN: p.RoleARN, UserID: p.UserID, Root: p.Root()}
+	c := policy.Caller{ARN: p.ARN, Account: p.AccountID, RoleARN: p.RoleARN, UserID: p.UserID}
 	if p.Type == TypeService {
 		c.Service = p.Name
 	}
