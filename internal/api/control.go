@@ -11,15 +11,19 @@ import (
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/network"
+	"github.com/dropstack/dropstack/internal/secret/root"
 )
 
 func decodeBase64(s string) ([]byte, error) { return base64.StdEncoding.DecodeString(s) }
 
 // Control is the control plane's rooms.
 type Control struct {
-	Deployer  *deploy.Deployer
-	Letters   Letters
-	Flows     Flows
+	Deployer *deploy.Deployer
+	Letters  Letters
+	Flows    Flows
+	RootKey  interface {
+		Rotate(ctx context.Context) (root.Report, error)
+	}
 	Endpoints Endpoints
 	Isolation string // level at which functions run
 	Records   Records
@@ -95,8 +99,21 @@ func (c *Control) Service() *Service {
 		"Redrive":     op(c.redrive, letters),
 		"Flows":       op(c.flows, nil),
 
+		"RotateRootKey": op(c.rotateRoot, nil),
+
 		"ListAuditRecords": op(c.Records.List, nil),
 	}}
+}
+
+// RootRotation is what a rotation of the root key did.
+type RootRotation struct {
+	ID        string `json:"id"`        // fingerprint of the new key
+	Rewrapped int    `json:"rewrapped"` // secrets that were sealed anew
+}
+
+func (c *Control) rotateRoot(ctx context.Context, _ struct{}) (RootRotation, error) {
+	report, err := c.RootKey.Rotate(context.WithoutCancel(ctx)) // a client that leaves must not cut it short
+	return RootRotation{report.ID, report.Rewrapped}, err
 }
 
 // stackARN names a stack in policies.

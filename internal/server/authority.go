@@ -4,9 +4,10 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/dropstack/dropstack/internal/audit"
-	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/dropstack/dropstack/internal/iam"
+	"github.com/dropstack/dropstack/internal/iam/policy"
 )
 
 // loadAuthority reads the users, roles and policies that are stored.
@@ -19,12 +20,19 @@ func loadAuthority(ctx context.Context, cfg Config, streams jetstream.JetStream,
 	return keys.Load(ctx, kv)
 }
 
-// openTrail opens the audit log.
-func openTrail(ctx context.Context, cfg Config, keys *iam.Authority) (*audit.Log, error) {
-	key, err := audit.SigningKey(keys.Root())
-	if err != nil {
-		return nil, err
+// keyAuthority decides for keys and parameters.
+type keyAuthority struct{ *iam.Authority }
+
+// AuthorizeKey asks the policy of a key as well as the caller's, but for the
+// platform itself.
+func (k keyAuthority) AuthorizeKey(ctx context.Context, action, resource, keyPolicy string, conditions map[string][]string) error {
+	if ctx.Value(itself{}) != nil {
+		return nil
 	}
-	trail := &audit.Log{Dir: audit.Path(cfg.Dir), Key: key, Region: cfg.Region, Keep: cfg.AuditKeep, Heads: cfg.AuditHeads, Log: cfg.Log}
-	return trail, trail.Open(ctx)
+	return k.Authority.AuthorizeKey(ctx, action, resource, keyPolicy, conditions)
+}
+
+// Forbids reports whether a policy denies explicitly.
+func (k keyAuthority) Forbids(ctx context.Context, action, resource string, conditions map[string][]string) bool {
+	return k.Decide(ctx, action, resource, conditions).Outcome == policy.ExplicitDeny
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/dropstack/dropstack/internal/audit"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/sandbox"
+	"github.com/dropstack/dropstack/internal/secret/root"
 )
 
 // Config is everything an operator can choose. It is checked whole before
@@ -35,7 +36,10 @@ type Config struct {
 	// published; "": nowhere.
 	AuditHeads string
 	AuditKeep  time.Duration // how long audit records are kept; 0: 400 days
-	Log        *slog.Logger
+	// RootKey is where the key is under which secrets are sealed; nil is the file
+	// root.key of the data directory.
+	RootKey root.Provider
+	Log     *slog.Logger
 	// Ready is called once everything serves, with what it serves on. Optional.
 	Ready func(*Platform)
 }
@@ -49,6 +53,9 @@ func (c *Config) check() error {
 		return err
 	}
 	c.Dir = abs
+	if c.RootKey == nil {
+		c.RootKey = root.File{Path: filepath.Join(abs, "root.key")}
+	}
 	if c.Isolation == "" {
 		c.Isolation = "auto"
 	}
