@@ -314,22 +314,16 @@ func (d *Deployer) pointed(ctx context.Context, stack string) (*Revision, uint64
 	if err := json.Unmarshal(doc.Value(), rev); err != nil {
 		return nil, 0, fmt.Errorf("revision %s of %s: %w", entry.Value(), stack, err)
 	}
-	for i := range rev.Functions {
-		if rev.Functions[i], err = function.Open(ctx, d.Sealer, rev.Functions[i]); err != nil {
-			return nil, 0, fmt.Errorf("revision %s of %s: %w", entry.Value(), stack, err)
-		}
+	if err := d.open(ctx, rev); err != nil {
+		return nil, 0, fmt.Errorf("revision %s of %s: %w", entry.Value(), stack, err)
 	}
 	return rev, entry.Revision(), nil
 }
 
-func (d *Deployer) write(ctx context.Context, r *Revision) error {
-	stored := *r
-	stored.Functions = slices.Clone(r.Functions)
-	for i := range stored.Functions {
-		var err error
-		if stored.Functions[i], err = function.Seal(ctx, d.Sealer, stored.Functions[i]); err != nil {
-			return err
-		}
+func (d *Deployer) write(ctx context.Context, r, old *Revision) error {
+	stored, err := d.seal(ctx, r, old)
+	if err != nil {
+		return err
 	}
 	doc, err := json.Marshal(stored)
 	if err != nil {
