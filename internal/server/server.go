@@ -250,7 +250,7 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 	}
 	r.api = &api.Server{
 		Authority: keys, Trail: r.trail, Objects: &api.Objects{
-			Store: eng.Objects.Handler, Caller: keys,
+			Store: eng.Objects.Handler, Caller: keys, Policy: eng.Objects.Policy,
 			Notifications: &api.Notifications{Deployer: r.deployer, Exists: eng.Objects.HasBucket},
 		},
 		Lambda: &api.Lambda{Invoker: r.invoker, Functions: functions, Region: cfg.Region},
