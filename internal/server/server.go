@@ -180,7 +180,7 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Keys
 	}
 	r.topics = &topic.Topics{
 		Streams: eng.Streams, Deliver: r.invoker, Log: cfg.Log, Endpoint: at.AWS,
-		NewAppender: func(stream string) topic.Appender { return engine.NewAppender(eng.Streams, stream) },
+		NewAppender: func(stream string) topic.Appender { return eng.NewAppender(stream) },
 	}
 	r.invoker.Publish = func(ctx context.Context, topicARN string, body []byte, attributes map[string]string) error {
 		in := topic.PublishInput{TopicArn: topicARN, Message: string(body), Attributes: map[string]topic.Attribute{}}
