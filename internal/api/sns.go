@@ -20,8 +20,8 @@ import (
 // SDK of today sends.
 type SNS struct {
 	Topics interface {
-		Publish(ctx context.Context, in topic.PublishInput) (messageID string, err error)
-		PublishBatch(ctx context.Context, topicArn string, entries []topic.BatchEntry) ([]topic.BatchResult, error)
+		Publish(ctx context.Context, in topic.PublishInput) (topic.PublishOutput, error)
+		PublishBatch(ctx context.Context, in topic.PublishBatchInput) (topic.PublishBatchOutput, error)
 		List() []topic.Topic
 	}
 	Log *slog.Logger
@@ -117,36 +117,34 @@ func (s *SNS) publish(ctx context.Context, form url.Values) (any, error) {
 	if in.TopicArn == "" {
 		in.TopicArn = form.Get("TargetArn")
 	}
-	id, err := s.Topics.Publish(ctx, in)
-	return publishResult{MessageID: id}, err
+	out, err := s.Topics.Publish(ctx, in)
+	return publishResult{MessageID: out.MessageId}, err
 }
 
 func (s *SNS) publishBatch(ctx context.Context, form url.Values) (any, error) {
 	const list = "PublishBatchRequestEntries.member."
-	var entries []topic.BatchEntry
+	var entries []topic.PublishBatchRequestEntry
 	for _, n := range snsIndexes(form, list) {
 		prefix := list + strconv.Itoa(n) + "."
 		in, err := snsMessage(form, prefix)
 		if err != nil {
 			return nil, err
 		}
-		entries = append(entries, topic.BatchEntry{ID: form.Get(prefix + "Id"), PublishInput: in})
+		entries = append(entries, topic.PublishBatchRequestEntry{
+			Id: form.Get(prefix + "Id"), Message: in.Message, Subject: in.Subject,
+			MessageStructure: in.MessageStructure, MessageAttributes: in.MessageAttributes,
+		})
 	}
-	results, err := s.Topics.PublishBatch(ctx, form.Get("TopicArn"), entries)
+	results, err := s.Topics.PublishBatch(ctx, topic.PublishBatchInput{TopicArn: form.Get("TopicArn"), PublishBatchRequestEntries: entries})
 	if err != nil {
 		return nil, err
 	}
 	out := publishBatchResult{}
-	for _, r := range results {
-		if r.Err == nil {
-			out.Successful = append(out.Successful, batchSuccess{r.ID, r.MessageID})
-			continue
-		}
-		f := snsFault(r.Err)
-		if f.status >= http.StatusInternalServerError {
-			s.Log.Error("entry of a batch not published", "entry", r.ID, "err", r.Err)
-		}
-		out.Failed = append(out.Failed, batchFailure{r.ID, f.code, f.message, f.status < http.StatusInternalServerError})
+	for _, r := range results.Successful {
+		out.Successful = append(out.Successful, batchSuccess{r.Id, r.MessageId})
+	}
+	for _, r := range results.Failed {
+		out.Failed = append(out.Failed, batchFailure{r.Id, r.Code, r.Message, r.SenderFault})
 	}
 	return out, nil
 }
@@ -175,10 +173,10 @@ func (s *SNS) listTopics(form url.Values) (any, error) {
 // snsMessage reads the message whose parameters begin with prefix.
 func snsMessage(form url.Values, prefix string) (topic.PublishInput, error) {
 	in := topic.PublishInput{
-		Message:    form.Get(prefix + "Message"),
-		Subject:    form.Get(prefix + "Subject"),
-		Structure:  form.Get(prefix + "MessageStructure"),
-		Attributes: map[string]topic.Attribute{},
+		Message:           form.Get(prefix + "Message"),
+		Subject:           form.Get(prefix + "Subject"),
+		MessageStructure:  form.Get(prefix + "MessageStructure"),
+		MessageAttributes: map[string]topic.MessageAttributeValue{},
 	}
 	list := prefix + "MessageAttributes.entry."
 	for _, n := range snsIndexes(form, list) {
@@ -188,23 +186,26 @@ func snsMessage(form url.Values, prefix string) (topic.PublishInput, error) {
 		if err != nil {
 			return topic.PublishInput{}, err
 		}
-		if _, twice := in.Attributes[name]; twice {
+		if _, twice := in.MessageAttributes[name]; twice {
 			return topic.PublishInput{}, snsBadAttribute("The message attribute '%s' is given twice.", name)
 		}
-		in.Attributes[name] = a
+		in.MessageAttributes[name] = a
 	}
 	return in, nil
 }
 
 // snsAttribute reads one value. That its type has such values is the topic's to say.
-func snsAttribute(form url.Values, prefix, name string) (topic.Attribute, error) {
-	a := topic.Attribute{Type: form.Get(prefix + "DataType"), Value: form.Get(prefix + "StringValue")}
-	field := "String"
-	if strings.HasPrefix(a.Type, "Binary") {
-		field, a.Value = "Binary", form.Get(prefix+"BinaryValue")
+func snsAttribute(form url.Values, prefix, name string) (topic.MessageAttributeValue, error) {
+	a := topic.MessageAttributeValue{DataType: form.Get(prefix + "DataType")}
+	if form.Has(prefix + "StringValue") {
+		s := form.Get(prefix + "StringValue")
+		a.StringValue = &s
 	}
-	if a.Value == "" && (form.Has(prefix+"StringValue") || form.Has(prefix+"BinaryValue")) && !form.Has(prefix+field+"Value") {
-		return a, snsBadAttribute("The message attribute '%s' with type '%s' must use field '%s'.", name, a.Type, field)
+	if form.Has(prefix + "BinaryValue") {
+		var err error
+		if a.BinaryValue, err = base64.StdEncoding.DecodeString(form.Get(prefix + "BinaryValue")); err != nil {
+			return a, snsBadAttribute("The message attribute '%s' is not valid base64.", name)
+		}
 	}
 	return a, nil
 }

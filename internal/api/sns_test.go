@@ -43,6 +43,7 @@ type snsAppender struct {
 
 type snsStored struct {
 	ID, Message, Subject string
+	By                   map[string]string
 	Attributes           map[string]topic.Attribute
 }
 
@@ -129,8 +130,8 @@ func TestSNSPublishByTargetAndStructure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := kept.only(t).Message; got != "l" {
-		t.Errorf("stored %q, want the message for lambda", got)
+	if got := kept.only(t); got.Message != "d" || got.By["lambda"] != "l" {
+		t.Errorf("stored %+v, want the message for lambda beside the default", got)
 	}
 }
 
@@ -272,8 +273,8 @@ func snsIs[E error](err error) bool {
 // snsFailing shows what callers see of our own faults.
 type snsFailing struct{ *topic.Topics }
 
-func (snsFailing) Publish(context.Context, topic.PublishInput) (string, error) {
-	return "", fmt.Errorf("wrapped: %w", fault.Errorf(fault.Internal, "secret of ours"))
+func (snsFailing) Publish(context.Context, topic.PublishInput) (topic.PublishOutput, error) {
+	return topic.PublishOutput{}, fmt.Errorf("wrapped: %w", fault.Errorf(fault.Internal, "secret of ours"))
 }
 
 func TestSNSKeepsItsOwnFaultsToItself(t *testing.T) {

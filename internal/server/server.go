@@ -183,9 +183,9 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Keys
 		NewAppender: func(stream string) topic.Appender { return eng.NewAppender(stream) },
 	}
 	r.invoker.Publish = func(ctx context.Context, topicARN string, body []byte, attributes map[string]string) error {
-		in := topic.PublishInput{TopicArn: topicARN, Message: string(body), Attributes: map[string]topic.Attribute{}}
+		in := topic.PublishInput{TopicArn: topicARN, Message: string(body), MessageAttributes: map[string]topic.MessageAttributeValue{}}
 		for name, value := range attributes {
-			in.Attributes[name] = topic.Attribute{Type: "String", Value: value}
+			in.MessageAttributes[name] = topic.MessageAttributeValue{DataType: "String", StringValue: &value}
 		}
 		_, err := r.topics.Publish(ctx, in)
 		return err
