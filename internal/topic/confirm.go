@@ -40,9 +40,8 @@ func (t *Topics) askUntil(ctx context.Context, sub Subscription) error {
 			return ctx.Err()
 		case <-time.After(wait):
 		}
-		if err = t.askNow(ctx, sub); err == nil {
-			_, err = kv.Put(ctx, key, nil)
-			return err
+		if err = t.askNow(ctx, kv, key, sub); err == nil {
+			return nil
 		}
 		if _, final := errors.AsType[refused](err); final {
 			return err
@@ -51,7 +50,10 @@ func (t *Topics) askUntil(ctx context.Context, sub Subscription) error {
 	return err
 }
 
-func (t *Topics) askNow(ctx context.Context, sub Subscription) error {
+// askNow asks, and writes that down; the end of the platform waits for both.
+func (t *Topics) askNow(ctx context.Context, kv jetstream.KeyValue, key string, sub Subscription) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	defer cancel()
 	topic, p, err := t.planned(sub)
 	if err != nil {
 		return err
@@ -60,5 +62,9 @@ func (t *Topics) askNow(ctx context.Context, sub Subscription) error {
 	if err != nil {
 		return err
 	}
-	return t.send(ctx, sub, p, doc)
+	if err := t.send(ctx, sub, p, doc); err != nil {
+		return err
+	}
+	_, err = kv.Put(ctx, key, nil)
+	return err
 }
