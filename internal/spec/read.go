@@ -44,6 +44,7 @@ type reader struct {
 	spent     int  // values made of other values
 	elsewhere bool // the provider is not aws
 	nets      nets
+	later     []func() // what refers to resources that may come after it
 }
 
 // maxSpent bounds what anchors that hold anchors can blow up to.

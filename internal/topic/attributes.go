@@ -96,15 +96,14 @@ func (t *Topics) checkPolicy(policy string) error {
 	return nil
 }
 
-// CheckAttributes says what is wrong with a topic as a deployment declares it.
-func (t *Topic) CheckAttributes() error {
-	blank, none := Topic{}, &Topics{}
-	for name, value := range t.changed() {
-		if err := none.set(&blank, name, value); err != nil {
-			return err
-		}
-	}
-	return nil
+// Set changes an attribute of a topic that a deployment declares, or says why not.
+// What a policy means is not looked at.
+func (t *Topic) Set(name, value string) error { return (&Topics{}).set(t, name, value) }
+
+// check says what is wrong with the attributes of a topic in a revision.
+func (t *Topic) check() error {
+	var blank Topic
+	return setAll(t.changed(), blank.Set)
 }
 
 // changed are the attributes that somebody has set.
@@ -174,9 +173,9 @@ func marshal(v any) string {
 	return string(doc)
 }
 
-// set changes one attribute of a subscription. Whether FilterPolicy fits its scope
-// is said by check, once all are set.
-func (s *Subscription) set(name, value string) error {
+// Set changes one attribute of a subscription, or says why not. Whether
+// FilterPolicy fits its scope is said by Check, once all are set.
+func (s *Subscription) Set(name, value string) error {
 	switch name {
 	case attrRaw:
 		raw, err := strconv.ParseBool(strings.ToLower(value))
@@ -219,8 +218,8 @@ func (s *Subscription) set(name, value string) error {
 	return nil
 }
 
-// check says what is wrong with a subscription's attributes together.
-func (s *Subscription) check() error {
+// Check says what is wrong with a subscription's attributes together.
+func (s *Subscription) Check() error {
 	if _, err := compileFilter(s.Filter, s.FilterScope); err != nil {
 		return invalid("Invalid parameter: FilterPolicy: %v", err)
 	}
@@ -229,9 +228,6 @@ func (s *Subscription) check() error {
 	}
 	return nil
 }
-
-// CheckRedrive says what is wrong with the text of a redrive policy.
-func CheckRedrive(policy string) (deadLetterTarget string, err error) { return parseRedrive(policy) }
 
 // parseRedrive returns the target of a redrive policy. AWS knows queues only;
 // here it is a topic, until there are queues.

@@ -3,10 +3,14 @@ package topic
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/dropstack/dropstack/internal/fault"
 )
 
 // confirmRetries are the waits before an endpoint that could not be reached is
@@ -67,4 +71,59 @@ func (t *Topics) askNow(ctx context.Context, kv jetstream.KeyValue, key string, 
 	}
 	_, err = kv.Put(ctx, key, nil)
 	return err
+}
+
+// What a deployment declares is pending in every revision, so that its endpoint
+// has confirmed is kept apart.
+
+func confirmedKey(subARN string) string { return "confirmed." + consumerName(subARN) }
+
+// ofDeployment says whether the subscription is one that a deployment declares and
+// an endpoint has to confirm.
+func (s *Subscription) ofDeployment() bool {
+	return s.protocol() != ProtocolLambda && s.Requested.IsZero()
+}
+
+// recall gives subscriptions of deployments the state that their endpoints chose.
+func (t *Topics) recall(ctx context.Context, subs []Subscription) error {
+	for i := range subs {
+		s := &subs[i]
+		if !s.ofDeployment() {
+			continue
+		}
+		kv, err := t.state(ctx)
+		if err != nil {
+			return err
+		}
+		switch _, err := kv.Get(ctx, confirmedKey(s.ARN)); {
+		case err == nil:
+			s.State = ""
+		case errors.Is(err, jetstream.ErrKeyNotFound):
+			s.State = Pending
+		default:
+			return fmt.Errorf("whether subscription %s is confirmed: %w", s.ARN, err)
+		}
+	}
+	return nil
+}
+
+// choose keeps what the endpoint of a deployment's subscription chose, and puts
+// it in force.
+func (t *Topics) choose(ctx context.Context, sub Subscription, confirmed bool) error {
+	kv, err := t.state(ctx)
+	if err != nil {
+		return err
+	}
+	if confirmed {
+		_, err = kv.Put(ctx, confirmedKey(sub.ARN), nil)
+	} else {
+		err = kv.Purge(ctx, confirmedKey(sub.ARN))
+	}
+	if err != nil {
+		return fault.Errorf(fault.Unavailable, "keep that subscription %s is confirmed: %w", sub.ARN, err)
+	}
+	t.change.Lock()
+	defer t.change.Unlock()
+	d := t.load().stacks[sub.Stack]
+	return t.replace(ctx, sub.Stack, declared{d.topics, slices.Clone(d.subs)})
 }

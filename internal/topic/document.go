@@ -116,6 +116,9 @@ func (t *Topics) ask(topic *Topic, sub Subscription) (document, error) {
 		Message:      "You have chosen to subscribe to the topic " + sub.Topic + ".\nTo confirm the subscription, visit the SubscribeURL included in this message.",
 		SubscribeURL: link, Timestamp: sub.Requested.UTC().Format(timestamp),
 	}
+	if sub.ofDeployment() {
+		p.Timestamp = now().Format(timestamp)
+	}
 	text := fmt.Sprintf("You have been asked to receive the messages of the topic\n%s\n\nTo confirm the subscription, follow this link:\n%s\n\nIf you did not expect this, do nothing.\n", sub.Topic, link)
 	d := document{kind: typeConfirm, id: p.MessageID, subject: "AWS Notification - Subscription Confirmation", text: text}
 	if sub.State == Left {

@@ -49,7 +49,7 @@ func (t *Topics) edit(ctx context.Context, stack string, change func(d *declared
 }
 
 func (s *Subscription) expired() bool {
-	return s.State != "" && time.Since(s.Requested) > confirmWithin
+	return s.State != "" && !s.Requested.IsZero() && time.Since(s.Requested) > confirmWithin
 }
 
 // topic returns the topic of a declaration, nil if it is not there.
@@ -96,7 +96,7 @@ func (t *Topics) editSub(ctx context.Context, sub Subscription, change func(*Sub
 		if err := change(s); err != nil {
 			return err
 		}
-		return s.check()
+		return s.Check()
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -31,6 +32,14 @@ func (t *Topics) Replace(ctx context.Context, stack string, topics []Topic, subs
 	}
 	t.change.Lock()
 	defer t.change.Unlock()
+	return t.replace(ctx, stack, want)
+}
+
+// replace is Replace under the lock.
+func (t *Topics) replace(ctx context.Context, stack string, want declared) error {
+	if err := t.recall(ctx, want.subs); err != nil {
+		return fault.Errorf(fault.Unavailable, "topics of stack %s: %w", stack, err)
+	}
 	have, err := t.streams(ctx)
 	if err != nil {
 		return fault.Errorf(fault.Unavailable, "topics of stack %s: %w", stack, err)
@@ -90,7 +99,7 @@ func declare(stack string, topics []Topic, subs []Subscription) (declared, error
 		if err != nil {
 			return declared{}, err
 		}
-		if err := topic.CheckAttributes(); err != nil {
+		if err := topic.check(); err != nil {
 			return declared{}, err
 		}
 		topic.Stack, topic.Name = stack, name
@@ -128,11 +137,15 @@ func (s *Subscription) declare(stack string) error {
 		}
 		s.ARN = want
 	}
+	if s.protocol() != ProtocolLambda && s.ARN == "" { // what a deployment declares has to be confirmed, once
+		s.ARN = s.Topic + ":" + uuid("subscription", s.Topic, s.Protocol, s.Endpoint)
+		s.State, s.Requested, s.Inside = Pending, time.Time{}, true
+	}
 	s.Stack = stack
 	if !strings.HasPrefix(s.ARN, s.Topic+":") {
 		return fault.Errorf(fault.Invalid, "subscription of %s to %s: its ARN is %q, which is not of the topic", s.Endpoint, s.Topic, s.ARN)
 	}
-	return s.check()
+	return s.Check()
 }
 
 // consumer is a consumer to delete, by stream and name.

@@ -45,7 +45,7 @@ func (t *Topics) Subscribe(ctx context.Context, in SubscribeInput) (Subscription
 		if err := have.agrees(&want, in.Attributes); err != nil {
 			return SubscriptionOutput{}, err
 		}
-		if have.State == Pending {
+		if have.State == Pending && !have.ofDeployment() {
 			err = t.editSub(ctx, have, func(s *Subscription) error { s.Requested = now(); return nil })
 		}
 	} else if err = t.room(want); err == nil {
@@ -62,46 +62,66 @@ func (t *Topics) Subscribe(ctx context.Context, in SubscribeInput) (Subscription
 
 func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
+// Declare makes the subscription that a deployment declares, or says why not. An
+// endpoint that is no function has to confirm it once, and may be at a private
+// address.
+func Declare(stack, topicARN, protocol, endpoint string) (Subscription, error) {
+	s := Subscription{Stack: stack, Topic: topicARN, Protocol: protocol, Endpoint: endpoint}
+	if err := s.resolve(); err != nil {
+		return s, err
+	}
+	return s, s.declare(stack)
+}
+
+// resolve checks protocol and endpoint, and turns a function's ARN into its name.
+func (s *Subscription) resolve() error {
+	switch s.Protocol {
+	case ProtocolLambda:
+		name, err := functionOf(s.Endpoint)
+		if err != nil {
+			return err
+		}
+		s.Protocol, s.Endpoint, s.Function = "", "", name
+		s.ARN = SubscriptionARN(s.Topic, name)
+	case ProtocolHTTP, ProtocolHTTPS:
+		u, err := url.Parse(s.Endpoint)
+		if err != nil || u.Scheme != s.Protocol || u.Hostname() == "" || u.Fragment != "" {
+			return invalid("Invalid parameter: Endpoint Reason: it must be a URL that begins with %s:// and a host", s.Protocol)
+		}
+	case ProtocolEmail, ProtocolEmailJSON:
+		if a, err := mail.ParseAddress(s.Endpoint); err != nil || a.Address != s.Endpoint {
+			return invalid("Invalid parameter: Email address")
+		}
+	case "sqs", "sms", "application", "firehose":
+		return invalid("Invalid parameter: Protocol Reason: %s is not offered here; lambda, http, https, email and email-json are", s.Protocol)
+	default:
+		return invalid("Invalid parameter: Does not support this protocol string: %s", s.Protocol)
+	}
+	return nil
+}
+
 // describe checks a subscription that is asked for.
 func (t *Topics) describe(ctx context.Context, in SubscribeInput) (Subscription, error) {
 	s := Subscription{Stack: apiStack, Topic: in.TopicArn, Protocol: in.Protocol, Endpoint: in.Endpoint}
-	switch in.Protocol {
-	case ProtocolLambda:
-		name, err := functionOf(in.Endpoint)
-		if err != nil {
-			return s, err
-		}
-		s.Protocol, s.Endpoint, s.Function = "", "", name
-		s.ARN = SubscriptionARN(in.TopicArn, name)
-	case ProtocolHTTP, ProtocolHTTPS:
-		u, err := url.Parse(in.Endpoint)
-		if err != nil || u.Scheme != in.Protocol || u.Hostname() == "" || u.Fragment != "" {
-			return s, invalid("Invalid parameter: Endpoint Reason: it must be a URL that begins with %s:// and a host", in.Protocol)
-		}
-		s.Inside = t.MayReachInside != nil && t.MayReachInside(ctx)
-	case ProtocolEmail, ProtocolEmailJSON:
-		if a, err := mail.ParseAddress(in.Endpoint); err != nil || a.Address != in.Endpoint {
-			return s, invalid("Invalid parameter: Email address")
-		}
-		if t.Mail == nil {
-			return s, invalid("Invalid parameter: Protocol Reason: e-mail is not configured here; the operator names an SMTP server")
-		}
-	case "sqs", "sms", "application", "firehose":
-		return s, invalid("Invalid parameter: Protocol Reason: %s is not offered here; lambda, http, https, email and email-json are", in.Protocol)
-	default:
-		return s, invalid("Invalid parameter: Does not support this protocol string: %s", in.Protocol)
+	if err := s.resolve(); err != nil {
+		return s, err
+	}
+	mail := s.Protocol == ProtocolEmail || s.Protocol == ProtocolEmailJSON
+	if mail && t.Mail == nil {
+		return s, invalid("Invalid parameter: Protocol Reason: e-mail is not configured here; the operator names an SMTP server")
 	}
 	if s.Protocol != "" {
 		if t.Identity == nil {
 			return s, fault.Errorf(fault.Unavailable, "the platform has no key to sign messages to endpoints with")
 		}
 		s.ARN = in.TopicArn + ":" + newMessageID()
+		s.Inside = !mail && t.MayReachInside != nil && t.MayReachInside(ctx)
 		s.State, s.Requested = Pending, now()
 	}
-	if err := setAll(in.Attributes, s.set); err != nil {
+	if err := setAll(in.Attributes, s.Set); err != nil {
 		return s, inAttributes(err)
 	}
-	if err := s.check(); err != nil {
+	if err := s.Check(); err != nil {
 		return s, inAttributes(err)
 	}
 	return s, nil
@@ -193,11 +213,14 @@ func (t *Topics) ConfirmSubscription(ctx context.Context, in ConfirmSubscription
 		return SubscriptionOutput{}, err
 	}
 	for _, sub := range t.load().subs {
-		if sub.Topic != in.TopicArn || sub.Requested.IsZero() || sub.expired() || !hmac.Equal([]byte(t.token(sub)), []byte(in.Token)) {
+		if sub.Topic != in.TopicArn || sub.protocol() == ProtocolLambda || sub.expired() || !hmac.Equal([]byte(t.token(sub)), []byte(in.Token)) {
 			continue
 		}
 		if sub.State == "" {
 			return SubscriptionOutput{sub.ARN}, nil // the link was followed twice
+		}
+		if sub.ofDeployment() {
+			return SubscriptionOutput{sub.ARN}, t.choose(ctx, sub, true)
 		}
 		err := t.editSub(ctx, sub, func(s *Subscription) error {
 			s.State, s.Guarded = "", strings.EqualFold(in.AuthenticateOnUnsubscribe, "true")
@@ -239,6 +262,9 @@ func (t *Topics) Leave(ctx context.Context, in UnsubscribeInput) (Empty, error) 
 	}
 	if sub.Guarded || sub.protocol() == ProtocolLambda || sub.State != "" {
 		return Empty{}, fault.Coded(fault.Denied, "AuthorizationError", "This subscription can be cancelled by a signed call only.")
+	}
+	if sub.ofDeployment() {
+		return Empty{}, t.choose(ctx, sub, false)
 	}
 	return Empty{}, t.editSub(ctx, sub, func(s *Subscription) error {
 		s.State, s.Requested = Left, now()

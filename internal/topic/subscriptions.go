@@ -128,5 +128,5 @@ func (t *Topics) SetSubscriptionAttributes(ctx context.Context, in SetSubscripti
 			return Empty{}, filterLimit()
 		}
 	}
-	return Empty{}, t.editSub(ctx, sub, func(s *Subscription) error { return s.set(in.AttributeName, in.AttributeValue) })
+	return Empty{}, t.editSub(ctx, sub, func(s *Subscription) error { return s.Set(in.AttributeName, in.AttributeValue) })
 }
