@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
 )
 
 // event reads one item of a function's events: a map of one key, the kind. Kinds

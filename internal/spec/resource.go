@@ -5,9 +5,7 @@ import (
 	"strings"
 )
 
-var (
-	bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
-)
+var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 
 // resources reads a CloudFormation fragment, or a list of fragments.
 func (r *reader) resources(n *node) {

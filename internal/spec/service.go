@@ -42,7 +42,7 @@ type Service struct {
 	Layers        []Layer    // in file order
 	Topics        []Topic    // resources of type AWS::SNS::Topic and topics named by events
 	Subscriptions []Subscription
-	Buckets       []Bucket   // resources of type AWS::S3::Bucket and buckets named by events
+	Buckets       []Bucket // resources of type AWS::S3::Bucket and buckets named by events
 	Package       Package
 	HTTPCORS      *CORS // provider.httpApi.cors
 	BinaryTypes   []string
