@@ -14,9 +14,9 @@ import (
 // below its own, never a sibling.
 var floors = [][]string{
 	{"arn", "fault", "wire"},
-	{"network"},
+	{"network", "ca"},
 	{"engine", "sandbox", "spec", "node"},
-	{"iam", "logs", "build"},
+	{"iam", "logs", "build", "audit", "secret"},
 	{"instance"},
 	{"function"},
 	{"edge", "gateway", "topic", "schedule", "bucket"},
@@ -24,7 +24,7 @@ var floors = [][]string{
 	{"api"},
 	{"server"},
 	{"testkit"},
-	{"conformance"},
+	{"conformance", "judge"},
 }
 
 const module = "github.com/dropstack/dropstack/"

@@ -192,9 +192,13 @@ func (c *cli) printInfo(info api.Info) {
 	r := info.Revision
 	var b strings.Builder
 	line := func(k, v string) { fmt.Fprintf(&b, "%-11s %s\n", k+":", v) }
-	line("service", r.Service)
-	line("stage", r.Stage)
-	line("stack", r.Stack)
+	if r.Stack == deploy.APIStack {
+		line("stack", r.Stack+", made by calls of the AWS API and changed by them only")
+	} else {
+		line("service", r.Service)
+		line("stage", r.Stage)
+		line("stack", r.Stack)
+	}
 	line("revision", r.ID)
 	for _, api := range r.APIs {
 		if api.Kind == gateway.URL {

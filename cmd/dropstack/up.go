@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dropstack/dropstack/internal/api"
+	"github.com/dropstack/dropstack/internal/audit"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/server"
 	"github.com/dropstack/dropstack/internal/spec"
@@ -20,6 +21,7 @@ func (c *cli) up() *cobra.Command {
 	var cfg server.Config
 	var services string
 	var verbose bool
+	var auditDays int
 	command := &cobra.Command{
 		Use:   "up",
 		Short: "Start the platform, with everything embedded",
@@ -33,6 +35,8 @@ say otherwise; port 0 picks a free one.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg.Dir = c.data
 			cfg.Log = c.logger(verbose)
+			cfg.SMTP.Password = os.Getenv("DROPSTACK_SMTP_PASSWORD")
+			cfg.AuditKeep = time.Duration(auditDays) * 24 * time.Hour
 			return c.serve(cmd.Context(), cfg, services)
 		},
 	}
@@ -43,6 +47,13 @@ say otherwise; port 0 picks a free one.`,
 	f.StringVar(&cfg.Isolation, "isolation", env("DROPSTACK_ISOLATION", "auto"), "how functions are isolated: full, userns, process, none, or auto, the strongest that can be had ($DROPSTACK_ISOLATION)")
 	f.StringVar(&cfg.Network, "network", env("DROPSTACK_NETWORK", "user"), "what carries the packets of functions: user, in this process, or kernel, with routes and nftables, as root ($DROPSTACK_NETWORK)")
 	f.StringVar(&cfg.MinIsolation, "min-isolation", os.Getenv("DROPSTACK_MIN_ISOLATION"), "refuse to start with less than this level, or with a control of isolation that is off ($DROPSTACK_MIN_ISOLATION)")
+	f.StringVar(&cfg.AuditHeads, "audit-heads", os.Getenv("DROPSTACK_AUDIT_HEADS"), "URL or directory to which the signed heads of the audit log are published; keep it on another machine ($DROPSTACK_AUDIT_HEADS)")
+	f.IntVar(&auditDays, "audit-keep", int(audit.DefaultKeep.Hours()/24), "days for which audit records are kept")
+	f.StringVar(&cfg.SMTP.Server, "smtp", os.Getenv("DROPSTACK_SMTP"), "host:port of the mail server for subscriptions by e-mail; its password is in $DROPSTACK_SMTP_PASSWORD ($DROPSTACK_SMTP)")
+	f.StringVar(&cfg.SMTP.From, "smtp-from", os.Getenv("DROPSTACK_SMTP_FROM"), "sender of e-mails ($DROPSTACK_SMTP_FROM)")
+	f.StringVar(&cfg.SMTP.User, "smtp-user", os.Getenv("DROPSTACK_SMTP_USER"), "who logs in to the mail server; nobody if empty ($DROPSTACK_SMTP_USER)")
+	f.BoolVar(&cfg.SMTP.RequireTLS, "smtp-require-tls", false, "refuse a mail server that does not offer TLS")
+	f.BoolVar(&cfg.PrivateEndpoints, "private-endpoints", false, "let everybody who may subscribe have messages sent to loopback and private addresses; without it only the administrator may")
 	f.StringVar(&services, "services", "", `directory of the bundled services ("none": start without; default: services/ beside the program or here)`)
 	f.BoolVarP(&verbose, "verbose", "v", false, "log every cold start and engine message")
 	return command

@@ -1,22 +1,21 @@
 // Package api is the AWS endpoint: one port for every service, told apart by the
 // credential scope of the signature.
 //
-// It authenticates, decodes, calls a room's method and encodes what comes back;
-// it decides nothing itself. Our own control plane is the service "dropstack",
-// spoken as AWS JSON 1.1: POST / with X-Amz-Target: Dropstack.ACTION.
+// Every call takes the same walk: who signed it, which operation it is (Service,
+// Operation), what its protocol says (protocol), may the caller do that (Need), the
+// room's method, the audit record, the answer. The endpoint decides nothing itself.
+// Our own control plane is the service "dropstack", spoken as AWS JSON 1.1: POST /
+// with X-Amz-Target: Dropstack.ACTION.
 package api
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
-	"strings"
+
+	"github.com/google/uuid"
 
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/iam"
@@ -26,33 +25,26 @@ import (
 // of 6 MB and some room for its envelope.
 const maxBody = 8 << 20
 
-// Server is the AWS endpoint's handler. All fields are required.
-type Server struct {
-	Verify interface {
-		Verify(r *http.Request, body []byte) (iam.Principal, string, string, error)
-	}
-	S3      http.Handler // authenticates by itself, because bodies stream
-	SNS     *SNS
-	Lambda  *Lambda
-	Logs    *Logs
-	Actions Actions // of the service "dropstack"
-	Log     *slog.Logger
+// Authority knows who signed a request and what they may do.
+type Authority interface {
+	Verify(r *http.Request, body []byte) (who iam.Principal, service, region string, err error)
+	// Authorize is nil when the caller in ctx may do the action, else
+	// fault.Denied with the reason.
+	Authorize(ctx context.Context, action, resource string, conditions map[string][]string) error
 }
 
-// Actions is the control plane's table: action → method.
-type Actions map[string]func(ctx context.Context, body []byte) (any, error)
-
-// Action makes an entry of the table from a room's method.
-func Action[In, Out any](method func(context.Context, In) (Out, error)) func(context.Context, []byte) (any, error) {
-	return func(ctx context.Context, body []byte) (any, error) {
-		var in In
-		dec := json.NewDecoder(bytes.NewReader(body))
-		dec.DisallowUnknownFields()
-		if err := dec.Decode(&in); err != nil && !errors.Is(err, io.EOF) {
-			return nil, fault.Coded(fault.Invalid, "SerializationException", "the request's body: %w", err)
-		}
-		return method(ctx, in)
-	}
+// Server is the AWS endpoint's handler. All fields but Tunnel are required.
+type Server struct {
+	Authority Authority
+	Trail     Trail
+	Services  []*Service
+	Lambda    *Lambda
+	Objects   *Objects
+	// Certificate is a file that messages refer their receivers to. Optional.
+	Certificate func() (name string, doc []byte)
+	Tunnel      *Tunnel // nil: AWS's own host names are not answered
+	Region      string
+	Log         *slog.Logger
 }
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -60,129 +52,185 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "ok\n")
 		return
 	}
-	service, signed := iam.Scope(r)
-	if !signed || service == "s3" {
-		s.S3.ServeHTTP(w, r)
-		return
-	}
-	id := newRequestID()
-	w.Header().Set("X-Amzn-RequestId", id)
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if err != nil {
-		s.fail(w, r, service, id, fault.Coded(fault.TooLarge, "RequestEntityTooLargeException", "the request's body is over %d bytes, or was cut off", maxBody))
-		return
-	}
-	who, service, _, err := s.Verify.Verify(r, body)
-	if err != nil {
-		s.fail(w, r, service, id, err)
-		return
-	}
-	if err := s.serve(w, r, call{who, service, id, body}); err != nil {
-		s.fail(w, r, service, id, err)
-	}
-}
-
-// call is an authenticated request.
-type call struct {
-	who     iam.Principal
-	service string
-	id      string
-	body    []byte
-}
-
-// serve passes a call on. Functions may publish and invoke; everything else is
-// the administrator's until there are policies.
-func (s *Server) serve(w http.ResponseWriter, r *http.Request, c call) error {
-	switch {
-	case c.service == "sns":
-		form, err := url.ParseQuery(string(c.body))
-		if err != nil {
-			return fault.Coded(fault.Invalid, "MalformedQueryString", "the request's body is not a form: %w", err)
+	if r.Method == http.MethodConnect && s.Tunnel != nil {
+		if err := s.Tunnel.connect(w, r); err != nil {
+			s.fail(&call{w: w, r: r}, jsonCall{kind: "application/json"}, err)
 		}
-		s.SNS.ServeQuery(r.Context(), w, form, c.id)
-		return nil
-	case c.service == "lambda":
-		return s.Lambda.serve(w, r, c)
-	case !c.who.Admin:
-		return fault.Coded(fault.Denied, "AccessDeniedException", "functions may not call %s; use the administrator's keys", c.service)
-	case c.service == "logs":
-		return s.json(w, r, c, "Logs_20140328.", s.Logs.actions())
-	case c.service == "dropstack":
-		return s.json(w, r, c, "Dropstack.", s.Actions)
+		return
 	}
-	return fault.Coded(fault.Invalid, "NotImplemented", "service %q is not available here; available are dropstack, lambda, logs, s3 and sns", c.service)
+	if s.servedCertificate(w, r) {
+		return
+	}
+	scope, signed := iam.Scope(r)
+	service := s.service(r, scope)
+	if service == nil && scope != "lambda" && (!signed || scope == "s3") {
+		s.serveObjects(w, r)
+		return
+	}
+	c := &call{w: w, r: r, id: uuid.NewString(), at: r.Context(), scope: scope}
+	w.Header().Set("X-Amzn-Requestid", c.id)
+	var err error
+	if c.body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
+		err = fault.Coded(fault.TooLarge, "RequestEntityTooLargeException", "the request's body is over %d bytes, or was cut off", maxBody)
+	}
+	switch {
+	case err != nil:
+		s.fail(c, jsonCall{kind: "application/json"}, err)
+	case scope == "lambda":
+		s.serveLambda(c)
+	case service == nil:
+		s.fail(c, jsonCall{kind: "application/x-amz-json-1.1"}, fault.Coded(fault.Invalid, "NotImplemented", "The service %q is not available here; available are %s.", scope, s.names()))
+	default:
+		s.serve(c, service)
+	}
 }
 
-// json answers an AWS JSON 1.1 call from a table.
-func (s *Server) json(w http.ResponseWriter, r *http.Request, c call, prefix string, table Actions) error {
-	target := r.Header.Get("X-Amz-Target")
-	name, ok := strings.CutPrefix(target, prefix)
-	action, known := table[name]
-	if !ok || !known {
-		return fault.Coded(fault.Invalid, "UnknownOperationException", "X-Amz-Target %q names no action of %s", target, c.service)
+// servedCertificate answers a request for the certificate of messages.
+func (s *Server) servedCertificate(w http.ResponseWriter, r *http.Request) bool {
+	if s.Certificate == nil || r.Method != http.MethodGet {
+		return false
 	}
-	out, err := action(r.Context(), c.body)
-	if err != nil {
-		return err
+	name, doc := s.Certificate()
+	if r.URL.Path != "/"+name {
+		return false
 	}
-	return writeJSON(w, http.StatusOK, out)
+	w.Header().Set("Content-Type", "application/x-pem-file")
+	_, _ = w.Write(doc)
+	return true
 }
 
-func writeJSON(w http.ResponseWriter, status int, v any) error {
-	doc, err := json.Marshal(v)
-	if err != nil {
-		return err
+// call is one request on its way.
+type call struct {
+	w     http.ResponseWriter
+	r     *http.Request
+	id    string
+	at    context.Context // the request's, later with who calls
+	scope string
+	body  []byte
+
+	who       iam.Principal
+	service   *Service
+	operation string
+	in, out   any
+	needs     []Need
+}
+
+// service returns the service of a scope. A request without a signature is SNS's
+// if it is one that a subscriber follows.
+func (s *Server) service(r *http.Request, scope string) *Service {
+	if scope == "" && r.Method == http.MethodGet && r.URL.Query().Has("Action") {
+		scope = "sns"
 	}
-	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-	w.WriteHeader(status)
-	_, _ = w.Write(doc) // a caller that has left needs no answer
+	for _, service := range s.Services {
+		if service.Scope == scope {
+			return service
+		}
+	}
 	return nil
 }
 
-// fail answers an error in the words of the service's protocol. What is internal
-// goes to the log with the request's id, and to the caller as that id alone.
-func (s *Server) fail(w http.ResponseWriter, r *http.Request, service, id string, err error) {
-	if service == "sns" || strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
-		// whatever the service, a caller of a Query API reads only such errors
-		s.SNS.fail(w, r.URL.Path, id, err)
+func (s *Server) names() string {
+	names := "lambda, s3"
+	for _, service := range s.Services {
+		names += ", " + service.Scope
+	}
+	return names
+}
+
+// serve answers a call of a service with a table of operations.
+func (s *Server) serve(c *call, service *Service) {
+	c.service = service
+	p, err := protocolOf(c.r, service, c.id, c.body)
+	if err != nil {
+		s.fail(c, p, err)
 		return
 	}
-	kind, code, message := fault.KindOf(err), fault.CodeOf(err), err.Error()
-	if kind == fault.Internal {
-		s.Log.Error("call failed", "service", service, "target", r.Header.Get("X-Amz-Target"), "path", r.URL.Path, "request", id, "err", err)
-		code, message = "InternalFailure", "internal error; the log has it under request "+id
-	}
-	if code == "" {
-		code = codes[kind]
-	}
-	w.Header().Set("X-Amzn-ErrorType", code)
-	_ = writeJSON(w, statuses[kind], map[string]string{"__type": code, "message": message, "Message": message})
-}
-
-var statuses = map[fault.Kind]int{
-	fault.Internal: 500, fault.Invalid: 400, fault.NotFound: 404, fault.Conflict: 409, fault.Unauthenticated: 403,
-	fault.Denied: 403, fault.Throttled: 429, fault.TooLarge: 413, fault.Unavailable: 503,
-}
-
-var codes = map[fault.Kind]string{
-	fault.Invalid: "ValidationException", fault.NotFound: "ResourceNotFoundException", fault.Conflict: "ResourceConflictException",
-	fault.Unauthenticated: "UnrecognizedClientException", fault.Denied: "AccessDeniedException", fault.Throttled: "TooManyRequestsException",
-	fault.TooLarge: "RequestTooLargeException", fault.Unavailable: "ServiceUnavailableException",
-}
-
-// Error is a call's error as the client sees it; it keeps the kind.
-func clientError(status int, doc []byte) error {
-	var e struct {
-		Type    string `json:"__type"`
-		Message string `json:"message"`
-	}
-	if json.Unmarshal(doc, &e) != nil || e.Message == "" {
-		e.Message = strings.TrimSpace(string(doc))
-	}
-	for kind, s := range statuses {
-		if s == status && kind != fault.Unauthenticated {
-			return fault.Coded(kind, e.Type, "%s", e.Message)
+	c.operation = p.operation()
+	o, unknown := service.find(c.operation)
+	if _, signed := iam.Scope(c.r); signed || !o.open {
+		if err := s.authenticate(c); err != nil {
+			s.fail(c, p, err)
+			return
 		}
 	}
-	return fmt.Errorf("the platform answered %d: %s", status, e.Message)
+	if unknown != nil { // told only to those who have a key
+		s.fail(c, p, unknown)
+		return
+	}
+	c.in = o.new()
+	if err := p.decode(c.in); err != nil {
+		s.fail(c, p, err)
+		return
+	}
+	if err := s.perform(c, o); err != nil {
+		s.fail(c, p, err)
+		return
+	}
+	if err := p.encode(c.w, c.out); err != nil {
+		s.fail(c, p, fmt.Errorf("answer: %w", err))
+	}
+}
+
+// authenticate puts the caller into the call's context.
+func (s *Server) authenticate(c *call) error {
+	who, _, region, err := s.Authority.Verify(c.r, c.body)
+	if err != nil {
+		return err
+	}
+	c.who = who
+	c.at = iam.With(c.at, who, requestOf(c, region))
+	return nil
+}
+
+// perform asks for permission, calls the room and records what came of it, in
+// this order: what cannot be recorded is answered as a failure.
+func (s *Server) perform(c *call, o Operation) error {
+	err := s.authorize(c, o)
+	if err == nil {
+		if !o.data && !s.Trail.Healthy() {
+			return fault.Errorf(fault.Unavailable, "the audit log cannot be written, and what cannot be recorded is not done")
+		}
+		c.out, err = o.do(c.at, c.in)
+	}
+	if o.data && fault.KindOf(err) != fault.Denied {
+		return err
+	}
+	if recorded := s.record(c, err); recorded != nil {
+		return fault.Errorf(fault.Unavailable, "%s may have been carried out, but could not be recorded: %w", c.operation, recorded)
+	}
+	return err
+}
+
+// authorize asks for everything that the operation needs.
+func (s *Server) authorize(c *call, o Operation) error {
+	if _, known := iam.Caller(c.at); o.open && !known {
+		return nil
+	}
+	c.needs = []Need{{}}
+	if o.need != nil {
+		c.needs = o.need(c.in)
+	}
+	for i := range c.needs {
+		n := &c.needs[i]
+		if n.Action == "" {
+			n.Action = c.service.actionPrefix() + ":" + c.operation
+		}
+		if n.Resource == "" {
+			n.Resource = "*"
+		}
+		if err := s.Authority.Authorize(c.at, n.Action, n.Resource, n.Conditions); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fail answers an error in the words of the protocol. What is internal goes to
+// the log with the request's id, and to the caller as that id alone.
+func (s *Server) fail(c *call, p protocol, err error) {
+	f := failureOf(err, c.id)
+	if f.ours {
+		s.Log.Error("call failed", "service", c.scope, "operation", c.operation, "path", c.r.URL.Path, "request", c.id, "err", err)
+	}
+	p.fail(c.w, f)
 }

@@ -3,10 +3,7 @@ package api_test
 import (
 	"context"
 	"errors"
-	"io"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -81,28 +78,17 @@ func (records) Filter(_ context.Context, f logs.Filter) (page []logs.Record, nex
 
 type echo struct{ Text string }
 
-func endpoint(t *testing.T) (url string, keys *iam.Keys, invoker *one) {
-	t.Helper()
-	invoker = &one{}
-	url, keys = serve(t, invoker)
-	return url, keys, invoker
+func echoes() *api.Service {
+	return api.ServiceOf("dropstack", "Dropstack.", "Echo", func(_ context.Context, in echo) (echo, error) { return in, nil })
 }
 
-func serve(t *testing.T, invoker api.LambdaInvoker) (url string, keys *iam.Keys) {
+func endpoint(t *testing.T) (*world, *one) {
 	t.Helper()
-	keys, err := iam.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys.Replace("s-dev", []string{caller})
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	srv := httptest.NewServer(&api.Server{
-		Verify: keys, Log: log, SNS: &api.SNS{Log: log}, Lambda: &api.Lambda{Invoker: invoker}, Logs: &api.Logs{Store: records{}},
-		S3:      http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }),
-		Actions: api.Actions{"Echo": api.Action(func(_ context.Context, in echo) (echo, error) { return in, nil })},
-	})
-	t.Cleanup(srv.Close)
-	return srv.URL, keys
+	invoker := &one{}
+	return serve(t, &api.Server{
+		Lambda:   &api.Lambda{Invoker: invoker, Region: "us-east-1"},
+		Services: []*api.Service{echoes(), (&api.Logs{Store: records{}, Region: "us-east-1"}).Service()},
+	}), invoker
 }
 
 func client(url string, c iam.Credentials) *api.Client {
@@ -110,7 +96,8 @@ func client(url string, c iam.Credentials) *api.Client {
 }
 
 func TestControlPlane(t *testing.T) {
-	url, keys, _ := endpoint(t)
+	w, _ := endpoint(t)
+	url, keys := w.url, w.keys
 	admin := client(url, keys.Admin())
 	var out echo
 	if err := admin.Call(t.Context(), "Echo", echo{"hello"}, &out); err != nil || out.Text != "hello" {
@@ -125,9 +112,9 @@ func TestControlPlane(t *testing.T) {
 		kind   fault.Kind
 		words  string
 	}{
-		"unknown action":    {admin, "Nothing", echo{}, fault.Invalid, "Dropstack.Nothing"},
+		"unknown action":    {admin, "Nothing", echo{}, fault.Invalid, "Nothing"},
 		"unknown field":     {admin, "Echo", map[string]int{"Txt": 1}, fault.Invalid, "Txt"},
-		"function's key":    {client(url, keys.Function(caller)), "Echo", echo{}, fault.Denied, "functions may not call dropstack"},
+		"function's key":    {client(url, keys.Function(caller)), "Echo", echo{}, fault.Denied, "not authorized to perform: dropstack:Echo"},
 		"wrong secret":      {client(url, wrong), "Echo", echo{}, fault.Denied, "signature"},
 		"removed function":  {client(url, keys.Function(caller+"2")), "Echo", echo{}, fault.Denied, "token"},
 		"body over a limit": {admin, "Echo", echo{strings.Repeat("x", 9<<20)}, fault.TooLarge, "8388608"},
@@ -144,7 +131,8 @@ func TestControlPlane(t *testing.T) {
 }
 
 func TestUnsignedRequestsAreTheObjectStores(t *testing.T) {
-	url, _, _ := endpoint(t)
+	w, _ := endpoint(t)
+	url := w.url
 	for path, want := range map[string]int{"/bucket/key": http.StatusTeapot, "/healthz": http.StatusOK} {
 		resp, err := http.Get(url + path)
 		if err != nil {
@@ -164,7 +152,8 @@ func provider(c iam.Credentials) aws.CredentialsProvider {
 }
 
 func TestTheOfficialLambdaClientAgrees(t *testing.T) {
-	url, keys, invoker := endpoint(t)
+	w, invoker := endpoint(t)
+	url, keys := w.url, w.keys
 	ctx := t.Context()
 	for name, c := range map[string]iam.Credentials{"admin": keys.Admin(), "function": keys.Function(caller)} {
 		l := lambda.New(lambda.Options{BaseEndpoint: &url, Region: "us-east-1", Credentials: provider(c), HTTPClient: testkit.AWSClient(), RetryMaxAttempts: 1})
@@ -204,7 +193,8 @@ func TestTheOfficialLambdaClientAgrees(t *testing.T) {
 }
 
 func TestTheOfficialLogsClientReadsEveryPage(t *testing.T) {
-	url, keys, _ := endpoint(t)
+	w, _ := endpoint(t)
+	url, keys := w.url, w.keys
 	c := cloudwatchlogs.New(cloudwatchlogs.Options{BaseEndpoint: &url, Region: "us-east-1", Credentials: provider(keys.Admin())})
 	pages := cloudwatchlogs.NewFilterLogEventsPaginator(c, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String("/aws/lambda/f"), Limit: aws.Int32(10)})
 	n, ids := 0, map[string]bool{}

@@ -141,3 +141,20 @@ func (c *Client) S3() *s3.Client {
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return c.Keys, nil }),
 	})
 }
+
+// clientError is a call's error as its caller sees it; it keeps the kind.
+func clientError(status int, doc []byte) error {
+	var e struct {
+		Type    string `json:"__type"`
+		Message string `json:"message"`
+	}
+	if json.Unmarshal(doc, &e) != nil || e.Message == "" {
+		e.Message = strings.TrimSpace(string(doc))
+	}
+	for kind, s := range statuses {
+		if s == status && kind != fault.Unauthenticated {
+			return fault.Coded(kind, e.Type, "%s", e.Message)
+		}
+	}
+	return fmt.Errorf("the platform answered %d: %s", status, e.Message)
+}

@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"sort"
 
+	"github.com/dropstack/dropstack/internal/arn"
+	"github.com/dropstack/dropstack/internal/audit"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
@@ -20,6 +22,12 @@ type Control struct {
 	Flows     Flows
 	Endpoints Endpoints
 	Isolation string // level at which functions run
+	Records   Records
+}
+
+// Records is what the control plane needs of the audit log.
+type Records interface {
+	List(ctx context.Context, in audit.ListInput) (audit.ListOutput, error)
 }
 
 // Letters is what the control plane needs of dead letters.
@@ -73,18 +81,27 @@ type StackSummary struct {
 	Contents string `json:"contents"`
 }
 
-// Actions is the table of the service "dropstack".
-func (c *Control) Actions() Actions {
-	return Actions{
-		"Deploy": Action(c.deploy),
-		"Info":   Action(c.info),
-		"List":   Action(c.list),
-		"Remove": Action(c.remove),
+// Service is the service "dropstack".
+func (c *Control) Service() *Service {
+	stack := func(in StackInput) []Need { return on(stackARN(in.Stack)) }
+	letters := func(in LettersInput) []Need { return on(functionARN(arn.Region, in.Function)) }
+	return &Service{Scope: "dropstack", Prefix: "Dropstack.", Strict: true, Operations: map[string]Operation{
+		"Deploy": op(c.deploy, func(r deploy.Revision) []Need { return on(stackARN(r.Stack)) }),
+		"Info":   op(c.info, stack),
+		"List":   op(c.list, nil),
+		"Remove": op(c.remove, stack),
 
-		"DeadLetters": Action(c.deadLetters),
-		"Redrive":     Action(c.redrive),
-		"Flows":       Action(c.flows),
-	}
+		"DeadLetters": op(c.deadLetters, letters),
+		"Redrive":     op(c.redrive, letters),
+		"Flows":       op(c.flows, nil),
+
+		"ListAuditRecords": op(c.Records.List, nil),
+	}}
+}
+
+// stackARN names a stack in policies.
+func stackARN(stack string) string {
+	return arn.ARN{Partition: "aws", Service: "dropstack", Region: arn.Region, Account: arn.Account, Resource: "stack/" + stack}.String()
 }
 
 func (c *Control) deploy(ctx context.Context, r deploy.Revision) (Info, error) {

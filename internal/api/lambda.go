@@ -9,19 +9,17 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/google/uuid"
-
+	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
 )
-
-func newRequestID() string { return uuid.NewString() }
 
 // Lambda is the part of Lambda's REST API that invokes functions, shows them, and
 // publishes versions and aliases. What a deployment decides (code, configuration,
 // concurrency, destinations) can be read, not changed.
 type Lambda struct {
 	Invoker LambdaInvoker
+	Region  string
 }
 
 // LambdaInvoker is what Lambda needs of the function room.
@@ -41,88 +39,150 @@ type LambdaInvoker interface {
 	ProvisionedOf(name string) ([]function.Provisioned, error)
 }
 
-// lambdaCall is a call about one function.
+// lambdaCall is a call about one function, or about all of them.
 type lambdaCall struct {
-	call
-	w         http.ResponseWriter
-	r         *http.Request
-	name      string // as given: name, name:qualifier or ARN
+	*call
+	name      string // as given: name, name:qualifier or ARN; "": of no function
 	sub       string // what follows the last fixed part of the path
 	qualifier string
+
+	status int // of the answer that waits for its record; 0: none, or it is written
 }
 
-// lambdaRoutes are the calls below /VERSION/functions/NAME/, by method and what
-// follows; * stands for one more part.
-var lambdaRoutes = map[string]func(*Lambda, lambdaCall) error{
-	"POST invocations":                    (*Lambda).invoke,
-	"POST response-streaming-invocations": (*Lambda).stream,
-	"GET ":                                (*Lambda).get,
-	"GET configuration":                   (*Lambda).configuration,
-	"DELETE ":                             (*Lambda).deleteVersion,
-	"GET versions":                        (*Lambda).versions,
-	"POST versions":                       (*Lambda).publish,
-	"GET aliases":                         (*Lambda).aliases,
-	"POST aliases":                        (*Lambda).createAlias,
-	"GET aliases/*":                       (*Lambda).alias,
-	"PUT aliases/*":                       (*Lambda).updateAlias,
-	"DELETE aliases/*":                    (*Lambda).deleteAlias,
-	"GET concurrency":                     (*Lambda).concurrency,
-	"PUT concurrency":                     (*Lambda).deployed,
-	"DELETE concurrency":                  (*Lambda).deployed,
-	"GET provisioned-concurrency":         (*Lambda).provisioned,
-	"PUT provisioned-concurrency":         (*Lambda).deployed,
-	"DELETE provisioned-concurrency":      (*Lambda).deployed,
-	"GET event-invoke-config":             (*Lambda).eventInvoke,
-	"GET event-invoke-config/list":        (*Lambda).eventInvokes,
-	"PUT event-invoke-config":             (*Lambda).deployed,
-	"POST event-invoke-config":            (*Lambda).deployed,
-	"DELETE event-invoke-config":          (*Lambda).deployed,
-	"PUT code":                            (*Lambda).deployed,
-	"PUT configuration":                   (*Lambda).deployed,
+// answer keeps an answer until the call is recorded; nil is an empty body.
+func (c *lambdaCall) answer(status int, out any) error {
+	c.status, c.out = status, out
+	return nil
 }
 
-// serve routes by method and path: Lambda's API is REST with JSON bodies, under
-// the date of the version that brought a call.
-func (l *Lambda) serve(w http.ResponseWriter, r *http.Request, c call) error {
-	path := strings.Trim(r.URL.EscapedPath(), "/")
-	date, path, _ := strings.Cut(path, "/")
-	if len(date) != len("2015-03-31") {
-		return unknownRoute(r)
+// lambdaRoute is one operation by its name in policies.
+type lambdaRoute struct {
+	operation string
+	handle    func(*Lambda, *lambdaCall) error
+}
+
+// lambdaRoutes are the calls below /VERSION/, by method and path; what stands for
+// a function's name, or for one more part, is *.
+var lambdaRoutes = map[string]lambdaRoute{
+	"GET account-settings": {"GetAccountSettings", (*Lambda).settings},
+	"GET functions":        {"ListFunctions", (*Lambda).list},
+
+	"POST functions/*/invocations":                    {"InvokeFunction", (*Lambda).invoke},
+	"POST functions/*/response-streaming-invocations": {"InvokeFunction", (*Lambda).stream},
+	"GET functions/*":                                 {"GetFunction", (*Lambda).get},
+	"GET functions/*/configuration":                   {"GetFunctionConfiguration", (*Lambda).configuration},
+	"DELETE functions/*":                              {"DeleteFunction", (*Lambda).deleteVersion},
+	"GET functions/*/versions":                        {"ListVersionsByFunction", (*Lambda).versions},
+	"POST functions/*/versions":                       {"PublishVersion", (*Lambda).publish},
+	"GET functions/*/aliases":                         {"ListAliases", (*Lambda).aliases},
+	"POST functions/*/aliases":                        {"CreateAlias", (*Lambda).createAlias},
+	"GET functions/*/aliases/*":                       {"GetAlias", (*Lambda).alias},
+	"PUT functions/*/aliases/*":                       {"UpdateAlias", (*Lambda).updateAlias},
+	"DELETE functions/*/aliases/*":                    {"DeleteAlias", (*Lambda).deleteAlias},
+	"GET functions/*/concurrency":                     {"GetFunctionConcurrency", (*Lambda).concurrency},
+	"PUT functions/*/concurrency":                     {"PutFunctionConcurrency", (*Lambda).deployed},
+	"DELETE functions/*/concurrency":                  {"DeleteFunctionConcurrency", (*Lambda).deployed},
+	"GET functions/*/provisioned-concurrency":         {"GetProvisionedConcurrencyConfig", (*Lambda).provisioned},
+	"PUT functions/*/provisioned-concurrency":         {"PutProvisionedConcurrencyConfig", (*Lambda).deployed},
+	"DELETE functions/*/provisioned-concurrency":      {"DeleteProvisionedConcurrencyConfig", (*Lambda).deployed},
+	"GET functions/*/event-invoke-config":             {"GetFunctionEventInvokeConfig", (*Lambda).eventInvoke},
+	"GET functions/*/event-invoke-config/list":        {"ListFunctionEventInvokeConfigs", (*Lambda).eventInvokes},
+	"PUT functions/*/event-invoke-config":             {"PutFunctionEventInvokeConfig", (*Lambda).deployed},
+	"POST functions/*/event-invoke-config":            {"UpdateFunctionEventInvokeConfig", (*Lambda).deployed},
+	"DELETE functions/*/event-invoke-config":          {"DeleteFunctionEventInvokeConfig", (*Lambda).deployed},
+	"PUT functions/*/code":                            {"UpdateFunctionCode", (*Lambda).deployed},
+	"PUT functions/*/configuration":                   {"UpdateFunctionConfiguration", (*Lambda).deployed},
+}
+
+// lambdaService is what permissions and records call it; its operations are found
+// by path.
+var lambdaService = &Service{Scope: "lambda"}
+
+// serveLambda answers a call of Lambda's API, which is REST with JSON bodies,
+// under the date of the version that brought an operation.
+func (s *Server) serveLambda(c *call) {
+	p := jsonCall{kind: "application/json"}
+	if err := s.authenticate(c); err != nil {
+		s.fail(c, p, err)
+		return
 	}
-	if strings.Trim(path, "/") == "account-settings" && r.Method == http.MethodGet {
-		return l.settings(w, c)
-	}
-	path, ok := strings.CutPrefix(path, "functions")
-	if !ok {
-		return unknownRoute(r)
-	}
-	path = strings.Trim(path, "/")
-	if path == "" && r.Method == http.MethodGet {
-		return l.list(w, r, c)
-	}
-	escaped, rest, _ := strings.Cut(path, "/")
-	name, err := url.PathUnescape(escaped)
+	c.service = lambdaService
+	lc := &lambdaCall{call: c, qualifier: c.r.URL.Query().Get("Qualifier")}
+	route, err := s.Lambda.route(lc)
 	if err != nil {
-		return unknownRoute(r)
+		s.fail(c, p, err)
+		return
 	}
-	lc := lambdaCall{call: c, w: w, r: r, name: name, qualifier: r.URL.Query().Get("Qualifier")}
-	handle := lambdaRoutes[r.Method+" "+rest]
-	if first, sub, more := strings.Cut(rest, "/"); handle == nil && more {
-		handle = lambdaRoutes[r.Method+" "+first+"/*"]
-		if lc.sub, err = url.PathUnescape(sub); err != nil {
-			return unknownRoute(r)
+	c.operation = route.operation
+	c.in = &lambdaParameters{FunctionName: lc.name, Qualifier: lc.qualifier, Name: lc.sub}
+	o := Operation{
+		need: func(any) []Need { return []Need{{Resource: s.Lambda.resource(lc)}} },
+		data: c.operation == "InvokeFunction",
+		do:   func(ctx context.Context, _ any) (any, error) { err := route.handle(s.Lambda, lc); return c.out, err },
+	}
+	if err := s.perform(c, o); err != nil {
+		s.fail(c, p, err)
+		return
+	}
+	switch {
+	case lc.status == 0: // written already
+	case c.out == nil:
+		c.w.WriteHeader(lc.status)
+	default:
+		if err := writeJSON(c.w, "application/json", lc.status, c.out); err != nil {
+			s.fail(c, p, err)
 		}
 	}
-	if rest == "provisioned-concurrency" && r.URL.Query().Get("List") == "ALL" {
-		handle = (*Lambda).provisionedList
+}
+
+// lambdaParameters are what a record says of a call; bodies are not recorded.
+type lambdaParameters struct {
+	FunctionName, Qualifier, Name string
+}
+
+// resource is what a policy names for a call.
+func (l *Lambda) resource(c *lambdaCall) string {
+	if c.name == "" {
+		return "*"
 	}
-	if handle == nil {
-		return unknownRoute(r)
+	return functionARN(l.Region, c.qualified())
+}
+
+// functionARN names a function as policies do, whichever way a caller has.
+func functionARN(region, name string) string {
+	name = strings.TrimPrefix(name, "arn:aws:lambda:"+region+":")
+	return arn.Function(region, strings.TrimPrefix(name, arn.Account+":function:"))
+}
+
+// route finds the operation by method and path.
+func (l *Lambda) route(c *lambdaCall) (lambdaRoute, error) {
+	date, path, _ := strings.Cut(strings.Trim(c.r.URL.EscapedPath(), "/"), "/")
+	parts := strings.Split(strings.Trim(path, "/"), "/")
+	if len(date) != len("2015-03-31") {
+		return lambdaRoute{}, unknownRoute(c.r)
 	}
-	if !c.who.Admin && rest != "invocations" && rest != "response-streaming-invocations" {
-		return fault.Coded(fault.Denied, "AccessDeniedException", "functions may invoke functions, not read or change their configuration")
+	for _, place := range []struct {
+		n  int
+		to *string
+	}{{1, &c.name}, {3, &c.sub}} {
+		_, exact := lambdaRoutes[c.r.Method+" "+strings.Join(parts, "/")]
+		if len(parts) <= place.n || exact {
+			break
+		}
+		text, err := url.PathUnescape(parts[place.n])
+		if err != nil {
+			return lambdaRoute{}, unknownRoute(c.r)
+		}
+		*place.to, parts[place.n] = text, "*"
 	}
-	return handle(l, lc)
+	route, ok := lambdaRoutes[c.r.Method+" "+strings.Join(parts, "/")]
+	if !ok {
+		return lambdaRoute{}, unknownRoute(c.r)
+	}
+	if route.operation == "GetProvisionedConcurrencyConfig" && c.r.URL.Query().Get("List") == "ALL" {
+		route = lambdaRoute{"ListProvisionedConcurrencyConfigs", (*Lambda).provisionedList}
+	}
+	return route, nil
 }
 
 func unknownRoute(r *http.Request) error {
@@ -130,20 +190,20 @@ func unknownRoute(r *http.Request) error {
 }
 
 // deployed refuses to change what a deployment would change back.
-func (l *Lambda) deployed(c lambdaCall) error {
+func (l *Lambda) deployed(c *lambdaCall) error {
 	return fault.Coded(fault.Invalid, "InvalidParameterValueException",
 		"%s is deployed from a serverless.yml, which decides this; change it there and deploy again", c.name)
 }
 
 // qualified is the function with its qualifier.
-func (c lambdaCall) qualified() string {
+func (c *lambdaCall) qualified() string {
 	if c.qualifier == "" {
 		return c.name
 	}
 	return c.name + ":" + c.qualifier
 }
 
-func (l *Lambda) invoke(c lambdaCall) error {
+func (l *Lambda) invoke(c *lambdaCall) error {
 	context, err := base64.StdEncoding.DecodeString(c.r.Header.Get("X-Amz-Client-Context"))
 	if err != nil {
 		return fault.Coded(fault.Invalid, "InvalidRequestContentException", "X-Amz-Client-Context is not base64")
@@ -151,7 +211,7 @@ func (l *Lambda) invoke(c lambdaCall) error {
 	inv := function.Invocation{ID: c.id, Function: c.qualified(), Payload: c.body, ClientContext: string(context), TraceID: c.r.Header.Get("X-Amzn-Trace-Id")}
 	switch kind := c.r.Header.Get("X-Amz-Invocation-Type"); kind {
 	case "Event":
-		if err := l.Invoker.Enqueue(c.r.Context(), inv); err != nil {
+		if err := l.Invoker.Enqueue(c.at, inv); err != nil {
 			return err
 		}
 		c.w.WriteHeader(http.StatusAccepted)
@@ -169,8 +229,8 @@ func (l *Lambda) invoke(c lambdaCall) error {
 	}
 }
 
-func (l *Lambda) run(c lambdaCall, inv function.Invocation) error {
-	result, err := l.Invoker.Invoke(c.r.Context(), inv)
+func (l *Lambda) run(c *lambdaCall, inv function.Invocation) error {
+	result, err := l.Invoker.Invoke(c.at, inv)
 	if err != nil {
 		return err
 	}
@@ -240,7 +300,7 @@ func base64Sum(sum string) string {
 	return base64.StdEncoding.EncodeToString(b)
 }
 
-func (l *Lambda) get(c lambdaCall) error {
+func (l *Lambda) get(c *lambdaCall) error {
 	f, err := l.Invoker.Get(c.qualified())
 	if err != nil {
 		return err
@@ -252,34 +312,28 @@ func (l *Lambda) get(c lambdaCall) error {
 	if f.Concurrency != nil {
 		out["Concurrency"] = map[string]int{"ReservedConcurrentExecutions": *f.Concurrency}
 	}
-	return writeJSON(c.w, http.StatusOK, out)
+	return c.answer(http.StatusOK, out)
 }
 
-func (l *Lambda) configuration(c lambdaCall) error {
+func (l *Lambda) configuration(c *lambdaCall) error {
 	f, err := l.Invoker.Get(c.qualified())
 	if err != nil {
 		return err
 	}
-	return writeJSON(c.w, http.StatusOK, configure(f, c.qualifier != ""))
+	return c.answer(http.StatusOK, configure(f, c.qualifier != ""))
 }
 
-func (l *Lambda) list(w http.ResponseWriter, r *http.Request, c call) error {
-	if !c.who.Admin {
-		return fault.Coded(fault.Denied, "AccessDeniedException", "functions may invoke functions, not list them")
-	}
+func (l *Lambda) list(c *lambdaCall) error {
 	list := []configuration{}
 	for _, f := range l.Invoker.List() {
 		list = append(list, configure(f, false))
 	}
-	return writePage(w, r, "Functions", list)
+	return writePage(c, "Functions", list)
 }
 
-func (l *Lambda) settings(w http.ResponseWriter, c call) error {
-	if !c.who.Admin {
-		return fault.Coded(fault.Denied, "AccessDeniedException", "functions may invoke functions, not read the account's settings")
-	}
+func (l *Lambda) settings(c *lambdaCall) error {
 	s := l.Invoker.Settings()
-	return writeJSON(w, http.StatusOK, map[string]any{
+	return c.answer(http.StatusOK, map[string]any{
 		"AccountLimit": map[string]any{
 			"ConcurrentExecutions": s.Limit, "UnreservedConcurrentExecutions": s.Unreserved,
 			"CodeSizeUnzipped": 250 << 20, "CodeSizeZipped": 50 << 20, "TotalCodeSize": 75 << 30,

@@ -24,7 +24,7 @@ const maxChunk = 1 << 20
 // the function writes, at once, and InvokeComplete at the end. A function that does
 // not stream answers with its result in chunks. An error before the first chunk
 // that is not the function's is an ordinary one.
-func (l *Lambda) stream(c lambdaCall) error {
+func (l *Lambda) stream(c *lambdaCall) error {
 	w, r, name := c.w, c.r, c.qualified()
 	fn, err := l.Invoker.Get(name) // its version is sent before it has run
 	if err != nil {
@@ -44,7 +44,7 @@ func (l *Lambda) stream(c lambdaCall) error {
 	}
 	out := &events{w: w, r: r, encoder: eventstream.NewEncoder(), version: fn.Version}
 	// The invocation outlives a caller who leaves, as on AWS.
-	result, err := l.Invoker.Invoke(context.WithoutCancel(r.Context()), function.Invocation{
+	result, err := l.Invoker.Invoke(context.WithoutCancel(c.at), function.Invocation{
 		ID: c.id, Function: name, Payload: c.body, ClientContext: string(client),
 		TraceID: r.Header.Get("X-Amzn-Trace-Id"), Stream: out,
 	})

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -17,7 +16,6 @@ import (
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
-	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/testkit"
 )
 
@@ -62,15 +60,9 @@ func (s *streaming) Invoke(ctx context.Context, inv function.Invocation) (functi
 // streamClient is the official client of an endpoint with such an invoker.
 func streamClient(t *testing.T) (*lambda.Client, *streaming) {
 	t.Helper()
-	keys, err := iam.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	log := slog.New(slog.DiscardHandler)
 	invoker := &streaming{next: make(chan struct{})}
-	srv := httptest.NewServer(&api.Server{Verify: keys, Log: log, SNS: &api.SNS{Log: log}, Lambda: &api.Lambda{Invoker: invoker}})
-	t.Cleanup(srv.Close)
-	return lambda.New(lambda.Options{HTTPClient: testkit.AWSClient(), BaseEndpoint: &srv.URL, Region: "us-east-1", Credentials: provider(keys.Admin()), RetryMaxAttempts: 1}), invoker
+	w := serve(t, &api.Server{Lambda: &api.Lambda{Invoker: invoker, Region: "us-east-1"}, Log: slog.New(slog.DiscardHandler)})
+	return lambda.New(lambda.Options{HTTPClient: testkit.AWSClient(), BaseEndpoint: &w.url, Region: "us-east-1", Credentials: provider(w.keys.Admin()), RetryMaxAttempts: 1}), invoker
 }
 
 // TestTheOfficialClientReadsStreams: what it makes of each way for an invocation

@@ -14,9 +14,9 @@ import (
 const maxItems = 50
 
 // writePage answers one page of a list; a marker is the place of the next item.
-func writePage[T any](w http.ResponseWriter, r *http.Request, name string, list []T) error {
+func writePage[T any](c *lambdaCall, name string, list []T) error {
 	from, size := 0, maxItems
-	q := r.URL.Query()
+	q := c.r.URL.Query()
 	if marker := q.Get("Marker"); marker != "" {
 		n, err := strconv.Atoi(marker)
 		if err != nil || n < 0 {
@@ -36,10 +36,10 @@ func writePage[T any](w http.ResponseWriter, r *http.Request, name string, list 
 	if to < len(list) {
 		out["NextMarker"] = strconv.Itoa(to)
 	}
-	return writeJSON(w, http.StatusOK, out)
+	return c.answer(http.StatusOK, out)
 }
 
-func (l *Lambda) versions(c lambdaCall) error {
+func (l *Lambda) versions(c *lambdaCall) error {
 	latest, err := l.Invoker.Get(c.name)
 	if err != nil {
 		return err
@@ -52,10 +52,10 @@ func (l *Lambda) versions(c lambdaCall) error {
 	for _, f := range published {
 		list = append(list, configure(f, true))
 	}
-	return writePage(c.w, c.r, "Versions", list)
+	return writePage(c, "Versions", list)
 }
 
-func (l *Lambda) publish(c lambdaCall) error {
+func (l *Lambda) publish(c *lambdaCall) error {
 	var in struct{ CodeSha256, Description string }
 	if err := decodeJSON(c.body, &in); err != nil {
 		return err
@@ -67,22 +67,21 @@ func (l *Lambda) publish(c lambdaCall) error {
 	if in.CodeSha256 != "" && in.CodeSha256 != base64Sum(latest.Artifact) {
 		return fault.Coded(fault.Invalid, "InvalidParameterValueException", "CodeSHA256 (%s) is different from current CodeSHA256 in $LATEST (%s). Please try again with the CodeSHA256 in $LATEST.", in.CodeSha256, base64Sum(latest.Artifact))
 	}
-	f, err := l.Invoker.PublishVersion(c.r.Context(), c.name, in.Description)
+	f, err := l.Invoker.PublishVersion(c.at, c.name, in.Description)
 	if err != nil {
 		return err
 	}
-	return writeJSON(c.w, http.StatusCreated, configure(f, true))
+	return c.answer(http.StatusCreated, configure(f, true))
 }
 
-func (l *Lambda) deleteVersion(c lambdaCall) error {
+func (l *Lambda) deleteVersion(c *lambdaCall) error {
 	if c.qualifier == "" || c.qualifier == function.Latest {
 		return fault.Coded(fault.Invalid, "InvalidParameterValueException", "%s is deployed from a serverless.yml; remove it there and deploy again, or remove the stack", c.name)
 	}
-	if err := l.Invoker.DeleteVersion(c.r.Context(), c.name, c.qualifier); err != nil {
+	if err := l.Invoker.DeleteVersion(c.at, c.name, c.qualifier); err != nil {
 		return err
 	}
-	c.w.WriteHeader(http.StatusNoContent)
-	return nil
+	return c.answer(http.StatusNoContent, nil)
 }
 
 // aliasConfiguration is Lambda's AliasConfiguration.
@@ -106,7 +105,7 @@ func describeAlias(arn string, a function.Alias) aliasConfiguration {
 	return out
 }
 
-func (l *Lambda) aliases(c lambdaCall) error {
+func (l *Lambda) aliases(c *lambdaCall) error {
 	f, err := l.Invoker.Get(c.name)
 	if err != nil {
 		return err
@@ -121,11 +120,11 @@ func (l *Lambda) aliases(c lambdaCall) error {
 			list = append(list, describeAlias(f.ARN, a))
 		}
 	}
-	return writePage(c.w, c.r, "Aliases", list)
+	return writePage(c, "Aliases", list)
 }
 
 // findAlias returns the alias that the path names and the function's ARN.
-func (l *Lambda) findAlias(c lambdaCall) (string, function.Alias, error) {
+func (l *Lambda) findAlias(c *lambdaCall) (string, function.Alias, error) {
 	f, err := l.Invoker.Get(c.name)
 	if err != nil {
 		return "", function.Alias{}, err
@@ -141,12 +140,12 @@ func (l *Lambda) findAlias(c lambdaCall) (string, function.Alias, error) {
 	return f.ARN, all[i], nil
 }
 
-func (l *Lambda) alias(c lambdaCall) error {
+func (l *Lambda) alias(c *lambdaCall) error {
 	arn, a, err := l.findAlias(c)
 	if err != nil {
 		return err
 	}
-	return writeJSON(c.w, http.StatusOK, describeAlias(arn, a))
+	return c.answer(http.StatusOK, describeAlias(arn, a))
 }
 
 // aliasInput is what CreateAlias and UpdateAlias are given; nil is not given.
@@ -177,7 +176,7 @@ func (in aliasInput) apply(a *function.Alias) error {
 	return nil
 }
 
-func (l *Lambda) createAlias(c lambdaCall) error {
+func (l *Lambda) createAlias(c *lambdaCall) error {
 	var in aliasInput
 	if err := decodeJSON(c.body, &in); err != nil {
 		return err
@@ -185,7 +184,7 @@ func (l *Lambda) createAlias(c lambdaCall) error {
 	return l.putAlias(c, function.Alias{Name: in.Name}, in, http.StatusCreated)
 }
 
-func (l *Lambda) updateAlias(c lambdaCall) error {
+func (l *Lambda) updateAlias(c *lambdaCall) error {
 	var in aliasInput
 	if err := decodeJSON(c.body, &in); err != nil {
 		return err
@@ -197,7 +196,7 @@ func (l *Lambda) updateAlias(c lambdaCall) error {
 	return l.putAlias(c, a, in, http.StatusOK)
 }
 
-func (l *Lambda) putAlias(c lambdaCall, a function.Alias, in aliasInput, status int) error {
+func (l *Lambda) putAlias(c *lambdaCall, a function.Alias, in aliasInput, status int) error {
 	if err := in.apply(&a); err != nil {
 		return err
 	}
@@ -205,21 +204,20 @@ func (l *Lambda) putAlias(c lambdaCall, a function.Alias, in aliasInput, status 
 	if err != nil {
 		return err
 	}
-	if err := l.Invoker.PutAlias(c.r.Context(), f.Name, a, status == http.StatusCreated); err != nil {
+	if err := l.Invoker.PutAlias(c.at, f.Name, a, status == http.StatusCreated); err != nil {
 		return err
 	}
-	return writeJSON(c.w, status, describeAlias(f.ARN, a))
+	return c.answer(status, describeAlias(f.ARN, a))
 }
 
-func (l *Lambda) deleteAlias(c lambdaCall) error {
-	if err := l.Invoker.DeleteAlias(c.r.Context(), c.name, c.sub); err != nil {
+func (l *Lambda) deleteAlias(c *lambdaCall) error {
+	if err := l.Invoker.DeleteAlias(c.at, c.name, c.sub); err != nil {
 		return err
 	}
-	c.w.WriteHeader(http.StatusNoContent)
-	return nil
+	return c.answer(http.StatusNoContent, nil)
 }
 
-func (l *Lambda) concurrency(c lambdaCall) error {
+func (l *Lambda) concurrency(c *lambdaCall) error {
 	f, err := l.Invoker.Get(c.name)
 	if err != nil {
 		return err
@@ -228,7 +226,7 @@ func (l *Lambda) concurrency(c lambdaCall) error {
 	if f.Concurrency != nil {
 		out["ReservedConcurrentExecutions"] = *f.Concurrency
 	}
-	return writeJSON(c.w, http.StatusOK, out)
+	return c.answer(http.StatusOK, out)
 }
 
 // provisionedConfig is Lambda's ProvisionedConcurrencyConfigListItem.
@@ -248,20 +246,20 @@ func describeProvisioned(arn string, p function.Provisioned) provisionedConfig {
 	return provisionedConfig{arn + ":" + p.Alias, p.Requested, min(p.Ready, p.Requested), min(p.Ready, p.Requested), status}
 }
 
-func (l *Lambda) provisioned(c lambdaCall) error {
+func (l *Lambda) provisioned(c *lambdaCall) error {
 	list, err := l.Invoker.ProvisionedOf(c.name)
 	if err != nil {
 		return err
 	}
 	for _, p := range list {
 		if c.qualifier == p.Alias || c.qualifier == p.Version {
-			return writeJSON(c.w, http.StatusOK, describeProvisioned("", p))
+			return c.answer(http.StatusOK, describeProvisioned("", p))
 		}
 	}
 	return fault.Coded(fault.NotFound, "ProvisionedConcurrencyConfigNotFoundException", "No Provisioned Concurrency Config found for this function")
 }
 
-func (l *Lambda) provisionedList(c lambdaCall) error {
+func (l *Lambda) provisionedList(c *lambdaCall) error {
 	f, err := l.Invoker.Get(c.name)
 	if err != nil {
 		return err
@@ -274,7 +272,7 @@ func (l *Lambda) provisionedList(c lambdaCall) error {
 	for _, p := range found {
 		list = append(list, describeProvisioned(f.ARN, p))
 	}
-	return writePage(c.w, c.r, "ProvisionedConcurrencyConfigs", list)
+	return writePage(c, "ProvisionedConcurrencyConfigs", list)
 }
 
 // eventInvokeConfig is Lambda's FunctionEventInvokeConfig.
@@ -299,7 +297,7 @@ func asynchronous(f function.Function) (eventInvokeConfig, bool) {
 	return out, f.MaxRetries != nil || f.MaxEventAge > 0 || f.OnSuccess != "" || f.OnFailure != ""
 }
 
-func (l *Lambda) eventInvoke(c lambdaCall) error {
+func (l *Lambda) eventInvoke(c *lambdaCall) error {
 	f, err := l.Invoker.Get(c.qualified())
 	if err != nil {
 		return err
@@ -308,10 +306,10 @@ func (l *Lambda) eventInvoke(c lambdaCall) error {
 	if !ok {
 		return fault.Coded(fault.NotFound, "ResourceNotFoundException", "The function %s doesn't have an EventInvokeConfig", strings.TrimSuffix(out.FunctionArn, ":"+function.Latest))
 	}
-	return writeJSON(c.w, http.StatusOK, out)
+	return c.answer(http.StatusOK, out)
 }
 
-func (l *Lambda) eventInvokes(c lambdaCall) error {
+func (l *Lambda) eventInvokes(c *lambdaCall) error {
 	f, err := l.Invoker.Get(c.name)
 	if err != nil {
 		return err
@@ -320,5 +318,5 @@ func (l *Lambda) eventInvokes(c lambdaCall) error {
 	if out, ok := asynchronous(f); ok {
 		list = append(list, out)
 	}
-	return writePage(c.w, c.r, "FunctionEventInvokeConfigs", list)
+	return writePage(c, "FunctionEventInvokeConfigs", list)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/smithy-go"
 
+	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/engine/enginetest"
 	"github.com/dropstack/dropstack/internal/function"
@@ -50,10 +51,10 @@ func deployed(t *testing.T) (*lambda.Client, func(description string)) {
 		}
 	}
 	deploy("1")
-	url, keys := serve(t, i)
-	admin := keys.Admin()
+	w := serve(t, &api.Server{Lambda: &api.Lambda{Invoker: i, Region: arn.Region}})
+	admin := w.keys.Admin()
 	return lambda.New(lambda.Options{
-		Region: arn.Region, BaseEndpoint: &url, HTTPClient: testkit.AWSClient(), RetryMaxAttempts: 1,
+		Region: arn.Region, BaseEndpoint: &w.url, HTTPClient: testkit.AWSClient(), RetryMaxAttempts: 1,
 		Credentials: credentials.NewStaticCredentialsProvider(admin.AccessKeyID, admin.SecretAccessKey, ""),
 	}), deploy
 }

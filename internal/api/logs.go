@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/logs"
 )
@@ -16,10 +17,19 @@ type Logs struct {
 	Store interface {
 		Filter(ctx context.Context, f logs.Filter) ([]logs.Record, uint64, error)
 	}
+	Region string
 }
 
-func (l *Logs) actions() Actions {
-	return Actions{"FilterLogEvents": Action(l.filter)}
+// Service is the service "logs".
+func (l *Logs) Service() *Service {
+	return &Service{Scope: "logs", Prefix: "Logs_20140328.", Operations: map[string]Operation{
+		"FilterLogEvents": op(l.filter, func(in FilterLogEventsInput) []Need { return on(logGroupARN(l.Region, in.LogGroupName)) }),
+	}}
+}
+
+// logGroupARN names a log group in policies.
+func logGroupARN(region, group string) string {
+	return arn.ARN{Partition: "aws", Service: "logs", Region: region, Account: arn.Account, Resource: "log-group:" + group + ":*"}.String()
 }
 
 // FilterLogEventsInput selects events; times are milliseconds since 1970. The

@@ -63,6 +63,7 @@ type Deployer struct {
 	Artifacts string // directory that artifacts are unpacked into
 	LayerRoot string // directory of merged layers, by build.LayersID; "": functions have no layers
 	Rooms     Rooms
+	Region    string // of the stack APIStack
 	Log       *slog.Logger
 	// Prepare makes a function ready to start fast, from its unpacked artifact in
 	// dir. It is called before activation, for each artifact, runtime, handler and
@@ -129,39 +130,44 @@ func (d *Deployer) List() map[string]*Revision { return *d.active.Load() }
 // Deploy makes r the active revision of its stack and returns it with its ID.
 // When any step fails the old revision keeps serving.
 func (d *Deployer) Deploy(ctx context.Context, r *Revision) (*Revision, error) {
+	if r.Stack == APIStack {
+		return nil, fault.Errorf(fault.Invalid, "the stack %q holds what calls of the AWS API make and cannot be deployed; give the service another name or stage", APIStack)
+	}
 	if err := d.validate(r); err != nil {
 		return nil, err
 	}
-	if err := d.unpackAll(ctx, r); err != nil {
+	if err := d.fetch(ctx, r); err != nil { // takes long; others may deploy meanwhile
 		return nil, err
-	}
-	d.prepare(ctx, r)
-	for _, name := range r.Buckets {
-		if err := d.Objects.CreateBucket(ctx, name); err != nil {
-			return nil, fmt.Errorf("bucket %s: %w", name, err)
-		}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if err := d.validate(r); err != nil { // again, beside what they have deployed
+		return nil, err
+	}
 	old, at, err := d.pointed(ctx, r.Stack)
 	if err != nil && fault.KindOf(err) != fault.NotFound {
 		return nil, err
 	}
-	next := *r
-	next.Created = time.Now().UTC()
-	next.ID = newID(next.Created)
-	if err := d.write(ctx, &next); err != nil {
+	next, err := d.activate(ctx, old, at, r)
+	if err != nil {
 		return nil, err
 	}
-	if err := d.point(ctx, next.Stack, next.ID, at); err != nil {
-		return nil, err
-	}
-	if err := d.apply(ctx, old, &next); err != nil {
-		return nil, errors.Join(fmt.Errorf("activate %s of %s: %w", next.ID, next.Stack, err), d.revert(ctx, &next, old))
-	}
-	d.remember(next.Stack, &next)
 	d.Log.Info("deployed", "stack", next.Stack, "revision", next.ID, "functions", len(next.Functions))
-	return &next, nil
+	return next, nil
+}
+
+// fetch has everything that a revision needs at hand before it is activated.
+func (d *Deployer) fetch(ctx context.Context, r *Revision) error {
+	if err := d.unpackAll(ctx, r); err != nil {
+		return err
+	}
+	d.prepare(ctx, r)
+	for _, name := range r.Buckets {
+		if err := d.Objects.CreateBucket(ctx, name); err != nil {
+			return fmt.Errorf("bucket %s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // Remove takes a stack down. Its buckets and their objects stay.

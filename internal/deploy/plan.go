@@ -224,5 +224,12 @@ func (r *Revision) Describe() string {
 			parts = append(parts, fmt.Sprintf("%d %ss", c.n, c.word))
 		}
 	}
-	return strings.Join(parts, ", ")
+	switch contents := strings.Join(parts, ", "); {
+	case r.Stack != APIStack:
+		return contents
+	case contents == "":
+		return "nothing; here is what calls of the AWS API make"
+	default:
+		return contents + "; made by calls of the AWS API"
+	}
 }

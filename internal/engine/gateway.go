@@ -60,7 +60,7 @@ func openGateway(cfg Config, d *disk) (_ *gateway, err error) {
 	g.api, err = s3api.New(d, middlewares.RootUserConfig{Access: rootAccess, Secret: rand.Text()}, region,
 		accounts{cfg.Accounts}, nil, nil, nil, nil,
 		s3api.WithQuiet(), s3api.WithKeepAlive(), s3api.WithMpMaxParts(maxParts), s3api.WithSocketPerm(0o600),
-		s3api.WithConcurrencyLimiter(maxConnections, maxConnections), s3api.WithOnListen(func() { close(ready) }))
+		s3api.WithConcurrencyLimiter(maxConnections, maxConnections), s3api.WithMiddleware("/", virtualHosts(region)), s3api.WithOnListen(func() { close(ready) }))
 	if err != nil {
 		return nil, fmt.Errorf("start the S3 API: %w", err)
 	}

@@ -44,11 +44,20 @@ func clientOf(srv *httptest.Server, c aws.Credentials) *s3.Client {
 }
 
 func TestTheOfficialClient(t *testing.T) {
-	for name, creds := range map[string]aws.Credentials{"administrator": admin, "function": function} {
+	for name, tt := range map[string]struct {
+		creds   aws.Credentials
+		virtual bool // the host names the bucket
+	}{"administrator": {admin, false}, "function": {function, false}, "virtual hosts": {admin, true}} {
 		t.Run(name, func(t *testing.T) {
 			seen := &events{}
 			e := open(t, t.TempDir(), seen.on)
-			client := s3Client(t, e, creds)
+			client := s3Client(t, e, tt.creds)
+			if tt.virtual {
+				o := client.Options()
+				o.UsePathStyle = false
+				*o.BaseEndpoint = strings.Replace(*o.BaseEndpoint, "127.0.0.1", "s3.localhost", 1)
+				client = s3.New(o)
+			}
 			useEverything(t, client)
 			want := []string{
 				"ObjectCreated:Put drops/dir/a b+ü.txt", "ObjectCreated:Copy drops/copy", "ObjectCreated:CompleteMultipartUpload drops/big",

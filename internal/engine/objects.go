@@ -228,6 +228,14 @@ func (o *Objects) Delete(ctx context.Context, bucket, key string) error {
 	return fmt.Errorf("delete %s/%s: %w", bucket, key, err)
 }
 
+// HasBucket is nil when there is such a bucket, else fault.NotFound.
+func (o *Objects) HasBucket(ctx context.Context, bucket string) error {
+	if _, err := o.disk.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &bucket}); err != nil {
+		return fault.Coded(fault.NotFound, "NoSuchBucket", "The specified bucket does not exist: %s", bucket)
+	}
+	return nil
+}
+
 // CreateBucket implements ObjectStore.
 func (o *Objects) CreateBucket(ctx context.Context, bucket string) error {
 	acl, err := json.Marshal(auth.ACL{Owner: rootAccess})

@@ -27,7 +27,7 @@ type Function struct {
 	Runtime     string            `json:"runtime"` // provided.al2023 ...
 	Handler     string            `json:"handler"`
 	Artifact    string            `json:"artifact"` // SHA-256 of the zip, hex
-	Environment map[string]string `json:"environment,omitempty"`
+	Environment map[string]string `json:"environment,omitempty" audit:"hidden"`
 	MemoryMB    int               `json:"memorySize"`                    // 128-10240
 	Timeout     int               `json:"timeout"`                       // seconds, 1-900
 	Concurrency *int              `json:"reservedConcurrency,omitempty"` // 0: never runs

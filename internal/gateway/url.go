@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/iam"
 )
@@ -18,7 +17,7 @@ const (
 	AuthIAM  = "AWS_IAM" // whoever signs with a key of this installation (Signature Version 4, service lambda)
 )
 
-// Verifier checks a request's signature; iam.Keys is one.
+// Verifier checks a request's signature; iam.Authority is one.
 type Verifier interface {
 	Verify(r *http.Request, body []byte) (who iam.Principal, service, region string, err error)
 }
@@ -117,10 +116,7 @@ func (s *server) authorize(w http.ResponseWriter, r *request) bool {
 	}
 	r.who = &authorizer{}
 	own := &r.who.IAM
-	own.AccessKey, own.AccountID, own.UserARN = accessKey(r.Request), arn.Account, who.Function
-	if who.Admin {
-		own.UserARN = "arn:aws:iam::" + arn.Account + ":root"
-	}
+	own.AccessKey, own.AccountID, own.UserARN = accessKey(r.Request), who.AccountID, who.ARN
 	own.CallerID, own.UserID = own.AccessKey, own.AccessKey
 	return true
 }

@@ -21,22 +21,18 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/fault"
 )
-
-// Principal is who made a call.
-type Principal struct {
-	Admin    bool
-	Function string // ARN, when the caller is a function
-}
 
 // Credentials are an access key. SessionToken is empty for the administrator.
 type Credentials struct {
 	AccessKeyID, SecretAccessKey, SessionToken string
 }
 
-// Keys holds every valid access key.
-type Keys struct {
+// Authority knows every principal and every valid access key, and decides who may
+// do what.
+type Authority struct {
 	root  []byte
 	admin Credentials
 
@@ -54,7 +50,7 @@ type functionKey struct {
 }
 
 // Open reads the keys of a data directory, and makes them at the first start.
-func Open(dir string) (*Keys, error) {
+func Open(dir string) (*Authority, error) {
 	root, err := openRoot(filepath.Join(dir, "root.key"))
 	if err != nil {
 		return nil, err
@@ -63,18 +59,21 @@ func Open(dir string) (*Keys, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &Keys{root: root, admin: admin, stacks: map[string][]string{}}
+	k := &Authority{root: root, admin: admin, stacks: map[string][]string{}}
 	k.known.Store(&functions{})
 	return k, nil
 }
 
+// Root is the root key, from which other keys are derived.
+func (k *Authority) Root() []byte { return k.root }
+
 // Admin is the administrator's key.
-func (k *Keys) Admin() Credentials { return k.admin }
+func (k *Authority) Admin() Credentials { return k.admin }
 
 // Function is the key of a function, the same for the same ARN.
-func (k *Keys) Function(arn string) Credentials {
+func (k *Authority) Function(function string) Credentials {
 	derive := func(use string, n int) []byte {
-		key, err := hkdf.Key(sha256.New, k.root, nil, use+"\x00"+arn, n)
+		key, err := hkdf.Key(sha256.New, k.root, nil, use+"\x00"+function, n)
 		if err != nil {
 			panic(err) // only for lengths over 8,160 bytes
 		}
@@ -89,7 +88,7 @@ func (k *Keys) Function(arn string) Credentials {
 }
 
 // Replace makes the keys of these functions, and no others of the stack, valid.
-func (k *Keys) Replace(stack string, arns []string) {
+func (k *Authority) Replace(stack string, arns []string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.stacks[stack] = arns
@@ -98,9 +97,9 @@ func (k *Keys) Replace(stack string, arns []string) {
 	}
 	next := functions{}
 	for _, list := range k.stacks {
-		for _, arn := range list {
-			c := k.Function(arn)
-			next[c.AccessKeyID] = functionKey{c, arn}
+		for _, function := range list {
+			c := k.Function(function)
+			next[c.AccessKeyID] = functionKey{c, function}
 		}
 	}
 	k.known.Store(&next)
@@ -108,25 +107,25 @@ func (k *Keys) Replace(stack string, arns []string) {
 
 // Secret returns the secret of a valid access key, and whether it is the
 // administrator's.
-func (k *Keys) Secret(accessKeyID string) (secret string, admin, ok bool) {
+func (k *Authority) Secret(accessKeyID string) (secret string, admin, ok bool) {
 	c, who, ok := k.find(accessKeyID)
-	return c.SecretAccessKey, who.Admin, ok
+	return c.SecretAccessKey, who.Root(), ok
 }
 
 // Session reports whether token is the one that must come with an access key: the
 // administrator's has none.
-func (k *Keys) Session(accessKeyID, token string) bool {
+func (k *Authority) Session(accessKeyID, token string) bool {
 	c, _, ok := k.find(accessKeyID)
 	return ok && subtle.ConstantTimeCompare([]byte(token), []byte(c.SessionToken)) == 1
 }
 
 // find returns the key and the principal of an access key id.
-func (k *Keys) find(accessKeyID string) (Credentials, Principal, bool) {
+func (k *Authority) find(accessKeyID string) (Credentials, Principal, bool) {
 	if accessKeyID == k.admin.AccessKeyID {
-		return k.admin, Principal{Admin: true}, true
+		return k.admin, Principal{Type: TypeRoot, ARN: "arn:aws:iam::" + arn.Account + ":root", AccountID: arn.Account, UserID: arn.Account, AccessKeyID: accessKeyID}, true
 	}
 	f, ok := (*k.known.Load())[accessKeyID]
-	return f.Credentials, Principal{Function: f.arn}, ok
+	return f.Credentials, Principal{Type: TypeAssumedRole, ARN: f.arn, FunctionARN: f.arn, AccountID: arn.Account, AccessKeyID: accessKeyID}, ok
 }
 
 func openRoot(path string) ([]byte, error) {

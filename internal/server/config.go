@@ -8,10 +8,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/dropstack/dropstack/internal/api"
+	"github.com/dropstack/dropstack/internal/audit"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/sandbox"
+	"github.com/dropstack/dropstack/internal/topic"
 )
 
 // Config is everything an operator can choose. It is checked whole before
@@ -29,7 +32,17 @@ type Config struct {
 	// "user", which "" means too, or "kernel", which takes root.
 	Network      string
 	MinIsolation string // with less the platform does not start; "": any
-	Log          *slog.Logger
+	// AuditHeads is a URL or a directory to which the heads of the audit log are
+	// published; "": nowhere.
+	AuditHeads string
+	AuditKeep  time.Duration // how long audit records are kept; 0: 400 days
+	// SMTP is the mail server for subscriptions by e-mail; without a Server there
+	// are none.
+	SMTP topic.SMTP
+	// PrivateEndpoints lets everybody who may subscribe have messages sent to
+	// loopback and private addresses; without it only the administrator may.
+	PrivateEndpoints bool
+	Log              *slog.Logger
 	// Ready is called once everything serves, with what it serves on. Optional.
 	Ready func(*Platform)
 }
@@ -48,6 +61,19 @@ func (c *Config) check() error {
 	}
 	if c.MinIsolation != "" && sandbox.Rank(c.MinIsolation) < 0 {
 		return fault.Errorf(fault.Invalid, "--min-isolation %q: the levels are full, userns, process and none", c.MinIsolation)
+	}
+	if c.SMTP.Server != "" {
+		if err := c.SMTP.Check(); err != nil {
+			return fault.Errorf(fault.Invalid, "--smtp: %w", err)
+		}
+	}
+	if c.AuditKeep < 0 {
+		return fault.Errorf(fault.Invalid, "--audit-keep %v: a number of days, or 0 for the default", c.AuditKeep)
+	}
+	if c.AuditHeads != "" {
+		if c.AuditHeads, err = audit.Destination(c.AuditHeads); err != nil {
+			return err
+		}
 	}
 	for _, l := range []struct{ flag, addr string }{{"--http", c.HTTP}, {"--aws", c.AWS}, {"--console", c.Console}} {
 		if _, _, err := net.SplitHostPort(l.addr); err != nil {

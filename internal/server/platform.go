@@ -94,7 +94,7 @@ func (r *rooms) health(ctx context.Context) http.Handler {
 		_, _ = w.Write([]byte("ok\n"))
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, req *http.Request) {
-		checks := map[string]string{"services": "ok", "streams": "ok", "shutdown": "no"}
+		checks := map[string]string{"services": "ok", "streams": "ok", "audit": "ok", "shutdown": "no"}
 		status := http.StatusOK
 		fail := func(name, why string) { checks[name], status = why, http.StatusServiceUnavailable }
 		if !r.ready.Load() {
@@ -107,6 +107,9 @@ func (r *rooms) health(ctx context.Context) http.Handler {
 		defer cancel()
 		if _, err := r.eng.Streams.AccountInfo(bounded); err != nil {
 			fail("streams", err.Error())
+		}
+		if !r.trail.Healthy() {
+			fail("audit", "the audit log cannot be written, and calls are refused; is the disk full?")
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)

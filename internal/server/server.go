@@ -14,6 +14,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/arn"
+	"github.com/dropstack/dropstack/internal/audit"
 	"github.com/dropstack/dropstack/internal/bucket"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/edge"
@@ -75,6 +76,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, rooms.trail.Close()) }()  // after everything that is recorded
 	defer func() { err = errors.Join(err, rooms.logs.Close()) }()   // after the pool, whose instances write to it
 	defer func() { err = errors.Join(err, rooms.topics.Close()) }() // its appenders
 	defer rooms.networks.close(cfg.Log)                             // after the sandboxes, which leave it
@@ -99,7 +101,8 @@ func Run(ctx context.Context, cfg Config) (err error) {
 // rooms is every room of a running platform.
 type rooms struct {
 	eng           *engine.Engine
-	keys          *iam.Keys
+	keys          *iam.Authority
+	trail         *audit.Log
 	logs          *logs.Store
 	boxes         *sandbox.Maker
 	missing       map[string]string // why they are not of a stronger level
@@ -154,9 +157,12 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 	return <-done
 }
 
-func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Keys, at api.Endpoints) (*rooms, error) {
+func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Authority, at api.Endpoints) (*rooms, error) {
 	r := &rooms{eng: eng, keys: keys, answered: make(chan struct{})}
 	var err error
+	if r.trail, err = openTrail(ctx, cfg, keys); err != nil {
+		return nil, err
+	}
 	r.logs = &logs.Store{Streams: eng.Telemetry, Log: cfg.Log}
 	if err := r.logs.Open(ctx); err != nil {
 		return nil, err
@@ -178,8 +184,13 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Keys
 		LayerRoot: filepath.Join(cfg.Dir, "layers"), CacheRoot: filepath.Join(cfg.Dir, "caches"), Managed: newRuntimes(cfg.Dir, cfg.Log).start,
 		Credentials: func(arn string) instance.Credentials { return instance.Credentials(keys.Function(arn)) },
 	}
+	identity, err := topicIdentity(ctx, eng.Streams, keys.Root())
+	if err != nil {
+		return nil, err
+	}
 	r.topics = &topic.Topics{
-		Streams: eng.Streams, Deliver: r.invoker, Log: cfg.Log, Endpoint: at.AWS,
+		Streams: eng.Streams, Deliver: r.invoker, Log: cfg.Log, Endpoint: at.AWS, Region: cfg.Region,
+		Identity: identity, MayReachInside: func(ctx context.Context) bool { return cfg.PrivateEndpoints || isRoot(ctx) },
 		NewAppender: func(stream string) topic.Appender { return eng.NewAppender(stream) },
 	}
 	r.invoker.Publish = func(ctx context.Context, topicARN string, body []byte, attributes map[string]string) error {
@@ -195,17 +206,29 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Keys
 	r.gateway = &gateway.Gateway{Invoker: r.invoker, Verify: keys, Log: cfg.Log}
 	r.edge = &edge.Server{Origins: r.gateway, Objects: eng.Objects, Log: cfg.Log}
 	r.deployer = &deploy.Deployer{
-		Streams: eng.Streams, Objects: eng.Objects, Artifacts: filepath.Join(cfg.Dir, "artifacts"), LayerRoot: filepath.Join(cfg.Dir, "layers"), Log: cfg.Log,
+		Streams: eng.Streams, Objects: eng.Objects, Artifacts: filepath.Join(cfg.Dir, "artifacts"), LayerRoot: filepath.Join(cfg.Dir, "layers"), Region: cfg.Region, Log: cfg.Log,
 		Prepare: func(ctx context.Context, fn function.Function, _ string) error { return r.invoker.Prepare(ctx, fn) },
 		Rooms: deploy.Rooms{
 			Keys: keys, Networks: r.networks, Functions: r.invoker, Topics: r.topics, Schedules: r.schedules,
 			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge,
 		},
 	}
-	control := &api.Control{Deployer: r.deployer, Letters: r.invoker, Flows: &r.networks.flows, Endpoints: at, Isolation: r.boxes.Level}
+	r.topics.Editor = topicEditor{r.deployer}
+	if cfg.SMTP.Server != "" {
+		r.topics.Mail = &cfg.SMTP
+	}
+	control := &api.Control{Deployer: r.deployer, Letters: r.invoker, Flows: &r.networks.flows, Endpoints: at, Isolation: r.boxes.Level, Records: r.trail}
 	r.api = &api.Server{
-		Verify: keys, S3: eng.Objects.Handler, SNS: &api.SNS{Topics: r.topics, Log: cfg.Log}, Lambda: &api.Lambda{Invoker: r.invoker},
-		Logs: &api.Logs{Store: r.logs}, Actions: control.Actions(), Log: cfg.Log,
+		Authority: authority{keys}, Trail: r.trail, Objects: &api.Objects{
+			Store: eng.Objects.Handler, Caller: keys,
+			Notifications: &api.Notifications{Deployer: r.deployer, Exists: eng.Objects.HasBucket},
+		},
+		Lambda: &api.Lambda{Invoker: r.invoker, Region: cfg.Region},
+		Services: []*api.Service{
+			control.Service(), (&api.SNS{Topics: r.topics, Region: cfg.Region}).Service(), (&api.Logs{Store: r.logs, Region: cfg.Region}).Service(),
+			(&api.CloudTrail{Trail: r.trail}).Service(),
+		},
+		Region: cfg.Region, Log: cfg.Log, Certificate: identity.Certificate,
 	}
 	r.inner.Handler = r.api
 	r.platform, err = newPlatform(cfg, r, at)

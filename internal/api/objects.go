@@ -1,0 +1,170 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/xml"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/iam"
+)
+
+// Objects is Amazon S3. What a request may do is decided here; the object store
+// behind it verifies the signature, as bodies stream and are signed in chunks.
+type Objects struct {
+	Store http.Handler
+	// Caller tells whose access key a request names, without proof: who borrows
+	// somebody's key id gets no further than the store's signature check.
+	Caller interface {
+		Claimed(r *http.Request) (iam.Principal, error)
+	}
+	// Notifications are served here: the store has none.
+	Notifications *Notifications
+}
+
+// objectsService is what permissions and records call it.
+var objectsService = &Service{Scope: "s3"}
+
+// serveObjects passes a request on if its caller may make it.
+func (s *Server) serveObjects(w http.ResponseWriter, r *http.Request) {
+	scope, signed := iam.Scope(r)
+	if !signed { // the store knows what is public: nothing
+		s.Objects.Store.ServeHTTP(w, r)
+		return
+	}
+	c := &call{w: w, r: r, id: uuid.NewString(), at: r.Context(), scope: scope, service: objectsService}
+	who, err := s.Objects.Caller.Claimed(r)
+	if err != nil {
+		s.failObjects(c, err)
+		return
+	}
+	c.who = who
+	c.at = iam.With(c.at, who, requestOf(c, s.Region))
+	o, err := objectOperation(r, s.Region)
+	if err != nil {
+		s.failObjects(c, err)
+		return
+	}
+	c.operation, c.in = o.name, &objectParameters{BucketName: o.bucket, Key: o.key}
+	kept := &keptAnswer{header: http.Header{}}
+	err = s.perform(c, Operation{
+		need: func(any) []Need { return o.needs },
+		data: !o.control,
+		do: func(ctx context.Context, _ any) (any, error) {
+			if !o.control {
+				s.Objects.Store.ServeHTTP(w, r.WithContext(ctx))
+				return nil, nil
+			}
+			if err := s.onBucket(ctx, kept, c, o); err != nil {
+				return nil, err
+			}
+			kept.WriteHeader(http.StatusOK)
+			return nil, kept.fault()
+		},
+	})
+	switch {
+	case kept.status != 0 && (err == nil || fault.KindOf(err) != fault.Unavailable):
+		kept.release(w)
+	case err != nil:
+		s.failObjects(c, err)
+	}
+}
+
+// onBucket answers a call of the control plane, from the store or by ourselves.
+func (s *Server) onBucket(ctx context.Context, w http.ResponseWriter, c *call, o objectCall) error {
+	if !strings.HasSuffix(o.name, "BucketNotification") {
+		s.Objects.Store.ServeHTTP(w, c.r.WithContext(ctx))
+		return nil
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, c.r.Body, maxConfiguration))
+	if err != nil {
+		return fault.Coded(fault.TooLarge, "EntityTooLarge", "the configuration is over %d bytes, or was cut off", maxConfiguration)
+	}
+	if _, _, _, err := s.Authority.Verify(c.r, body); err != nil {
+		return err
+	}
+	return s.Objects.Notifications.serve(ctx, w, c.r, o.bucket, body)
+}
+
+// maxConfiguration bounds what describes a bucket's notifications.
+const maxConfiguration = 1 << 20
+
+// objectParameters are what a record says of a call.
+type objectParameters struct {
+	BucketName string `json:"bucketName"`
+	Key        string `json:"key,omitempty"`
+}
+
+// keptAnswer is the store's answer to a call of the control plane, which waits for
+// its record.
+type keptAnswer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (k *keptAnswer) Header() http.Header { return k.header }
+
+func (k *keptAnswer) WriteHeader(status int) {
+	if k.status == 0 {
+		k.status = status
+	}
+}
+
+func (k *keptAnswer) Write(p []byte) (int, error) {
+	k.WriteHeader(http.StatusOK)
+	return k.body.Write(p)
+}
+
+// fault is what the store answered, as an error to be recorded.
+func (k *keptAnswer) fault() error {
+	if k.status < 300 {
+		return nil
+	}
+	var e struct{ Code, Message string }
+	if xml.Unmarshal(k.body.Bytes(), &e) != nil || e.Code == "" {
+		e.Code = http.StatusText(k.status)
+	}
+	return fault.Coded(fault.Invalid, e.Code, "%s", e.Message)
+}
+
+func (k *keptAnswer) release(w http.ResponseWriter) {
+	for name, values := range k.header {
+		w.Header()[name] = values
+	}
+	w.WriteHeader(k.status)
+	_, _ = w.Write(k.body.Bytes()) // a caller that has left needs no answer
+}
+
+// failObjects answers an error as S3 does.
+func (s *Server) failObjects(c *call, err error) {
+	f := failureOf(err, c.id)
+	if f.ours {
+		s.Log.Error("call failed", "service", "s3", "operation", c.operation, "path", c.r.URL.Path, "request", c.id, "err", err)
+	}
+	if code, ok := objectCodes[f.code]; ok {
+		f.code = code
+	}
+	doc, err := xml.Marshal(struct {
+		XMLName                            xml.Name `xml:"Error"`
+		Code, Message, Resource, RequestId string
+	}{Code: f.code, Message: f.message, Resource: c.r.URL.Path, RequestId: c.id})
+	if err != nil {
+		panic(err) // strings always marshal
+	}
+	c.w.Header().Set("Content-Type", "application/xml")
+	c.w.Header().Set("X-Amz-Request-Id", c.id)
+	c.w.WriteHeader(f.status)
+	_, _ = c.w.Write(doc)
+}
+
+// objectCodes are S3's names for errors that every service has.
+var objectCodes = map[string]string{
+	"AccessDeniedException": "AccessDenied", "UnrecognizedClientException": "InvalidAccessKeyId", "ExpiredTokenException": "ExpiredToken",
+	"ServiceUnavailableException": "ServiceUnavailable", "InternalFailure": "InternalError", "ValidationException": "InvalidRequest",
+}

@@ -1,0 +1,139 @@
+package root
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Provider is where the root key comes from: a File, an Age file, Values or a
+// Credential. Its String names the place, never the key.
+type Provider interface {
+	fmt.Stringer
+	// load returns the keys.
+	load() (ring, error)
+	// places are files: whoever has one of them has the key.
+	places() []string
+}
+
+// keeper is a provider that can be given another key.
+type keeper interface {
+	// store replaces the keys: after a crash they are the old or the new ones.
+	store(r ring) error
+}
+
+// File is a file of mode 0600 that holds the key's 32 bytes, or a line of their
+// base64, and behind them the previous keys while a rotation is under way. It is
+// made if it is not there.
+type File struct{ Path string }
+
+func (f File) String() string { return "file " + f.Path }
+
+func (f File) places() []string { return []string{f.Path} }
+
+func (f File) load() (ring, error) {
+	content, err := readSecret(f.Path)
+	if errors.Is(err, os.ErrNotExist) {
+		r := ring{current: fresh()}
+		return r, f.store(r)
+	}
+	if err != nil {
+		return ring{}, err
+	}
+	r, err := parseRing(content, f.Path)
+	if err != nil {
+		err = fmt.Errorf("%w; restore it from a backup, or remove it to make a new one", err)
+	}
+	return r, err
+}
+
+func (f File) store(r ring) error { return writeSecret(f.Path, r.bytes()) }
+
+// Values are keys given as text: the base64 of 32 bytes each. Previous may hold
+// several, separated by spaces.
+type Values struct {
+	// Name is what the operator knows the place as, such as the name of an
+	// environment variable.
+	Name              string
+	Current, Previous string
+}
+
+func (v Values) String() string { return v.Name }
+
+func (Values) places() []string { return nil }
+
+func (v Values) load() (ring, error) {
+	r, err := parseText(v.Current, v.Name)
+	if err != nil {
+		return ring{}, err
+	}
+	if len(r.previous) > 0 {
+		return ring{}, invalid("%s holds more than one key; previous ones have a variable of their own", v.Name)
+	}
+	if v.Previous == "" {
+		return r, nil
+	}
+	old, err := parseText(v.Previous, "the previous key of "+v.Name)
+	if err != nil {
+		return ring{}, err
+	}
+	for _, k := range old.keys() {
+		r = r.with(k)
+	}
+	return r, nil
+}
+
+// Credential is a credential that systemd hands to the service, by
+// LoadCredential= or LoadCredentialEncrypted=, in the directory that it names in
+// CREDENTIALS_DIRECTORY. Its content is that of a File.
+type Credential struct{ Dir, Name string }
+
+func (c Credential) String() string { return "systemd credential " + c.Name }
+
+func (c Credential) places() []string { return []string{filepath.Join(c.Dir, c.Name)} }
+
+func (c Credential) load() (ring, error) {
+	if c.Dir == "" {
+		return ring{}, invalid("no directory of credentials: add LoadCredential=%s:FILE to the unit, or choose another provider", c.Name)
+	}
+	content, err := os.ReadFile(filepath.Join(c.Dir, c.Name)) // systemd sees to its mode
+	if err != nil {
+		return ring{}, err
+	}
+	return parseRing(content, c.String())
+}
+
+// readSecret reads a file that nobody but its owner may read.
+func readSecret(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return nil, invalid("%s has mode %04o, so that others can read or change it; run: chmod 0600 %s", path, mode, path)
+	}
+	return os.ReadFile(path)
+}
+
+// writeSecret writes a file of mode 0600 that after a crash is the old one or the
+// new one, whole.
+func writeSecret(path string, content []byte) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-") // 0600
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(tmp.Name()) }() // gone after the rename
+	_, err = tmp.Write(content)
+	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp.Name(), path); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
