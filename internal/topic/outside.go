@@ -59,22 +59,28 @@ func (c *courier) deliver(ctx context.Context) error {
 		group.Wait()
 	}()
 	for {
-		select {
-		case c.slots <- struct{}{}: // at least one is free
-			<-c.slots
-		case <-ctx.Done():
-			return nil
+		// Half of the slots at once: a fetch costs as much as a delivery.
+		n := (cap(c.slots) + 1) / 2
+		for range n {
+			select {
+			case c.slots <- struct{}{}:
+			case <-ctx.Done():
+				return nil
+			}
 		}
-		batch, err := c.consumer.Fetch(cap(c.slots)-len(c.slots), jetstream.FetchContext(ctx))
+		batch, err := c.consumer.Fetch(n, jetstream.FetchContext(ctx))
 		if err == nil {
 			for msg := range batch.Messages() {
 				if ctx.Err() != nil {
 					continue // it comes again
 				}
-				c.slots <- struct{}{}
+				n--
 				group.Go(func() { defer func() { <-c.slots }(); c.handle(msg) })
 			}
 			err = batch.Error()
+		}
+		for range n {
+			<-c.slots
 		}
 		if ctx.Err() != nil {
 			return nil

@@ -63,7 +63,7 @@ func (t *Topics) newClient(inside bool) *http.Client {
 		Transport: &http.Transport{
 			DialContext: dialer.DialContext, TLSClientConfig: &tls.Config{RootCAs: t.RootCAs, MinVersion: tls.VersionTLS12},
 			TLSHandshakeTimeout: callTimeout, ForceAttemptHTTP2: true,
-			MaxIdleConnsPerHost: maxOutside, IdleConnTimeout: time.Minute,
+			MaxIdleConns: 1024, MaxIdleConnsPerHost: 8 * maxOutside, IdleConnTimeout: time.Minute, // several subscriptions may be one host's
 		},
 	}
 }
