@@ -217,7 +217,7 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 	if cfg.SMTP.Server != "" {
 		r.topics.Mail = &cfg.SMTP
 	}
-	control := &api.Control{Deployer: r.deployer, Letters: r.invoker, Flows: &r.networks.flows, Endpoints: at, Isolation: r.boxes.Level, Records: r.trail}
+	control := &api.Control{Deployer: r.deployer, Letters: r.invoker, Topics: r.topics, Flows: &r.networks.flows, Endpoints: at, Isolation: r.boxes.Level, Records: r.trail}
 	r.api = &api.Server{
 		Authority: authority{keys}, Trail: r.trail, Objects: &api.Objects{
 			Store: eng.Objects.Handler, Caller: keys,
