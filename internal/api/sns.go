@@ -61,7 +61,7 @@ func subscribing(in topic.SubscribeInput) []Need {
 
 // unsubscribe is for whoever may by their keys, and without a signature for
 // whoever has the link of a message.
-func (s *SNS) unsubscribe(ctx context.Context, in topic.UnsubscribeInput) (topic.Empty, error) {
+func (s *SNS) unsubscribe(ctx context.Context, in topic.UnsubscribeInput) (struct{}, error) {
 	if _, signed := iam.Caller(ctx); !signed {
 		return s.Topics.Leave(ctx, in)
 	}

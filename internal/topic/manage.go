@@ -89,15 +89,12 @@ type TopicInput struct {
 	TopicArn string
 }
 
-// Empty is an answer without members.
-type Empty struct{}
-
 // DeleteTopic takes a topic away with its subscriptions, from every stack that
 // names it; one that does not exist is gone already. When it fails halfway, the
 // next call completes it. A stack's next deployment makes it again.
-func (t *Topics) DeleteTopic(ctx context.Context, in TopicInput) (Empty, error) {
+func (t *Topics) DeleteTopic(ctx context.Context, in TopicInput) (struct{}, error) {
 	if _, err := nameOf(in.TopicArn); err != nil {
-		return Empty{}, invalid("Invalid parameter: TopicArn Reason: %v", err)
+		return struct{}{}, invalid("Invalid parameter: TopicArn Reason: %v", err)
 	}
 	stacks := t.load().stacks
 	for _, stack := range slices.Sorted(maps.Keys(stacks)) {
@@ -111,10 +108,10 @@ func (t *Topics) DeleteTopic(ctx context.Context, in TopicInput) (Empty, error) 
 			return nil
 		})
 		if err != nil {
-			return Empty{}, err
+			return struct{}{}, err
 		}
 	}
-	return Empty{}, nil
+	return struct{}{}, nil
 }
 
 // perPage is what SNS lists at once.
@@ -196,8 +193,8 @@ type SetTopicAttributesInput struct {
 
 // SetTopicAttributes changes one attribute, of a topic that a deployment declares
 // until its next one.
-func (t *Topics) SetTopicAttributes(ctx context.Context, in SetTopicAttributesInput) (Empty, error) {
-	return Empty{}, t.editTopic(ctx, in.TopicArn, func(topic *Topic) error {
+func (t *Topics) SetTopicAttributes(ctx context.Context, in SetTopicAttributesInput) (struct{}, error) {
+	return struct{}{}, t.editTopic(ctx, in.TopicArn, func(topic *Topic) error {
 		return t.set(topic, in.AttributeName, in.AttributeValue)
 	})
 }

@@ -56,17 +56,17 @@ func (p statements) with(list []json.RawMessage) (string, error) {
 }
 
 // AddPermission adds a statement to the topic's policy.
-func (t *Topics) AddPermission(ctx context.Context, in AddPermissionInput) (Empty, error) {
+func (t *Topics) AddPermission(ctx context.Context, in AddPermissionInput) (struct{}, error) {
 	if !entryID.MatchString(in.Label) {
-		return Empty{}, invalid("Invalid parameter: Label Reason: 1 to 80 letters, digits, - and _")
+		return struct{}{}, invalid("Invalid parameter: Label Reason: 1 to 80 letters, digits, - and _")
 	}
 	if len(in.AWSAccountId) == 0 || len(in.ActionName) == 0 {
-		return Empty{}, invalid("Invalid parameter: Reason: AWSAccountId and ActionName must each name at least one")
+		return struct{}{}, invalid("Invalid parameter: Reason: AWSAccountId and ActionName must each name at least one")
 	}
 	allowed := make([]string, len(in.ActionName))
 	for i, name := range in.ActionName {
 		if !slices.Contains(actions, name) {
-			return Empty{}, invalid("Invalid parameter: Policy statement action out of service scope!")
+			return struct{}{}, invalid("Invalid parameter: Policy statement action out of service scope!")
 		}
 		allowed[i] = "SNS:" + name
 	}
@@ -78,9 +78,9 @@ func (t *Topics) AddPermission(ctx context.Context, in AddPermissionInput) (Empt
 		"Sid": in.Label, "Effect": "Allow", "Principal": map[string]any{"AWS": accounts}, "Action": allowed, "Resource": in.TopicArn,
 	})
 	if err != nil {
-		return Empty{}, err
+		return struct{}{}, err
 	}
-	return Empty{}, t.editStatements(ctx, in.TopicArn, func(list []json.RawMessage, names []string) ([]json.RawMessage, error) {
+	return struct{}{}, t.editStatements(ctx, in.TopicArn, func(list []json.RawMessage, names []string) ([]json.RawMessage, error) {
 		if slices.Contains(names, in.Label) {
 			return nil, invalid("Invalid parameter: Statement already exists")
 		}
@@ -89,8 +89,8 @@ func (t *Topics) AddPermission(ctx context.Context, in AddPermissionInput) (Empt
 }
 
 // RemovePermission takes a statement off the topic's policy.
-func (t *Topics) RemovePermission(ctx context.Context, in RemovePermissionInput) (Empty, error) {
-	return Empty{}, t.editStatements(ctx, in.TopicArn, func(list []json.RawMessage, names []string) ([]json.RawMessage, error) {
+func (t *Topics) RemovePermission(ctx context.Context, in RemovePermissionInput) (struct{}, error) {
+	return struct{}{}, t.editStatements(ctx, in.TopicArn, func(list []json.RawMessage, names []string) ([]json.RawMessage, error) {
 		i := slices.Index(names, in.Label)
 		if i < 0 {
 			return nil, invalid("Invalid parameter: Label Reason: the policy has no statement %q", in.Label)

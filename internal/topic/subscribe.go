@@ -238,15 +238,15 @@ type UnsubscribeInput struct {
 
 // Unsubscribe takes a subscription away, on behalf of somebody who may; one that
 // does not exist is gone already.
-func (t *Topics) Unsubscribe(ctx context.Context, in UnsubscribeInput) (Empty, error) {
+func (t *Topics) Unsubscribe(ctx context.Context, in UnsubscribeInput) (struct{}, error) {
 	sub, err := t.subscription(in.SubscriptionArn)
 	if fault.KindOf(err) == fault.NotFound && err != nil {
-		return Empty{}, nil
+		return struct{}{}, nil
 	}
 	if err != nil {
-		return Empty{}, err
+		return struct{}{}, err
 	}
-	return Empty{}, t.edit(ctx, sub.Stack, func(d *declared) error {
+	return struct{}{}, t.edit(ctx, sub.Stack, func(d *declared) error {
 		d.subs = slices.DeleteFunc(d.subs, func(s Subscription) bool { return s.ARN == sub.ARN })
 		return nil
 	})
@@ -255,18 +255,18 @@ func (t *Topics) Unsubscribe(ctx context.Context, in UnsubscribeInput) (Empty, e
 // Leave cancels a subscription for whoever follows the link in a message: there is
 // no caller, and the ARN, which is random, is the permission. The endpoint is told
 // and can come back within three days.
-func (t *Topics) Leave(ctx context.Context, in UnsubscribeInput) (Empty, error) {
+func (t *Topics) Leave(ctx context.Context, in UnsubscribeInput) (struct{}, error) {
 	sub, err := t.subscription(in.SubscriptionArn)
 	if err != nil {
-		return Empty{}, err
+		return struct{}{}, err
 	}
 	if sub.Guarded || sub.protocol() == ProtocolLambda || sub.State != "" {
-		return Empty{}, fault.Coded(fault.Denied, "AuthorizationError", "This subscription can be cancelled by a signed call only.")
+		return struct{}{}, fault.Coded(fault.Denied, "AuthorizationError", "This subscription can be cancelled by a signed call only.")
 	}
 	if sub.ofDeployment() {
-		return Empty{}, t.choose(ctx, sub, false)
+		return struct{}{}, t.choose(ctx, sub, false)
 	}
-	return Empty{}, t.editSub(ctx, sub, func(s *Subscription) error {
+	return struct{}{}, t.editSub(ctx, sub, func(s *Subscription) error {
 		s.State, s.Requested = Left, now()
 		return nil
 	})

@@ -118,15 +118,15 @@ type SetSubscriptionAttributesInput struct {
 // SetSubscriptionAttributes changes one attribute, of a subscription that a
 // deployment declares until its next one. Messages that wait already are filtered
 // by what holds when they are delivered.
-func (t *Topics) SetSubscriptionAttributes(ctx context.Context, in SetSubscriptionAttributesInput) (Empty, error) {
+func (t *Topics) SetSubscriptionAttributes(ctx context.Context, in SetSubscriptionAttributesInput) (struct{}, error) {
 	sub, err := t.subscription(in.SubscriptionArn)
 	if err != nil {
-		return Empty{}, err
+		return struct{}{}, err
 	}
 	if in.AttributeName == attrFilter && in.AttributeValue != "" && sub.Filter == "" {
 		if n := len(slices.DeleteFunc(t.subscriptionsOf(sub.Topic), func(s Subscription) bool { return s.Filter == "" })); n >= maxFilters {
-			return Empty{}, filterLimit()
+			return struct{}{}, filterLimit()
 		}
 	}
-	return Empty{}, t.editSub(ctx, sub, func(s *Subscription) error { return s.Set(in.AttributeName, in.AttributeValue) })
+	return struct{}{}, t.editSub(ctx, sub, func(s *Subscription) error { return s.Set(in.AttributeName, in.AttributeValue) })
 }

@@ -43,11 +43,17 @@ type TagResourceInput struct {
 	Tags        []Tag
 }
 
+// TagResourceOutput has no members.
+type TagResourceOutput struct{}
+
 // UntagResourceInput takes tags off a topic.
 type UntagResourceInput struct {
 	ResourceArn string
 	TagKeys     []string
 }
+
+// UntagResourceOutput has no members.
+type UntagResourceOutput struct{}
 
 // ListTagsForResourceInput names a topic.
 type ListTagsForResourceInput struct {
@@ -60,13 +66,13 @@ type ListTagsForResourceOutput struct {
 }
 
 // TagResource puts tags on a topic, over those of the same key.
-func (t *Topics) TagResource(ctx context.Context, in TagResourceInput) (Empty, error) {
-	return Empty{}, noResource(t.editTopic(ctx, in.ResourceArn, func(topic *Topic) error { return topic.tag(in.Tags) }))
+func (t *Topics) TagResource(ctx context.Context, in TagResourceInput) (TagResourceOutput, error) {
+	return TagResourceOutput{}, noResource(t.editTopic(ctx, in.ResourceArn, func(topic *Topic) error { return topic.tag(in.Tags) }))
 }
 
 // UntagResource takes tags off a topic; those that it does not have are off already.
-func (t *Topics) UntagResource(ctx context.Context, in UntagResourceInput) (Empty, error) {
-	return Empty{}, noResource(t.editTopic(ctx, in.ResourceArn, func(topic *Topic) error {
+func (t *Topics) UntagResource(ctx context.Context, in UntagResourceInput) (UntagResourceOutput, error) {
+	return UntagResourceOutput{}, noResource(t.editTopic(ctx, in.ResourceArn, func(topic *Topic) error {
 		topic.Tags = maps.Clone(topic.Tags)
 		for _, key := range in.TagKeys {
 			delete(topic.Tags, key)
