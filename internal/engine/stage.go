@@ -41,13 +41,46 @@ const (
 func openStage(dir string, log *slog.Logger) *stage {
 	s := &stage{streams: filepath.Join(dir, "jetstream", "$G", "streams")}
 	sum := sha256.Sum256([]byte(dir))
-	at := filepath.Join(sharedMemory, "dropstack-"+hex.EncodeToString(sum[:8]))
-	if err := privateDir(at); err != nil {
+	sweepStages()
+	at := filepath.Join(sharedMemory, stagePrefix+hex.EncodeToString(sum[:8]))
+	err := privateDir(at)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(at, stageOwner), []byte(dir), 0o600)
+	}
+	if err != nil {
 		log.Info("batches are staged on disk, since shared memory is not to be had", "err", err)
 		return s
 	}
 	s.dir = at
 	return s
+}
+
+const (
+	stagePrefix = "dropstack-"
+	// stageOwner is a file that names the directory a stage is for. No stream has
+	// such a name.
+	stageOwner = ".owner"
+)
+
+// sweepStages removes what processes left that were killed and whose data is gone,
+// which nobody will open again.
+func sweepStages() {
+	found, err := filepath.Glob(filepath.Join(sharedMemory, stagePrefix+"*"))
+	if err != nil {
+		return
+	}
+	for _, at := range found {
+		if ours(at) != nil {
+			continue
+		}
+		dir, err := os.ReadFile(filepath.Join(at, stageOwner))
+		if err != nil {
+			continue
+		}
+		if _, err := os.Stat(string(dir)); errors.Is(err, fs.ErrNotExist) {
+			_ = os.RemoveAll(at) // it only takes memory
+		}
+	}
 }
 
 // privateDir makes a directory that only we can look into, or accepts one that
@@ -63,6 +96,11 @@ func privateDir(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
+	return ours(dir)
+}
+
+// ours is an error unless dir is a directory that only we can look into.
+func ours(dir string) error {
 	info, err := os.Lstat(dir)
 	if err != nil {
 		return err

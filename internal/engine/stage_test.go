@@ -107,3 +107,21 @@ func TestOthersMayNotLookIntoTheStage(t *testing.T) {
 		t.Errorf("%d messages, want 200", got)
 	}
 }
+
+func TestStagesOfLostDataAreRemoved(t *testing.T) {
+	if _, err := os.Stat("/dev/shm"); err != nil {
+		t.Skip("this machine has no shared memory")
+	}
+	left, err := os.MkdirTemp("/dev/shm", "dropstack-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(left) })
+	if err := os.WriteFile(filepath.Join(left, ".owner"), []byte(filepath.Join(t.TempDir(), "gone")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	open(t, t.TempDir(), nil)
+	if _, err := os.Stat(left); !os.IsNotExist(err) {
+		t.Errorf("the stage of a directory that is gone is left: %v", err)
+	}
+}
