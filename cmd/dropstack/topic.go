@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/arn"
+	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/topic"
 	"github.com/spf13/cobra"
 )
@@ -100,15 +100,15 @@ Counts are kept over restarts; a crash forgets those of the last seconds.`,
 			if err != nil {
 				return err
 			}
-			at := args[0]
-			if !strings.HasPrefix(at, "arn:") {
-				at = arn.Topic(arn.Region, at)
-			}
 			var out api.TopicStatus
-			if err := client.Call(cmd.Context(), "TopicStatus", api.TopicStatusInput{Topic: at}, &out); err != nil {
+			if err := client.Call(cmd.Context(), "TopicStatus", api.TopicStatusInput{}, &out); err != nil {
 				return err
 			}
-			c.printSubscriptions(out.Subscriptions)
+			named := func(at string) bool { return at == args[0] || nameOf(at) == args[0] }
+			if !slices.ContainsFunc(out.Topics, named) {
+				return fault.Errorf(fault.NotFound, "topic %q does not exist; `dropstack topic list` lists what does", args[0])
+			}
+			c.printSubscriptions(slices.DeleteFunc(out.Subscriptions, func(s topic.Status) bool { return !named(s.Topic) }))
 			return nil
 		},
 	}

@@ -90,7 +90,7 @@ func TestTopicsTellHowTheirSubscriptionsDo(t *testing.T) {
 	if out, _ := run(0, "topic", "list"); !regexp.MustCompile(`(?m)^orders +2 +0 +2 +0s$`).MatchString(out) {
 		t.Errorf("listed %s", out)
 	}
-	if _, errs := run(1, "topic", "show", "nothing"); !strings.Contains(errs, "Topic does not exist") {
+	if _, errs := run(1, "topic", "show", "nothing"); !strings.Contains(errs, "does not exist") {
 		t.Errorf("a topic that is not there: %s", errs)
 	}
 	if _, errs := run(2, "topic", "redrive", "x"); !strings.Contains(errs, "say --all") {

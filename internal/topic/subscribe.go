@@ -17,7 +17,7 @@ import (
 type SubscribeInput struct {
 	TopicArn              string
 	Protocol              string
-	Endpoint              string
+	Endpoint              string `audit:"hidden"` // may hold a password, or is a person's
 	Attributes            map[string]string
 	ReturnSubscriptionArn bool // also while the endpoint has not confirmed
 }
