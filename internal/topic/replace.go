@@ -179,7 +179,7 @@ func (t *Topics) prepare(ctx context.Context, stack string, want declared, have 
 			return nil, err
 		}
 		for name, cfg := range consumers {
-			if cfg.Metadata[metaOwner] == stack && !wanted[name] {
+			if cfg.Metadata[metaOwner] == stack && !wanted[name] && !t.wantedBesides(stack, name) {
 				stale = append(stale, consumer{streamName(topic.ARN), name})
 			}
 		}
@@ -197,6 +197,19 @@ func (t *Topics) prepare(ctx context.Context, stack string, want declared, have 
 		}
 	}
 	return stale, nil
+}
+
+// wantedBesides says whether another stack declares the consumer's subscription as
+// well: a function can be subscribed by its service and by a call.
+func (t *Topics) wantedBesides(stack, consumer string) bool {
+	for other, d := range t.load().stacks {
+		if other != stack && slices.ContainsFunc(d.subs, func(s Subscription) bool {
+			return s.State == "" && consumerName(s.ARN) == consumer
+		}) {
+			return true
+		}
+	}
+	return false
 }
 
 // swap puts the new declaration in force. The function it returns closes the
@@ -267,7 +280,7 @@ func (t *Topics) leave(ctx context.Context, stack string, cfg jetstream.StreamCo
 		return err
 	}
 	for consumer, c := range consumers {
-		if c.Metadata[metaOwner] != stack {
+		if c.Metadata[metaOwner] != stack || t.wantedBesides(stack, consumer) {
 			continue
 		}
 		if err := t.remove(ctx, cfg.Name, consumer); err != nil {

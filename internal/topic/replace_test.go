@@ -216,3 +216,19 @@ func TestAppendersAreClosed(t *testing.T) {
 		t.Errorf("after Close %d appenders open, %v", n, err)
 	}
 }
+
+func TestASubscriptionOfTwoStacksStaysWithTheOther(t *testing.T) {
+	in := newInbox()
+	to := newTopics(t, streams(t), serial{handle: in.handle})
+	replace(t, to, "api", topics(created), subs(created, "f1"))
+	replace(t, to, "drops", topics(created), subs(created, "f1")) // its consumer is this stack's now
+	publish(t, to, created, "one")
+	replace(t, to, "drops", topics(created), nil)
+	publish(t, to, created, "two")
+	replace(t, to, "drops", nil, nil)
+	publish(t, to, created, "three")
+	run(t, to)
+	if diff := cmp.Diff([]string{"one", "two", "three"}, messages(t, in.wait(t, 3)["f1"])); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
