@@ -120,18 +120,25 @@ func (c *courier) handle(msg jetstream.Msg) {
 
 // keepAlive keeps the server from delivering a message again while it is handled.
 func keepAlive(msg jetstream.Msg) (stop func()) {
-	ticker, done := time.NewTicker(beat), make(chan struct{})
-	go func() {
-		for {
-			select {
-			case <-ticker.C:
-				_ = msg.InProgress()
-			case <-done:
-				return
-			}
+	var mu sync.Mutex
+	var timer *time.Timer
+	stopped := false
+	mu.Lock()
+	defer mu.Unlock()
+	timer = time.AfterFunc(beat, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !stopped {
+			_ = msg.InProgress()
+			timer.Reset(beat)
 		}
-	}()
-	return func() { ticker.Stop(); close(done) }
+	})
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		stopped = true
+		timer.Stop()
+	}
 }
 
 // failed is what is recorded of a message that the endpoint did not take.
