@@ -12,7 +12,7 @@ import (
 )
 
 // counters count what became of a subscription's messages, since it exists. They
-// are written down every few seconds: a crash forgets the last of them, and no
+// are written down every two seconds: a crash forgets the last of them, and no
 // message waits for them.
 type counters struct {
 	delivered, failed, retried, dead, filtered atomic.Int64
@@ -40,7 +40,7 @@ func (c *counters) changed() bool {
 }
 
 // saveEvery is how often counters that have changed are written down.
-const saveEvery = 10 * time.Second
+const saveEvery = 2 * time.Second
 
 // countersOf returns a subscription's counters.
 func (t *Topics) countersOf(subARN string) *counters {
