@@ -9,6 +9,8 @@
 package api
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"fmt"
 	"io"
@@ -19,6 +21,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/iam"
+	"github.com/dropstack/dropstack/internal/iam/policy"
 )
 
 // maxBody bounds the body of every call but those of S3: a synchronous payload
@@ -28,9 +31,9 @@ const maxBody = 8 << 20
 // Authority knows who signed a request and what they may do.
 type Authority interface {
 	Verify(r *http.Request, body []byte) (who iam.Principal, service, region string, err error)
-	// Authorize is nil when the caller in ctx may do the action, else
-	// fault.Denied with the reason.
-	Authorize(ctx context.Context, action, resource string, conditions map[string][]string) error
+	// AuthorizeWith is nil when the caller in ctx may do the action, by their own
+	// policies or by the resource's, else fault.Denied with the reason.
+	AuthorizeWith(ctx context.Context, action, resource string, conditions map[string][]string, resourcePolicies ...policy.Document) error
 }
 
 // Server is the AWS endpoint's handler. All fields but Tunnel are required.
@@ -70,8 +73,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{w: w, r: r, id: uuid.NewString(), at: r.Context(), scope: scope}
 	w.Header().Set("X-Amzn-Requestid", c.id)
 	var err error
-	if c.body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
-		err = fault.Coded(fault.TooLarge, "RequestEntityTooLargeException", "the request's body is over %d bytes, or was cut off", maxBody)
+	if c.body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, limitOf(r, scope))); err != nil {
+		err = fault.Coded(fault.TooLarge, "RequestEntityTooLargeException", "the request's body is over %d bytes, or was cut off", limitOf(r, scope))
 	}
 	switch {
 	case err != nil:
@@ -140,7 +143,12 @@ func (s *Server) names() string {
 // serve answers a call of a service with a table of operations.
 func (s *Server) serve(c *call, service *Service) {
 	c.service = service
-	p, err := protocolOf(c.r, service, c.id, c.body)
+	body, err := inflate(c.r, c.body)
+	if err != nil {
+		s.fail(c, jsonCall{kind: "application/x-amz-json-1.1"}, err)
+		return
+	}
+	p, err := protocolOf(c.r, service, c.id, body)
 	if err != nil {
 		s.fail(c, p, err)
 		return
@@ -169,6 +177,25 @@ func (s *Server) serve(c *call, service *Service) {
 	if err := p.encode(c.w, c.out); err != nil {
 		s.fail(c, p, fmt.Errorf("answer: %w", err))
 	}
+}
+
+// inflate is a body as it was before the client compressed it, which SDKs do with
+// long ones of some operations. What is signed is what was sent.
+func inflate(r *http.Request, body []byte) ([]byte, error) {
+	if r.Header.Get("Content-Encoding") != "gzip" {
+		return body, nil
+	}
+	z, err := gzip.NewReader(bytes.NewReader(body))
+	if err == nil {
+		body, err = io.ReadAll(io.LimitReader(z, maxBody+1))
+	}
+	switch {
+	case err != nil:
+		return nil, fault.Coded(fault.Invalid, "SerializationException", "the request's body is not gzip, as its Content-Encoding says: %w", err)
+	case len(body) > maxBody:
+		return nil, fault.Coded(fault.TooLarge, "RequestEntityTooLargeException", "the request's body is over %d bytes when it is not compressed", maxBody)
+	}
+	return body, nil
 }
 
 // authenticate puts the caller into the call's context.
@@ -218,7 +245,7 @@ func (s *Server) authorize(c *call, o Operation) error {
 		if n.Resource == "" {
 			n.Resource = "*"
 		}
-		if err := s.Authority.Authorize(c.at, n.Action, n.Resource, n.Conditions); err != nil {
+		if err := s.Authority.AuthorizeWith(c.at, n.Action, n.Resource, n.Conditions, n.Policies...); err != nil {
 			return err
 		}
 	}

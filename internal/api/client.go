@@ -22,6 +22,7 @@ import (
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/logs"
 )
 
 // Client calls a platform's AWS endpoint.
@@ -32,13 +33,13 @@ type Client struct {
 
 // Call calls an action of the control plane.
 func (c *Client) Call(ctx context.Context, action string, in, out any) error {
-	return c.json(ctx, "dropstack", "Dropstack."+action, in, out)
+	return c.AWS(ctx, "dropstack", "Dropstack."+action, in, out)
 }
 
 // FilterLogs reads one page of log events.
-func (c *Client) FilterLogs(ctx context.Context, in FilterLogEventsInput) (FilterLogEventsOutput, error) {
-	var out FilterLogEventsOutput
-	err := c.json(ctx, "logs", "Logs_20140328.FilterLogEvents", in, &out)
+func (c *Client) FilterLogs(ctx context.Context, in logs.FilterLogEventsInput) (logs.FilterLogEventsOutput, error) {
+	var out logs.FilterLogEventsOutput
+	err := c.AWS(ctx, "logs", "Logs_20140328.FilterLogEvents", in, &out)
 	return out, err
 }
 
@@ -64,7 +65,9 @@ func (c *Client) Invoke(ctx context.Context, name string, payload []byte, async 
 	return Invocation{body, resp.Header.Get("X-Amz-Function-Error"), tail, resp.Header.Get("X-Amzn-RequestId")}, err
 }
 
-func (c *Client) json(ctx context.Context, service, target string, in, out any) error {
+// AWS calls an operation of a service as AWS JSON: target is what X-Amz-Target
+// says, such as AmazonSSM.PutParameter.
+func (c *Client) AWS(ctx context.Context, service, target string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return err

@@ -11,16 +11,20 @@ import (
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/network"
+	"github.com/dropstack/dropstack/internal/secret/root"
 )
 
 func decodeBase64(s string) ([]byte, error) { return base64.StdEncoding.DecodeString(s) }
 
 // Control is the control plane's rooms.
 type Control struct {
-	Deployer  *deploy.Deployer
-	Letters   Letters
-	Topics    TopicState
-	Flows     Flows
+	Deployer *deploy.Deployer
+	Letters  Letters
+	Topics   TopicState
+	Flows    Flows
+	RootKey  interface {
+		Rotate(ctx context.Context) (root.Report, error)
+	}
 	Endpoints Endpoints
 	Isolation string // level at which functions run
 	Records   Records
@@ -100,8 +104,21 @@ func (c *Control) Service() *Service {
 		"TopicLetters": op(c.topicLetters, func(in TopicLettersInput) []Need { return on(in.Subscription) }),
 		"TopicRedrive": op(c.topicRedrive, func(in TopicLettersInput) []Need { return on(in.Subscription) }),
 
+		"RotateRootKey": op(c.rotateRoot, nil),
+
 		"ListAuditRecords": op(c.Records.List, nil),
 	}}
+}
+
+// RootRotation is what a rotation of the root key did.
+type RootRotation struct {
+	ID        string `json:"id"`        // fingerprint of the new key
+	Rewrapped int    `json:"rewrapped"` // secrets that were sealed anew
+}
+
+func (c *Control) rotateRoot(ctx context.Context, _ struct{}) (RootRotation, error) {
+	report, err := c.RootKey.Rotate(context.WithoutCancel(ctx)) // a client that leaves must not cut it short
+	return RootRotation{report.ID, report.Rewrapped}, err
 }
 
 // stackARN names a stack in policies.

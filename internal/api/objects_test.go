@@ -109,7 +109,7 @@ func TestObjectRequests(t *testing.T) {
 	objects := &api.Objects{Store: store}
 	w := serve(t, &api.Server{Objects: objects})
 	objects.Caller = w.keys
-	admin, function := client(w.url, w.keys.Admin()).S3(), client(w.url, w.keys.Function(caller)).S3()
+	admin, function := client(w.url, w.keys.Admin()).S3(), client(w.url, w.function).S3()
 
 	out, err := admin.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("new")})
 	if err != nil || aws.ToString(out.Location) != "/new" {

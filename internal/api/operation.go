@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/iam/policy"
 )
 
 // Service is what is served for one scope of signatures, in every protocol that
@@ -17,7 +18,10 @@ type Service struct {
 	Namespace string // of XML answers
 	// Codes are the service's own names for errors that every service has, such as
 	// AccessDeniedException: AuthorizationError. Optional.
-	Codes      map[string]string
+	Codes map[string]string
+	// QueryCodes are the names that errors have in Query, of a service whose clients
+	// moved on to other protocols and are told both. Optional.
+	QueryCodes map[string]string
 	Strict     bool // an input with a member that is not known is refused
 	Operations map[string]Operation
 }
@@ -39,6 +43,8 @@ type Need struct {
 	Action     string              // "kms:Decrypt"
 	Resource   string              // ARN; "": *
 	Conditions map[string][]string // the keys of this request only
+	// Policies are those of the resource, which may allow what the caller's do not.
+	Policies []policy.Document
 }
 
 // op is the operation that a room's method answers. need tells what a caller must

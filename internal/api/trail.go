@@ -35,7 +35,7 @@ func requestOf(c *call, region string) iam.Request {
 func (s *Server) record(c *call, failed error) error {
 	e := audit.Event{
 		EventSource: c.service.source(), EventName: c.operation, AWSRegion: s.Region,
-		UserIdentity: identityOf(c.who), SourceIPAddress: requestOf(c, "").SourceIP, UserAgent: c.r.UserAgent(),
+		UserIdentity: IdentityOf(c.who), SourceIPAddress: requestOf(c, "").SourceIP, UserAgent: c.r.UserAgent(),
 		RequestParameters: audit.Parameters(c.in), RequestID: c.id, ReadOnly: readOnly(c.operation),
 	}
 	for _, n := range c.needs {
@@ -53,8 +53,8 @@ func (s *Server) record(c *call, failed error) error {
 	return s.Trail.Append(context.WithoutCancel(c.at), e)
 }
 
-// identityOf is a caller in CloudTrail's words.
-func identityOf(who iam.Principal) audit.UserIdentity {
+// IdentityOf is a caller in CloudTrail's words.
+func IdentityOf(who iam.Principal) audit.UserIdentity {
 	u := audit.UserIdentity{Type: string(who.Type), PrincipalID: who.UserID, ARN: who.ARN, AccountID: who.AccountID, AccessKeyID: who.AccessKeyID}
 	switch who.Type {
 	case iam.TypeUser:

@@ -53,7 +53,7 @@ func TestCallsAreRecorded(t *testing.T) {
 		t.Errorf("a failed call: recorded %+v", events)
 	}
 
-	err := client(w.url, w.keys.Function(caller)).Call(t.Context(), "Change", change{Name: "n"}, nil)
+	err := client(w.url, w.function).Call(t.Context(), "Change", change{Name: "n"}, nil)
 	if fault.KindOf(err) != fault.Denied || done != 2 {
 		t.Errorf("a function: got %v, and the room was called %d times", err, done)
 	}
@@ -86,7 +86,7 @@ func TestUnsignedCallsLearnNothing(t *testing.T) {
 	wrong.SecretAccessKey = "other"
 	for _, action := range []string{"Echo", "Nothing"} {
 		err := client(w.url, wrong).Call(t.Context(), action, echo{"x"}, nil)
-		if code := fault.CodeOf(err); code != "SignatureDoesNotMatch" {
+		if code := fault.CodeOf(err); code != "InvalidSignatureException" {
 			t.Errorf("%s: got %v", action, err)
 		}
 	}

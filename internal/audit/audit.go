@@ -12,18 +12,16 @@
 //	                       a second line its signature; each names the one before
 //	head                   where the log ends, signed; overwritten at each commit
 //	keys/FINGERPRINT.pem   the public keys of the signatures
+//	cut/SEQ-TIME.ndjson    what starts after a crash have taken off
 //
 // # What a crash leaves
 //
-// Records are synced, then the head is written, then callers are answered; the
-// head is synced within a second. A crash of the process therefore leaves a head
-// that covers everything that was acknowledged, and beyond it at most one group of
-// records that nobody was answered for. What of them is whole is kept; a line that
-// was cut short is taken off at the next start, and a record says so. After a loss
-// of power the head on disk can be a second old. The records beyond it are there
-// all the same, but if somebody took off the last of those before the next start,
-// nothing would tell. A loss of power that writes the blocks of one group out of
-// order shows as damage.
+// Records are synced, then the head is written and synced, then callers are
+// answered. So whatever crashes, the head covers everything that was acknowledged,
+// and never more than there is. Beyond it there may be one group of records, whole
+// or torn, whose callers were not answered. Nothing vouches for them, since anybody
+// can write lines whose hashes are right: the next start takes them off, keeps them
+// in cut/ and records that.
 //
 // # What it does not do
 //
@@ -47,6 +45,7 @@ const (
 	logDir    = "log"
 	digestDir = "digest"
 	keysDir   = "keys"
+	cutDir    = "cut"
 	headFile  = "head"
 )
 
@@ -56,8 +55,8 @@ const (
 	// digestEvery and maxFile are what closes a log file, whichever comes first.
 	digestEvery = time.Hour
 	maxFile     = 64 << 20
-	// headLag is how old the head on disk may be.
-	headLag = time.Second
+	// retryEvery is how often a log that could not be written is tried.
+	retryEvery = time.Second
 )
 
 // Log is the audit log of a data directory. Set the exported fields, then Open.

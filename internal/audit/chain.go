@@ -34,6 +34,7 @@ type chain struct {
 	loose  bool         // the next record may be any later one: a fault has said why
 	fault  func(Fault)  // for what is wrong
 	record func(record) // for each record that is as it was written
+	place  Fault        // where that is
 
 	lines *bufio.Reader // reused from file to file
 }
@@ -67,6 +68,7 @@ func (c *chain) walk(name string, in io.Reader) (walked, error) {
 		}
 		w.lines++
 		w.sum.Write(line)
+		c.place = Fault{File: name, Line: w.lines, Offset: w.size}
 		for problem := range c.follow(&w, line) {
 			w.faults++
 			problem.File, problem.Line = name, w.lines

@@ -28,6 +28,17 @@ func (l *Log) expire(now time.Time) error {
 	if keep == 0 {
 		keep = DefaultKeep
 	}
+	cuts, _, err := list(filepath.Join(l.Dir, cutDir), ".ndjson")
+	if err != nil {
+		return err
+	}
+	for _, n := range cuts {
+		if now.Sub(n.time) >= keep {
+			if err := removeAll(filepath.Join(l.Dir, cutDir, n.name)); err != nil {
+				return err
+			}
+		}
+	}
 	digests, _, err := list(filepath.Join(l.Dir, digestDir), ".json")
 	if err != nil {
 		return err

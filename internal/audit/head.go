@@ -16,7 +16,7 @@ const headSize = 512
 
 // head is a signed statement of how far the log goes. It is written after the
 // records that it covers are on disk, so it never promises more than there is,
-// and before their callers are answered.
+// and is on disk before their callers are answered.
 type head struct {
 	Seq     uint64    `json:"seq"`
 	Hash    sum       `json:"hash"`
@@ -29,6 +29,14 @@ type head struct {
 }
 
 func (h head) link() link { return link{h.Seq, h.Hash} }
+
+// covers is how many bytes of a log file without digest the head vouches for.
+func (h head) covers(name string) int64 {
+	if h.File == name {
+		return h.Size
+	}
+	return 0
+}
 
 const (
 	headLabel     = "dropstack audit head\n"

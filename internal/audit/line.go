@@ -22,8 +22,8 @@ const (
 	hexSum    = 2 * sha256.Size
 )
 
-// maxLine bounds a line when reading; maxEvent, what Append takes, is well below.
-const maxLine = 1 << 20
+// maxLine is the longest line that there can be.
+const maxLine = maxEvent + 512
 
 // sum is a SHA-256.
 type sum [sha256.Size]byte

@@ -28,7 +28,7 @@ const (
 // mends or finds damaged is recorded; damage stays as it was found, and the log
 // goes on in a new file.
 func (l *Log) Open(ctx context.Context) error {
-	for _, dir := range []string{logDir, digestDir, keysDir} {
+	for _, dir := range []string{logDir, digestDir, keysDir, cutDir} {
 		if err := os.MkdirAll(filepath.Join(l.Dir, dir), 0o700); err != nil {
 			return fmt.Errorf("audit log: %w", err)
 		}
@@ -38,7 +38,7 @@ func (l *Log) Open(ctx context.Context) error {
 		err = l.record(found[i]) // before the head that was found is overwritten
 	}
 	if err == nil {
-		err = errors.Join(l.writeHead(), l.syncHead())
+		err = l.writeHead()
 	}
 	if err != nil {
 		return fmt.Errorf("open the audit log: %w", errors.Join(err, l.w.close()))
@@ -191,7 +191,7 @@ const source = "cloudtrail.amazonaws.com"
 
 // Names of the log's records about itself.
 const (
-	eventRepaired = "LogFileRepaired"   // a crash had cut the last line
+	eventRepaired = "LogFileRepaired"   // what nobody was answered for was taken off
 	eventDamaged  = "LogFileDamaged"    // somebody, or a disk, changed what was written
 	eventKey      = "SigningKeyChanged" // the root key was rotated
 	eventOutage   = "LogNotWritten"     // for a while, in which calls were refused

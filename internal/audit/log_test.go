@@ -138,7 +138,13 @@ func write(t testing.TB, path string, doc []byte) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, doc, 0o600); err != nil {
+	// not os.WriteFile: file systems take their time over a file that was emptied
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.WriteAt(doc, 0)
+	if err := errors.Join(err, f.Truncate(int64(len(doc))), f.Close()); err != nil {
 		t.Fatal(err)
 	}
 }

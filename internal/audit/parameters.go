@@ -25,7 +25,7 @@ const (
 // under CloudTrail's names, which begin with a small letter.
 //
 // Members that are empty are left out, and so are blobs. In the place of members
-// tagged audit:"hidden" stands Hidden. Texts are cut after 1,024 bytes, lists
+// tagged audit:"hidden", or with a name that tells, stands Hidden. Texts are cut after 1,024 bytes, lists
 // after 100 items. nil when nothing is left.
 func Parameters(v any) map[string]any {
 	value := reflect.ValueOf(v)
@@ -38,6 +38,12 @@ func Parameters(v any) map[string]any {
 	return members(value, 0)
 }
 
+// secrets are names that only secrets have, lest a tag was forgotten.
+var secrets = map[string]bool{
+	"SecretAccessKey": true, "SessionToken": true, "Plaintext": true, "Password": true, "OldPassword": true, "NewPassword": true,
+	"PrivateKey": true, "PrivateKeyPlaintext": true, "AuthorizationToken": true,
+}
+
 func members(v reflect.Value, depth int) map[string]any {
 	out := map[string]any{}
 	for i := range v.NumField() {
@@ -46,7 +52,7 @@ func members(v reflect.Value, depth int) map[string]any {
 		embedded := field.Anonymous && name == "" && field.Type.Kind() == reflect.Struct && !isTime(field.Type)
 		switch {
 		case !field.IsExported() && !embedded || name == "-" || v.Field(i).IsZero():
-		case field.Tag.Get("audit") == "hidden":
+		case field.Tag.Get("audit") == "hidden", secrets[field.Name] && !isBlob(field.Type):
 			out[lowerFirst(field.Name, name)] = Hidden
 		case embedded:
 			maps.Copy(out, members(v.Field(i), depth))
@@ -127,8 +133,8 @@ func entries(v reflect.Value, depth int) (any, bool) {
 }
 
 func items(v reflect.Value, depth int) (any, bool) {
-	if v.Type().Elem().Kind() == reflect.Uint8 {
-		return nil, false // a blob
+	if isBlob(v.Type()) {
+		return nil, false
 	}
 	out := []any{}
 	for i := range min(v.Len(), maxList) {
@@ -140,6 +146,10 @@ func items(v reflect.Value, depth int) (any, bool) {
 		out = append(out, fmt.Sprintf("… and %d more", v.Len()-maxList))
 	}
 	return out, len(out) > 0
+}
+
+func isBlob(t reflect.Type) bool {
+	return (t.Kind() == reflect.Slice || t.Kind() == reflect.Array) && t.Elem().Kind() == reflect.Uint8
 }
 
 var (

@@ -77,6 +77,7 @@ func TestParameters(t *testing.T) {
 		"hidden list":           {putInput{Passwords: []string{"a"}}, map[string]any{"passwords": audit.Hidden}},
 		"hidden deep inside":    {putInput{Nested: &struct{ Inner secretive }{secretive{"t", "p"}}}, map[string]any{"nested": map[string]any{"inner": map[string]any{"token": audit.Hidden, "plain": "p"}}}},
 		"hidden in an any":      {putInput{Any: []secretive{{"t", ""}}}, map[string]any{"any": []any{map[string]any{"token": audit.Hidden}}}},
+		"hidden by its name":    {struct{ SecretAccessKey, UserName string }{"s3cret", "u"}, map[string]any{"secretAccessKey": audit.Hidden, "userName": "u"}},
 		"explicit false":        {putInput{Overwrite: &no}, map[string]any{"overwrite": false}},
 		"only the first letter": {putInput{KeyId: "k", DBInstanceIdentifier: "d"}, map[string]any{"keyId": "k", "dBInstanceIdentifier": "d"}},
 		"name of the wire":      {putInput{Renamed: "r", Unsent: "u"}, map[string]any{"renamedTo": "r"}},

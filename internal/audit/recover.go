@@ -1,18 +1,16 @@
 package audit
 
 import (
-	"encoding/base64"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
 )
-
-// maxShown bounds how much a record says about damage and about cut lines; the
-// files have the rest.
-const maxShown = 4096
 
 // recover finds out where the log ends and opens it there. It returns what has to
 // be recorded about that.
@@ -157,7 +155,11 @@ func (r *recovery) readLogs() error {
 			// An earlier start has left a gap before it; Verify shows it for ever.
 			r.chain.at.seq, r.chain.loose = n.number-1, true
 		}
-		w, err := r.chain.walk(logDir+"/"+n.name, f)
+		vouched := int64(math.MaxInt64)
+		if !r.noHead {
+			vouched = r.head.covers(n.name)
+		}
+		w, err := r.chain.walk(logDir+"/"+n.name, io.LimitReader(f, vouched))
 		if err := errors.Join(err, f.Close()); err != nil {
 			return err
 		}
@@ -185,8 +187,7 @@ func (r *recovery) compare() {
 	}
 }
 
-// resume goes on in the open file, after cutting off a line that was never
-// written to its end.
+// resume goes on in the open file, after taking off what the head does not cover.
 func (r *recovery) resume() error {
 	w := &r.w
 	w.last = r.chain.at
@@ -194,19 +195,29 @@ func (r *recovery) resume() error {
 		return nil
 	}
 	o := r.open[0]
-	f, err := openFile(filepath.Join(r.Dir, logDir, o.name), os.O_WRONLY|os.O_APPEND)
+	path := filepath.Join(r.Dir, logDir, o.name)
+	f, err := openFile(path, os.O_WRONLY|os.O_APPEND)
 	if err != nil {
 		return err
 	}
 	w.file, w.name, w.first, w.size, w.sum = f, o.name, o.first, o.size, o.sum
 	w.oldest, w.newest, w.sealAfter = eventTime(o.oldest), eventTime(o.end), o.time.Add(digestEvery)
-	if len(o.torn) == 0 {
-		return f.Sync() // what lies beyond the head may not have been
+	doc, err := os.ReadFile(path)
+	if err != nil {
+		return err
 	}
+	rest := doc[o.size:]
+	if len(rest) == 0 {
+		return nil
+	}
+	kept := cutDir + "/" + logName(w.last.seq+1, time.Now())
 	r.events = append(r.events, ownEvent(eventRepaired, map[string]any{
-		"file": logDir + "/" + o.name, "offset": o.size, "bytes": len(o.torn), "cut": cut(printable(o.torn), maxShown),
+		"file": logDir + "/" + o.name, "offset": o.size, "bytes": len(rest), "sha256": fmt.Sprintf("%x", sha256.Sum256(rest)), "kept": kept,
 	}))
-	r.Log.Log.Warn("audit log: the last line was cut short by a crash and is taken off", "file", o.name, "bytes", len(o.torn))
+	r.Log.Log.Warn("audit log: what was written last before a crash, and nobody was answered for, is taken off", "file", o.name, "bytes", len(rest), "kept", kept)
+	if err := writeFile(filepath.Join(r.Dir, kept), rest); err != nil {
+		return err
+	}
 	return errors.Join(f.Truncate(o.size), f.Sync())
 }
 
@@ -220,9 +231,12 @@ func (r *recovery) leave() error {
 	}
 	for _, o := range r.open {
 		w.last.seq = max(w.last.seq, o.number)
-		o.sum.Write(o.torn)
+		doc, err := os.ReadFile(filepath.Join(r.Dir, logDir, o.name))
+		if err != nil {
+			return err
+		}
 		w.found = append(w.found, LogFile{
-			S3Bucket: bucket, S3Object: logDir + "/" + o.name, HashValue: fmt.Sprintf("%x", o.sum.Sum(nil)), HashAlgorithm: algorithm,
+			S3Bucket: bucket, S3Object: logDir + "/" + o.name, HashValue: fmt.Sprintf("%x", sha256.Sum256(doc)), HashAlgorithm: algorithm,
 			OldestEventTime: eventTime(o.oldest), NewestEventTime: eventTime(o.end),
 			FirstSequence: o.number, LastSequence: max(o.last.seq, o.number), LastHash: o.last.hash,
 		})
@@ -236,14 +250,4 @@ func (r *recovery) leave() error {
 		return nil
 	}
 	return r.digest(time.Now())
-}
-
-// printable is bytes as text, or encoded when they are none.
-func printable(b []byte) string {
-	for _, c := range b {
-		if c < ' ' || c > '~' {
-			return base64.StdEncoding.EncodeToString(b)
-		}
-	}
-	return string(b)
 }

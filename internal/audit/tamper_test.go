@@ -3,6 +3,7 @@ package audit_test
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -94,12 +95,16 @@ func TestEveryTruncationIsFound(t *testing.T) {
 			}
 			found(t, dir, fmt.Sprintf("cut to %d bytes", size), name, line)
 		}
-		write(t, path, append(bytes.Clone(doc), "x"...))
-		if name != names(all, "log/")[2] { // there it is what a crash leaves
-			found(t, dir, "a byte more", name, 0)
+		for _, more := range []string{"x", "x\n"} {
+			write(t, path, append(bytes.Clone(doc), more...))
+			if name == names(all, "log/")[2] { // there it is what a crash leaves
+				if r := sound(t, dir, 5); len(r.Notes) != 1 {
+					t.Errorf("more than the head covers: notes %v", r.Notes)
+				}
+				continue
+			}
+			found(t, dir, "more", name, 0)
 		}
-		write(t, path, append(bytes.Clone(doc), "x\n"...))
-		found(t, dir, "a line more", name, 0)
 		write(t, path, doc)
 	}
 	sound(t, dir, 5)
@@ -113,7 +118,12 @@ func TestEveryMovedLineIsFound(t *testing.T) {
 		lines[len(lines)-1] = append(bytes.Clone(lines[len(lines)-1]), '\n')
 		try := func(what string, line int, lines [][]byte) {
 			t.Helper()
-			write(t, path, bytes.Join(lines, nil))
+			doc := bytes.Join(lines, nil)
+			write(t, path, doc)
+			if name == names(all, "log/")[2] && bytes.HasPrefix(doc, all[name]) {
+				sound(t, dir, 5) // beyond the head: no part of the log
+				return
+			}
 			found(t, dir, what, name, line)
 		}
 		for i := range lines {
@@ -242,6 +252,37 @@ func TestARewrittenLogIsFoundWithWhatWasKeptElsewhere(t *testing.T) {
 	}
 }
 
+// Lines with right hashes can be written by anybody. They count for nothing until
+// the platform has signed for them, and it signs for none but its own.
+func TestForgedLinesCountForNothing(t *testing.T) {
+	dir, all := small(t)
+	logs, digests := names(all, "log/"), names(all, "digest/")
+	_, hash, _ := strings.Cut(string(all[logs[1]]), `"prev":"`) // what the second file refers to
+	digest, _, _ := bytes.Cut(all[digests[0]], []byte("\n"))
+	expired := fmt.Appendf(nil, `{"eventSource":"cloudtrail.amazonaws.com","eventName":"LogFilesExpired","eventType":"AwsServiceEvent",`+
+		`"additionalEventData":{"lastSequence":2,"lastHash":"%s","digests":1,"digestHash":"%x"}}`, hash[:64], sha256.Sum256(digest))
+	write(t, filepath.Join(dir, logs[2]), audit.Forge(all[logs[2]], expired))
+	if r := sound(t, dir, 5); len(r.Notes) != 1 {
+		t.Errorf("beyond the head: notes %v", r.Notes)
+	}
+	remove(t, filepath.Join(dir, logs[0])) // as if the record had been the log's
+	remove(t, filepath.Join(dir, digests[0]))
+	if verify(t, dir).OK() {
+		t.Error("a forged record accounts for missing files")
+	}
+	l := open(t, dir)
+	if got := records(t, l, audit.ListInput{Action: "LogFilesExpired"}); len(got) > 0 {
+		t.Errorf("signed for: %v", got)
+	}
+	if got := records(t, l, audit.ListInput{Action: "LogFileRepaired"}); len(got) != 1 {
+		t.Errorf("taken off: %v", got)
+	}
+	closeLog(t, l)
+	if verify(t, dir).OK() {
+		t.Error("a start accounts for missing files")
+	}
+}
+
 // FuzzVerify puts anything in the place of a log file, a digest and the head:
 // only what was there is right.
 func FuzzVerify(f *testing.F) {
@@ -263,8 +304,7 @@ func FuzzVerify(f *testing.F) {
 		write(t, filepath.Join(dir, name), doc)
 		defer write(t, filepath.Join(dir, name), all[name])
 		r := verify(t, dir)
-		_, torn := bytes.CutPrefix(doc, all[name])
-		same := bytes.Equal(doc, all[name]) || torn && strings.HasPrefix(name, "log/") && !bytes.ContainsRune(doc[len(all[name]):], '\n')
+		same := bytes.Equal(doc, all[name]) || strings.HasPrefix(name, "log/") && bytes.HasPrefix(doc, all[name]) // what follows the head is no part of the log
 		if r.OK() != same {
 			t.Errorf("%s: got %+v", name, r)
 		}

@@ -5,9 +5,11 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/dropstack/dropstack/internal/fault"
 )
@@ -89,6 +91,7 @@ type verifier struct {
 	anchor anchor          // the latest one
 	tail   named           // the last log file
 	end    walked          // what it came to
+	rest   int64           // bytes that follow it and that nothing vouches for
 }
 
 func (v *verifier) fault(f Fault) { v.report.Faults = append(v.report.Faults, f) }
@@ -183,8 +186,13 @@ func (v *verifier) remember(r record) {
 	if _, wanted := v.hashes[r.seq]; wanted {
 		v.hashes[r.seq] = &r.hash
 	}
-	if a, ok := parseAnchor(r.event); ok {
-		v.anchor = a
+	switch e, name := parseOwn(r.event); name {
+	case eventExpired:
+		v.anchor = e.anchor
+	case eventDamaged:
+		f := v.chain.place
+		f.Seq, f.Problem = r.seq, "a start found the log damaged: "+strings.Join(e.Problems, "; ")
+		v.fault(f)
 	}
 }
 
@@ -197,8 +205,16 @@ func (v *verifier) checkLog(n named, last bool) error {
 	if err != nil {
 		return err
 	}
-	w, err := v.chain.walk(path, f)
-	if err := errors.Join(err, f.Close()); err != nil {
+	defer f.Close()
+	d, in := v.covered[n.name], io.Reader(f)
+	if last && d == nil && !v.noHead {
+		in = io.LimitReader(f, v.head.covers(n.name))
+	}
+	w, err := v.chain.walk(path, in)
+	if err != nil {
+		return err
+	}
+	if v.rest, err = io.Copy(io.Discard, f); err != nil {
 		return err
 	}
 	v.report.Files++
@@ -206,7 +222,6 @@ func (v *verifier) checkLog(n named, last bool) error {
 	if w.first != 0 && w.first != n.number && w.faults == 0 {
 		v.fault(Fault{File: path, Line: 1, Seq: n.number, Problem: fmt.Sprintf("the name says that record %d comes first; it is %d", n.number, w.first)})
 	}
-	d := v.covered[n.name]
 	switch {
 	case d != nil:
 		v.checkHashed(n, w, d)
@@ -228,18 +243,16 @@ func (v *verifier) cut(path string, w walked) {
 	})
 }
 
-// checkTail looks at what follows the last whole line of the open file: what a
-// crash leaves was never acknowledged, so no head covers it.
+// checkTail looks at the end of the open file. What a crash leaves beyond the
+// head was never acknowledged: it is no part of the log.
 func (v *verifier) checkTail() {
-	if len(v.end.torn) == 0 || v.covered[v.tail.name] != nil {
-		return
-	}
 	path := logDir + "/" + v.tail.name
-	if v.noHead || v.head.Seq > v.chain.at.seq || v.head.File == v.tail.name && v.head.Size > v.end.size {
+	if v.covered[v.tail.name] == nil && len(v.end.torn) > 0 {
 		v.cut(path, v.end)
-		return
 	}
-	v.note("%s: the last write was cut short after %d bytes: by a crash, or it is being written now; nobody was answered for it", path, len(v.end.torn))
+	if v.rest > 0 {
+		v.note("%s: %d bytes beyond the signed head: they are being written now, or a crash has left them and the next start takes them off; nobody was answered for them", path, v.rest)
+	}
 }
 
 // checkHead holds the end of the chain against the head.
@@ -257,8 +270,6 @@ func (v *verifier) checkHead() {
 		})
 	case h.Seq >= v.report.First && hash != nil && *hash != h.Hash:
 		v.fault(Fault{File: path, Seq: h.Seq, Problem: fmt.Sprintf("record %d is not the one that the head names", h.Seq)})
-	case h.Seq < end.seq:
-		v.note("records %d to %d are beyond the signed head: a crash came before it was written, or they are being written now", h.Seq+1, end.seq)
 	}
 	var latest uint64
 	if len(v.digests) > 0 {
@@ -267,7 +278,7 @@ func (v *verifier) checkHead() {
 	switch {
 	case h.Digests > latest:
 		v.fault(Fault{File: digestDir, Problem: fmt.Sprintf("digests %d to %d are missing; the head names them", latest+1, h.Digests)})
-	case h.Digests+1 < latest, h.Digests < latest && end.seq > v.digests[len(v.digests)-1].last().seq:
+	case h.Digests+1 < latest, h.Digests < latest && v.covered[v.tail.name] == nil && v.rest > 0:
 		v.fault(Fault{File: headFile, Problem: fmt.Sprintf("older than digest %d: an earlier head was put in its place", latest)})
 	}
 	for _, d := range v.digests {

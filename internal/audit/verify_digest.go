@@ -126,19 +126,26 @@ func (v *verifier) checkStart() {
 	}
 }
 
-// parseAnchor reads the record that the log writes before it removes files.
-func parseAnchor(event []byte) (anchor, bool) {
-	if !bytes.Contains(event, []byte(eventExpired)) {
-		return anchor{}, false
+// ownRecord is what the log's records about itself say that matters later.
+type ownRecord struct {
+	anchor
+	Problems []string `json:"problems"`
+}
+
+// parseOwn reads a record of the log about itself, and tells which it is: "" for
+// all others.
+func parseOwn(event []byte) (ownRecord, string) {
+	if !bytes.Contains(event, []byte(source)) {
+		return ownRecord{}, ""
 	}
 	var e struct {
 		EventSource, EventName, EventType string
-		AdditionalEventData               anchor
+		AdditionalEventData               ownRecord
 	}
-	if json.Unmarshal(event, &e) != nil || e.EventSource != source || e.EventName != eventExpired || e.EventType != ServiceEvent {
-		return anchor{}, false
+	if json.Unmarshal(event, &e) != nil || e.EventSource != source || e.EventType != ServiceEvent {
+		return ownRecord{}, ""
 	}
-	return e.AdditionalEventData, true
+	return e.AdditionalEventData, e.EventName
 }
 
 // ReadHeads reads the heads that were published to a directory.

@@ -31,9 +31,8 @@ type writer struct {
 	refused  int // records that could not be written since failedAt
 	failedAt time.Time
 
-	head      file
-	headDirty bool // the head on disk may be older
-	expired   time.Time
+	head    file
+	expired time.Time
 }
 
 // store writes a group, syncs it and signs the new head.
@@ -65,8 +64,9 @@ func (l *Log) store(group []*pending) error {
 		w.sealAfter = time.Now()
 	}
 	w.sum.Write(buf)
-	// The records stay, whatever becomes of the head: a head that went through
-	// although it said otherwise must not promise what has been taken back.
+	// The records stay, whatever becomes of the head: one that went through although
+	// it said otherwise must not promise what has been taken back. The next head
+	// covers them; a start before that takes them off.
 	return l.writeHead()
 }
 
@@ -97,7 +97,7 @@ func (l *Log) ready(now time.Time) error {
 	return nil
 }
 
-// writeHead signs where the log ends. It reaches the disk within headLag.
+// writeHead signs where the log ends, and answers when that is on disk.
 func (l *Log) writeHead() error {
 	w := &l.w
 	h := head{
@@ -114,7 +114,9 @@ func (l *Log) writeHead() error {
 	if _, err := w.head.WriteAt(doc, 0); err != nil {
 		return fmt.Errorf("write the head: %w", err)
 	}
-	w.headDirty = true
+	if err := w.head.Sync(); err != nil {
+		return fmt.Errorf("sync the head: %w", err)
+	}
 	l.tail.Store(&tail{h, doc})
 	return nil
 }
@@ -155,15 +157,7 @@ func (l *Log) digest(now time.Time) error {
 		err = w.file.Close()
 		w.file, w.name, w.first, w.size = nil, "", 0, 0
 	}
-	return errors.Join(err, l.writeHead(), l.syncHead())
-}
-
-func (l *Log) syncHead() error {
-	if err := l.w.head.Sync(); err != nil {
-		return fmt.Errorf("sync the head: %w", err)
-	}
-	l.w.headDirty = false
-	return nil
+	return errors.Join(err, l.writeHead())
 }
 
 // tend does what time asks for.
@@ -171,11 +165,6 @@ func (l *Log) tend(now time.Time) {
 	w := &l.w
 	if w.refused > 0 {
 		l.recovered()
-	}
-	if w.headDirty {
-		if err := l.syncHead(); err != nil {
-			l.Log.Error("audit log", "err", err)
-		}
 	}
 	if w.file != nil && w.first != 0 && !w.torn && !now.Before(w.sealAfter) {
 		l.seal(now)
@@ -190,20 +179,20 @@ func (l *Log) tend(now time.Time) {
 
 // wait is how long the writer may sleep when nobody appends.
 func (w *writer) wait() time.Duration {
-	if w.headDirty || w.refused > 0 {
-		return headLag
+	if w.refused > 0 {
+		return retryEvery
 	}
 	next := time.Until(w.expired.Add(expireEvery))
 	if w.file != nil && w.first != 0 {
 		next = min(next, time.Until(w.sealAfter))
 	}
-	return max(next, headLag)
+	return max(next, retryEvery)
 }
 
 func (w *writer) close() error {
 	var err error
 	if w.head != nil {
-		err = errors.Join(w.head.Sync(), w.head.Close())
+		err = w.head.Close()
 	}
 	if w.file != nil {
 		err = errors.Join(err, w.file.Close())

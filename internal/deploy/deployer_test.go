@@ -24,6 +24,7 @@ import (
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
+	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/topic"
@@ -44,13 +45,13 @@ func newHouse() *house {
 
 func (h *house) rooms() deploy.Rooms {
 	return deploy.Rooms{
-		Keys: keyRoom{}, Networks: &network.Networks{Log: slog.New(slog.DiscardHandler)}, Functions: functionRoom{h}, Topics: topicRoom{h}, Schedules: scheduleRoom{},
+		Roles: roleRoom{}, Networks: &network.Networks{Log: slog.New(slog.DiscardHandler)}, Functions: functionRoom{h}, Topics: topicRoom{h}, Schedules: scheduleRoom{},
 		Buckets: bucketRoom{}, Gateway: gatewayRoom{}, Edge: edgeRoom{},
 	}
 }
 
 type (
-	keyRoom      struct{}
+	roleRoom     struct{}
 	functionRoom struct{ *house }
 	topicRoom    struct{ *house }
 	scheduleRoom struct{}
@@ -59,7 +60,7 @@ type (
 	edgeRoom     struct{}
 )
 
-func (keyRoom) Replace(string, []string) {}
+func (roleRoom) Replace(string, iam.Declaration) error { return nil }
 
 func (functionRoom) PublishChanged(context.Context, string) error { return nil }
 

@@ -46,12 +46,10 @@ type Config struct {
 
 // Accounts finds the secret of an access key for the S3 API.
 type Accounts interface {
-	// Secret returns the secret key and whether the principal is the
-	// administrator, and false for an unknown key.
-	Secret(accessKeyID string) (secret string, admin, ok bool)
-	// Session reports whether a request signed with the access key may carry
-	// this session token, which is empty when the request has none.
-	Session(accessKeyID, token string) bool
+	// Secret returns the secret of the access key that a request is signed with.
+	// Token is the request's session token, empty when it has none. The error's
+	// code is InvalidClientTokenId or ExpiredToken.
+	Secret(accessKeyID, token string) (string, error)
 }
 
 // Engine is the opened engines. Its fields are set once by Open.

@@ -18,18 +18,14 @@ import (
 // keys are one administrator and one function.
 type keys struct{}
 
-func (keys) Secret(id string) (secret string, admin, ok bool) {
-	switch id {
-	case "AKIAADMIN":
-		return "admin-secret", true, true
-	case "ASIAFUNCTION":
-		return "function-secret", false, true
+func (keys) Secret(id, token string) (string, error) {
+	switch {
+	case id == "AKIAADMIN" && token == "":
+		return "admin-secret", nil
+	case id == "ASIAFUNCTION" && token == "function-token":
+		return "function-secret", nil
 	}
-	return "", false, false
-}
-
-func (keys) Session(id, token string) bool {
-	return id == "AKIAADMIN" && token == "" || id == "ASIAFUNCTION" && token == "function-token"
+	return "", fault.Coded(fault.Unauthenticated, "InvalidClientTokenId", "no key %s", id)
 }
 
 func testLog(t testing.TB) *slog.Logger {

@@ -157,20 +157,24 @@ func (g *gateway) close() error {
 	return err
 }
 
-// accounts is Accounts as versitygw asks for it. Every principal may use every
-// bucket, so all have its role of an administrator; its administration of users
-// and policies is not served.
+// accounts is Accounts as versitygw asks for it. Buckets belong to the account, not
+// to a key that comes and goes, and who may do what is decided before a request gets
+// here; so every key is the one account, with the role of an administrator. Its
+// administration of users and policies is not served.
 type accounts struct{ Accounts }
+
+var account = auth.Account{Access: rootAccess, Role: auth.RoleAdmin}
 
 // DeriveSigningKey is asked instead of GetUserAccount, since only it is told the
 // session token.
 func (a accounts) DeriveSigningKey(access, token, date, region, service string) ([]byte, auth.Account, error) {
-	secret, _, ok := a.Secret(access)
-	if !ok {
-		return nil, auth.Account{}, auth.ErrNoSuchUser
-	}
-	if !a.Session(access, token) {
+	secret, err := a.Secret(access, token)
+	switch {
+	case err == nil:
+	case token != "":
 		return nil, auth.Account{}, auth.ErrInvalidSessionToken
+	default:
+		return nil, auth.Account{}, auth.ErrNoSuchUser
 	}
 	key := []byte("AWS4" + secret)
 	for _, part := range []string{date, region, service, "aws4_request"} {
@@ -178,14 +182,14 @@ func (a accounts) DeriveSigningKey(access, token, date, region, service string) 
 		mac.Write([]byte(part))
 		key = mac.Sum(nil)
 	}
-	return key, auth.Account{Access: access, Role: auth.RoleAdmin}, nil
+	return key, account, nil
 }
 
 func (a accounts) GetUserAccount(access string) (auth.Account, error) {
-	if _, _, ok := a.Secret(access); !ok && access != rootAccess {
+	if access != rootAccess {
 		return auth.Account{}, auth.ErrNoSuchUser
 	}
-	return auth.Account{Access: access, Role: auth.RoleAdmin}, nil
+	return account, nil
 }
 
 func (a accounts) ResolveAccounts(ids []string) ([]string, error) {

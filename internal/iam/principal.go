@@ -38,7 +38,7 @@ type Principal struct {
 	Tags        map[string]string // of the user or role, and of the session
 	Issued      time.Time         // of a session's credentials
 
-	session *policy.Document // narrows a session; nil narrows nothing
+	session []policy.Source // narrow a session
 }
 
 // Root is the account itself, which may do everything.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -81,9 +82,7 @@ func (p *Pool) Do(ctx context.Context, cfg Config, ev Event) (Outcome, error) {
 	defer done()
 	out, err := p.do(ctx, cfg, ev)
 	if err != errLeft {
-		if ev.Ended != nil {
-			ev.Ended()
-		}
+		ev.ended(out, err)
 		return out, err
 	}
 	return Outcome{}, fmt.Errorf("wait for request %s: %w", ev.RequestID, context.Cause(ctx))
@@ -133,7 +132,7 @@ func notStarted(ctx context.Context, ev Event) error {
 
 // goOn sees an invocation through whose caller has left.
 func (p *Pool) goOn(r *run, cfg Config, ev Event) {
-	_, err := r.wait(nil)
+	out, err := r.wait(nil)
 	if err == errUndelivered {
 		p.detach(r.instance)
 		ev.Payload = r.flight.event.Payload // the copy: ours, unlike the caller's
@@ -141,9 +140,7 @@ func (p *Pool) goOn(r *run, cfg Config, ev Event) {
 		return
 	}
 	p.put(r.instance)
-	if ev.Ended != nil {
-		ev.Ended()
-	}
+	ev.ended(out, err)
 }
 
 // doCold starts an instance for the event; placed is called when it has started.
@@ -168,10 +165,8 @@ func (p *Pool) doCold(ctx context.Context, cfg Config, ev Event, placed func()) 
 		return r.out, r.err
 	case <-ctx.Done():
 		go func() { // ends with the one above, which the pool waits for
-			<-ended
-			if ev.Ended != nil {
-				ev.Ended()
-			}
+			r := <-ended
+			ev.ended(r.out, r.err)
 		}()
 		return Outcome{}, errLeft
 	}
@@ -196,6 +191,10 @@ func (p *Pool) take(cfg Config) (*instance, *waiter, error) {
 		return nil, nil, errClosed
 	}
 	list := p.idle[cfg.ID]
+	if now := time.Now(); slices.ContainsFunc(list, func(inst *instance) bool { return inst.worn(now) }) {
+		list = p.discardWorn(list, now)
+		p.idle[cfg.ID] = list
+	}
 	if len(list) == 0 {
 		return nil, p.queue(cfg), nil
 	}
@@ -216,7 +215,7 @@ func (p *Pool) put(inst *instance) {
 	if _, alive := p.all[inst]; !alive || p.closed || inst.stopping.Load() {
 		return
 	}
-	if p.live != nil && !p.live[inst.cfg.ID] {
+	if p.live != nil && !p.live[inst.cfg.ID] || inst.worn(time.Now()) {
 		p.stop(inst)
 		return
 	}
@@ -226,6 +225,9 @@ func (p *Pool) put(inst *instance) {
 	inst.idleSince = time.Now()
 	p.idle[inst.cfg.ID] = append(p.idle[inst.cfg.ID], inst)
 	p.tendBy(inst.idleSince.Add(or(p.FreezeAfter, time.Second)))
+	if !inst.expires.IsZero() {
+		p.tendBy(inst.expires)
+	}
 }
 
 // detach keeps an instance aside that has not come back for its next event: it

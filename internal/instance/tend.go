@@ -124,7 +124,7 @@ func (p *Pool) tend() {
 	freeze, now := or(p.FreezeAfter, time.Second), time.Now()
 	p.discard(now)
 	for id, list := range p.idle { // each in order of idleSince
-		if len(list) == 0 {
+		if list = p.discardWorn(list, now); len(list) == 0 {
 			delete(p.idle, id)
 			continue
 		}
@@ -152,6 +152,9 @@ func (p *Pool) tend() {
 			}
 			if n+i < spare {
 				p.tendBy(inst.idleSince.Add(keep))
+			}
+			if !inst.expires.IsZero() {
+				p.tendBy(inst.expires)
 			}
 		}
 	}

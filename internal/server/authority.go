@@ -2,32 +2,37 @@ package server
 
 import (
 	"context"
-	"slices"
-	"strings"
+	"fmt"
 
-	"github.com/dropstack/dropstack/internal/audit"
-	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/dropstack/dropstack/internal/iam"
+	"github.com/dropstack/dropstack/internal/iam/policy"
 )
 
-// authority lets functions publish, invoke and use objects; everything else is the
-// administrator's until there are policies.
-type authority struct{ *iam.Authority }
-
-func (a authority) Authorize(ctx context.Context, action, resource string, _ map[string][]string) error {
-	who, known := iam.Caller(ctx)
-	if known && (who.Root() || strings.HasPrefix(action, "s3:") || slices.Contains([]string{"sns:Publish", "lambda:InvokeFunction"}, action)) {
-		return nil
+// loadAuthority reads the users, roles and policies that are stored.
+func loadAuthority(ctx context.Context, cfg Config, streams jetstream.JetStream, keys *iam.Authority) error {
+	kv, err := streams.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: iam.Bucket, Storage: jetstream.FileStorage})
+	if err != nil {
+		return fmt.Errorf("open the bucket of users and roles: %w", err)
 	}
-	return fault.Coded(fault.Denied, "AccessDeniedException", "User: %s is not authorized to perform: %s on resource: %s", who.ARN, action, resource)
+	keys.Log = cfg.Log
+	return keys.Load(ctx, kv)
 }
 
-// openTrail opens the audit log.
-func openTrail(ctx context.Context, cfg Config, keys *iam.Authority) (*audit.Log, error) {
-	key, err := audit.SigningKey(keys.Root())
-	if err != nil {
-		return nil, err
+// keyAuthority decides for keys and parameters.
+type keyAuthority struct{ *iam.Authority }
+
+// AuthorizeKey asks the policy of a key as well as the caller's, but for the
+// platform itself.
+func (k keyAuthority) AuthorizeKey(ctx context.Context, action, resource, keyPolicy string, conditions map[string][]string) error {
+	if ctx.Value(itself{}) != nil {
+		return nil
 	}
-	trail := &audit.Log{Dir: audit.Path(cfg.Dir), Key: key, Region: cfg.Region, Keep: cfg.AuditKeep, Heads: cfg.AuditHeads, Log: cfg.Log}
-	return trail, trail.Open(ctx)
+	return k.Authority.AuthorizeKey(ctx, action, resource, keyPolicy, conditions)
+}
+
+// Forbids reports whether a policy denies explicitly.
+func (k keyAuthority) Forbids(ctx context.Context, action, resource string, conditions map[string][]string) bool {
+	return k.Decide(ctx, action, resource, conditions).Outcome == policy.ExplicitDeny
 }

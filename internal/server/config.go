@@ -14,6 +14,7 @@ import (
 	"github.com/dropstack/dropstack/internal/audit"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/sandbox"
+	"github.com/dropstack/dropstack/internal/secret/root"
 	"github.com/dropstack/dropstack/internal/topic"
 )
 
@@ -42,7 +43,10 @@ type Config struct {
 	// PrivateEndpoints lets everybody who may subscribe have messages sent to
 	// loopback and private addresses; without it only the administrator may.
 	PrivateEndpoints bool
-	Log              *slog.Logger
+	// RootKey is where the key is under which secrets are sealed; nil is the file
+	// root.key of the data directory.
+	RootKey root.Provider
+	Log     *slog.Logger
 	// Ready is called once everything serves, with what it serves on. Optional.
 	Ready func(*Platform)
 }
@@ -56,6 +60,9 @@ func (c *Config) check() error {
 		return err
 	}
 	c.Dir = abs
+	if c.RootKey == nil {
+		c.RootKey = root.File{Path: filepath.Join(abs, "root.key")}
+	}
 	if c.Isolation == "" {
 		c.Isolation = "auto"
 	}

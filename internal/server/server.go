@@ -19,11 +19,14 @@ import (
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/engine"
+	"github.com/dropstack/dropstack/internal/event"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/instance"
+	"github.com/dropstack/dropstack/internal/lambda"
 	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/metric"
 	"github.com/dropstack/dropstack/internal/sandbox"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/topic"
@@ -76,7 +79,8 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, rooms.trail.Close()) }()  // after everything that is recorded
+	defer func() { err = errors.Join(err, rooms.trail.Close()) }() // after everything that is recorded
+	defer func() { err = errors.Join(err, rooms.metrics.Close()) }()
 	defer func() { err = errors.Join(err, rooms.logs.Close()) }()   // after the pool, whose instances write to it
 	defer func() { err = errors.Join(err, rooms.topics.Close()) }() // its appenders
 	defer rooms.networks.close(cfg.Log)                             // after the sandboxes, which leave it
@@ -102,8 +106,10 @@ func Run(ctx context.Context, cfg Config) (err error) {
 type rooms struct {
 	eng           *engine.Engine
 	keys          *iam.Authority
+	secrets       *secrets
 	trail         *audit.Log
 	logs          *logs.Store
+	metrics       *metric.Store
 	boxes         *sandbox.Maker
 	missing       map[string]string // why they are not of a stronger level
 	networks      *networks
@@ -126,6 +132,9 @@ type rooms struct {
 // queues stop; invocations in flight finish.
 func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return r.keys.Run(ctx) })
+	g.Go(func() error { return r.keys.Run(ctx) })
+	g.Go(func() error { return r.secrets.run(ctx) })
 	g.Go(func() error { return r.invoker.Run(ctx) })
 	g.Go(func() error { return r.topics.Run(ctx) })
 	g.Go(func() error { return r.schedules.Run(ctx) })
@@ -160,11 +169,23 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Authority, at api.Endpoints) (*rooms, error) {
 	r := &rooms{eng: eng, keys: keys, answered: make(chan struct{})}
 	var err error
-	if r.trail, err = openTrail(ctx, cfg, keys); err != nil {
+	if r.secrets, err = openSecrets(ctx, cfg, eng, keyAuthority{keys}); err != nil {
 		return nil, err
 	}
-	r.logs = &logs.Store{Streams: eng.Telemetry, Log: cfg.Log}
+	keys.Sealer = r.secrets.kept.Sealer("access keys and sessions")
+	if err := loadAuthority(ctx, cfg, eng.Streams, keys); err != nil {
+		return nil, err
+	}
+	if r.trail, err = r.secrets.openTrail(ctx, cfg); err != nil {
+		return nil, err
+	}
+	r.secrets.recordReads(r.trail, cfg.Region)
+	r.logs = &logs.Store{Streams: eng.Telemetry, State: eng.Streams, Region: cfg.Region, Log: cfg.Log}
 	if err := r.logs.Open(ctx); err != nil {
+		return nil, err
+	}
+	r.metrics = &metric.Store{Dir: filepath.Join(cfg.Dir, "metrics"), Log: cfg.Log}
+	if err := r.metrics.Open(); err != nil {
 		return nil, err
 	}
 	if r.boxes, r.missing, err = boxes(ctx, cfg, at); err != nil {
@@ -178,13 +199,19 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 		Log: cfg.Log, Logs: r.logs, Boxes: r.boxes,
 		ServeAWS: func(l net.Listener) { _ = r.inner.Serve(l) }, Network: r.networks.join,
 	}
+	sealer := &environments{own: r.secrets.kept.Sealer("environments"), keys: r.secrets.keys}
 	r.invoker = &function.Invoker{
 		Pool: r.pool, Streams: eng.Streams, Log: cfg.Log, Region: cfg.Region, Endpoint: at.AWS,
 		ArtifactRoot: filepath.Join(cfg.Dir, "artifacts"), MountRoot: filepath.Join(cfg.Dir, "mounts"),
 		LayerRoot: filepath.Join(cfg.Dir, "layers"), CacheRoot: filepath.Join(cfg.Dir, "caches"), Managed: newRuntimes(cfg.Dir, cfg.Log).start,
-		Credentials: func(arn string) instance.Credentials { return instance.Credentials(keys.Function(arn)) },
+		Credentials: func(fn function.Function, id string) (instance.Credentials, time.Time, error) {
+			c, err := keys.Instance(fn.ARN, fn.Role, id)
+			return instance.Credentials(c), time.Now().Add(iam.InstanceLifetime), err
+		},
+		Secrets: r.secrets.wanted(keys, cfg.Region), Sealer: sealer,
+		Recorder: recorder{&metric.Functions{Store: r.metrics}},
 	}
-	identity, err := topicIdentity(ctx, eng.Streams, keys.Root())
+	identity, err := topicIdentity(ctx, eng.Streams, r.secrets.kept.Sealer("messages"))
 	if err != nil {
 		return nil, err
 	}
@@ -206,10 +233,10 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 	r.gateway = &gateway.Gateway{Invoker: r.invoker, Verify: keys, Log: cfg.Log}
 	r.edge = &edge.Server{Origins: r.gateway, Objects: eng.Objects, Log: cfg.Log}
 	r.deployer = &deploy.Deployer{
-		Streams: eng.Streams, Objects: eng.Objects, Artifacts: filepath.Join(cfg.Dir, "artifacts"), LayerRoot: filepath.Join(cfg.Dir, "layers"), Region: cfg.Region, Log: cfg.Log,
+		Streams: eng.Streams, Objects: eng.Objects, Artifacts: filepath.Join(cfg.Dir, "artifacts"), LayerRoot: filepath.Join(cfg.Dir, "layers"), Region: cfg.Region, Log: cfg.Log, Sealer: sealer,
 		Prepare: func(ctx context.Context, fn function.Function, _ string) error { return r.invoker.Prepare(ctx, fn) },
 		Rooms: deploy.Rooms{
-			Keys: keys, Networks: r.networks, Functions: r.invoker, Topics: r.topics, Schedules: r.schedules,
+			Roles: keys, Networks: r.networks, Functions: r.invoker, Topics: r.topics, Schedules: r.schedules,
 			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge,
 		},
 	}
@@ -217,19 +244,34 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 	if cfg.SMTP.Server != "" {
 		r.topics.Mail = &cfg.SMTP
 	}
-	control := &api.Control{Deployer: r.deployer, Letters: r.invoker, Topics: r.topics, Flows: &r.networks.flows, Endpoints: at, Isolation: r.boxes.Level, Records: r.trail}
+	control := &api.Control{Deployer: r.deployer, Letters: r.invoker, Topics: r.topics, Flows: &r.networks.flows, Endpoints: at, Isolation: r.boxes.Level, Records: r.trail, RootKey: r.secrets.root}
+	functions := &lambda.Functions{
+		Deployer: r.deployer, Invoker: r.invoker, Objects: eng.Objects, Region: cfg.Region,
+		Presign: presigner(at.AWS, cfg.Region, keys.Admin()), URL: onHost(at.HTTP), Roles: keys,
+	}
+	r.gateway.Permit = func(ctx context.Context, name string) error {
+		policies, err := functions.Policies(name, "")
+		if err != nil {
+			return err
+		}
+		conditions := map[string][]string{"lambda:FunctionUrlAuthType": {gateway.AuthIAM}}
+		return keys.AuthorizeWith(ctx, "lambda:InvokeFunctionUrl", arn.Function(cfg.Region, name), conditions, policies...)
+	}
 	r.api = &api.Server{
-		Authority: authority{keys}, Trail: r.trail, Objects: &api.Objects{
+		Authority: keys, Trail: r.trail, Objects: &api.Objects{
 			Store: eng.Objects.Handler, Caller: keys,
 			Notifications: &api.Notifications{Deployer: r.deployer, Exists: eng.Objects.HasBucket},
 		},
-		Lambda: &api.Lambda{Invoker: r.invoker, Region: cfg.Region},
+		Lambda: &api.Lambda{Invoker: r.invoker, Functions: functions, Region: cfg.Region},
 		Services: []*api.Service{
 			control.Service(), (&api.SNS{Topics: r.topics, Region: cfg.Region}).Service(), (&api.Logs{Store: r.logs, Region: cfg.Region}).Service(),
-			(&api.CloudTrail{Trail: r.trail}).Service(),
+			(&api.CloudWatch{Store: r.metrics}).Service(),
+			(&api.Events{Rules: &event.Rules{Deployer: r.deployer, Region: cfg.Region}, Region: cfg.Region}).Service(),
+			(&api.CloudTrail{Trail: r.trail}).Service(), api.IAM(keys), api.STS(keys), api.SSM(r.secrets.parameters), api.KMS(r.secrets.keys),
 		},
 		Region: cfg.Region, Log: cfg.Log, Certificate: identity.Certificate,
 	}
+	r.api.Tunnel = &api.Tunnel{Certificate: r.secrets.ca.GetCertificate(api.AWSName), Handler: r.api}
 	r.inner.Handler = r.api
 	r.platform, err = newPlatform(cfg, r, at)
 	return r, err

@@ -2,10 +2,6 @@ package server
 
 import (
 	"context"
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/hkdf"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 
@@ -34,22 +30,15 @@ func isRoot(ctx context.Context) bool {
 	return known && who.Root()
 }
 
+// sealer seals small secrets and opens them again.
+type sealer interface {
+	Seal(plaintext, context []byte) ([]byte, error)
+	Open(sealed, context []byte) ([]byte, error)
+}
+
 // topicIdentity returns what messages to endpoints are signed with. It is made at
-// the first start and kept in a bucket, sealed under a key that is made of the
-// root key.
-func topicIdentity(ctx context.Context, streams jetstream.JetStream, root []byte) (*topic.Identity, error) {
-	key, err := hkdf.Key(sha256.New, root, nil, "dropstack topic identity", 32)
-	if err != nil {
-		return nil, err
-	}
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, err
-	}
-	seal, err := cipher.NewGCMWithRandomNonce(block)
-	if err != nil {
-		return nil, err
-	}
+// the first start and kept in a bucket, sealed.
+func topicIdentity(ctx context.Context, streams jetstream.JetStream, seal sealer) (*topic.Identity, error) {
 	kv, err := streams.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "topic-identity"})
 	if err != nil {
 		return nil, fmt.Errorf("open the identity of messages: %w", err)
@@ -61,7 +50,11 @@ func topicIdentity(ctx context.Context, streams jetstream.JetStream, root []byte
 		if err != nil {
 			return nil, err
 		}
-		if _, err := kv.Create(ctx, name, seal.Seal(nil, nil, doc, []byte(name))); err != nil {
+		sealed, err := seal.Seal(doc, []byte(name))
+		if err == nil {
+			_, err = kv.Create(ctx, name, sealed)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("keep the identity of messages: %w", err)
 		}
 		return topic.ParseIdentity(doc)
@@ -69,9 +62,9 @@ func topicIdentity(ctx context.Context, streams jetstream.JetStream, root []byte
 	if err != nil {
 		return nil, fmt.Errorf("read the identity of messages: %w", err)
 	}
-	doc, err := seal.Open(nil, nil, entry.Value(), []byte(name))
+	doc, err := seal.Open(entry.Value(), []byte(name))
 	if err != nil {
-		return nil, fmt.Errorf("the identity of messages was sealed under another root key; restore the one that belongs to this data: %w", err)
+		return nil, fmt.Errorf("the identity of messages: %w", err)
 	}
 	return topic.ParseIdentity(doc)
 }

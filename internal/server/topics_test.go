@@ -11,17 +11,25 @@ import (
 	"testing"
 
 	"github.com/dropstack/dropstack/internal/engine/enginetest"
+	"github.com/dropstack/dropstack/internal/secret/root"
 )
 
 func TestTheIdentityOfMessagesIsKeptSealed(t *testing.T) {
 	dir := t.TempDir()
 	js := enginetest.StreamsIn(t, dir)
-	root := []byte("a root key of the test")
-	first, err := topicIdentity(t.Context(), js, root)
+	sealer := func(name string) *root.Sealer {
+		r, err := root.Open(root.File{Path: filepath.Join(t.TempDir(), name)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Sealer("messages")
+	}
+	seal := sealer("key")
+	first, err := topicIdentity(t.Context(), js, seal)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := topicIdentity(t.Context(), js, root)
+	again, err := topicIdentity(t.Context(), js, seal)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +37,7 @@ func TestTheIdentityOfMessagesIsKeptSealed(t *testing.T) {
 	if n, d := again.Certificate(); n != name || !bytes.Equal(d, doc) {
 		t.Errorf("another identity: %s, want %s", n, name)
 	}
-	if _, err := topicIdentity(t.Context(), js, []byte("another")); err == nil || !strings.Contains(err.Error(), "root key") {
+	if _, err := topicIdentity(t.Context(), js, sealer("another")); err == nil || !strings.Contains(err.Error(), "restore the key") {
 		t.Errorf("opened with another root key: %v", err)
 	}
 	block, _ := pem.Decode(doc)

@@ -91,9 +91,9 @@ func (r *reader) text(v any, n *node, what string) string {
 	return string(doc)
 }
 
-// document is a value in which CloudFormation's functions are worked out. A string
+// jsonOf is a value in which CloudFormation's functions are worked out. A string
 // of JSON is taken as it is.
-func (r *reader) document(n *node, what string) any {
+func (r *reader) jsonOf(n *node, what string) any {
 	if n = r.vars.resolve(n); !r.spend(n) {
 		return nil
 	}
@@ -103,13 +103,13 @@ func (r *reader) document(n *node, what string) any {
 	case n.kind == list:
 		out := []any{}
 		for _, item := range n.items {
-			out = append(out, r.document(item, what))
+			out = append(out, r.jsonOf(item, what))
 		}
 		return out
 	case n.kind == object:
 		out := map[string]any{}
 		for _, f := range n.fields {
-			out[f.key] = r.document(f.value, what)
+			out[f.key] = r.jsonOf(f.value, what)
 		}
 		return out
 	}
@@ -121,7 +121,7 @@ func (r *reader) attribute(to *[]Attribute, name, what string) func(*node) {
 	return func(v *node) {
 		value := v.text
 		if v.kind != text {
-			value = r.text(r.document(v, what+"."+name), v, what)
+			value = r.text(r.jsonOf(v, what+"."+name), v, what)
 		}
 		*to = append(*to, Attribute{v.pos, name, value})
 	}
@@ -154,7 +154,7 @@ func (r *reader) topic(f field, n *node) {
 			"TracingConfig":    r.word(&t.Attributes, "TracingConfig", what),
 			"DeliveryPolicy":   r.attribute(&t.Attributes, "DeliveryPolicy", what),
 			"Subscription":     func(v *node) { r.each(v, what+".Subscription", func(v *node) { subs = append(subs, v) }) },
-			"Tags":             func(v *node) { t.Tags = r.tags(v, what+".Tags") },
+			"Tags":             func(v *node) { t.Tags = r.topicTags(v, what+".Tags") },
 			"FifoTopic": func(v *node) {
 				if r.boolean(v, what+".FifoTopic") {
 					r.fail(v.pos, "%s.FifoTopic is not supported yet: %s", what, fifo)
@@ -184,8 +184,8 @@ func (r *reader) topic(f field, n *node) {
 	}
 }
 
-// tags reads a list of {Key, Value}.
-func (r *reader) tags(n *node, what string) map[string]string {
+// topicTags reads a list of {Key, Value}.
+func (r *reader) topicTags(n *node, what string) map[string]string {
 	tags := map[string]string{}
 	r.each(n, what, func(v *node) {
 		var key, value string
@@ -257,7 +257,7 @@ func (r *reader) topicPolicy(n *node, what string) {
 		r.fail(n.pos, "%s wants a PolicyDocument and Topics", what)
 		return
 	}
-	doc := r.text(r.document(policy, what+".PolicyDocument"), policy, what)
+	doc := r.text(r.jsonOf(policy, what+".PolicyDocument"), policy, what)
 	for i, topic := range arns {
 		found := false
 		for k := range r.svc.Topics {
