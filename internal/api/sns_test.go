@@ -36,6 +36,7 @@ type snsAppender struct {
 
 type snsStored struct {
 	ID, Message, Subject string
+	By                   map[string]string
 	Attributes           map[string]topic.Attribute
 }
 
@@ -117,8 +118,8 @@ func TestSNSPublishByTargetAndStructure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := kept.only(t).Message; got != "l" {
-		t.Errorf("stored %q, want the message for lambda", got)
+	if got := kept.only(t); got.Message != "d" || got.By["lambda"] != "l" {
+		t.Errorf("stored %+v, want the message for lambda beside the default", got)
 	}
 }
 
@@ -240,8 +241,8 @@ func TestSNSErrorsAsTheClientKnowsThem(t *testing.T) {
 	half := strings.Repeat("m", topic.MaxMessage/2+1)
 	err = publishBatch(snsBatch(half, half))
 	check("long", err, snsIs[*types.BatchRequestTooLongException](err), "BatchRequestTooLong", 400)
-	_, err = client.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String("n")})
-	check("not offered", err, strings.Contains(err.Error(), "CreateTopic"), "NotImplemented", 400)
+	_, err = client.ListPhoneNumbersOptedOut(t.Context(), &sns.ListPhoneNumbersOptedOutInput{})
+	check("not offered", err, strings.Contains(err.Error(), "ListPhoneNumbersOptedOut"), "NotImplemented", 400)
 	_, err = client.ListTopics(t.Context(), &sns.ListTopicsInput{NextToken: aws.String("%")})
 	check("token", err, snsIs[*types.InvalidParameterException](err), "InvalidParameter", 400)
 	kept.failing = errors.New("no space left on /the/device")
@@ -258,18 +259,18 @@ func snsIs[E error](err error) bool {
 }
 
 // snsFailing shows what callers see of our own faults.
-type snsFailing struct{ *topic.Topics }
+type snsFailing struct{}
 
-func (snsFailing) Publish(context.Context, topic.PublishInput) (string, error) {
-	return "", fmt.Errorf("wrapped: %w", fault.Errorf(fault.Internal, "secret of ours"))
+func (snsFailing) EditTopics(context.Context, string, func([]topic.Topic, []topic.Subscription) ([]topic.Topic, []topic.Subscription, error)) error {
+	return fmt.Errorf("wrapped: %w", fault.Errorf(fault.Internal, "secret of ours"))
 }
 
 func TestSNSKeepsItsOwnFaultsToItself(t *testing.T) {
 	var log strings.Builder
 	w := serve(t, &api.Server{
-		Services: []*api.Service{(&api.SNS{Topics: snsFailing{&topic.Topics{}}}).Service()}, Log: slog.New(slog.NewTextHandler(&log, nil)),
+		Services: []*api.Service{(&api.SNS{Topics: &topic.Topics{Editor: snsFailing{}}}).Service()}, Log: slog.New(slog.NewTextHandler(&log, nil)),
 	})
-	_, err := snsClient(w).Publish(t.Context(), &sns.PublishInput{TopicArn: &snsTopic, Message: aws.String("m")})
+	_, err := snsClient(w).CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String("n")})
 	var answer interface{ ServiceRequestID() string }
 	if !errors.As(err, &answer) || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "InternalError") {
 		t.Fatalf("got %v", err)
