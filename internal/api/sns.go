@@ -6,6 +6,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/iam"
+	"github.com/dropstack/dropstack/internal/iam/policy"
 	"github.com/dropstack/dropstack/internal/topic"
 )
 
@@ -13,12 +14,37 @@ import (
 type SNS struct {
 	Topics *topic.Topics
 	Region string // in the names of topics that do not exist yet
+
+	parsed policy.Cache
+}
+
+// on needs the operation on topics, over which their own policies decide too.
+func (s *SNS) on(topics ...string) []Need {
+	list := on(topics...)
+	for i := range list {
+		list[i].Policies = s.policies(topics[i])
+	}
+	return list
+}
+
+// policies is the policy of a topic. One that cannot be read, which nothing stores,
+// forbids everything.
+func (s *SNS) policies(topicARN string) []policy.Document {
+	text, ok := s.Topics.Policy(topicARN)
+	if !ok {
+		return nil
+	}
+	document, err := s.parsed.Parse(policy.Resource, text)
+	if err != nil {
+		document, _ = s.parsed.Parse(policy.Resource, `{"Statement":{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}}`)
+	}
+	return []policy.Document{document}
 }
 
 // Service is the service "sns".
 func (s *SNS) Service() *Service {
 	t := s.Topics
-	topicOf := func(in topic.TopicInput) []Need { return on(in.TopicArn) }
+	topicOf := func(in topic.TopicInput) []Need { return s.on(in.TopicArn) }
 	return &Service{
 		Scope: "sns", Namespace: "http://sns.amazonaws.com/doc/2010-03-31/",
 		Codes: map[string]string{
@@ -26,22 +52,24 @@ func (s *SNS) Service() *Service {
 			"MalformedInput": "InvalidParameter", "ResourceNotFoundException": "NotFound",
 		},
 		Operations: map[string]Operation{
-			"Publish":      op(t.Publish, func(in topic.PublishInput) []Need { return on(cmp.Or(in.TopicArn, in.TargetArn)) }).aboutData(),
-			"PublishBatch": op(t.PublishBatch, func(in topic.PublishBatchInput) []Need { return []Need{{Action: "sns:Publish", Resource: in.TopicArn}} }).aboutData(),
+			"Publish": op(t.Publish, func(in topic.PublishInput) []Need { return s.on(cmp.Or(in.TopicArn, in.TargetArn)) }).aboutData(),
+			"PublishBatch": op(t.PublishBatch, func(in topic.PublishBatchInput) []Need {
+				return []Need{{Action: "sns:Publish", Resource: in.TopicArn, Policies: s.policies(in.TopicArn)}}
+			}).aboutData(),
 
 			"CreateTopic":        op(t.CreateTopic, func(in topic.CreateTopicInput) []Need { return on(arn.Topic(cmp.Or(s.Region, arn.Region), in.Name)) }),
 			"DeleteTopic":        op(t.DeleteTopic, topicOf),
 			"ListTopics":         op(t.ListTopics, nil),
 			"GetTopicAttributes": op(t.GetTopicAttributes, topicOf),
-			"SetTopicAttributes": op(t.SetTopicAttributes, func(in topic.SetTopicAttributesInput) []Need { return on(in.TopicArn) }),
-			"AddPermission":      op(t.AddPermission, func(in topic.AddPermissionInput) []Need { return on(in.TopicArn) }),
-			"RemovePermission":   op(t.RemovePermission, func(in topic.RemovePermissionInput) []Need { return on(in.TopicArn) }),
+			"SetTopicAttributes": op(t.SetTopicAttributes, func(in topic.SetTopicAttributesInput) []Need { return s.on(in.TopicArn) }),
+			"AddPermission":      op(t.AddPermission, func(in topic.AddPermissionInput) []Need { return s.on(in.TopicArn) }),
+			"RemovePermission":   op(t.RemovePermission, func(in topic.RemovePermissionInput) []Need { return s.on(in.TopicArn) }),
 
-			"Subscribe":                 op(t.Subscribe, subscribing),
-			"ConfirmSubscription":       op(t.ConfirmSubscription, func(in topic.ConfirmSubscriptionInput) []Need { return on(in.TopicArn) }).unsigned(),
+			"Subscribe":                 op(t.Subscribe, s.subscribing),
+			"ConfirmSubscription":       op(t.ConfirmSubscription, func(in topic.ConfirmSubscriptionInput) []Need { return s.on(in.TopicArn) }).unsigned(),
 			"Unsubscribe":               op(s.unsubscribe, nil).unsigned(),
 			"ListSubscriptions":         op(t.ListSubscriptions, nil),
-			"ListSubscriptionsByTopic":  op(t.ListSubscriptionsByTopic, func(in topic.ListSubscriptionsByTopicInput) []Need { return on(in.TopicArn) }),
+			"ListSubscriptionsByTopic":  op(t.ListSubscriptionsByTopic, func(in topic.ListSubscriptionsByTopicInput) []Need { return s.on(in.TopicArn) }),
 			"GetSubscriptionAttributes": op(t.GetSubscriptionAttributes, nil),
 			"SetSubscriptionAttributes": op(t.SetSubscriptionAttributes, nil),
 
@@ -53,8 +81,8 @@ func (s *SNS) Service() *Service {
 }
 
 // subscribing tells policies what would be subscribed.
-func subscribing(in topic.SubscribeInput) []Need {
-	return []Need{{Resource: in.TopicArn, Conditions: map[string][]string{
+func (s *SNS) subscribing(in topic.SubscribeInput) []Need {
+	return []Need{{Resource: in.TopicArn, Policies: s.policies(in.TopicArn), Conditions: map[string][]string{
 		"sns:Protocol": {in.Protocol}, "sns:Endpoint": {in.Endpoint},
 	}}}
 }

@@ -279,3 +279,26 @@ func TestSNSKeepsItsOwnFaultsToItself(t *testing.T) {
 		t.Errorf("logged %q, want the reason and the request id", log.String())
 	}
 }
+
+// TestPoliciesOfTopics: one allows a function what its role does not.
+func TestPoliciesOfTopics(t *testing.T) {
+	policy := `{"Statement":{"Effect":"Allow","Principal":"*","Action":"SNS:Publish","Resource":"` + arn.Topic(arn.Region, "open") + `"}}`
+	topics := &topic.Topics{
+		Streams: enginetest.Streams(t), NewAppender: func(string) topic.Appender { return &snsAppender{} }, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	}
+	list := []topic.Topic{{ARN: arn.Topic(arn.Region, "open"), Policy: policy}, {ARN: arn.Topic(arn.Region, "usual")}}
+	if err := topics.Replace(t.Context(), "drops", list, nil); err != nil {
+		t.Fatal(err)
+	}
+	w := serve(t, &api.Server{Services: []*api.Service{(&api.SNS{Topics: topics}).Service()}})
+	function := sns.New(sns.Options{Region: arn.Region, BaseEndpoint: &w.url, HTTPClient: testkit.AWSClient(), RetryMaxAttempts: 1, Credentials: provider(w.function)})
+	for name, want := range map[string]string{"open": "", "usual": "AuthorizationError"} {
+		_, err := function.Publish(t.Context(), &sns.PublishInput{TopicArn: aws.String(arn.Topic(arn.Region, name)), Message: aws.String("m")})
+		if got := codeOf(err); got != want {
+			t.Errorf("%s: got %v, want %q", name, err, want)
+		}
+	}
+	if _, err := function.DeleteTopic(t.Context(), &sns.DeleteTopicInput{TopicArn: aws.String(arn.Topic(arn.Region, "open"))}); codeOf(err) != "AuthorizationError" {
+		t.Errorf("what the policy does not name: got %v", err)
+	}
+}

@@ -40,7 +40,7 @@ func appendMany(t *testing.T, s jetstream.Stream, a *engine.Appender) uint64 {
 
 func TestBatchesAreStagedInMemory(t *testing.T) {
 	if _, err := os.Stat("/dev/shm"); err != nil {
-		t.Skip("this machine has no shared memory: batches are staged on disk")
+		t.Skip("not run: this machine has no shared memory: batches are staged on disk")
 	}
 	dir := t.TempDir()
 	var at string
@@ -78,7 +78,7 @@ func TestBatchesAreStagedInMemory(t *testing.T) {
 
 func TestOthersMayNotLookIntoTheStage(t *testing.T) {
 	if _, err := os.Stat("/dev/shm"); err != nil {
-		t.Skip("this machine has no shared memory")
+		t.Skip("not run: this machine has no shared memory")
 	}
 	dir := t.TempDir()
 	e := open(t, dir, nil)
@@ -110,7 +110,7 @@ func TestOthersMayNotLookIntoTheStage(t *testing.T) {
 
 func TestStagesOfLostDataAreRemoved(t *testing.T) {
 	if _, err := os.Stat("/dev/shm"); err != nil {
-		t.Skip("this machine has no shared memory")
+		t.Skip("not run: this machine has no shared memory")
 	}
 	left, err := os.MkdirTemp("/dev/shm", "dropstack-")
 	if err != nil {

@@ -217,7 +217,7 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 	}
 	r.topics = &topic.Topics{
 		Streams: eng.Streams, Deliver: r.invoker, Log: cfg.Log, Endpoint: at.AWS, Region: cfg.Region,
-		Identity: identity, MayReachInside: func(ctx context.Context) bool { return cfg.PrivateEndpoints || isRoot(ctx) },
+		Identity: identity, CheckPolicy: keys.CheckKeyPolicy, MayReachInside: func(ctx context.Context) bool { return cfg.PrivateEndpoints || isRoot(ctx) },
 		NewAppender: func(stream string) topic.Appender { return eng.NewAppender(stream) },
 	}
 	r.invoker.Publish = func(ctx context.Context, topicARN string, body []byte, attributes map[string]string) error {
