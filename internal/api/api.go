@@ -222,7 +222,7 @@ func (s *Server) perform(c *call, o Operation) error {
 	if o.data && fault.KindOf(err) != fault.Denied {
 		return err
 	}
-	if recorded := s.record(c, err); recorded != nil {
+	if recorded := s.record(c, o.data, err); recorded != nil {
 		return fault.Errorf(fault.Unavailable, "%s may have been carried out, but could not be recorded: %w", c.operation, recorded)
 	}
 	return err
