@@ -13,6 +13,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -105,9 +108,11 @@ func cold(t *testing.T, dir, js string) {
 	node := plain(t, nodePath(t), "-e", "0")
 	compare("cold start, Node, level process", "plain node -e 0", starting(t, nodeConfig(t, js), -1, nil), node)
 	compare("cold start, Node, from a spare process, level process", "plain node -e 0", starting(t, nodeConfig(t, js), 2, nil), node)
-	compare("cold start, Go, level full, a sandbox is ready", "plain exec", starting(t, config(dir), -1, sandboxes(t, 3)), base)
-	compare("cold start, Go, level full, a sandbox is made", "plain exec", starting(t, config(dir), -1, sandboxes(t, 0)), base)
-	compare("cold start, Node, level full, from a spare process", "plain node -e 0", starting(t, nodeConfig(t, js), 2, sandboxes(t, 3)), node)
+	ready, made := sandboxes(t, 3), sandboxes(t, 0)
+	compare("cold start, Go, level full, a sandbox is ready", "plain exec", starting(t, config(dir), -1, ready), base)
+	compare("cold start, Go, level full, a sandbox is made", "plain exec", starting(t, config(dir), -1, made), base)
+	compare("cold start, Node, level full, from a spare process", "plain node -e 0", starting(t, nodeConfig(t, js), 2, ready), node)
+	idle(t, ready)
 }
 
 // sandboxes makes sandboxes of level full; so many are ready.
@@ -121,6 +126,56 @@ func sandboxes(t *testing.T, ready int) *sandbox.Maker {
 	return m
 }
 
+// idle prints what sandboxes that wait for functions have of the machine's memory:
+// what their control groups count, the kernel's memory for them included, and the
+// part of it that is their first processes' own.
+func idle(t *testing.T, boxes *sandbox.Maker) {
+	t.Helper()
+	box, err := boxes.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer box.Close()
+	time.Sleep(100 * time.Millisecond) // it is replaced
+	var groups, own []int
+	commands, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, file := range commands {
+		doc, _ := os.ReadFile(file)
+		dir := filepath.Dir(file)
+		status, _ := os.ReadFile(filepath.Join(dir, "status"))
+		if string(doc) != "dropstack-sandbox\x00" || number(string(status), "PPid:") != os.Getpid() {
+			continue
+		}
+		own = append(own, number(string(status), "RssAnon:")+number(string(status), "VmPTE:"))
+		members, _ := os.ReadFile(filepath.Join(dir, "cgroup"))
+		for line := range strings.Lines(string(members)) {
+			f := strings.SplitN(strings.TrimSpace(line), ":", 3)
+			for _, usage := range []string{filepath.Join("/sys/fs/cgroup/memory", f[2], "memory.usage_in_bytes"), filepath.Join("/sys/fs/cgroup", f[2], "memory.current")} {
+				if doc, err := os.ReadFile(usage); err == nil && (f[1] == "memory" || f[1] == "") {
+					bytes, _ := strconv.Atoi(strings.TrimSpace(string(doc)))
+					groups = append(groups, bytes/1024)
+				}
+			}
+		}
+	}
+	if len(own) == 0 || len(groups) == 0 {
+		t.Fatal("no sandbox is idle")
+	}
+	slices.Sort(own)
+	slices.Sort(groups)
+	fmt.Printf("| memory of an idle sandbox, level full | | %d KiB | %d KiB | its first process's own: %d KiB | | |\n", groups[len(groups)/2], groups[len(groups)-1], own[len(own)/2])
+}
+
+// number is the one that follows a word.
+func number(text, word string) int {
+	_, rest, _ := strings.Cut(text, word)
+	if f := strings.Fields(rest); len(f) > 0 {
+		n, _ := strconv.Atoi(f[0])
+		return n
+	}
+	return 0
+}
+
 // starting measures cold starts one after the other. With spares each one waits
 // until there are some, as between starts that do not come in a row.
 func starting(t *testing.T, cfg instance.Config, spares int, boxes *sandbox.Maker) figure {
@@ -130,8 +185,8 @@ func starting(t *testing.T, cfg instance.Config, spares int, boxes *sandbox.Make
 	var took []time.Duration
 	for n, started := 0, time.Now(); time.Since(started) < period; n++ {
 		cfg.ID = fmt.Sprint("cold ", n)
-		if boxes != nil && boxes.Ready > 0 {
-			time.Sleep(100 * time.Millisecond) // the sandbox that was used is made again
+		if boxes != nil {
+			time.Sleep(50 * time.Millisecond) // the sandbox that was used is removed, and made again
 		}
 		if spares > 0 {
 			pool.Stock(cfg)

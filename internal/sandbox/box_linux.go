@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -16,9 +15,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/sandbox/cgroup"
 	"github.com/dropstack/dropstack/internal/sandbox/guest"
+	"github.com/dropstack/dropstack/internal/sandbox/kernel"
 )
 
 // inside is what a box of a level with namespaces has besides.
@@ -39,11 +38,22 @@ type inside struct {
 // device is the name of a sandbox's network device.
 const device = "eth0"
 
-// build has the guest build the sandbox, and takes what it answers with.
-func (in *inside) build(b *Box) error {
+// build has the guest build the sandbox, and takes what it answers with. The guest
+// is coming up meanwhile, so what can be done without it is done first.
+func (in *inside) build(b *Box) (err error) {
+	if b.Tmp, err = in.maker.temporary(in.first); err != nil {
+		return err
+	}
+	if !in.maker.rootless() {
+		if in.namespace, err = os.Open("/proc/" + strconv.Itoa(in.visitor.process.pid) + "/ns/net"); err != nil {
+			return err
+		}
+		if in.tun, err = tunIn(in.namespace); err != nil {
+			in.noTUN = err // told to whoever wants a network
+		}
+	}
 	plan := in.maker.plan
 	plan.Mounts = append(slices.Clone(plan.Mounts), guest.Mount{From: b.Tmp, To: "/tmp", Write: true, Exec: true})
-	plan.MTU = network.MTU
 	fds, done, err := in.detached(plan.Mounts)
 	if err != nil {
 		return err
@@ -55,8 +65,12 @@ func (in *inside) build(b *Box) error {
 	}
 	files := a.files
 	defer func() { closeAll(files) }()
-	if len(files) < len(plan.Listen) {
-		return errors.New("a listener is missing")
+	want := len(plan.Listen)
+	if in.maker.rootless() {
+		want += 2
+	}
+	if len(files) != want {
+		return errors.New("a listener or the network is missing")
 	}
 	for i, l := range []*net.Listener{&b.API, &b.AWS}[:len(plan.Listen)] {
 		if *l, err = net.FileListener(files[i]); err != nil {
@@ -64,21 +78,18 @@ func (in *inside) build(b *Box) error {
 		}
 	}
 	if in.maker.rootless() {
-		rest := files[len(plan.Listen):]
-		if len(rest) != 2 {
-			return errors.New("the network is missing")
-		}
-		in.namespace, in.tun = rest[0], rest[1]
-		files = files[:len(plan.Listen)]
-		return nil
-	}
-	if in.namespace, err = os.Open("/proc/" + strconv.Itoa(in.visitor.process.Pid) + "/ns/net"); err != nil {
-		return err
-	}
-	if in.tun, err = tunIn(in.namespace); err != nil {
-		in.noTUN = err // told to whoever wants a network
+		in.namespace, in.tun = files[want-2], files[want-1]
+		files = files[:want-2]
 	}
 	return nil
+}
+
+// temporary makes a directory for temporary files.
+func (m *Maker) temporary(first int) (dir string, err error) {
+	if dir, err = os.MkdirTemp(m.TempDir, "dropstack-"); err != nil || m.rootless() {
+		return dir, err
+	}
+	return dir, os.Chown(dir, first+functionID, first+functionID)
 }
 
 // detached opens what is to be mounted: the guest has no way to the host's files.
@@ -138,7 +149,7 @@ func openTUN() (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open /dev/net/tun: %w", err)
 	}
-	if err := guest.TUN(fd, device); err != nil {
+	if err := kernel.TUN(fd, device); err != nil {
 		unix.Close(fd)
 		return nil, err
 	}
@@ -177,7 +188,7 @@ func (in *inside) furnish(f Furniture) error {
 	case in.tun == nil:
 		return fmt.Errorf("join the network: %w", in.noTUN)
 	default:
-		ask.Device, ask.Address = device, netip.PrefixFrom(f.Network.Address, 32).String()
+		ask.Device, ask.IP = device, f.Network.Address.As4()
 	}
 	if err := in.own(f.Mounts); err != nil {
 		return err
@@ -221,13 +232,10 @@ func (in *inside) start(s Spec) (*Process, error) {
 	}
 	ask := guest.Start{
 		Path: s.Path, Args: append([]string{s.Path}, s.Args...), Env: s.Env, Dir: s.Dir,
-		Write: in.writable, Files: maxFiles, Lock: true, Filter: true, UID: functionID, GID: functionID,
+		Write: in.writable, UID: functionID, GID: functionID,
 	}
 	if in.maker.rootless() {
 		ask.UID, ask.GID = 0, 0 // there is no other
-	}
-	if !in.maker.limits(cgroup.Pids) {
-		ask.Procs = cgroup.PidsMax
 	}
 	a, err := in.visitor.ask(guest.Request{Start: &ask}, []int{int(outW.Fd()), int(errW.Fd())})
 	closeAll([]*os.File{outW, errW})
@@ -239,7 +247,7 @@ func (in *inside) start(s Spec) (*Process, error) {
 		return nil, fmt.Errorf("fork/exec %s: %w", s.Path, cause(err))
 	}
 	p := a.proc
-	p.Stdout, p.Stderr, p.Pid = outR, errR, in.visitor.hostPid(a.Pid)
+	p.Stdout, p.Stderr = outR, errR
 	p.memoryMB.Store(int64(s.MemoryMB))
 	if !in.maker.limits(cgroup.Memory) {
 		watch(p)
@@ -271,7 +279,11 @@ func cause(err error) error {
 }
 
 func (in *inside) dial(address string) (net.Conn, error) {
-	a, err := in.visitor.ask(guest.Request{Dial: address}, nil)
+	at, err := insideAt(address)
+	if err != nil {
+		return nil, err
+	}
+	a, err := in.visitor.ask(guest.Request{Dial: &at}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -286,7 +298,7 @@ func (in *inside) close(tmp string) { in.closing.Do(func() { in.end(tmp) }) }
 
 func (in *inside) end(tmp string) {
 	if in.visitor != nil {
-		_ = in.visitor.process.Kill()
+		in.visitor.process.kill()
 	}
 	in.maker.mu.Lock()
 	defer in.maker.mu.Unlock()

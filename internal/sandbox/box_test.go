@@ -243,21 +243,6 @@ func TestAssignmentLeavesTheSandboxAlone(t *testing.T) {
 	}
 }
 
-func TestManyComeAndGo(t *testing.T) {
-	m := maker(t, strongest())
-	n := 200
-	if testing.Short() {
-		n = 20
-	}
-	for range n {
-		b := furnished(t, m, sandbox.Furniture{MemoryMB: 128})
-		if _, exit := inside(t, b, "true"); exit.Code != 0 {
-			t.Fatal(exit)
-		}
-		b.Close()
-	}
-}
-
 func owner(st os.FileInfo) int { return int(st.Sys().(*syscall.Stat_t).Uid) }
 
 // TestProcessesAreLimited starts more processes than a function may have.

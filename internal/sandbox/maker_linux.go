@@ -3,17 +3,18 @@ package sandbox
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
+	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/sandbox/cgroup"
 	"github.com/dropstack/dropstack/internal/sandbox/confine"
+	"github.com/dropstack/dropstack/internal/sandbox/filter"
 	"github.com/dropstack/dropstack/internal/sandbox/guest"
 )
 
@@ -23,6 +24,8 @@ type workshop struct {
 	broken error
 	plan   guest.Build
 	groups *cgroup.Tree
+
+	spawner spawner
 
 	mu     sync.Mutex
 	ranges []int  // first ids of ranges that were given back
@@ -56,21 +59,50 @@ func (m *Maker) prepare() error {
 		if m.plan, m.broken = plan(); m.broken != nil {
 			return
 		}
-		m.plan.Listen = []string{RuntimeAddress}
-		if m.AWS != "" {
-			m.plan.Listen = append(m.plan.Listen, m.AWS)
-		}
-		m.groups, m.broken = cgroup.Open(m.Log)
-		if m.plan.Cgroups = m.broken == nil; !m.rootless() {
+		if m.broken = m.listens(); m.broken != nil {
 			return
 		}
-		m.plan.Rootless, m.broken = device, nil
-		if m.groups != nil && !m.limits(cgroup.Memory) && !m.limits(cgroup.Pids) { // nothing is delegated to us
-			_ = m.groups.Close()
-			m.groups = nil
+		if m.plan.Filter, m.broken = filter.Program(); m.broken != nil {
+			return
+		}
+		m.groups, m.broken = cgroup.Open(m.Log)
+		m.plan.Cgroups = m.broken == nil
+		if m.rootless() {
+			m.plan.Rootless, m.broken = device, nil
+			if m.groups != nil && !m.limits(cgroup.Memory) && !m.limits(cgroup.Pids) { // nothing is delegated to us
+				_ = m.groups.Close()
+				m.groups = nil
+			}
+		}
+		m.plan.MTU = network.MTU
+		if m.plan.Descriptors = maxFiles; !m.limits(cgroup.Pids) {
+			m.plan.Processes = cgroup.PidsMax
 		}
 	})
 	return m.broken
+}
+
+func (m *Maker) listens() error {
+	for _, address := range []string{RuntimeAddress, m.AWS} {
+		if address == "" {
+			continue
+		}
+		at, err := insideAt(address)
+		if err != nil {
+			return err
+		}
+		m.plan.Listen = append(m.plan.Listen, at)
+	}
+	return nil
+}
+
+// insideAt reads an address of a sandbox's loopback device.
+func insideAt(address string) (guest.Address, error) {
+	at, err := netip.ParseAddrPort(address)
+	if err != nil || !at.Addr().Is4() {
+		return guest.Address{}, fmt.Errorf("%q is no IPv4 address with a port", address)
+	}
+	return guest.Address{IP: at.Addr().As4(), Port: int(at.Port())}, nil
 }
 
 func (m *Maker) open() (*Box, error) {
@@ -94,10 +126,15 @@ func (m *Maker) open() (*Box, error) {
 	return m.make()
 }
 
+// respite is how long a start that has taken a ready sandbox has the processors
+// for itself, before the next sandbox is made.
+const respite = 20 * time.Millisecond
+
 // restock makes what is lacking; the lock is held.
 func (m *Maker) restock() {
 	for ; len(m.ready)+m.making < m.Ready; m.making++ {
 		m.work.Go(func() {
+			time.Sleep(respite)
 			b, err := m.make()
 			m.mu.Lock()
 			defer m.mu.Unlock()
@@ -124,6 +161,7 @@ func (m *Maker) end() (left int) {
 		m.work.Go(b.Close)
 	}
 	m.work.Wait()
+	m.spawner.Close()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.groups != nil {
@@ -184,10 +222,6 @@ func (m *Maker) try() error {
 	return nil
 }
 
-// namespaces is what a sandbox has of its own, besides control groups, which it
-// takes when it is in its group.
-const namespaces = unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
-
 func (m *Maker) make() (b *Box, err error) {
 	first, number, err := m.lease()
 	if err != nil {
@@ -201,14 +235,6 @@ func (m *Maker) make() (b *Box, err error) {
 			b, err = nil, fmt.Errorf("make a sandbox: %w", err)
 		}
 	}()
-	if b.Tmp, err = os.MkdirTemp(m.TempDir, "dropstack-"); err != nil {
-		return nil, err
-	}
-	if !m.rootless() {
-		if err = os.Chown(b.Tmp, first+functionID, first+functionID); err != nil {
-			return nil, err
-		}
-	}
 	if m.groups != nil {
 		if in.group, err = m.groups.New("sandbox-" + strconv.FormatUint(number, 10)); err != nil {
 			return nil, err
@@ -225,54 +251,37 @@ func (m *Maker) make() (b *Box, err error) {
 
 // spawn starts the first process of a sandbox.
 func (m *Maker) spawn(in *inside) (*visitor, error) {
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	ours, theirs, err := socketpair()
 	if err != nil {
 		return nil, err
 	}
-	for _, fd := range pair { // a request holds an environment and arguments
-		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 2*guest.MaxMessage)
-	}
-	ours, theirs := os.NewFile(uintptr(pair[0]), "sandbox"), os.NewFile(uintptr(pair[1]), "sandbox")
 	defer theirs.Close()
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err != nil {
-		ours.Close()
-		return nil, err
-	}
-	defer null.Close()
-	attr := &os.ProcAttr{
-		Dir: "/", Files: []*os.File{null, null, null, theirs},
-		Env: []string{"GOMAXPROCS=1", "GOGC=off"}, // it does next to nothing
-		Sys: &syscall.SysProcAttr{
-			Cloneflags: namespaces, Setsid: true, Pdeathsig: syscall.SIGKILL,
-			Credential: &syscall.Credential{Uid: 0, Gid: 0},
-		},
-	}
+	ask, fds := guest.Spawn{Rootless: m.rootless()}, []int{int(theirs.Fd())}
 	if m.rootless() {
-		attr.Sys.Credential.NoSetGroups = true
-		attr.Sys.UidMappings = []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}}
-		attr.Sys.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}}
+		ask.UIDs = []guest.IDs{{Outside: os.Geteuid(), Count: 1}}
+		ask.GIDs = []guest.IDs{{Outside: os.Getegid(), Count: 1}}
 	} else {
-		attr.Sys.UidMappings = []syscall.SysProcIDMap{{HostID: in.first, Size: perSandbox}}
-		attr.Sys.GidMappings = attr.Sys.UidMappings
-		attr.Sys.GidMappingsEnableSetgroups = true
+		ask.UIDs = []guest.IDs{{Outside: in.first, Count: perSandbox}}
+		ask.GIDs = ask.UIDs
 	}
 	if in.group != nil {
-		attr.Sys.CgroupFD, attr.Sys.UseCgroupFD = in.group.FD()
+		ask.In, ask.Out = in.group.Tasks()
+		fd, ok := in.group.FD()
+		if ask.Group = ok; ok {
+			fds = append(fds, fd)
+		}
 	}
-	r := request{attr: attr, path: "/proc/self/exe", argv: []string{guest.Name}, answered: make(chan answer, 1)}
-	process, err := r.do()
+	process, err := m.spawner.start(ask, fds)
+	if err == nil && in.group != nil {
+		err = in.group.Add(process.pid)
+	}
 	if err != nil {
 		ours.Close()
-		return nil, err
-	}
-	if in.group != nil {
-		if err := in.group.Add(process.Pid); err != nil {
-			ours.Close()
-			_ = process.Kill()
-			_, _ = process.Wait()
-			return nil, err
+		if process != nil {
+			process.kill()
+			process.fd.Close()
 		}
+		return nil, err
 	}
 	return visit(process, ours, in.starved)
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -42,20 +41,20 @@ func (in *inside) translate(fd int, m Mount) error {
 }
 
 // idmap is a user namespace that says who the owner is in this sandbox. It takes a
-// process to make one, which never gets to run.
+// process to make one, which does nothing.
 func (in *inside) idmap(owner int) (*os.File, error) {
-	ids := []syscall.SysProcIDMap{{ContainerID: owner, HostID: in.first + functionID, Size: 1}}
-	r := request{
-		path: "/proc/self/exe", argv: []string{guest.Name}, answered: make(chan answer, 1),
-		attr: &os.ProcAttr{Sys: &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER, UidMappings: ids, GidMappings: ids, Ptrace: true, Pdeathsig: syscall.SIGKILL}},
-	}
-	process, err := r.do()
+	ours, theirs, err := socketpair()
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		_ = process.Kill()
-		_, _ = process.Wait()
-	}()
-	return os.Open("/proc/" + strconv.Itoa(process.Pid) + "/ns/user")
+	defer ours.Close()
+	defer theirs.Close()
+	ids := []guest.IDs{{Inside: owner, Outside: in.first + functionID, Count: 1}}
+	process, err := in.maker.spawner.start(guest.Spawn{UIDs: ids, GIDs: ids, Alone: true}, []int{int(theirs.Fd())})
+	if err != nil {
+		return nil, err
+	}
+	defer process.fd.Close()
+	defer process.kill()
+	return os.Open("/proc/" + strconv.Itoa(process.pid) + "/ns/user")
 }

@@ -34,7 +34,7 @@ var requests = sync.OnceValue(func() chan request {
 
 type request struct {
 	spec     Spec
-	path     string // of the first process of a sandbox, in place of a spec's
+	path     string // of the spawner, in place of a spec's
 	argv     []string
 	attr     *os.ProcAttr
 	answered chan answer

@@ -40,11 +40,23 @@ const Resolver = "169.254.169.253"
 // plan is the root of a sandbox, the same for all.
 func plan() (guest.Build, error) {
 	b := guest.Build{
-		Host:  "sandbox",
-		Proc:  true,
-		Dirs:  []string{"/proc", "/dev", "/etc", "/tmp", "/var/task", "/var/runtime", "/var/lang", "/var/empty", "/var/tmp", "/opt", "/mnt", "/run", "/root", "/home"},
-		Files: map[string]string{"/etc/hosts": hosts, "/etc/passwd": passwd, "/etc/group": group, "/etc/nsswitch.conf": names, "/etc/hostname": "sandbox\n", "/etc/resolv.conf": "nameserver " + Resolver + "\n"},
-		Links: map[string]string{"/dev/fd": "/proc/self/fd", "/dev/stdin": "/proc/self/fd/0", "/dev/stdout": "/proc/self/fd/1", "/dev/stderr": "/proc/self/fd/2"},
+		Host: "sandbox",
+		Proc: true,
+		Dirs: []string{"/proc", "/dev", "/etc", "/tmp", "/var/task", "/var/runtime", "/var/lang", "/var/empty", "/var/tmp", "/opt", "/mnt", "/run", "/root", "/home"},
+		Files: []guest.Entry{
+			{Path: "/etc/hosts", Text: hosts},
+			{Path: "/etc/passwd", Text: passwd},
+			{Path: "/etc/group", Text: group},
+			{Path: "/etc/nsswitch.conf", Text: names},
+			{Path: "/etc/hostname", Text: "sandbox\n"},
+			{Path: "/etc/resolv.conf", Text: "nameserver " + Resolver + "\n"},
+		},
+		Links: []guest.Entry{
+			{Path: "/dev/fd", Text: "/proc/self/fd"},
+			{Path: "/dev/stdin", Text: "/proc/self/fd/0"},
+			{Path: "/dev/stdout", Text: "/proc/self/fd/1"},
+			{Path: "/dev/stderr", Text: "/proc/self/fd/2"},
+		},
 
 		Hidden: hidden, Empty: empty, Frozen: frozen,
 	}
@@ -72,7 +84,7 @@ func take(b *guest.Build, path string) error {
 		return err
 	case st.Mode()&fs.ModeSymlink != 0:
 		target, err := os.Readlink(path)
-		b.Links[path] = target
+		b.Links = append(b.Links, guest.Entry{Path: path, Text: target})
 		return err
 	}
 	b.Mounts = append(b.Mounts, guest.Mount{From: path, To: path, Exec: !strings.HasPrefix(path, "/etc/"), File: !st.IsDir()})

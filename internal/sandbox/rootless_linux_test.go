@@ -10,5 +10,6 @@ import (
 // for whom they are of level userns.
 func TestWithoutRoot(t *testing.T) {
 	testkit.WithoutRoot(t, "TestWhatASandboxHolds", "TestSandboxesDoNotSeeEachOther", "TestMemoryLimitIsToldAsSuch", "TestListenersAreInside",
-		"TestFilesOfAnIdentity", "TestAssignmentLeavesTheSandboxAlone", "TestManyComeAndGo", "TestProcessesAreLimited", "TestTheFirstProcessHeedsNoSignal")
+		"TestFilesOfAnIdentity", "TestAssignmentLeavesTheSandboxAlone", "TestManyComeAndGo", "TestProcessesAreLimited", "TestTheFirstProcessHeedsNoSignal",
+		"TestAnIdleSandboxIsSmall", "TestTheSpawnerIsStartedAgain")
 }

@@ -1,14 +1,11 @@
 package sandbox
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
-	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 
@@ -19,7 +16,7 @@ import (
 
 // visitor is the platform's side of a sandbox's first process.
 type visitor struct {
-	process *os.Process
+	process *handle
 	conn    *net.UnixConn
 	starved func() bool // whether the kernel killed something in the sandbox for its memory
 
@@ -35,14 +32,20 @@ type visitor struct {
 type answered struct {
 	guest.Reply
 	files []*os.File
+	who   int      // the process that was started, on this machine; or the guest
 	proc  *Process // that a start started
 }
 
 var errGone = errors.New("the sandbox is gone")
 
 // visit takes the platform's end of the socket over.
-func visit(process *os.Process, socket *os.File, starved func() bool) (*visitor, error) {
-	conn, err := net.FileConn(socket)
+func visit(process *handle, socket *os.File, starved func() bool) (*visitor, error) {
+	// Who speaks is told with what is said: it names processes that were started.
+	err := unix.SetsockoptInt(int(socket.Fd()), unix.SOL_SOCKET, unix.SO_PASSCRED, 1)
+	var conn net.Conn
+	if err == nil {
+		conn, err = net.FileConn(socket)
+	}
 	socket.Close()
 	if err != nil {
 		return nil, err
@@ -106,10 +109,7 @@ func (v *visitor) signal(pid int, sig syscall.Signal) {
 
 // send writes a request; the lock is held.
 func (v *visitor) send(r guest.Request, fds []int) error {
-	doc, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
+	doc := guest.Encode(&r)
 	if len(doc) > guest.MaxMessage {
 		return fmt.Errorf("arguments and environment of %d bytes are too much for a process", len(doc))
 	}
@@ -125,22 +125,23 @@ func (v *visitor) send(r guest.Request, fds []int) error {
 
 // listen hears what the guest says, until it is gone.
 func (v *visitor) listen() {
-	buf, oob := make([]byte, 16<<10), make([]byte, unix.CmsgSpace(4*16))
+	buf, oob := make([]byte, 16<<10), make([]byte, unix.CmsgSpace(4*16)+unix.CmsgSpace(unix.SizeofUcred))
 	for {
 		n, oobn, _, _, err := v.conn.ReadMsgUnix(buf, oob)
 		if err != nil || n == 0 {
 			break
 		}
-		a := answered{files: files(oob[:oobn])}
-		if err := json.Unmarshal(buf[:n], &a.Reply); err != nil {
+		a := answered{files: files(oob[:oobn]), who: speaker(oob[:oobn])}
+		if err := guest.Decode(buf[:n], &a.Reply); err != nil {
 			closeAll(a.files)
 			break
 		}
 		v.heard(a)
 	}
 	v.conn.Close()
-	_ = v.process.Kill()
-	_, _ = v.process.Wait()
+	v.process.kill()
+	v.process.wait()
+	v.process.fd.Close()
 	v.mu.Lock()
 	v.over = true
 	for _, ch := range v.waiting {
@@ -171,6 +172,9 @@ func (v *visitor) heard(a answered) {
 	delete(v.waiting, a.ID)
 	if ch != nil && a.Pid != 0 { // its end may be the next thing we hear
 		a.proc = &Process{guest: v, inner: a.Pid, done: make(chan struct{})}
+		if a.who != v.process.pid { // it has not ended at once
+			a.proc.Pid = a.who
+		}
 		v.procs[a.Pid] = a.proc
 	}
 	v.mu.Unlock()
@@ -223,21 +227,15 @@ func closeAll[T io.Closer](list []T) {
 	}
 }
 
-// hostPid finds a child of the first process by its id inside: the last of its
-// ids in the namespaces that it is in (proc(5), NSpid).
-func (v *visitor) hostPid(inner int) int {
-	dir := "/proc/" + strconv.Itoa(v.process.Pid) + "/task"
-	threads, _ := os.ReadDir(dir)
-	for _, t := range threads {
-		children, _ := os.ReadFile(dir + "/" + t.Name() + "/children")
-		for _, child := range strings.Fields(string(children)) {
-			status, _ := os.ReadFile("/proc/" + child + "/status")
-			_, rest, _ := strings.Cut(string(status), "\nNSpid:")
-			line, _, _ := strings.Cut(rest, "\n")
-			if ids := strings.Fields(line); len(ids) > 0 && ids[len(ids)-1] == strconv.Itoa(inner) {
-				pid, _ := strconv.Atoi(child)
-				return pid
-			}
+// speaker is the process that a message came from, or that it names.
+func speaker(oob []byte) int {
+	messages, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return 0
+	}
+	for i := range messages {
+		if who, err := unix.ParseUnixCredentials(&messages[i]); err == nil {
+			return int(who.Pid)
 		}
 	}
 	return 0

@@ -47,6 +47,9 @@ func (*Group) FD() (int, bool) { return -1, false }
 // Limit has no effect, as Controls tells.
 func (*Group) Limit(Limits) error { return nil }
 
+// Tasks has none.
+func (*Group) Tasks() (in, out []string) { return nil, nil }
+
 // Add has no effect, as Controls tells.
 func (*Group) Add(int) error { return nil }
 

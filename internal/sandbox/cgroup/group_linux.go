@@ -84,8 +84,8 @@ func (g *Group) FD() (int, bool) {
 // Add moves a process with all its threads into the group, in every hierarchy
 // where it is not yet; children that it has already stay where they are. In
 // version 1 that takes 5 to 12 ms when nobody else has done so lately, for the
-// first hierarchy and not for each: do it ahead, or beside other work. A process
-// that is gone is a fault.NotFound.
+// first hierarchy and not for each: have it born in the group instead, by FD and
+// Tasks, after which Add only looks. A process that is gone is a fault.NotFound.
 func (g *Group) Add(pid int) error {
 	if pid <= 0 || pid == os.Getpid() {
 		return fault.Errorf(fault.Invalid, "control group %s: process %d cannot be a sandbox", g.name, pid)

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dropstack/dropstack/internal/fault"
+	thread "github.com/dropstack/dropstack/internal/sandbox/kernel"
 )
 
 // role tells a copy of this binary what to do when it gets a line: nobody may be
@@ -456,6 +457,52 @@ func TestBornInTheGroup(t *testing.T) {
 			t.Errorf("add %d: got %v, want that it is invalid", pid, err)
 		}
 	}
+}
+
+// TestBornWhereTheThreadIs: a thread joins, starts a process, and is back where
+// the rest of this program is.
+func TestBornWhereTheThreadIs(t *testing.T) {
+	g := newGroup(t, openTree(t, Kill), Limits{})
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	where := func() string {
+		text, err := os.ReadFile("/proc/thread-self/cgroup")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	before := where()
+	in, out := g.Tasks()
+	if len(in) == 0 {
+		t.Skip("not run: no hierarchy of version 1 is mounted and writable here")
+	}
+	if err := thread.JoinGroups(in); err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command("sleep", "1000")
+	started := c.Start()
+	if err := thread.JoinGroups(out); err != nil {
+		t.Fatal(err)
+	}
+	if started != nil {
+		t.Fatal(started)
+	}
+	if after := where(); after != before {
+		t.Errorf("the thread is in\n%s, was in\n%s", after, before)
+	}
+	for _, d := range g.dirs {
+		if d.version == 2 { // which FD is for
+			continue
+		}
+		if pids, err := processes(d.path); err != nil || !slices.Equal(pids, []int{c.Process.Pid}) {
+			t.Errorf("%s has %v, %v, want %d", d.path, pids, err, c.Process.Pid)
+		}
+	}
+	if err := errors.Join(g.Add(c.Process.Pid), g.Kill()); err != nil {
+		t.Error(err)
+	}
+	_ = c.Wait()
 }
 
 func TestWithoutRights(t *testing.T) {

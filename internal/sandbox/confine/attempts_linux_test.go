@@ -35,6 +35,12 @@ var (
 	used   int
 )
 
+// Of personality(2): asking, and saying that this is Linux 2.6.
+const (
+	asked = 0xffffffff
+	older = 0x0020000
+)
+
 func put(b []byte) uintptr {
 	at := used
 	used += (copy(memory[at:], b) + 15) &^ 15
@@ -186,12 +192,12 @@ func judgedOnes(dir string) []attempt {
 		{"ioctl TIOCLINUX", unix.SYS_IOCTL, args{bad, unix.TIOCLINUX}, unix.EPERM, ""},
 		{"ioctl TIOCLINUX, garbage above", unix.SYS_IOCTL, args{bad, garbage | unix.TIOCLINUX}, unix.EPERM, ""},
 		{"ioctl TIOCSETD", unix.SYS_IOCTL, args{bad, unix.TIOCSETD}, unix.EPERM, ""},
-		{"personality asked for", unix.SYS_PERSONALITY, args{query}, 0, ""},
-		{"personality asked for, garbage above", unix.SYS_PERSONALITY, args{garbage | query}, 0, ""},
-		{"personality Linux 2.6", unix.SYS_PERSONALITY, args{linux26}, 0, ""},
+		{"personality asked for", unix.SYS_PERSONALITY, args{asked}, 0, ""},
+		{"personality asked for, garbage above", unix.SYS_PERSONALITY, args{garbage | asked}, 0, ""},
+		{"personality Linux 2.6", unix.SYS_PERSONALITY, args{older}, 0, ""},
 		{"personality without randomness", unix.SYS_PERSONALITY, args{noRandom}, unix.EPERM, ""},
 		{"personality without randomness, garbage above", unix.SYS_PERSONALITY, args{garbage | noRandom}, unix.EPERM, ""},
-		{"personality data runs", unix.SYS_PERSONALITY, args{executable | linux26}, unix.EPERM, ""},
+		{"personality data runs", unix.SYS_PERSONALITY, args{executable | older}, unix.EPERM, ""},
 		{"prctl PR_SET_NAME", unix.SYS_PRCTL, args{unix.PR_SET_NAME, text("name")}, 0, ""},
 		{"prctl PR_SET_MM", unix.SYS_PRCTL, args{unix.PR_SET_MM, unix.PR_SET_MM_MAP_SIZE, space(8)}, unix.EPERM, ""},
 		{"prctl PR_SET_MM, garbage above", unix.SYS_PRCTL, args{garbage | unix.PR_SET_MM, unix.PR_SET_MM_MAP_SIZE, space(8)}, unix.EPERM, ""},

@@ -41,16 +41,9 @@ func BenchmarkCall(b *testing.B) {
 	}
 }
 
-// BenchmarkLoad is what a sandbox's start pays: the program, which is assembled
-// once in each, and the kernel's compiling of it.
+// BenchmarkLoad is what a sandbox's start pays: the kernel's compiling of the
+// program.
 func BenchmarkLoad(b *testing.B) {
-	b.Run("assemble", func(b *testing.B) {
-		for b.Loop() {
-			if _, err := native().assemble(); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
 	b.Run("load", func(b *testing.B) {
 		for b.Loop() {
 			if err := alone(filtered); err != nil { // a thread each: filters add up

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/dropstack/dropstack/internal/sandbox/filter"
 )
 
 // What a thread gives up it has given up for good, so all that is tried here is
@@ -56,7 +58,15 @@ func filtered() error {
 	if err := NoNewPrivs(); err != nil {
 		return err
 	}
-	return LoadFilter()
+	return load()
+}
+
+func load() error {
+	program, err := filter.Program()
+	if err != nil {
+		return err
+	}
+	return Filter(program)
 }
 
 // alone runs do on a thread that ends with it.

@@ -36,7 +36,7 @@ func init() {
 		if err := syscall.Setresuid(nobody, nobody, nobody); err != nil {
 			return err
 		}
-		for _, err := range []error{second(Landlock(Rules{})), LoadFilter()} {
+		for _, err := range []error{second(Landlock(Rules{})), load()} {
 			errno, _ := errors.AsType[syscall.Errno](err)
 			fmt.Println(word(errno))
 		}

@@ -278,11 +278,12 @@ func init() {
 		if err := filtered(); err != nil {
 			return err
 		}
-		if err := LoadFilter(); err != nil { // twice is as good
+		if err := load(); err != nil { // twice is as good
 			return err
 		}
 		_, _, first := unix.RawSyscall(unix.SYS_UNSHARE, 0, 0, 0)
-		if err := install(allowed.code()); err != nil {
+		allowed := []byte{unix.BPF_RET | unix.BPF_K, 0, 0, 0, 0, 0, 0xff, 0x7f} // SECCOMP_RET_ALLOW, of every call
+		if err := Filter(allowed); err != nil {
 			return err
 		}
 		_, _, second := unix.RawSyscall(unix.SYS_UNSHARE, 0, 0, 0)

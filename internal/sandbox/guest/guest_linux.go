@@ -1,32 +1,34 @@
 package guest
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
-	"os/signal"
 	"runtime"
-	"strings"
+	"strconv"
 	"sync"
 	"syscall"
 
-	"golang.org/x/sys/unix"
+	"github.com/dropstack/dropstack/internal/sandbox/kernel"
 )
 
 // The program becomes a guest before its other packages are initialised: Go
 // initialises a package as soon as those that it imports are, and this one
 // imports little.
 func init() {
-	if len(os.Args) > 0 && os.Args[0] == Name {
+	switch {
+	case len(os.Args) == 0:
+	case os.Args[0] == Name:
 		os.Exit(run())
+	case os.Args[0] == SpawnerName:
+		os.Exit(spawning())
 	}
 }
 
 // guest is the running first process.
 type guest struct {
-	built  *Build
-	starts chan *call
+	plan     *Build
+	starts   chan *call
+	confined chan error // tells once, when the thread that starts processes is prepared
 
 	outside outside // with Build.Rootless
 	inner   int     // the sandbox's mounts, with Build.Rootless
@@ -52,24 +54,29 @@ func (c *call) take() (int, error) {
 	return fd, nil
 }
 
+// maxFDs is how many descriptors may come with a message: SCM_MAX_FD of the kernel.
+const maxFDs = 253
+
 func run() int {
 	runtime.LockOSThread()
 	// Nobody may look into the first process or trace it: it keeps capabilities.
-	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
-	// A function of the same user may signal it. Signals are caught and not ignored:
-	// what it starts would ignore them too.
-	signal.Notify(make(chan os.Signal, 1))
-	g := &guest{starts: make(chan *call)}
+	_ = kernel.Prctl(kernel.SetDumpable, 0, 0)
+	// A function of the same user may signal it, and must not end it.
+	if err := kernel.DefaultSignals(); err != nil {
+		return 1
+	}
+	g := &guest{starts: make(chan *call), confined: make(chan error)}
 	g.started = sync.NewCond(&g.mu)
 	go g.reap()
-	go g.spawn()
-	buf, oob := make([]byte, MaxMessage), make([]byte, unix.CmsgSpace(4*64))
+	buf, oob := make([]byte, MaxMessage), make([]byte, syscall.CmsgSpace(4*maxFDs))
 	for {
-		c, err := receive(buf, oob)
-		if err != nil {
+		c := &call{}
+		var over bool
+		var err error
+		if c.fds, over, err = receive(buf, oob, &c.Request); err != nil {
 			return 1
 		}
-		if c == nil {
+		if over {
 			return 0 // the platform let go
 		}
 		if c.Start != nil {
@@ -80,32 +87,32 @@ func run() int {
 	}
 }
 
-// receive returns nil at the end.
-func receive(buf, oob []byte) (*call, error) {
-	n, oobn, _, _, err := unix.Recvmsg(Socket, buf, oob, unix.MSG_CMSG_CLOEXEC)
-	for err == unix.EINTR {
-		n, oobn, _, _, err = unix.Recvmsg(Socket, buf, oob, unix.MSG_CMSG_CLOEXEC)
+// receive waits for a message and its descriptors. It is over when the other end
+// is closed.
+func receive(buf, oob []byte, m message) (fds []int, over bool, err error) {
+	n, oobn, _, _, err := syscall.Recvmsg(Socket, buf, oob, syscall.MSG_CMSG_CLOEXEC)
+	for err == syscall.EINTR {
+		n, oobn, _, _, err = syscall.Recvmsg(Socket, buf, oob, syscall.MSG_CMSG_CLOEXEC)
 	}
 	if err != nil || n == 0 {
-		return nil, err
+		return nil, true, err
 	}
-	c := &call{}
-	if c.fds, err = rights(oob[:oobn]); err != nil {
-		return nil, err
+	if fds, err = rights(oob[:oobn]); err != nil {
+		return nil, false, err
 	}
-	return c, json.Unmarshal(buf[:n], &c.Request)
+	return fds, false, Decode(buf[:n], m)
 }
 
 func rights(oob []byte) (fds []int, err error) {
 	if len(oob) == 0 {
 		return nil, nil
 	}
-	messages, err := unix.ParseSocketControlMessage(oob)
+	messages, err := syscall.ParseSocketControlMessage(oob)
 	if err != nil {
 		return nil, err
 	}
 	for _, m := range messages {
-		got, err := unix.ParseUnixRights(&m)
+		got, err := syscall.ParseUnixRights(&m)
 		if err != nil {
 			return nil, err
 		}
@@ -128,24 +135,28 @@ func (g *guest) answer(c *call, do func(*call, *Reply) ([]int, error)) {
 	if c.ID != 0 {
 		g.send(rep, fds)
 	}
-	for _, fd := range append(fds, c.fds...) {
-		unix.Close(fd)
-	}
+	closeAll(append(fds, c.fds...))
 }
 
 // send writes to the platform; the lock is held. If the platform is gone, the
-// next read tells.
+// next read tells. A process that was started is named by credentials too, which
+// the kernel translates: here its number is another than outside.
 func (g *guest) send(rep Reply, fds []int) {
-	doc, err := json.Marshal(rep)
-	if err != nil {
-		os.Exit(1) // it holds strings and numbers
-	}
+	doc := Encode(&rep)
 	var oob []byte
 	if len(fds) > 0 {
-		oob = unix.UnixRights(fds...)
+		oob = syscall.UnixRights(fds...)
+	}
+	who := oob
+	if rep.Pid != 0 {
+		who = append(oob, syscall.UnixCredentials(&syscall.Ucred{Pid: int32(rep.Pid)})...)
 	}
 	for {
-		if err := unix.Sendmsg(Socket, doc, oob, nil, unix.MSG_NOSIGNAL); err != unix.EINTR {
+		switch syscall.Sendmsg(Socket, doc, who, nil, syscall.MSG_NOSIGNAL) {
+		case syscall.EINTR:
+		case syscall.ESRCH: // it has ended already
+			who = oob
+		default:
 			return
 		}
 	}
@@ -162,31 +173,31 @@ func (g *guest) do(c *call) ([]int, error) {
 		if pid == 0 {
 			pid = -1 // everybody but ourselves
 		}
-		return nil, unix.Kill(pid, c.Signal.Sig)
-	case c.Dial != "":
-		fd, err := dial(c.Dial)
+		return nil, syscall.Kill(pid, c.Signal.Sig)
+	case c.Dial != nil:
+		fd, err := dial(*c.Dial)
 		if err != nil {
 			return nil, err
 		}
 		return []int{fd}, nil
 	}
-	return nil, fmt.Errorf("request %d asks for nothing", c.ID)
+	return nil, errors.New("request " + strconv.Itoa(c.ID) + " asks for nothing")
 }
 
 // build makes the network first: the host's files are needed for it.
 func (g *guest) build(c *call) (fds []int, err error) {
 	b := c.Build
-	g.built = b
-	if err := unix.Sethostname([]byte(b.Host)); err != nil {
-		return nil, fmt.Errorf("name the host: %w", err)
+	g.plan = b
+	if err := syscall.Sethostname([]byte(b.Host)); err != nil {
+		return nil, kernel.Failed("name the host", err)
 	}
-	if err := up("lo"); err != nil {
-		return nil, fmt.Errorf("switch the loopback device on: %w", err)
+	if err := loopback(); err != nil {
+		return nil, kernel.Failed("switch the loopback device on", err)
 	}
 	for _, address := range b.Listen {
 		fd, err := listen(address)
 		if err != nil {
-			return fds, fmt.Errorf("listen on %s: %w", address, err)
+			return fds, kernel.Failed("listen on "+address.String(), err)
 		}
 		fds = append(fds, fd)
 	}
@@ -199,14 +210,17 @@ func (g *guest) build(c *call) (fds []int, err error) {
 			return fds, err
 		}
 	}
-	return fds, g.root(c)
+	if err := g.root(c); err != nil {
+		return fds, err
+	}
+	go g.spawn()
+	return fds, <-g.confined
 }
 
 func (g *guest) furnish(c *call) error {
 	f := c.Furnish
-	err := unix.MountSetattr(unix.AT_FDCWD, "/", 0, &unix.MountAttr{Attr_clr: unix.MOUNT_ATTR_RDONLY})
-	if err != nil {
-		return fmt.Errorf("open the root: %w", err)
+	if err := kernel.ChangeMount("/", 0, kernel.ReadOnly); err != nil {
+		return kernel.Failed("open the root", err)
 	}
 	if g.outside != nil {
 		c.detach = g.outside.detach
@@ -216,11 +230,11 @@ func (g *guest) furnish(c *call) error {
 			return err
 		}
 	}
-	if err := unix.MountSetattr(unix.AT_FDCWD, "/", 0, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}); err != nil {
-		return fmt.Errorf("close the root: %w", err)
+	if err := kernel.ChangeMount("/", kernel.ReadOnly, 0); err != nil {
+		return kernel.Failed("close the root", err)
 	}
 	if f.Device != "" {
-		return configure(f.Device, f.Address, g.built.MTU)
+		return configure(f.Device, f.IP, g.plan.MTU)
 	}
 	return nil
 }
@@ -242,9 +256,4 @@ func (g *guest) reap() {
 		}
 		g.mu.Unlock()
 	}
-}
-
-// below joins a path of the sandbox to where its root is now.
-func below(root, path string) string {
-	return strings.TrimSuffix(root, "/") + "/" + strings.TrimPrefix(path, "/")
 }

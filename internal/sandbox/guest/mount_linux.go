@@ -2,20 +2,19 @@ package guest
 
 import (
 	"errors"
-	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
+	"path"
+	"syscall"
 
-	"golang.org/x/sys/unix"
+	"github.com/dropstack/dropstack/internal/sandbox/kernel"
 )
 
 // root builds the file system in a tmpfs and makes it the root. What is taken
 // from the host is opened first: the tmpfs hides a part of it.
 func (g *guest) root(c *call) error {
 	b := c.Build
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("keep mounts to ourselves: %w", err)
+	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
+		return kernel.Failed("keep mounts to ourselves", err)
 	}
 	opened := &call{}
 	for i := range b.Mounts {
@@ -27,8 +26,8 @@ func (g *guest) root(c *call) error {
 		b.Mounts[i].From = ""
 	}
 	const stage = "/tmp" // every system has it
-	if err := unix.Mount("root", stage, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=755,size=1m,nr_inodes=1024"); err != nil {
-		return fmt.Errorf("mount the root: %w", err)
+	if err := syscall.Mount("root", stage, "tmpfs", syscall.MS_NOSUID|syscall.MS_NODEV, "mode=755,size=1m,nr_inodes=1024"); err != nil {
+		return kernel.Failed("mount the root", err)
 	}
 	if err := furniture(b, stage); err != nil {
 		return err
@@ -48,46 +47,68 @@ func (g *guest) root(c *call) error {
 
 func furniture(b *Build, stage string) error {
 	for _, dir := range b.Dirs {
-		if err := os.MkdirAll(below(stage, dir), 0o755); err != nil {
+		if err := makeDir(path.Join(stage, dir)); err != nil {
 			return err
 		}
 	}
-	for name, text := range b.Files {
-		if err := write(below(stage, name), text); err != nil {
+	for _, f := range b.Files {
+		if err := write(path.Join(stage, f.Path), f.Text); err != nil {
 			return err
 		}
 	}
-	for name, target := range b.Links {
-		if err := os.Symlink(target, below(stage, name)); err != nil {
+	for _, l := range b.Links {
+		if err := os.Symlink(l.Text, path.Join(stage, l.Path)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func write(path, text string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
+// makeDir makes a directory, and those above it when they are missing, which is
+// rare.
+func makeDir(name string) error {
+	err := syscall.Mkdir(name, 0o755)
+	if err == syscall.ENOENT || err == syscall.EEXIST {
+		return os.MkdirAll(name, 0o755)
 	}
-	return os.WriteFile(path, []byte(text), 0o644)
+	return kernel.Failed("make "+name, err)
+}
+
+func write(name, text string) error {
+	const flags = syscall.O_WRONLY | syscall.O_CREAT | syscall.O_TRUNC | syscall.O_CLOEXEC
+	fd, err := syscall.Open(name, flags, 0o644)
+	if err == syscall.ENOENT {
+		if err = makeDir(path.Dir(name)); err == nil {
+			fd, err = syscall.Open(name, flags, 0o644)
+		}
+	}
+	if err != nil {
+		return kernel.Failed("make "+name, err)
+	}
+	defer syscall.Close(fd)
+	if text == "" {
+		return nil
+	}
+	_, err = syscall.Write(fd, []byte(text)) // a tmpfs takes it whole
+	return kernel.Failed("write "+name, err)
 }
 
 // enter makes stage the root and lets go of the old one.
 func enter(stage string) error {
-	if err := unix.Chdir(stage); err != nil {
+	if err := syscall.Chdir(stage); err != nil {
 		return err
 	}
-	if err := unix.PivotRoot(".", "."); err != nil {
-		return fmt.Errorf("change the root: %w", err)
+	if err := syscall.PivotRoot(".", "."); err != nil {
+		return kernel.Failed("change the root", err)
 	}
-	if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
-		return fmt.Errorf("let go of the host's files: %w", err)
+	if err := syscall.Unmount(".", syscall.MNT_DETACH); err != nil {
+		return kernel.Failed("let go of the host's files", err)
 	}
-	if err := unix.Chdir("/"); err != nil {
+	if err := syscall.Chdir("/"); err != nil {
 		return err
 	}
-	if err := unix.MountSetattr(unix.AT_FDCWD, "/", 0, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}); err != nil {
-		return fmt.Errorf("close the root: %w", err)
+	if err := kernel.ChangeMount("/", kernel.ReadOnly, 0); err != nil {
+		return kernel.Failed("close the root", err)
 	}
 	return nil
 }
@@ -106,27 +127,26 @@ func open(c *call, m Mount) (int, error) {
 // Detach makes a mount of a path of the host that is nowhere attached, with the
 // rights of m.
 func Detach(m Mount) (int, error) {
-	flags := uint(unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC | unix.AT_SYMLINK_NOFOLLOW)
-	fd, err := unix.OpenTree(unix.AT_FDCWD, m.From, flags)
-	if err == unix.EINVAL { // mounts below it that may not be uncovered
-		fd, err = unix.OpenTree(unix.AT_FDCWD, m.From, flags|unix.AT_RECURSIVE)
+	fd, err := kernel.CloneMount(m.From, false)
+	if errors.Is(err, syscall.EINVAL) { // mounts below it that may not be uncovered
+		fd, err = kernel.CloneMount(m.From, true)
 	}
 	if err != nil {
-		return 0, &fs.PathError{Op: "open_tree", Path: m.From, Err: err}
+		return 0, err
 	}
-	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_NOSUID}
+	set := uint64(kernel.NoSUID)
 	if !m.Write {
-		attr.Attr_set |= unix.MOUNT_ATTR_RDONLY
+		set |= kernel.ReadOnly
 	}
 	if !m.Dev {
-		attr.Attr_set |= unix.MOUNT_ATTR_NODEV
+		set |= kernel.NoDev
 	}
 	if !m.Exec {
-		attr.Attr_set |= unix.MOUNT_ATTR_NOEXEC
+		set |= kernel.NoExec
 	}
-	if err := unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, &attr); err != nil {
-		unix.Close(fd)
-		return 0, &fs.PathError{Op: "mount_setattr", Path: m.From, Err: err}
+	if err := kernel.RestrictMount(fd, set); err != nil {
+		syscall.Close(fd)
+		return 0, kernel.Failed("restrict "+m.From, err)
 	}
 	return fd, nil
 }
@@ -137,37 +157,33 @@ func attach(c *call, m Mount, root string) error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd)
-	to := below(root, m.To)
+	defer syscall.Close(fd)
+	to := path.Join(root, m.To)
 	if err := place(to, m.File); err != nil {
 		return err
 	}
-	return move(fd, to)
+	return kernel.AttachMount(fd, to)
 }
 
 func place(to string, file bool) error {
-	if _, err := os.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if file {
+	var st syscall.Stat_t
+	switch err := syscall.Lstat(to, &st); {
+	case err == nil:
+		return nil
+	case err != syscall.ENOENT:
+		return kernel.Failed("look for "+to, err)
+	case file:
 		return write(to, "")
 	}
-	return os.MkdirAll(to, 0o755)
-}
-
-func move(fd int, to string) error {
-	if err := unix.MoveMount(fd, "", unix.AT_FDCWD, to, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
-		return &fs.PathError{Op: "move_mount", Path: to, Err: err}
-	}
-	return nil
+	return makeDir(to)
 }
 
 // proc mounts the process information of this sandbox alone, without what it
 // tells of the machine.
 func proc(b *Build, stage string) error {
-	at := below(stage, "/proc")
-	if err := unix.Mount("proc", at, "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "hidepid=invisible"); err != nil {
-		return fmt.Errorf("mount /proc: %w", err)
+	at := path.Join(stage, "/proc")
+	if err := syscall.Mount("proc", at, "proc", syscall.MS_NOSUID|syscall.MS_NODEV|syscall.MS_NOEXEC, "hidepid=invisible"); err != nil {
+		return kernel.Failed("mount /proc", err)
 	}
 	for _, covers := range []struct {
 		names []string
@@ -185,18 +201,19 @@ func proc(b *Build, stage string) error {
 // cover mounts something over a path that exists: itself, read-only, without a
 // with.
 func cover(stage, name, with string) error {
-	to := below(stage, name)
-	if _, err := os.Lstat(to); err != nil {
+	to := path.Join(stage, name)
+	var st syscall.Stat_t
+	if syscall.Lstat(to, &st) != nil {
 		return nil // this kernel does not have it
 	}
 	from := to
 	if with != "" {
-		from = below(stage, with)
+		from = path.Join(stage, with)
 	}
 	fd, err := Detach(Mount{From: from, Dev: with == "/dev/null"})
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd)
-	return move(fd, to)
+	defer syscall.Close(fd)
+	return kernel.AttachMount(fd, to)
 }

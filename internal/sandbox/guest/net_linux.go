@@ -1,57 +1,47 @@
 package guest
 
 import (
-	"errors"
-	"fmt"
-	"net/netip"
-	"runtime"
-	"unsafe"
+	"strconv"
+	"syscall"
 
-	"golang.org/x/sys/unix"
+	"github.com/dropstack/dropstack/internal/sandbox/kernel"
 )
 
-func up(device string) error {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
+func (a Address) String() string {
+	text := ""
+	for _, b := range a.IP {
+		text += "." + strconv.Itoa(int(b))
 	}
-	defer unix.Close(fd)
-	ifr, err := unix.NewIfreq(device)
-	if err != nil {
-		return err
-	}
-	if err := unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, ifr); err != nil {
-		return err
-	}
-	ifr.SetUint16(ifr.Uint16() | unix.IFF_UP | unix.IFF_RUNNING)
-	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, ifr)
+	return text[1:] + ":" + strconv.Itoa(a.Port)
 }
 
-func ipv4(address string) (unix.SockaddrInet4, error) {
-	at, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return unix.SockaddrInet4{}, err
-	}
-	return unix.SockaddrInet4{Addr: at.Addr().As4(), Port: int(at.Port())}, nil
+func (a Address) socket() *syscall.SockaddrInet4 {
+	return &syscall.SockaddrInet4{Addr: a.IP, Port: a.Port}
 }
 
-func listen(address string) (fd int, err error) {
-	at, err := ipv4(address)
+// loopback switches the sandbox's own device on.
+func loopback() error {
+	d, err := kernel.OpenDevice("lo")
 	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Up()
+}
+
+func listen(a Address) (fd int, err error) {
+	if fd, err = syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0); err != nil {
 		return 0, err
 	}
-	if fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0); err != nil {
-		return 0, err
-	}
-	err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+	err = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1)
 	if err == nil {
-		err = unix.Bind(fd, &at)
+		err = syscall.Bind(fd, a.socket())
 	}
 	if err == nil {
-		err = unix.Listen(fd, 1024)
+		err = syscall.Listen(fd, 1024)
 	}
 	if err != nil {
-		unix.Close(fd)
+		syscall.Close(fd)
 		return 0, err
 	}
 	return fd, nil
@@ -59,107 +49,36 @@ func listen(address string) (fd int, err error) {
 
 // dial connects to an address of the sandbox's own, which answers at once or
 // never.
-func dial(address string) (fd int, err error) {
-	at, err := ipv4(address)
-	if err != nil {
+func dial(a Address) (fd int, err error) {
+	if fd, err = syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0); err != nil {
 		return 0, err
 	}
-	if fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0); err != nil {
-		return 0, err
-	}
-	if err = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &unix.Timeval{Sec: 1}); err == nil {
-		err = unix.Connect(fd, &at)
+	if err = syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_SNDTIMEO, &syscall.Timeval{Sec: 1}); err == nil {
+		err = syscall.Connect(fd, a.socket())
 	}
 	if err != nil {
-		unix.Close(fd)
-		return 0, fmt.Errorf("connect to %s: %w", address, err)
+		syscall.Close(fd)
+		return 0, kernel.Failed("connect to "+a.String(), err)
 	}
 	return fd, nil
 }
 
-// TUN makes a descriptor of /dev/net/tun a device of the network namespace in
-// which it was opened.
-func TUN(fd int, name string) error {
-	ifr, err := unix.NewIfreq(name)
-	if err != nil {
-		return err
-	}
-	ifr.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI)
-	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, ifr); err != nil {
-		return fmt.Errorf("make the device %s: %w", name, err)
-	}
-	return nil
-}
-
 // configure gives a device its address and sends everything through it.
-func configure(device, address string, mtu int) error {
-	prefix, err := netip.ParsePrefix(address)
+func configure(device string, ip [4]byte, mtu int) error {
+	d, err := kernel.OpenDevice(device)
 	if err != nil {
 		return err
 	}
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	set := func(request uint, fill func(*unix.Ifreq) error) {
-		if err != nil {
-			return
+	defer d.Close()
+	for _, step := range []func() error{
+		func() error { return d.Address(ip) },
+		func() error { return d.MTU(mtu) },
+		d.Up,
+		d.Route,
+	} {
+		if err := step(); err != nil {
+			return kernel.Failed("configure the device "+device, err)
 		}
-		var ifr *unix.Ifreq
-		if ifr, err = unix.NewIfreq(device); err == nil {
-			if err = fill(ifr); err == nil {
-				err = unix.IoctlIfreq(fd, request, ifr)
-			}
-		}
-	}
-	mask := netip.PrefixFrom(netip.AddrFrom4([4]byte{255, 255, 255, 255}), prefix.Bits()).Masked().Addr().AsSlice()
-	set(unix.SIOCSIFADDR, func(r *unix.Ifreq) error { return r.SetInet4Addr(prefix.Addr().AsSlice()) })
-	set(unix.SIOCSIFNETMASK, func(r *unix.Ifreq) error { return r.SetInet4Addr(mask) })
-	set(unix.SIOCSIFMTU, func(r *unix.Ifreq) error { r.SetUint32(uint32(mtu)); return nil })
-	if err == nil {
-		err = up(device)
-	}
-	if err == nil {
-		err = route(fd, device)
-	}
-	if err != nil {
-		return fmt.Errorf("configure the device %s as %s: %w", device, address, err)
-	}
-	return nil
-}
-
-// rtentry is struct rtentry of <linux/route.h> on 64-bit machines.
-type rtentry struct {
-	_                         uint64
-	destination, gateway, net [16]byte // sockaddr
-	flags                     uint16
-	_                         [6]byte
-	_                         uint64
-	_                         uint64
-	metric                    int16
-	_                         [6]byte
-	device                    *byte
-	mtu, window               uint64
-	irtt                      uint16
-	_                         [6]byte
-}
-
-// route sends everything to a device.
-func route(fd int, device string) error {
-	const rtfUp = 1 // RTF_UP
-	name, err := unix.BytePtrFromString(device)
-	if err != nil {
-		return err
-	}
-	e := rtentry{flags: rtfUp, device: name}
-	for _, a := range []*[16]byte{&e.destination, &e.net} {
-		*(*uint16)(unsafe.Pointer(a)) = unix.AF_INET
-	}
-	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCADDRT, uintptr(unsafe.Pointer(&e)))
-	runtime.KeepAlive(name)
-	if errno != 0 {
-		return errors.Join(errors.New("add the default route"), errno)
 	}
 	return nil
 }

@@ -1,10 +1,10 @@
 package guest
 
 import (
-	"fmt"
 	"runtime"
+	"syscall"
 
-	"golang.org/x/sys/unix"
+	"github.com/dropstack/dropstack/internal/sandbox/kernel"
 )
 
 // outside is a thread that stays in the mount namespace in which the guest was
@@ -35,21 +35,21 @@ func stayOutside() (o outside, inner int, err error) {
 	ready := make(chan error)
 	go func() {
 		runtime.LockOSThread()
-		ready <- unix.Unshare(unix.CLONE_FS)
+		ready <- syscall.Unshare(syscall.CLONE_FS)
 		for a := range o {
 			fd, err := Detach(a.mount)
 			a.answered <- opened{fd, err}
 		}
 	}()
 	if err := <-ready; err != nil {
-		return nil, 0, fmt.Errorf("keep a view of the machine's files: %w", err)
+		return nil, 0, kernel.Failed("keep a view of the machine's files", err)
 	}
-	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
-		return nil, 0, fmt.Errorf("leave the machine's mounts: %w", err)
+	if err := syscall.Unshare(syscall.CLONE_NEWNS); err != nil {
+		return nil, 0, kernel.Failed("leave the machine's mounts", err)
 	}
-	inner, err = unix.Open("/proc/thread-self/ns/mnt", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	inner, err = syscall.Open("/proc/thread-self/ns/mnt", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, 0, fmt.Errorf("open the sandbox's mounts: %w", err)
+		return nil, 0, kernel.Failed("open the sandbox's mounts", err)
 	}
 	return o, inner, nil
 }
@@ -63,26 +63,26 @@ func (o outside) detach(m Mount) (int, error) {
 
 // enterMounts moves the calling thread into a mount namespace.
 func enterMounts(namespace int) error {
-	err := unix.Unshare(unix.CLONE_FS)
+	err := syscall.Unshare(syscall.CLONE_FS)
 	if err == nil {
-		err = unix.Setns(namespace, unix.CLONE_NEWNS)
+		err = kernel.Join(namespace, syscall.CLONE_NEWNS)
 	}
 	if err != nil {
-		return fmt.Errorf("enter the sandbox's mounts: %w", err)
+		return kernel.Failed("enter the sandbox's mounts", err)
 	}
 	return nil
 }
 
 // network hands the sandbox's network namespace over, and a device in it.
 func network(device string) (fds []int, err error) {
-	namespace, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	namespace, err := syscall.Open("/proc/thread-self/ns/net", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, fmt.Errorf("open the sandbox's network: %w", err)
+		return nil, kernel.Failed("open the sandbox's network", err)
 	}
 	fds = append(fds, namespace)
-	tun, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	tun, err := syscall.Open("/dev/net/tun", syscall.O_RDWR|syscall.O_CLOEXEC|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return fds, fmt.Errorf("open /dev/net/tun: %w", err)
+		return fds, kernel.Failed("open /dev/net/tun", err)
 	}
-	return append(fds, tun), TUN(tun, device)
+	return append(fds, tun), kernel.TUN(tun, device)
 }

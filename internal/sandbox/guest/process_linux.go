@@ -2,30 +2,30 @@ package guest
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"runtime"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/dropstack/dropstack/internal/sandbox/confine"
+	"github.com/dropstack/dropstack/internal/sandbox/kernel"
 )
 
 // spawn starts processes from a thread of its own. It gives up all that a
-// function must not have, for good, and what it starts inherits that.
+// function must not have, for good, and what it starts inherits that. What it may
+// write to is known from the first start on, and so is the rest of it.
 func (g *guest) spawn() {
 	runtime.LockOSThread()
-	confined := error(nil)
+	err := g.confine()
+	g.confined <- err
 	first := true
 	for c := range g.starts {
 		g.answer(c, func(c *call, rep *Reply) ([]int, error) {
 			if first {
 				first = false
-				confined = g.confine(c.Start)
+				err = g.enclose(c.Start.Write)
 			}
-			if confined != nil {
-				return nil, confined
+			if err != nil {
+				return nil, err
 			}
 			pid, err := g.start(c)
 			rep.Pid = pid
@@ -34,9 +34,9 @@ func (g *guest) spawn() {
 	}
 }
 
-// confine prepares the thread. The order matters: each step takes rights away
-// that the one before needed.
-func (g *guest) confine(s *Start) error {
+// confine prepares the thread. The order matters, of this and what follows: each
+// step takes rights away that the one before needed.
+func (g *guest) confine() error {
 	if g.outside != nil {
 		if err := enterMounts(g.inner); err != nil {
 			return err
@@ -44,60 +44,69 @@ func (g *guest) confine(s *Start) error {
 		// The function is user 0 of a namespace with no other: running a program as that
 		// must not bring capabilities back.
 		const noRoot = 1<<0 | 1<<1 // SECBIT_NOROOT and its lock, capabilities(7)
-		if err := unix.Prctl(unix.PR_SET_SECUREBITS, noRoot, 0, 0, 0); err != nil {
-			return fmt.Errorf("take its power from user 0: %w", err)
+		if err := kernel.Prctl(kernel.SetSecurebits, noRoot, 0); err != nil {
+			return kernel.Failed("take its power from user 0", err)
 		}
 	}
-	if g.built.Cgroups {
-		if err := unix.Unshare(unix.CLONE_NEWCGROUP); err != nil {
-			return fmt.Errorf("leave the view of control groups: %w", err)
+	if g.plan.Cgroups {
+		if err := syscall.Unshare(syscall.CLONE_NEWCGROUP); err != nil {
+			return kernel.Failed("leave the view of control groups", err)
 		}
 	}
-	// syscall's own call, so that children are not given the old limit back.
-	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: s.Files, Max: s.Files}); err != nil {
-		return fmt.Errorf("limit descriptors: %w", err)
-	}
-	if s.Procs > 0 {
-		if err := syscall.Setrlimit(unix.RLIMIT_NPROC, &syscall.Rlimit{Cur: s.Procs, Max: s.Procs}); err != nil {
-			return fmt.Errorf("limit processes: %w", err)
-		}
-	}
-	if err := syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}); err != nil {
-		return fmt.Errorf("forbid core files: %w", err)
+	if err := g.limit(); err != nil {
+		return err
 	}
 	if err := confine.DropCapabilities(); err != nil {
-		return fmt.Errorf("drop capabilities: %w", err)
+		return kernel.Failed("drop capabilities", err)
 	}
-	if err := confine.NoNewPrivs(); err != nil {
-		return fmt.Errorf("set no_new_privs: %w", err)
-	}
-	if s.Lock {
-		rules := confine.Rules{ReadExec: []string{"/"}, ReadWrite: s.Write, Scope: true}
-		if _, err := confine.Landlock(rules); err != nil {
-			return fmt.Errorf("confine files: %w", err)
+	return kernel.Failed("set no_new_privs", confine.NoNewPrivs())
+}
+
+// limit uses syscall's own call, so that children are not given the old limit of
+// descriptors back.
+func (g *guest) limit() error {
+	for _, l := range []struct {
+		doing string
+		what  int
+		most  uint64
+		skip  bool
+	}{
+		{"limit descriptors", syscall.RLIMIT_NOFILE, uint64(g.plan.Descriptors), false},
+		{"limit processes", kernel.LimitProcesses, uint64(g.plan.Processes), g.plan.Processes == 0},
+		{"forbid core files", syscall.RLIMIT_CORE, 0, false},
+	} {
+		if l.skip {
+			continue
 		}
-	}
-	if s.Filter {
-		if err := confine.LoadFilter(); err != nil {
-			return fmt.Errorf("filter system calls: %w", err)
+		if err := syscall.Setrlimit(l.what, &syscall.Rlimit{Cur: l.most, Max: l.most}); err != nil {
+			return kernel.Failed(l.doing, err)
 		}
 	}
 	return nil
 }
 
+// enclose leaves the thread the files and the calls of a function.
+func (g *guest) enclose(writable []string) error {
+	rules := confine.Rules{ReadExec: []string{"/"}, ReadWrite: writable, Scope: true}
+	if _, err := confine.Landlock(rules); err != nil {
+		return kernel.Failed("confine files", err)
+	}
+	return kernel.Failed("filter system calls", confine.Filter(g.plan.Filter))
+}
+
 func (g *guest) start(c *call) (int, error) {
 	s := c.Start
-	null, err := unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	null, err := syscall.Open(os.DevNull, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 	if err != nil {
-		return 0, fmt.Errorf("open %s: %w", os.DevNull, err)
+		return 0, kernel.Failed("open "+os.DevNull, err)
 	}
-	defer unix.Close(null)
+	defer syscall.Close(null)
 	if len(c.fds) != 2 {
 		return 0, errors.New("a process needs two outputs")
 	}
 	// What the platform may have left open on its way here stays here.
 	if err := confine.CloseOnExecFrom(Socket); err != nil {
-		return 0, fmt.Errorf("close descriptors: %w", err)
+		return 0, kernel.Failed("close descriptors", err)
 	}
 	attr := &syscall.ProcAttr{
 		Dir: s.Dir, Env: s.Env, Files: []uintptr{uintptr(null), uintptr(c.fds[0]), uintptr(c.fds[1])},

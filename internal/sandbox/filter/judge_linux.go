@@ -1,6 +1,6 @@
 //go:build amd64 || arm64
 
-package confine
+package filter
 
 import "golang.org/x/sys/unix"
 

@@ -1,6 +1,6 @@
 //go:build linux
 
-package confine
+package filter
 
 import "golang.org/x/sys/unix"
 

@@ -1,40 +1,34 @@
 //go:build amd64 || arm64
 
-package confine
+package filter
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// Filter is the program that decides on each system call of a function, in the
-// kernel's form (seccomp(2)), for the processor that this was built for. What it
-// says is in table_linux.go; what it does not know answers ENOSYS, as an older
-// kernel would, so that libraries do without. Nobody may change the program.
-var Filter = sync.OnceValues(func() ([]unix.SockFilter, error) { return native().assemble() })
+// Program decides on each system call of a function, in the kernel's form
+// (seccomp(2)), for the processor that this was built for. What it says is in
+// table_linux.go; what it does not know answers ENOSYS, as an older kernel would, so
+// that libraries do without. Nobody may change the program.
+var Program = sync.OnceValues(func() ([]byte, error) {
+	program, err := native().assemble()
+	return encode(program), err
+})
 
-// LoadFilter has the kernel ask Filter from now on. It needs NoNewPrivs, and holds
-// for the calling thread and all that it starts, for good.
-func LoadFilter() error {
-	program, err := Filter()
-	if err != nil {
-		return err
+// encode writes struct sock_filter after struct sock_filter.
+func encode(program []unix.SockFilter) (doc []byte) {
+	for _, i := range program {
+		doc = binary.NativeEndian.AppendUint16(doc, i.Code)
+		doc = append(doc, i.Jt, i.Jf)
+		doc = binary.NativeEndian.AppendUint32(doc, i.K)
 	}
-	return install(program)
-}
-
-func install(program []unix.SockFilter) error {
-	prog := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
-	_, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&prog)))
-	if errno != 0 {
-		return errno
-	}
-	return nil
+	return doc
 }
 
 // verdict is what becomes of a call: unix.SECCOMP_RET_….
