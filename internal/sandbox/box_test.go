@@ -18,12 +18,18 @@ import (
 // at the end.
 func maker(t testing.TB, level string) *sandbox.Maker {
 	t.Helper()
+	return trusting(t, level, nil)
+}
+
+// trusting is a maker of sandboxes that trust a certificate.
+func trusting(t testing.TB, level string, authority []byte) *sandbox.Maker {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "boxes")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	m := &sandbox.Maker{TempDir: dir, AWS: sandbox.AWSAddress, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
+	m := &sandbox.Maker{TempDir: dir, AWS: sandbox.AWSAddress, Names: sandbox.NamesAddress, Authority: authority, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
 	if _, err := m.Choose(level); err != nil {
 		t.Skipf("not run: %v", err)
 	}
@@ -166,6 +172,7 @@ func TestListenersAreInside(t *testing.T) {
 	}{
 		{"runtime", sandbox.RuntimeAddress, func() (io.WriteCloser, error) { return b.API.Accept() }},
 		{"aws", sandbox.AWSAddress, func() (io.WriteCloser, error) { return b.AWS.Accept() }},
+		{"names", sandbox.NamesAddress, func() (io.WriteCloser, error) { return b.Names.Accept() }},
 	} {
 		served := make(chan error, 1)
 		go func() {
