@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net"
 	"net/http"
@@ -72,7 +73,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	}
 	defer func() { err = errors.Join(err, eng.Close()) }()
 
-	rooms, err := furnish(ctx, cfg, eng, keys, ls.endpoints)
+	rooms, err := furnish(ctx, cfg, eng, keys, ls)
 	if err != nil {
 		return err
 	}
@@ -126,8 +127,8 @@ type rooms struct {
 // serve runs every long-running part until ctx ends. The doors close first, then
 // queues stop; invocations in flight finish.
 func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
+	go func() { _ = r.inner.Serve(r.api.Tunnel.Over(ls.secure)) }() // until closeBoxes: invocations in flight still call
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return r.keys.Run(ctx) })
 	g.Go(func() error { return r.keys.Run(ctx) })
 	g.Go(func() error { return r.secrets.run(ctx) })
 	g.Go(func() error { return r.invoker.Run(ctx) })
@@ -161,8 +162,8 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 	return <-done
 }
 
-func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Authority, at api.Endpoints) (*rooms, error) {
-	r := &rooms{eng: eng, keys: keys, answered: make(chan struct{})}
+func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Authority, ls *listeners) (*rooms, error) {
+	r, at := &rooms{eng: eng, keys: keys, answered: make(chan struct{})}, ls.endpoints
 	var err error
 	if r.secrets, err = openSecrets(ctx, cfg, eng, newKeyAuthority(keys)); err != nil {
 		return nil, err
@@ -179,16 +180,18 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 	if err := r.logs.Open(ctx); err != nil {
 		return nil, err
 	}
-	if r.boxes, r.missing, err = boxes(ctx, cfg, at); err != nil {
+	if r.boxes, r.missing, err = boxes(ctx, cfg, at, r.secrets.ca.PEM()); err != nil {
 		return nil, err
 	}
-	r.inner = &http.Server{ReadHeaderTimeout: 10 * time.Second}
-	if r.networks, err = newNetworks(cfg, r.boxes.Level, at); err != nil {
+	r.inner = &http.Server{ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug)}
+	if r.networks, err = newNetworks(cfg, r.boxes.Level, at, ls.secure.Addr()); err != nil {
 		return nil, err
 	}
 	r.pool = &instance.Pool{
 		Log: cfg.Log, Logs: r.logs, Boxes: r.boxes,
-		ServeAWS: func(l net.Listener) { _ = r.inner.Serve(l) }, Network: r.networks.join,
+		ServeAWS:   func(l net.Listener) { _ = r.inner.Serve(l) },
+		ServeNames: func(l net.Listener) { _ = r.inner.Serve(r.api.Tunnel.Over(l)) },
+		Network:    r.networks.join,
 	}
 	r.invoker = &function.Invoker{
 		Pool: r.pool, Streams: eng.Streams, Log: cfg.Log, Region: cfg.Region, Endpoint: at.AWS,
@@ -236,7 +239,7 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 		},
 		Region: cfg.Region, Log: cfg.Log,
 	}
-	r.api.Tunnel = &api.Tunnel{Certificate: r.secrets.ca.GetCertificate(api.AWSName), Handler: r.api}
+	r.api.Tunnel = &api.Tunnel{Certificate: r.secrets.ca.GetCertificate(arn.ServiceHost), Handler: r.api}
 	r.inner.Handler = r.api
 	r.platform, err = newPlatform(cfg, r, at)
 	return r, err

@@ -9,10 +9,17 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dropstack/dropstack/internal/ca"
 	"github.com/dropstack/dropstack/internal/sandbox"
 	"github.com/dropstack/dropstack/internal/sandbox/escape"
 	"github.com/dropstack/dropstack/internal/testkit"
 )
+
+// plain does not seal.
+type plain struct{}
+
+func (plain) Seal(b, _ []byte) ([]byte, error) { return b, nil }
+func (plain) Open(b, _ []byte) ([]byte, error) { return b, nil }
 
 // maker makes sandboxes of the level, if this machine can, and looks for leftovers
 // at the end.
@@ -26,7 +33,11 @@ func maker(t testing.TB, level string) *sandbox.Maker {
 	if err := os.Chmod(dir, 0o711); err != nil { // at the level process users have to get to their files
 		t.Fatal(err)
 	}
-	m := &sandbox.Maker{TempDir: dir, AWS: sandbox.AWSAddress, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
+	authority, err := ca.Open(t.TempDir(), plain{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &sandbox.Maker{TempDir: dir, AWS: sandbox.AWSAddress, Names: sandbox.NamesAddress, Authority: authority.PEM(), Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
 	if _, err := m.Choose(level); err != nil {
 		t.Skipf("not run: %v", err)
 	}
