@@ -21,6 +21,7 @@ var floors = [][]string{
 	{"function"},
 	{"edge", "gateway", "topic", "schedule", "bucket"},
 	{"deploy"},
+	{"lambda", "event"},
 	{"api"},
 	{"server"},
 	{"testkit"},

@@ -40,6 +40,7 @@ func TestEveryKindOfEvent(t *testing.T) {
 	if err != nil || resp.StatusCode != http.StatusOK {
 		t.Fatalf("publish: got %d %s, %v", resp.StatusCode, id, err)
 	}
+	mutedFunction(t, p, restapi)
 	store := admin(t, p).S3()
 	for _, key := range []string{"in/a file.txt", "in/other.png", "out/x.txt"} {
 		if _, err := store.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("events-bucket"), Key: &key, Body: strings.NewReader("x")}); err != nil {
@@ -67,6 +68,28 @@ func TestEveryKindOfEvent(t *testing.T) {
 		t.Errorf("HTTP API without a route: got %d %s", status, body)
 	}
 	brokenFunctions(t, p, restapi)
+}
+
+// mutedFunction has a function publish without a policy that would allow it.
+func mutedFunction(t *testing.T, p *testkit.Platform, base string) {
+	t.Helper()
+	resp, err := visitor.Post(base+"/mute", "text/plain", strings.NewReader("never heard"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusBadGateway {
+		t.Errorf("publish without permission: got %d", resp.StatusCode)
+	}
+	log, _, _ := p.Run(t, "", "logs", "-f", "events-dev-mute")
+	const want = "assumed-role/events-dev-us-east-1-lambdaRole/events-dev-mute is not authorized to perform: sns:Publish on resource: arn:aws:sns:us-east-1:000000000000:events-topic"
+	if !strings.Contains(log, want) {
+		t.Errorf("the log lacks %q:\n%s", want, log)
+	}
+	log, _, _ = p.Run(t, "", "logs", "-f", "events-dev-record")
+	if strings.Contains(log, "never heard") {
+		t.Errorf("the message was published:\n%s", log)
+	}
 }
 
 // restID reads the id of the REST API from info.

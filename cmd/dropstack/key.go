@@ -29,6 +29,13 @@ func keyCall(ctx context.Context, client *api.Client, operation string, in, out 
 	return client.AWS(ctx, "kms", "TrentService."+operation, in, out)
 }
 
+// keyID is the id of a key that is named by id, ARN or alias.
+func keyID(ctx context.Context, client *api.Client, name string) (string, error) {
+	var about kms.DescribeKeyOutput
+	err := keyCall(ctx, client, "DescribeKey", kms.DescribeKeyInput{KeyId: name}, &about)
+	return about.KeyMetadata.KeyId, err
+}
+
 func (c *cli) keyList() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
@@ -128,7 +135,11 @@ is and is still decrypted.`,
 			if err != nil {
 				return err
 			}
-			return keyCall(cmd.Context(), client, "RotateKeyOnDemand", kms.KeyInput{KeyId: args[0]}, nil)
+			id, err := keyID(cmd.Context(), client, args[0])
+			if err != nil {
+				return err
+			}
+			return keyCall(cmd.Context(), client, "RotateKeyOnDemand", kms.KeyInput{KeyId: id}, nil)
 		},
 	}
 }
@@ -147,8 +158,12 @@ it.`,
 			if err != nil {
 				return err
 			}
+			id, err := keyID(cmd.Context(), client, args[0])
+			if err != nil {
+				return err
+			}
 			var out kms.ScheduleKeyDeletionOutput
-			if err := keyCall(cmd.Context(), client, "ScheduleKeyDeletion", kms.ScheduleKeyDeletionInput{KeyId: args[0], PendingWindowInDays: &days}, &out); err != nil {
+			if err := keyCall(cmd.Context(), client, "ScheduleKeyDeletion", kms.ScheduleKeyDeletionInput{KeyId: id, PendingWindowInDays: &days}, &out); err != nil {
 				return err
 			}
 			fmt.Fprintf(c.stdout, "%s is destroyed at %s\n", args[0], out.DeletionDate)

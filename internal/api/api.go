@@ -19,6 +19,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/iam"
+	"github.com/dropstack/dropstack/internal/iam/policy"
 )
 
 // maxBody bounds the body of every call but those of S3: a synchronous payload
@@ -28,9 +29,9 @@ const maxBody = 8 << 20
 // Authority knows who signed a request and what they may do.
 type Authority interface {
 	Verify(r *http.Request, body []byte) (who iam.Principal, service, region string, err error)
-	// Authorize is nil when the caller in ctx may do the action, else
-	// fault.Denied with the reason.
-	Authorize(ctx context.Context, action, resource string, conditions map[string][]string) error
+	// AuthorizeWith is nil when the caller in ctx may do the action, by their own
+	// policies or by the resource's, else fault.Denied with the reason.
+	AuthorizeWith(ctx context.Context, action, resource string, conditions map[string][]string, resourcePolicies ...policy.Document) error
 }
 
 // Server is the AWS endpoint's handler. All fields but Tunnel are required.
@@ -65,8 +66,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{w: w, r: r, id: uuid.NewString(), at: r.Context(), scope: scope}
 	w.Header().Set("X-Amzn-Requestid", c.id)
 	var err error
-	if c.body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
-		err = fault.Coded(fault.TooLarge, "RequestEntityTooLargeException", "the request's body is over %d bytes, or was cut off", maxBody)
+	if c.body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, limitOf(r, scope))); err != nil {
+		err = fault.Coded(fault.TooLarge, "RequestEntityTooLargeException", "the request's body is over %d bytes, or was cut off", limitOf(r, scope))
 	}
 	switch {
 	case err != nil:
@@ -199,7 +200,7 @@ func (s *Server) authorize(c *call, o Operation) error {
 		if n.Resource == "" {
 			n.Resource = "*"
 		}
-		if err := s.Authority.Authorize(c.at, n.Action, n.Resource, n.Conditions); err != nil {
+		if err := s.Authority.AuthorizeWith(c.at, n.Action, n.Resource, n.Conditions, n.Policies...); err != nil {
 			return err
 		}
 	}

@@ -86,7 +86,7 @@ func endpoint(t *testing.T) (*world, *one) {
 	t.Helper()
 	invoker := &one{}
 	return serve(t, &api.Server{
-		Lambda:   &api.Lambda{Invoker: invoker, Region: "us-east-1"},
+		Lambda:   invoking(invoker),
 		Services: []*api.Service{echoes(), (&api.Logs{Store: records{}, Region: "us-east-1"}).Service()},
 	}), invoker
 }

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -12,14 +11,15 @@ import (
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
+	"github.com/dropstack/dropstack/internal/lambda"
 )
 
-// Lambda is the part of Lambda's REST API that invokes functions, shows them, and
-// publishes versions and aliases. What a deployment decides (code, configuration,
-// concurrency, destinations) can be read, not changed.
+// Lambda is Lambda's REST API. Invoking, versions and aliases are the function
+// room's; what else there is of functions and layers is Functions'.
 type Lambda struct {
-	Invoker LambdaInvoker
-	Region  string
+	Invoker   LambdaInvoker
+	Functions *lambda.Functions
+	Region    string
 }
 
 // LambdaInvoker is what Lambda needs of the function room.
@@ -58,41 +58,74 @@ func (c *lambdaCall) answer(status int, out any) error {
 // lambdaRoute is one operation by its name in policies.
 type lambdaRoute struct {
 	operation string
-	handle    func(*Lambda, *lambdaCall) error
+	handle    func(*Lambda, *lambdaCall) error // nil: room
+	room      *roomCall
+}
+
+func asked(operation string, handle func(*Lambda, *lambdaCall) error) lambdaRoute {
+	return lambdaRoute{operation: operation, handle: handle}
 }
 
 // lambdaRoutes are the calls below /VERSION/, by method and path; what stands for
 // a function's name, or for one more part, is *.
 var lambdaRoutes = map[string]lambdaRoute{
-	"GET account-settings": {"GetAccountSettings", (*Lambda).settings},
-	"GET functions":        {"ListFunctions", (*Lambda).list},
+	"GET account-settings": asked("GetAccountSettings", (*Lambda).settings),
+	"GET functions":        asked("ListFunctions", (*Lambda).list),
+	"POST functions":       needs(of("CreateFunction", 201, (*lambda.Functions).CreateFunction), createNeeds),
 
-	"POST functions/*/invocations":                    {"InvokeFunction", (*Lambda).invoke},
-	"POST functions/*/response-streaming-invocations": {"InvokeFunction", (*Lambda).stream},
-	"GET functions/*":                                 {"GetFunction", (*Lambda).get},
-	"GET functions/*/configuration":                   {"GetFunctionConfiguration", (*Lambda).configuration},
-	"DELETE functions/*":                              {"DeleteFunction", (*Lambda).deleteVersion},
-	"GET functions/*/versions":                        {"ListVersionsByFunction", (*Lambda).versions},
-	"POST functions/*/versions":                       {"PublishVersion", (*Lambda).publish},
-	"GET functions/*/aliases":                         {"ListAliases", (*Lambda).aliases},
-	"POST functions/*/aliases":                        {"CreateAlias", (*Lambda).createAlias},
-	"GET functions/*/aliases/*":                       {"GetAlias", (*Lambda).alias},
-	"PUT functions/*/aliases/*":                       {"UpdateAlias", (*Lambda).updateAlias},
-	"DELETE functions/*/aliases/*":                    {"DeleteAlias", (*Lambda).deleteAlias},
-	"GET functions/*/concurrency":                     {"GetFunctionConcurrency", (*Lambda).concurrency},
-	"PUT functions/*/concurrency":                     {"PutFunctionConcurrency", (*Lambda).deployed},
-	"DELETE functions/*/concurrency":                  {"DeleteFunctionConcurrency", (*Lambda).deployed},
-	"GET functions/*/provisioned-concurrency":         {"GetProvisionedConcurrencyConfig", (*Lambda).provisioned},
-	"PUT functions/*/provisioned-concurrency":         {"PutProvisionedConcurrencyConfig", (*Lambda).deployed},
-	"DELETE functions/*/provisioned-concurrency":      {"DeleteProvisionedConcurrencyConfig", (*Lambda).deployed},
-	"GET functions/*/event-invoke-config":             {"GetFunctionEventInvokeConfig", (*Lambda).eventInvoke},
-	"GET functions/*/event-invoke-config/list":        {"ListFunctionEventInvokeConfigs", (*Lambda).eventInvokes},
-	"PUT functions/*/event-invoke-config":             {"PutFunctionEventInvokeConfig", (*Lambda).deployed},
-	"POST functions/*/event-invoke-config":            {"UpdateFunctionEventInvokeConfig", (*Lambda).deployed},
-	"DELETE functions/*/event-invoke-config":          {"DeleteFunctionEventInvokeConfig", (*Lambda).deployed},
-	"PUT functions/*/code":                            {"UpdateFunctionCode", (*Lambda).deployed},
-	"PUT functions/*/configuration":                   {"UpdateFunctionConfiguration", (*Lambda).deployed},
+	"POST functions/*/invocations":                    asked("InvokeFunction", (*Lambda).invoke),
+	"POST functions/*/response-streaming-invocations": asked("InvokeFunction", (*Lambda).stream),
+
+	"GET functions/*":               of("GetFunction", 200, (*lambda.Functions).GetFunction),
+	"DELETE functions/*":            of("DeleteFunction", 204, (*lambda.Functions).DeleteFunction),
+	"GET functions/*/configuration": of("GetFunctionConfiguration", 200, (*lambda.Functions).GetFunctionConfiguration),
+	"PUT functions/*/configuration": needs(of("UpdateFunctionConfiguration", 200, (*lambda.Functions).UpdateFunctionConfiguration), configureNeeds),
+	"PUT functions/*/code":          needs(of("UpdateFunctionCode", 200, (*lambda.Functions).UpdateFunctionCode), codeNeeds),
+
+	"GET functions/*/versions":     asked("ListVersionsByFunction", (*Lambda).versions),
+	"POST functions/*/versions":    asked("PublishVersion", (*Lambda).publish),
+	"GET functions/*/aliases":      asked("ListAliases", (*Lambda).aliases),
+	"POST functions/*/aliases":     asked("CreateAlias", (*Lambda).createAlias),
+	"GET functions/*/aliases/*":    asked("GetAlias", (*Lambda).alias),
+	"PUT functions/*/aliases/*":    asked("UpdateAlias", (*Lambda).updateAlias),
+	"DELETE functions/*/aliases/*": asked("DeleteAlias", (*Lambda).deleteAlias),
+
+	"GET functions/*/concurrency":                asked("GetFunctionConcurrency", (*Lambda).concurrency),
+	"PUT functions/*/concurrency":                of("PutFunctionConcurrency", 200, (*lambda.Functions).PutFunctionConcurrency),
+	"DELETE functions/*/concurrency":             of("DeleteFunctionConcurrency", 204, (*lambda.Functions).DeleteFunctionConcurrency),
+	"GET functions/*/provisioned-concurrency":    asked("GetProvisionedConcurrencyConfig", (*Lambda).provisioned),
+	"PUT functions/*/provisioned-concurrency":    of("PutProvisionedConcurrencyConfig", 202, (*lambda.Functions).PutProvisionedConcurrencyConfig),
+	"DELETE functions/*/provisioned-concurrency": of("DeleteProvisionedConcurrencyConfig", 204, (*lambda.Functions).DeleteProvisionedConcurrencyConfig),
+
+	"GET functions/*/event-invoke-config":      asked("GetFunctionEventInvokeConfig", (*Lambda).eventInvoke),
+	"GET functions/*/event-invoke-config/list": asked("ListFunctionEventInvokeConfigs", (*Lambda).eventInvokes),
+	"PUT functions/*/event-invoke-config":      of("PutFunctionEventInvokeConfig", 200, (*lambda.Functions).PutFunctionEventInvokeConfig),
+	"POST functions/*/event-invoke-config":     of("UpdateFunctionEventInvokeConfig", 200, (*lambda.Functions).UpdateFunctionEventInvokeConfig),
+	"DELETE functions/*/event-invoke-config":   of("DeleteFunctionEventInvokeConfig", 204, (*lambda.Functions).DeleteFunctionEventInvokeConfig),
+
+	"POST functions/*/policy":     of("AddPermission", 201, (*lambda.Functions).AddPermission),
+	"GET functions/*/policy":      of("GetPolicy", 200, (*lambda.Functions).GetPolicy),
+	"DELETE functions/*/policy/*": of("RemovePermission", 204, (*lambda.Functions).RemovePermission).at("FunctionName", "StatementId"),
+
+	"POST functions/*/url":   of("CreateFunctionUrlConfig", 201, (*lambda.Functions).CreateFunctionUrlConfig),
+	"GET functions/*/url":    of("GetFunctionUrlConfig", 200, (*lambda.Functions).GetFunctionUrlConfig),
+	"PUT functions/*/url":    of("UpdateFunctionUrlConfig", 200, (*lambda.Functions).UpdateFunctionUrlConfig),
+	"DELETE functions/*/url": of("DeleteFunctionUrlConfig", 204, (*lambda.Functions).DeleteFunctionUrlConfig),
+	"GET functions/*/urls":   of("ListFunctionUrlConfigs", 200, (*lambda.Functions).ListFunctionUrlConfigs),
+
+	"POST tags/*":   of("TagResource", 204, (*lambda.Functions).TagResource).at("Resource", ""),
+	"DELETE tags/*": of("UntagResource", 204, (*lambda.Functions).UntagResource).at("Resource", ""),
+	"GET tags/*":    of("ListTags", 200, (*lambda.Functions).ListTags).at("Resource", ""),
+
+	"GET layers":                 needs(of("ListLayers", 200, (*lambda.Functions).ListLayers), layersNeeds),
+	"POST layers/*/versions":     needs(of("PublishLayerVersion", 201, (*lambda.Functions).PublishLayerVersion).at("LayerName", ""), publishLayerNeeds),
+	"GET layers/*/versions":      needs(of("ListLayerVersions", 200, (*lambda.Functions).ListLayerVersions).at("LayerName", ""), layersNeeds),
+	"GET layers/*/versions/*":    needs(of("GetLayerVersion", 200, (*lambda.Functions).GetLayerVersion).at("LayerName", "VersionNumber"), layerNeeds),
+	"DELETE layers/*/versions/*": needs(of("DeleteLayerVersion", 204, (*lambda.Functions).DeleteLayerVersion).at("LayerName", "VersionNumber"), layerNeeds),
 }
+
+// byARN is what ListLayers is with a query that asks for one version.
+var byARN = needs(of("GetLayerVersion", 200, (*lambda.Functions).GetLayerVersion), layerNeeds)
 
 // lambdaService is what permissions and records call it; its operations are found
 // by path.
@@ -114,11 +147,10 @@ func (s *Server) serveLambda(c *call) {
 		return
 	}
 	c.operation = route.operation
-	c.in = &lambdaParameters{FunctionName: lc.name, Qualifier: lc.qualifier, Name: lc.sub}
-	o := Operation{
-		need: func(any) []Need { return []Need{{Resource: s.Lambda.resource(lc)}} },
-		data: c.operation == "InvokeFunction",
-		do:   func(ctx context.Context, _ any) (any, error) { err := route.handle(s.Lambda, lc); return c.out, err },
+	o, err := s.Lambda.operation(lc, route)
+	if err != nil {
+		s.fail(c, p, err)
+		return
 	}
 	if err := s.perform(c, o); err != nil {
 		s.fail(c, p, err)
@@ -135,6 +167,34 @@ func (s *Server) serveLambda(c *call) {
 	}
 }
 
+// operation is what a route comes to for a call.
+func (l *Lambda) operation(c *lambdaCall, route lambdaRoute) (Operation, error) {
+	o := Operation{data: route.operation == "InvokeFunction", need: func(any) []Need { return []Need{{Resource: l.resource(c)}} }}
+	if route.room == nil {
+		c.in = &lambdaParameters{FunctionName: c.name, Qualifier: c.qualifier, Name: c.sub}
+		o.do = func(context.Context, any) (any, error) { err := route.handle(l, c); return c.out, err }
+		if !o.data {
+			return o, nil
+		}
+		policies, err := l.Functions.Policies(c.name, c.qualifier)
+		o.need = func(any) []Need { return []Need{{Resource: l.resource(c), Policies: policies}} }
+		return o, err
+	}
+	in, err := route.room.input(c)
+	if err != nil {
+		return o, err
+	}
+	c.in = in
+	if need := route.room.need; need != nil {
+		o.need = func(in any) []Need { return need(l, in) }
+	}
+	o.do = func(_ context.Context, in any) (any, error) {
+		err := l.answerRoom(c, route.room, in)
+		return c.out, err
+	}
+	return o, nil
+}
+
 // lambdaParameters are what a record says of a call; bodies are not recorded.
 type lambdaParameters struct {
 	FunctionName, Qualifier, Name string
@@ -144,6 +204,9 @@ type lambdaParameters struct {
 func (l *Lambda) resource(c *lambdaCall) string {
 	if c.name == "" {
 		return "*"
+	}
+	if _, err := arn.Parse(c.name); err == nil && c.qualifier == "" {
+		return c.name // of a tag's resource
 	}
 	return functionARN(l.Region, c.qualified())
 }
@@ -180,19 +243,16 @@ func (l *Lambda) route(c *lambdaCall) (lambdaRoute, error) {
 		return lambdaRoute{}, unknownRoute(c.r)
 	}
 	if route.operation == "GetProvisionedConcurrencyConfig" && c.r.URL.Query().Get("List") == "ALL" {
-		route = lambdaRoute{"ListProvisionedConcurrencyConfigs", (*Lambda).provisionedList}
+		route = asked("ListProvisionedConcurrencyConfigs", (*Lambda).provisionedList)
+	}
+	if route.operation == "ListLayers" && c.r.URL.Query().Get("find") == "LayerVersion" {
+		route = byARN
 	}
 	return route, nil
 }
 
 func unknownRoute(r *http.Request) error {
 	return fault.Coded(fault.NotFound, "UnknownOperationException", "lambda: %s %s is not available here", r.Method, r.URL.Path)
-}
-
-// deployed refuses to change what a deployment would change back.
-func (l *Lambda) deployed(c *lambdaCall) error {
-	return fault.Coded(fault.Invalid, "InvalidParameterValueException",
-		"%s is deployed from a serverless.yml, which decides this; change it there and deploy again", c.name)
 }
 
 // qualified is the function with its qualifier.
@@ -247,86 +307,10 @@ func (l *Lambda) run(c *lambdaCall, inv function.Invocation) error {
 	return nil
 }
 
-// configuration is Lambda's FunctionConfiguration.
-type configuration struct {
-	FunctionName     string
-	FunctionArn      string
-	Description      string
-	Runtime          string
-	Handler          string
-	MemorySize       int
-	Timeout          int
-	Version          string
-	CodeSha256       string
-	State            string
-	LastUpdateStatus string
-	PackageType      string
-	Layers           []layer     `json:",omitempty"`
-	DeadLetterConfig *deadLetter `json:",omitempty"`
-	LoggingConfig    map[string]string
-}
-
-type (
-	layer      struct{ Arn string }
-	deadLetter struct{ TargetArn string }
-)
-
-// configure describes a version; qualified says that its ARN names it.
-func configure(f function.Function, qualified bool) configuration {
-	c := configuration{
-		FunctionName: f.Name, FunctionArn: f.ARN, Description: f.Description, Runtime: f.Runtime, Handler: f.Handler,
-		MemorySize: f.MemoryMB, Timeout: f.Timeout, Version: f.Version, CodeSha256: base64Sum(f.Artifact),
-		State: "Active", LastUpdateStatus: "Successful", PackageType: "Zip",
-		LoggingConfig: map[string]string{"LogFormat": "Text", "LogGroup": "/aws/lambda/" + f.Name},
-	}
-	if f.LogFormat != "" {
-		c.LoggingConfig["LogFormat"] = f.LogFormat
-	}
-	if qualified {
-		c.FunctionArn += ":" + f.Version
-	}
-	if f.DeadLetter != "" {
-		c.DeadLetterConfig = &deadLetter{f.DeadLetter}
-	}
-	return c
-}
-
-// base64Sum spells a hash in hex as Lambda does.
-func base64Sum(sum string) string {
-	b, err := hex.DecodeString(sum)
-	if err != nil {
-		return sum
-	}
-	return base64.StdEncoding.EncodeToString(b)
-}
-
-func (l *Lambda) get(c *lambdaCall) error {
-	f, err := l.Invoker.Get(c.qualified())
-	if err != nil {
-		return err
-	}
-	out := map[string]any{
-		"Configuration": configure(f, c.qualifier != ""),
-		"Code":          map[string]string{"RepositoryType": "S3"},
-	}
-	if f.Concurrency != nil {
-		out["Concurrency"] = map[string]int{"ReservedConcurrentExecutions": *f.Concurrency}
-	}
-	return c.answer(http.StatusOK, out)
-}
-
-func (l *Lambda) configuration(c *lambdaCall) error {
-	f, err := l.Invoker.Get(c.qualified())
-	if err != nil {
-		return err
-	}
-	return c.answer(http.StatusOK, configure(f, c.qualifier != ""))
-}
-
 func (l *Lambda) list(c *lambdaCall) error {
-	list := []configuration{}
+	list := []lambda.Configuration{}
 	for _, f := range l.Invoker.List() {
-		list = append(list, configure(f, false))
+		list = append(list, l.Functions.Describe(f, false))
 	}
 	return writePage(c, "Functions", list)
 }
@@ -338,7 +322,7 @@ func (l *Lambda) settings(c *lambdaCall) error {
 			"ConcurrentExecutions": s.Limit, "UnreservedConcurrentExecutions": s.Unreserved,
 			"CodeSizeUnzipped": 250 << 20, "CodeSizeZipped": 50 << 20, "TotalCodeSize": 75 << 30,
 		},
-		"AccountUsage": map[string]any{"FunctionCount": s.Functions, "TotalCodeSize": 0},
+		"AccountUsage": map[string]any{"FunctionCount": s.Functions, "TotalCodeSize": l.Functions.CodeSize()},
 	})
 }
 

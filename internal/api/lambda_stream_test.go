@@ -61,7 +61,7 @@ func (s *streaming) Invoke(ctx context.Context, inv function.Invocation) (functi
 func streamClient(t *testing.T) (*lambda.Client, *streaming) {
 	t.Helper()
 	invoker := &streaming{next: make(chan struct{})}
-	w := serve(t, &api.Server{Lambda: &api.Lambda{Invoker: invoker, Region: "us-east-1"}, Log: slog.New(slog.DiscardHandler)})
+	w := serve(t, &api.Server{Lambda: invoking(invoker), Log: slog.New(slog.DiscardHandler)})
 	return lambda.New(lambda.Options{HTTPClient: testkit.AWSClient(), BaseEndpoint: &w.url, Region: "us-east-1", Credentials: provider(w.keys.Admin()), RetryMaxAttempts: 1}), invoker
 }
 

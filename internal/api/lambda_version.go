@@ -1,40 +1,37 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
+	"github.com/dropstack/dropstack/internal/lambda"
 )
 
-// maxItems is how long a page is unless the caller wants a shorter one.
-const maxItems = 50
-
-// writePage answers one page of a list; a marker is the place of the next item.
+// writePage answers one page of a list.
 func writePage[T any](c *lambdaCall, name string, list []T) error {
-	from, size := 0, maxItems
+	var items *int
 	q := c.r.URL.Query()
-	if marker := q.Get("Marker"); marker != "" {
-		n, err := strconv.Atoi(marker)
-		if err != nil || n < 0 {
-			return fault.Coded(fault.Invalid, "InvalidParameterValueException", "Marker %q is none of ours", marker)
-		}
-		from = min(n, len(list))
-	}
 	if text := q.Get("MaxItems"); text != "" {
 		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > 10000 {
+		if err != nil {
 			return fault.Coded(fault.Invalid, "InvalidParameterValueException", "MaxItems %q is not between 1 and 10000", text)
 		}
-		size = min(n, maxItems)
+		items = &n
 	}
-	to := min(from+size, len(list))
-	out := map[string]any{name: slices.Clip(list[from:to])}
-	if to < len(list) {
-		out["NextMarker"] = strconv.Itoa(to)
+	page, next, err := lambda.Page(list, q.Get("Marker"), items)
+	if err != nil {
+		return err
+	}
+	out := map[string]any{name: page}
+	if next != "" {
+		out["NextMarker"] = next
 	}
 	return c.answer(http.StatusOK, out)
 }
@@ -48,15 +45,15 @@ func (l *Lambda) versions(c *lambdaCall) error {
 	if err != nil {
 		return err
 	}
-	list := []configuration{configure(latest, true)}
+	list := []lambda.Configuration{l.Functions.Describe(latest, true)}
 	for _, f := range published {
-		list = append(list, configure(f, true))
+		list = append(list, l.Functions.Describe(f, true))
 	}
 	return writePage(c, "Versions", list)
 }
 
 func (l *Lambda) publish(c *lambdaCall) error {
-	var in struct{ CodeSha256, Description string }
+	var in struct{ CodeSha256, Description, RevisionId string }
 	if err := decodeJSON(c.body, &in); err != nil {
 		return err
 	}
@@ -64,24 +61,18 @@ func (l *Lambda) publish(c *lambdaCall) error {
 	if err != nil {
 		return err
 	}
-	if in.CodeSha256 != "" && in.CodeSha256 != base64Sum(latest.Artifact) {
-		return fault.Coded(fault.Invalid, "InvalidParameterValueException", "CodeSHA256 (%s) is different from current CodeSHA256 in $LATEST (%s). Please try again with the CodeSHA256 in $LATEST.", in.CodeSha256, base64Sum(latest.Artifact))
+	now := l.Functions.Describe(latest, false)
+	if in.CodeSha256 != "" && in.CodeSha256 != now.CodeSha256 {
+		return fault.Coded(fault.Invalid, "InvalidParameterValueException", "CodeSHA256 (%s) is different from current CodeSHA256 in $LATEST (%s). Please try again with the CodeSHA256 in $LATEST.", in.CodeSha256, now.CodeSha256)
+	}
+	if in.RevisionId != "" && in.RevisionId != now.RevisionId {
+		return fault.Coded(fault.Conflict, "PreconditionFailedException", "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id")
 	}
 	f, err := l.Invoker.PublishVersion(c.at, c.name, in.Description)
 	if err != nil {
 		return err
 	}
-	return c.answer(http.StatusCreated, configure(f, true))
-}
-
-func (l *Lambda) deleteVersion(c *lambdaCall) error {
-	if c.qualifier == "" || c.qualifier == function.Latest {
-		return fault.Coded(fault.Invalid, "InvalidParameterValueException", "%s is deployed from a serverless.yml; remove it there and deploy again, or remove the stack", c.name)
-	}
-	if err := l.Invoker.DeleteVersion(c.at, c.name, c.qualifier); err != nil {
-		return err
-	}
-	return c.answer(http.StatusNoContent, nil)
+	return c.answer(http.StatusCreated, l.Functions.Describe(f, true))
 }
 
 // aliasConfiguration is Lambda's AliasConfiguration.
@@ -91,6 +82,7 @@ type aliasConfiguration struct {
 	FunctionVersion string
 	Description     string
 	RoutingConfig   *routing `json:",omitempty"`
+	RevisionId      string
 }
 
 type routing struct {
@@ -102,6 +94,7 @@ func describeAlias(arn string, a function.Alias) aliasConfiguration {
 	if a.Additional != "" {
 		out.RoutingConfig = &routing{map[string]float64{a.Additional: a.Weight}}
 	}
+	out.RevisionId = uuid.NewSHA1(uuid.Nil, fmt.Appendf(nil, "%s %+v", arn, a)).String() // another when the alias is
 	return out
 }
 
@@ -154,6 +147,7 @@ type aliasInput struct {
 	FunctionVersion *string
 	Description     *string
 	RoutingConfig   *routing
+	RevisionId      string
 }
 
 func (in aliasInput) apply(a *function.Alias) error {
@@ -189,9 +183,12 @@ func (l *Lambda) updateAlias(c *lambdaCall) error {
 	if err := decodeJSON(c.body, &in); err != nil {
 		return err
 	}
-	_, a, err := l.findAlias(c)
+	arn, a, err := l.findAlias(c)
 	if err != nil {
 		return err
+	}
+	if in.RevisionId != "" && in.RevisionId != describeAlias(arn, a).RevisionId {
+		return fault.Coded(fault.Conflict, "PreconditionFailedException", "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id")
 	}
 	return l.putAlias(c, a, in, http.StatusOK)
 }
@@ -275,34 +272,12 @@ func (l *Lambda) provisionedList(c *lambdaCall) error {
 	return writePage(c, "ProvisionedConcurrencyConfigs", list)
 }
 
-// eventInvokeConfig is Lambda's FunctionEventInvokeConfig.
-type eventInvokeConfig struct {
-	FunctionArn              string
-	MaximumRetryAttempts     *int `json:",omitempty"`
-	MaximumEventAgeInSeconds *int `json:",omitempty"`
-	DestinationConfig        map[string]map[string]string
-}
-
-// asynchronous describes how events are handled, if a function says so.
-func asynchronous(f function.Function) (eventInvokeConfig, bool) {
-	out := eventInvokeConfig{FunctionArn: f.ARN + ":" + f.Version, MaximumRetryAttempts: f.MaxRetries, DestinationConfig: map[string]map[string]string{}}
-	if f.MaxEventAge > 0 {
-		out.MaximumEventAgeInSeconds = &f.MaxEventAge
-	}
-	for what, to := range map[string]string{"OnSuccess": f.OnSuccess, "OnFailure": f.OnFailure} {
-		if to != "" {
-			out.DestinationConfig[what] = map[string]string{"Destination": to}
-		}
-	}
-	return out, f.MaxRetries != nil || f.MaxEventAge > 0 || f.OnSuccess != "" || f.OnFailure != ""
-}
-
 func (l *Lambda) eventInvoke(c *lambdaCall) error {
 	f, err := l.Invoker.Get(c.qualified())
 	if err != nil {
 		return err
 	}
-	out, ok := asynchronous(f)
+	out, ok := lambda.DescribeEvents(f)
 	if !ok {
 		return fault.Coded(fault.NotFound, "ResourceNotFoundException", "The function %s doesn't have an EventInvokeConfig", strings.TrimSuffix(out.FunctionArn, ":"+function.Latest))
 	}
@@ -314,8 +289,8 @@ func (l *Lambda) eventInvokes(c *lambdaCall) error {
 	if err != nil {
 		return err
 	}
-	list := []eventInvokeConfig{}
-	if out, ok := asynchronous(f); ok {
+	list := []lambda.EventInvokeConfig{}
+	if out, ok := lambda.DescribeEvents(f); ok {
 		list = append(list, out)
 	}
 	return writePage(c, "FunctionEventInvokeConfigs", list)

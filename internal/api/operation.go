@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/iam/policy"
 )
 
 // Service is what is served for one scope of signatures, in every protocol that
@@ -39,6 +40,8 @@ type Need struct {
 	Action     string              // "kms:Decrypt"
 	Resource   string              // ARN; "": *
 	Conditions map[string][]string // the keys of this request only
+	// Policies are those of the resource, which may allow what the caller's do not.
+	Policies []policy.Document
 }
 
 // op is the operation that a room's method answers. need tells what a caller must

@@ -167,6 +167,9 @@ func failureOf(err error, id string) failure {
 	if f.code == "" {
 		f.code = codes[kind]
 	}
+	if status, ok := codeStatuses[f.code]; ok {
+		f.status = status
+	}
 	return f
 }
 
@@ -174,6 +177,9 @@ var statuses = map[fault.Kind]int{
 	fault.Internal: 500, fault.Invalid: 400, fault.NotFound: 404, fault.Conflict: 409, fault.Unauthenticated: 403,
 	fault.Denied: 403, fault.Throttled: 429, fault.TooLarge: 413, fault.Unavailable: 503,
 }
+
+// codeStatuses are the statuses of errors that have another than their kind's.
+var codeStatuses = map[string]int{"PreconditionFailedException": http.StatusPreconditionFailed, "ServiceException": http.StatusInternalServerError}
 
 var codes = map[fault.Kind]string{
 	fault.Invalid: "ValidationException", fault.NotFound: "ResourceNotFoundException", fault.Conflict: "ResourceConflictException",

@@ -33,7 +33,7 @@ func tunneled(t *testing.T) (*world, *api.Tunnel, *tls.Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &api.Server{Lambda: &api.Lambda{Invoker: &one{}, Region: "us-east-1"}}
+	s := &api.Server{Lambda: invoking(&one{})}
 	s.Tunnel = &api.Tunnel{Certificate: authority.GetCertificate(arn.ServiceHost), Handler: s}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(authority.PEM())

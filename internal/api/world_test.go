@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"github.com/dropstack/dropstack/internal/api"
+	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/audit"
-	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/iam"
 )
 
@@ -43,16 +43,10 @@ func (t *trail) take() []audit.Event {
 	return events
 }
 
-// keyring knows real keys; functions may invoke, and nothing else.
-type keyring struct{ *iam.Authority }
-
-func (k keyring) Authorize(ctx context.Context, action, resource string, _ map[string][]string) error {
-	who, ok := iam.Caller(ctx)
-	if !ok || !who.Root() && action != "lambda:InvokeFunction" {
-		return fault.Coded(fault.Denied, "AccessDeniedException", "User: %s is not authorized to perform: %s on resource: %s", who.ARN, action, resource)
-	}
-	return nil
-}
+// invokes is the role of functions that may invoke, and nothing else.
+var invokes = iam.DeclaredRole{Name: "invokes", Inline: map[string]string{
+	"invoke": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"lambda:InvokeFunction","Resource":"*"}]}`,
+}}
 
 // world is an endpoint with real keys and what it recorded.
 type world struct {
@@ -66,7 +60,8 @@ type world struct {
 // deploy makes a function the only one, and starts an instance of it.
 func (w *world) deploy(t *testing.T, function string) iam.Credentials {
 	t.Helper()
-	if err := w.keys.Replace("s-dev", iam.Declaration{Functions: map[string]string{function: ""}}); err != nil {
+	d := iam.Declaration{Roles: []iam.DeclaredRole{invokes}, Functions: map[string]string{function: arn.Role("/", invokes.Name)}}
+	if err := w.keys.Replace("s-dev", d); err != nil {
 		t.Fatal(err)
 	}
 	c, err := w.keys.Instance(function, "", "i-1")
@@ -85,7 +80,7 @@ func serve(t *testing.T, s *api.Server) *world {
 	}
 	w := &world{keys: keys, trail: &trail{}}
 	w.removed, w.function = w.deploy(t, caller+"2"), w.deploy(t, caller)
-	s.Authority, s.Trail, s.Region = keyring{keys}, w.trail, "us-east-1"
+	s.Authority, s.Trail, s.Region = keys, w.trail, "us-east-1"
 	if s.Log == nil {
 		s.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
 	}

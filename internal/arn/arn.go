@@ -46,6 +46,12 @@ func Rule(region, name string) string { return of("events", region, "rule/"+name
 // Bucket is the name of a bucket, which has neither region nor account.
 func Bucket(name string) string { return ARN{Partition: "aws", Service: "s3", Resource: name}.String() }
 
+// Role is the name of a role; its path begins and ends with /.
+func Role(path, name string) string { return of("iam", "", "role"+path+name) }
+
+// Policy is the name of a managed policy; its path begins and ends with /.
+func Policy(path, name string) string { return of("iam", "", "policy"+path+name) }
+
 func of(service, region, resource string) string {
 	return ARN{"aws", service, region, Account, resource}.String()
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -65,7 +66,10 @@ type Deployer struct {
 	LayerRoot string // directory of merged layers, by build.LayersID; "": functions have no layers
 	Rooms     Rooms
 	Region    string // of the stack APIStack
-	Log       *slog.Logger
+	// Sealer encrypts the environments of functions where revisions are stored; nil
+	// only in tests.
+	Sealer function.Sealer
+	Log    *slog.Logger
 	// Prepare makes a function ready to start fast, from its unpacked artifact in
 	// dir. It is called before activation, for each artifact, runtime, handler and
 	// layers that are new; its failure is logged and changes nothing. Optional.
@@ -149,7 +153,7 @@ func (d *Deployer) Deploy(ctx context.Context, r *Revision) (*Revision, error) {
 	if err != nil && fault.KindOf(err) != fault.NotFound {
 		return nil, err
 	}
-	next, err := d.activate(ctx, old, at, r)
+	next, err := d.activate(ctx, old, at, r.over(old))
 	if err != nil {
 		return nil, err
 	}
@@ -157,10 +161,41 @@ func (d *Deployer) Deploy(ctx context.Context, r *Revision) (*Revision, error) {
 	return next, nil
 }
 
+// over is r with what calls of the AWS API have added to functions that stay, and
+// no serverless.yml can say: who else may call them, and tags.
+func (r *Revision) over(old *Revision) *Revision {
+	if old == nil {
+		return r
+	}
+	next := *r
+	next.Functions = slices.Clone(r.Functions)
+	for i := range next.Functions {
+		f := &next.Functions[i]
+		j := slices.IndexFunc(old.Functions, func(was function.Function) bool { return was.Name == f.Name })
+		if j < 0 {
+			continue
+		}
+		f.Policies = old.Functions[j].Policies
+		if f.Tags == nil {
+			f.Tags = old.Functions[j].Tags
+		}
+	}
+	return &next
+}
+
 // fetch has everything that a revision needs at hand before it is activated.
 func (d *Deployer) fetch(ctx context.Context, r *Revision) error {
 	if err := d.unpackAll(ctx, r); err != nil {
 		return err
+	}
+	for i := range r.Functions {
+		if f := &r.Functions[i]; f.CodeSize == 0 {
+			o, err := d.Objects.Stat(ctx, ArtifactBucket, ArtifactKey(f.Artifact))
+			if err != nil {
+				return fmt.Errorf("artifact %s: %w", f.Artifact, err)
+			}
+			f.CodeSize = o.Size
+		}
 	}
 	d.prepare(ctx, r)
 	for _, name := range r.Buckets {
@@ -203,7 +238,7 @@ func (d *Deployer) apply(ctx context.Context, old, next *Revision) error {
 	if err := d.connect(old, next); err != nil {
 		return err
 	}
-	if err := d.Rooms.Roles.Replace(next.Stack, permissions(both)); err != nil {
+	if err := d.Rooms.Roles.Replace(next.Stack, permissions(next, old, both)); err != nil {
 		return fmt.Errorf("roles: %w", err)
 	}
 	if err := d.Rooms.Functions.Replace(next.Stack, both); err != nil {
@@ -228,7 +263,7 @@ func (d *Deployer) apply(ctx context.Context, old, next *Revision) error {
 		return fmt.Errorf("schedules: %w", err)
 	}
 	if len(both) > len(next.Functions) {
-		if err := d.Rooms.Roles.Replace(next.Stack, permissions(next.Functions)); err != nil {
+		if err := d.Rooms.Roles.Replace(next.Stack, permissions(next, nil, next.Functions)); err != nil {
 			return fmt.Errorf("roles: %w", err)
 		}
 		if err := d.Rooms.Functions.Replace(next.Stack, next.Functions); err != nil {
@@ -274,11 +309,24 @@ func (d *Deployer) pointed(ctx context.Context, stack string) (*Revision, uint64
 	if err := json.Unmarshal(doc.Value(), rev); err != nil {
 		return nil, 0, fmt.Errorf("revision %s of %s: %w", entry.Value(), stack, err)
 	}
+	for i := range rev.Functions {
+		if rev.Functions[i], err = function.Open(ctx, d.Sealer, rev.Functions[i]); err != nil {
+			return nil, 0, fmt.Errorf("revision %s of %s: %w", entry.Value(), stack, err)
+		}
+	}
 	return rev, entry.Revision(), nil
 }
 
 func (d *Deployer) write(ctx context.Context, r *Revision) error {
-	doc, err := json.Marshal(r)
+	stored := *r
+	stored.Functions = slices.Clone(r.Functions)
+	for i := range stored.Functions {
+		var err error
+		if stored.Functions[i], err = function.Seal(ctx, d.Sealer, stored.Functions[i]); err != nil {
+			return err
+		}
+	}
+	doc, err := json.Marshal(stored)
 	if err != nil {
 		return err
 	}
@@ -337,13 +385,4 @@ func union(first, second []function.Function) []function.Function {
 		}
 	}
 	return all
-}
-
-// permissions has every function run as a role of its own.
-func permissions(fns []function.Function) iam.Declaration {
-	d := iam.Declaration{Functions: map[string]string{}}
-	for _, f := range fns {
-		d.Functions[f.ARN] = ""
-	}
-	return d
 }

@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/function"
 )
 
 // APIStack is the stack of what calls of the AWS API make: functions, topics and
@@ -114,12 +116,33 @@ func (d *Deployer) forget(ctx context.Context, active *Revision) error {
 	return nil
 }
 
+// dated says of each function when it became what it is: now, unless it was so
+// before.
+func dated(old *Revision, functions []function.Function, now time.Time) []function.Function {
+	before := map[string]function.Function{}
+	if old != nil {
+		for _, f := range old.Functions {
+			before[f.Name] = f
+		}
+	}
+	next := slices.Clone(functions)
+	for i := range next {
+		f := &next[i]
+		was, ok := before[f.Name]
+		if f.Modified = was.Modified; !ok || !reflect.DeepEqual(*f, was) {
+			f.Modified = now
+		}
+	}
+	return next
+}
+
 // activate writes next and makes it the active revision in place of old, which
 // the pointer at sequence at names; nil and 0 when there is none. The lock is held.
 func (d *Deployer) activate(ctx context.Context, old *Revision, at uint64, r *Revision) (*Revision, error) {
 	next := *r
 	next.Created = time.Now().UTC()
 	next.ID = newID(next.Created)
+	next.Functions = dated(old, r.Functions, next.Created)
 	if err := d.write(ctx, &next); err != nil {
 		return nil, err
 	}

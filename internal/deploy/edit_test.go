@@ -230,3 +230,30 @@ func TestAnEditThatARoomRefusesIsTakenBack(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestADeploymentKeepsWhatNoServerlessYmlCanSay(t *testing.T) {
+	s := shelf{}
+	d := deployer(t, enginetest.Streams(t), s, newHouse())
+	sha := s.artifact(t)
+	if _, err := d.Deploy(t.Context(), revision(sha, []string{"f 1", "g 1"})); err != nil {
+		t.Fatal(err)
+	}
+	edited, err := d.Edit(t.Context(), "s-dev", func(r *deploy.Revision) error {
+		f := &r.Functions[0]
+		f.Policies, f.Tags, f.Timeout = map[string]string{"": "{}"}, map[string]string{"a": "b"}, 7
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f, g := edited.Functions[0], edited.Functions[1]; !f.Modified.Equal(edited.Created) || !g.Modified.Before(edited.Created) {
+		t.Errorf("modified: %s and %s at %s; only the first was", f.Modified, g.Modified, edited.Created)
+	}
+	again, err := d.Deploy(t.Context(), revision(sha, []string{"f 1", "g 1"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := again.Functions[0]; f.Policies[""] != "{}" || f.Tags["a"] != "b" || f.Timeout != 0 {
+		t.Errorf("got %+v", f)
+	}
+}

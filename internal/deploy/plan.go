@@ -40,6 +40,7 @@ func Check(svc *spec.Service) []spec.Problem {
 			}
 		}
 	}
+	checkRoles(svc, report)
 	for i, d := range svc.Distributions {
 		if err := edge.Check([]edge.Distribution{distribution(svc, i)}); err != nil {
 			report(d.Pos, "distribution %q: %v", d.Name, err)
@@ -70,6 +71,8 @@ func Plan(svc *spec.Service, artifacts, layers map[string]string) (*Revision, er
 				return nil, fmt.Errorf("layer %q of function %q has no artifact", key, f.Key)
 			}
 			fn.Layers = append(fn.Layers, layers[key])
+			i := slices.IndexFunc(svc.Layers, func(l spec.Layer) bool { return l.Key == key })
+			fn.LayerARNs = append(fn.LayerARNs, svc.Layers[i].ARN)
 		}
 		r.Functions = append(r.Functions, fn)
 		for n, e := range f.Events {
@@ -78,6 +81,9 @@ func Plan(svc *spec.Service, artifacts, layers map[string]string) (*Revision, er
 		if f.URL != nil {
 			r.addURL(f)
 		}
+	}
+	if err := r.addRoles(svc); err != nil {
+		return nil, err
 	}
 	for i := range svc.Distributions {
 		r.Distributions = append(r.Distributions, distribution(svc, i))
@@ -94,7 +100,10 @@ func planFunction(svc *spec.Service, f spec.Function, sha string) function.Funct
 		LogFormat: f.LogFormat, LogLevel: f.LogLevel,
 		Publish: f.Publish, Provisioned: f.ProvisionedConcurrency, Warm: f.Warm,
 		MaxEventAge: f.MaximumEventAge, MaxRetries: f.MaximumRetryAttempts,
-		OnSuccess: f.OnSuccess, OnFailure: f.OnFailure,
+		OnSuccess: f.OnSuccess, OnFailure: f.OnFailure, KeyARN: f.KeyARN, Role: f.Role,
+	}
+	for _, s := range f.Secrets {
+		out.Secrets = append(out.Secrets, function.Secret{Name: s.Name, Parameter: s.Parameter})
 	}
 	if f.VPC != nil {
 		out.VPC = &function.VPC{Subnets: f.VPC.Subnets, Groups: f.VPC.Groups}
@@ -216,6 +225,7 @@ func (r *Revision) Describe() string {
 		word string
 	}{
 		{len(r.Functions), "function"},
+		{len(r.Roles), "role"},
 		{len(r.Network.VPCs), "VPC"},
 		{len(r.APIs), "API"},
 		{len(r.Topics), "topic"},

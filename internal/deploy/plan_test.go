@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -82,7 +83,16 @@ func TestPlanOfANodeService(t *testing.T) {
 	if layers := r.Functions[0].Layers; len(layers) != 1 || p.Artifacts[layers[0]] == "" {
 		t.Errorf("layers %q of %q", layers, p.Artifacts)
 	}
-	r.Functions[0].Layers = nil
+	if got := r.Functions[0].LayerARNs; !slices.Equal(got, []string{"arn:aws:lambda:us-east-1:000000000000:layer:base:1"}) {
+		t.Errorf("layers are named %q", got)
+	}
+	r.Functions[0].Layers, r.Functions[0].LayerARNs = nil, nil
+	for i := range r.Functions {
+		if r.Functions[i].Role != "arn:aws:iam::000000000000:role/svc-dev-us-east-1-lambdaRole" {
+			t.Errorf("%s runs as %q", r.Functions[i].Name, r.Functions[i].Role)
+		}
+		r.Functions[i].Role = ""
+	}
 	if diff := cmp.Diff(want, r.Functions); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}

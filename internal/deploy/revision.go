@@ -17,6 +17,7 @@ import (
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
+	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/topic"
@@ -32,6 +33,7 @@ type Revision struct {
 	Created       time.Time             `json:"created"`
 	Source        string                `json:"source,omitempty"` // fingerprint of the inputs, to skip an unchanged build
 	Network       network.Model         `json:"network,omitzero"`
+	Roles         []iam.DeclaredRole    `json:"roles,omitempty"`
 	Functions     []function.Function   `json:"functions,omitempty"`
 	APIs          []gateway.API         `json:"apis,omitempty"`
 	Topics        []topic.Topic         `json:"topics,omitempty"`
@@ -40,6 +42,22 @@ type Revision struct {
 	Buckets       []string              `json:"buckets,omitempty"`
 	Notifications []bucket.Notification `json:"notifications,omitempty"`
 	Distributions []edge.Distribution   `json:"distributions,omitempty"`
+	Layers        []Layer               `json:"layers,omitempty"`            // of APIStack only
+	LastLayers    map[string]int        `json:"lastLayerVersions,omitempty"` // the highest number ever given, by name
+}
+
+// Layer is a version of a layer that a call of the AWS API has published.
+type Layer struct {
+	Name          string    `json:"name"`
+	Version       int       `json:"version"`
+	ARN           string    `json:"arn"`
+	Artifact      string    `json:"artifact"` // SHA-256 of the zip, hex
+	Size          int64     `json:"size"`
+	Created       time.Time `json:"created"`
+	Description   string    `json:"description,omitempty"`
+	License       string    `json:"license,omitempty"`
+	Runtimes      []string  `json:"runtimes,omitempty"`
+	Architectures []string  `json:"architectures,omitempty"`
 }
 
 // Artifacts lists the artifacts that the revision's functions run, each once.

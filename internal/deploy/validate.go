@@ -50,6 +50,9 @@ func (d *Deployer) validate(r *Revision) error {
 	if err := d.Rooms.Networks.Admit(r.Stack, r.Network, d.uses(r)); err != nil {
 		return err
 	}
+	if err := d.ownRules(r); err != nil {
+		return err
+	}
 	for _, s := range r.Schedules {
 		if _, err := schedule.Parse(s.Expression); err != nil {
 			return fault.Errorf(fault.Invalid, "schedule %s: %w", s.Name, err)
@@ -74,6 +77,26 @@ func (d *Deployer) uses(r *Revision) (list []network.Use) {
 		}
 	}
 	return list
+}
+
+// ownRules refuses the name of a rule that another stack uses: ticks are told apart
+// by it.
+func (d *Deployer) ownRules(r *Revision) error {
+	for stack, other := range d.List() {
+		if stack == r.Stack {
+			continue
+		}
+		taken := map[string]bool{}
+		for _, s := range other.Schedules {
+			taken[s.ARN] = true
+		}
+		for _, s := range r.Schedules {
+			if taken[s.ARN] {
+				return fault.Errorf(fault.Conflict, "rule %q exists in stack %q", s.Name, stack)
+			}
+		}
+	}
+	return nil
 }
 
 // ownNames refuses a function name that another stack uses.

@@ -28,14 +28,20 @@ type Function struct {
 	Handler     string            `json:"handler"`
 	Artifact    string            `json:"artifact"` // SHA-256 of the zip, hex
 	Environment map[string]string `json:"environment,omitempty" audit:"hidden"`
-	MemoryMB    int               `json:"memorySize"`                    // 128-10240
-	Timeout     int               `json:"timeout"`                       // seconds, 1-900
-	Concurrency *int              `json:"reservedConcurrency,omitempty"` // 0: never runs
-	Mount       *Mount            `json:"mount,omitempty"`
-	DeadLetter  string            `json:"deadLetter,omitempty"` // ARN of a topic, besides the dead-letter stream
-	Layers      []string          `json:"layers,omitempty"`     // SHA-256 of each layer's zip; later ones win
-	LogFormat   string            `json:"logFormat,omitempty"`  // "Text" (also "") or "JSON"
-	LogLevel    string            `json:"applicationLogLevel,omitempty"`
+	// Sealed is Environment as it is stored, encrypted under the key that KeyARN
+	// names; in memory it is empty.
+	Sealed      []byte   `json:"sealedEnvironment,omitempty"`
+	KeyARN      string   `json:"kmsKeyArn,omitempty"` // "": the platform's own for functions
+	Secrets     []Secret `json:"secrets,omitempty"`
+	Role        string   `json:"role,omitempty"`                // ARN
+	MemoryMB    int      `json:"memorySize"`                    // 128-10240
+	Timeout     int      `json:"timeout"`                       // seconds, 1-900
+	Concurrency *int     `json:"reservedConcurrency,omitempty"` // 0: never runs
+	Mount       *Mount   `json:"mount,omitempty"`
+	DeadLetter  string   `json:"deadLetter,omitempty"` // ARN of a topic, besides the dead-letter stream
+	Layers      []string `json:"layers,omitempty"`     // SHA-256 of each layer's zip; later ones win
+	LogFormat   string   `json:"logFormat,omitempty"`  // "Text" (also "") or "JSON"
+	LogLevel    string   `json:"applicationLogLevel,omitempty"`
 
 	VPC *VPC `json:"vpcConfig,omitempty"` // nil: the public internet only
 
@@ -47,6 +53,20 @@ type Function struct {
 	MaxRetries  *int   `json:"maximumRetryAttempts,omitempty"` // 0-2; nil: 2
 	OnSuccess   string `json:"onSuccess,omitempty"`            // ARN of a function, topic or queue
 	OnFailure   string `json:"onFailure,omitempty"`            // likewise
+
+	Modified  time.Time         `json:"modified,omitzero"`   // when it last became another
+	CodeSize  int64             `json:"codeSize,omitempty"`  // bytes of the artifact; 0: not known
+	LayerARNs []string          `json:"layerArns,omitempty"` // of Layers that have one
+	Tags      map[string]string `json:"tags,omitempty"`
+	// Policies are the resource policies, JSON by qualifier; "" is the function's
+	// without one.
+	Policies map[string]string `json:"policies,omitempty"`
+}
+
+// Secret is a parameter that is in the environment of the function's instances.
+type Secret struct {
+	Name      string `json:"name,omitempty"` // of the variable; "": Parameter is a path, and each parameter below it is named by its last part
+	Parameter string `json:"parameter"`
 }
 
 // Mount is a directory that outlives instances, shared by the functions of a

@@ -33,10 +33,17 @@ type Invoker struct {
 	ArtifactRoot string // has a directory per artifact, named by its SHA-256, unpacked
 	MountRoot    string // gets a directory STACK/NAME per mount
 	Region       string
-	Endpoint     string                                                 // AWS_ENDPOINT_URL of functions
-	LayerRoot    string                                                 // has a directory per list of layers, merged, named by build.LayersID
-	CacheRoot    string                                                 // gets a directory per function whose runtime keeps compiled code; "": none do
-	Credentials  func(arn, stream string) (instance.Credentials, error) // of an instance of a function, named by its log stream
+	Endpoint     string // AWS_ENDPOINT_URL of functions
+	LayerRoot    string // has a directory per list of layers, merged, named by build.LayersID
+	CacheRoot    string // gets a directory per function whose runtime keeps compiled code; "": none do
+	// Credentials gives an instance of a function keys of its role, and says when
+	// they expire; never is the zero time.
+	Credentials func(fn Function, instance string) (instance.Credentials, time.Time, error)
+	// Secrets resolves the parameters that a function wants in its environment, each
+	// time an instance starts. Optional: then functions that want some do not start.
+	Secrets func(ctx context.Context, fn Function) (map[string]string, error)
+	// Sealer encrypts the environments of published versions where they are stored.
+	Sealer Sealer
 	// Managed says how to start a function of a managed runtime (nodejs…). Optional:
 	// then there are none.
 	Managed func(fn Function) (Start, error)
@@ -168,7 +175,7 @@ func (i *Invoker) prestart(old, next *table) {
 }
 
 func (i *Invoker) prepare(fn Function) (*entry, error) {
-	if err := check(fn); err != nil {
+	if err := Check(fn); err != nil {
 		return nil, err
 	}
 	dir := filepath.Join(i.ArtifactRoot, fn.Artifact)
@@ -189,9 +196,8 @@ func (i *Invoker) prepare(fn Function) (*entry, error) {
 	if fn.VPC != nil {
 		c.Subnets, c.Groups = fn.VPC.Subnets, fn.VPC.Groups
 	}
-	if i.Credentials != nil {
-		c.Credentials = func(stream string) (instance.Credentials, error) { return i.Credentials(fn.ARN, stream) }
-	}
+	c.Role, c.Secrets = fn.Role, secretNames(fn)
+	c.Equip = func(ctx context.Context, id string) (instance.Equipment, error) { return i.settle(ctx, fn, id) }
 	if m := fn.Mount; m != nil {
 		source := filepath.Join(i.MountRoot, fn.Stack, m.Name)
 		if err := os.MkdirAll(filepath.Dir(source), 0o711); err != nil {
@@ -263,7 +269,8 @@ func (i *Invoker) Prepare(ctx context.Context, fn Function) error {
 	return i.Pool.Prepare(ctx, e.config, start.Prepare...)
 }
 
-func check(fn Function) error {
+// Check refuses what no function can be.
+func Check(fn Function) error {
 	switch {
 	case !validName.MatchString(fn.Name):
 		return fault.Errorf(fault.Invalid, "the name must be 1-140 letters, digits, - or _")
@@ -291,11 +298,16 @@ func check(fn Function) error {
 		switch {
 		case instance.Reserved(name):
 			return fault.Errorf(fault.Invalid, "environment variable %s is reserved", name)
-		case name == "" || strings.ContainsAny(name, "=\x00") || strings.Contains(value, "\x00"):
+		case !settable(name, value):
 			return fault.Errorf(fault.Invalid, "environment variable %q cannot be set: = and NUL are not allowed", name)
 		}
 	}
 	return nil
+}
+
+// settable reports whether a process can have a variable.
+func settable(name, value string) bool {
+	return name != "" && !strings.ContainsAny(name, "=\x00") && !strings.Contains(value, "\x00")
 }
 
 // List returns all functions, by name.

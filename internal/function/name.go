@@ -15,6 +15,9 @@ import (
 
 var validName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,140}$`)
 
+// ValidName reports whether a function can have a name.
+func ValidName(s string) bool { return validName.MatchString(s) }
+
 // parseName splits name, name:qualifier, account:function:name[:qualifier] and
 // ARNs. ok is false if s has none of these forms or names another account.
 func parseName(region, s string) (name, qualifier string, ok bool) {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -90,7 +91,7 @@ func (i *Invoker) Load(ctx context.Context) error {
 		if stored[parts[1]] == nil {
 			stored[parts[1]] = (*published)(nil).clone()
 		}
-		if err := stored[parts[1]].read(parts[0], value.Value()); err != nil {
+		if err := i.read(ctx, stored[parts[1]], parts[0], value.Value()); err != nil {
 			return fmt.Errorf("read %s: %w", key, err)
 		}
 	}
@@ -103,16 +104,19 @@ func (i *Invoker) Load(ctx context.Context) error {
 	return nil
 }
 
-func (p *published) read(kind string, value []byte) error {
+func (i *Invoker) read(ctx context.Context, p *published, kind string, value []byte) error {
 	if kind == "alias" {
 		var a Alias
 		err := json.Unmarshal(value, &a)
 		p.aliases[a.Name] = a
 		return err
 	}
-	v := &version{}
-	err := json.Unmarshal(value, &v.Function)
-	p.versions[v.Version] = v
+	var stored Function
+	if err := json.Unmarshal(value, &stored); err != nil {
+		return err
+	}
+	fn, err := Open(ctx, i.Sealer, stored)
+	p.versions[fn.Version] = &version{Function: fn}
 	return err
 }
 
@@ -199,7 +203,12 @@ func (i *Invoker) publish(ctx context.Context, name, description string) (Functi
 	if description != "" {
 		fn.Description = description
 	}
-	if err := i.store(ctx, "version."+name+"."+fn.Version, fn); err != nil {
+	fn.Modified, fn.Policies, fn.Tags = time.Now().UTC(), nil, nil // the function's alone
+	stored, err := Seal(ctx, i.Sealer, fn)
+	if err != nil {
+		return Function{}, err
+	}
+	if err := i.store(ctx, "version."+name+"."+fn.Version, stored); err != nil {
 		return Function{}, err
 	}
 	p := t.published[name].clone()
@@ -212,6 +221,7 @@ func (i *Invoker) publish(ctx context.Context, name, description string) (Functi
 func same(a, b Function) bool {
 	for _, f := range []*Function{&a, &b} {
 		f.Version, f.Description, f.Warm, f.Publish = "", "", 0, false
+		f.Modified, f.CodeSize, f.Policies, f.Tags, f.LayerARNs = time.Time{}, 0, nil, nil, nil
 	}
 	x, errX := json.Marshal(a)
 	y, errY := json.Marshal(b)

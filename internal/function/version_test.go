@@ -40,9 +40,12 @@ func publish(t *testing.T, i *function.Invoker) string {
 	return v.Version
 }
 
-func loaded(t *testing.T, dir string) *function.Invoker {
+func loaded(t *testing.T, dir string) *function.Invoker { return loadedWith(t, dir, nil) }
+
+func loadedWith(t *testing.T, dir string, s function.Sealer) *function.Invoker {
 	t.Helper()
 	i := newInvoker(t, enginetest.StreamsIn(t, dir))
+	i.Sealer = s
 	if err := i.Load(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@
 package gateway
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -66,6 +67,9 @@ type API struct {
 	BinaryTypes []string `json:"binaryMediaTypes,omitempty"` // REST only
 	CORS        *CORS    `json:"cors,omitempty"`             // not REST, whose routes have it
 	Auth        string   `json:"auth,omitempty"`             // URL only: AuthNone (also "") or AuthIAM
+	// Created and Modified are of a URL that calls of the AWS API made or changed.
+	Created  time.Time `json:"created,omitzero"`
+	Modified time.Time `json:"modified,omitzero"`
 }
 
 // Route sends a method and path to a function. Method "ANY" and path parts
@@ -103,6 +107,9 @@ type Gateway struct {
 	// Verify checks the signatures that function URLs with AuthIAM ask for.
 	// Optional: without it such URLs are refused.
 	Verify Verifier
+	// Permit is an error unless the caller in the context may call a function, as
+	// name or name:alias, by its URL. Without it nobody may who has to sign.
+	Permit func(ctx context.Context, function string) error
 
 	replacing sync.Mutex
 	current   atomic.Pointer[snapshot]

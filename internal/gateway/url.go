@@ -4,8 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"math/big"
+	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/iam"
@@ -14,7 +16,7 @@ import (
 // How a function URL finds out who asks.
 const (
 	AuthNone = "NONE"    // anybody may
-	AuthIAM  = "AWS_IAM" // whoever signs with a key of this installation (Signature Version 4, service lambda)
+	AuthIAM  = "AWS_IAM" // whoever signs (Signature Version 4, service lambda) and is permitted
 )
 
 // Verifier checks a request's signature; iam.Authority is one.
@@ -117,11 +119,30 @@ func (s *server) authorize(w http.ResponseWriter, r *request) bool {
 		refuse(w, http.StatusForbidden, fault.CodeOf(err), &message)
 		return false
 	}
+	if err := s.permitted(r, who); err != nil {
+		s.gateway.Log.Info("function URL refused", "function", s.api.Name, "caller", who.ARN, "err", err)
+		forbidden := "Forbidden"
+		refuse(w, http.StatusForbidden, "AccessDeniedException", &forbidden)
+		return false
+	}
 	r.who = &authorizer{}
 	own := &r.who.IAM
 	own.AccessKey, own.AccountID, own.UserARN = who.AccessKeyID, who.AccountID, who.ARN
 	own.CallerID, own.UserID = who.UserID, who.UserID
 	return true
+}
+
+// permitted asks whether a caller may call the URL's function.
+func (s *server) permitted(r *request, who iam.Principal) error {
+	if s.gateway.Permit == nil {
+		return fault.Errorf(fault.Denied, "nothing here knows who may call")
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	about := iam.Request{SourceIP: host, UserAgent: r.UserAgent(), Referer: r.Referer(), SecureTransport: r.TLS != nil, Time: time.Now()}
+	return s.gateway.Permit(iam.With(r.Context(), who, about), s.api.Name)
 }
 
 // refuse answers in the words of Lambda's front end.

@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -213,10 +214,18 @@ func TestIAM(t *testing.T) {
 		t.Fatal(err)
 	}
 	caller := "arn:aws:lambda:us-east-1:" + arn.Account + ":function:caller"
-	if err := keys.Replace("drops-dev", iam.Declaration{Functions: map[string]string{caller: ""}}); err != nil {
+	mute := "arn:aws:lambda:us-east-1:" + arn.Account + ":function:mute"
+	role := iam.DeclaredRole{Name: "caller", Inline: map[string]string{
+		"call": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"lambda:InvokeFunctionUrl","Resource":"` + arn.Function("us-east-1", "drops-dev-hello") + `"}]}`,
+	}}
+	if err := keys.Replace("drops-dev", iam.Declaration{Roles: []iam.DeclaredRole{role}, Functions: map[string]string{caller: arn.Role("/", "caller"), mute: ""}}); err != nil {
 		t.Fatal(err)
 	}
 	instance, err := keys.Instance(caller, "", "i-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := keys.Instance(mute, "", "i-2")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,6 +237,9 @@ func TestIAM(t *testing.T) {
 		t.Errorf("without a verifier: got %v", err)
 	}
 	g.Verify = keys
+	g.Permit = func(ctx context.Context, function string) error {
+		return keys.AuthorizeWith(ctx, "lambda:InvokeFunctionUrl", arn.Function("us-east-1", function), map[string][]string{"lambda:FunctionUrlAuthType": {gateway.AuthIAM}})
+	}
 	if err := g.Replace(api.Stack, []gateway.API{api}); err != nil {
 		t.Fatal(err)
 	}
@@ -253,6 +265,7 @@ func TestIAM(t *testing.T) {
 	}{
 		"the administrator": {keys.Admin(), "lambda", "signed", "", "arn:aws:iam::" + arn.Account + ":root"},
 		"a function":        {instance, "lambda", "signed", "", "arn:aws:sts::" + arn.Account + ":assumed-role/caller/caller"},
+		"without a policy":  {other, "lambda", "signed", `{"Message":"Forbidden"}`, ""},
 		"nobody":            {iam.Credentials{}, "", "signed", `{"Message":"Forbidden"}`, ""},
 		"a wrong secret":    {wrong, "lambda", "signed", "signature we calculated does not match", ""},
 		"another body":      {keys.Admin(), "lambda", "other", "signature we calculated does not match", ""},

@@ -129,7 +129,7 @@ func (a *Authority) DeleteAccessKey(ctx context.Context, in DeleteAccessKeyInput
 	if err != nil {
 		return out, err
 	}
-	return out, change(ctx, a, "user", u.Name, func(u *user) error {
+	err = change(ctx, a, "user", u.Name, func(u *user) error {
 		i := u.keyIndex(in.AccessKeyId)
 		if i < 0 {
 			return noSuchKey(in.AccessKeyId)
@@ -137,6 +137,10 @@ func (a *Authority) DeleteAccessKey(ctx context.Context, in DeleteAccessKeyInput
 		u.Keys = slices.Delete(u.Keys, i, i+1)
 		return nil
 	})
+	if err == nil {
+		a.forgetUse(ctx, in.AccessKeyId)
+	}
+	return out, err
 }
 
 func (u *user) keyIndex(id string) int {

@@ -44,12 +44,11 @@ const Bucket = "iam"
 // what. Its methods that take a context and an input are the actions of AWS's IAM
 // and STS.
 type Authority struct {
-	// Sealer keeps the secrets of access keys and sessions. Open sets one that
-	// uses DIR/root.key; another is set before Load.
+	// Sealer keeps the secrets of access keys and sessions. Open sets one that is
+	// gone with the process; another is set before Load.
 	Sealer Sealer
 	Log    *slog.Logger // optional
 
-	key   []byte // DIR/root.key
 	admin Credentials
 	kv    jetstream.KeyValue
 
@@ -57,30 +56,25 @@ type Authority struct {
 	swaps   sync.Mutex // one swap of the snapshot at a time
 	now     atomic.Pointer[snapshot]
 	uses    sync.Map // access key id → *usage
+	parsed  documents
 }
 
-// Open reads the keys of a data directory, and makes them at the first start. Until
+// Open reads the administrator's key of a data directory, and makes it at the first
+// start. Until
 // Load, the administrator and functions are the only principals.
 func Open(dir string) (*Authority, error) {
-	key, err := openRoot(filepath.Join(dir, "root.key"))
-	if err != nil {
-		return nil, err
-	}
-	sealer, err := newRootSealer(key)
-	if err != nil {
-		return nil, err
-	}
 	admin, err := openAdmin(filepath.Join(dir, "credentials"))
 	if err != nil {
 		return nil, err
 	}
-	a := &Authority{Sealer: sealer, Log: slog.New(slog.DiscardHandler), key: key, admin: admin}
+	sealer, err := passing()
+	if err != nil {
+		return nil, err
+	}
+	a := &Authority{Sealer: sealer, Log: slog.New(slog.DiscardHandler), admin: admin}
 	a.now.Store(newSnapshot())
 	return a, nil
 }
-
-// Root is the root key, from which other keys are derived.
-func (a *Authority) Root() []byte { return a.key }
 
 // Admin is the administrator's key.
 func (a *Authority) Admin() Credentials { return a.admin }

@@ -124,7 +124,7 @@ func (s *snapshot) policiesOf(who *Principal) (p policy.Policies) {
 }
 
 func (p *Principal) caller() policy.Caller {
-	c := policy.Caller{ARN: p.ARN, Account: p.AccountID, RoleARN: p.RoleARN, UserID: p.UserID, Root: p.Root()}
+	c := policy.Caller{ARN: p.ARN, Account: p.AccountID, RoleARN: p.RoleARN, UserID: p.UserID}
 	if p.Type == TypeService {
 		c.Service = p.Name
 	}
@@ -154,6 +154,14 @@ func (v *values) Values(key string) []string {
 		}
 		return []string{own}
 	}
+	given := v.condition(key)
+	if tag, ok := strings.CutPrefix(key, "ssm:resourcetag/"); ok && len(given) == 0 {
+		return v.condition("aws:resourcetag/" + tag) // a parameter's tags go by both names
+	}
+	return given
+}
+
+func (v *values) condition(key string) []string {
 	if given, ok := v.conditions[key]; ok {
 		return given
 	}
@@ -165,8 +173,8 @@ func (v *values) Values(key string) []string {
 	return nil
 }
 
-// own are the keys that are known of the caller and the request; no caller of
-// Authorize can give them another value.
+// own are the keys that are known of the caller and the request; conditions cannot
+// give them another value.
 func (v *values) own(key string) (value string, known bool) {
 	who, r := v.who, &v.request
 	service := who.Type == TypeService
@@ -196,6 +204,8 @@ func (v *values) own(key string) (value string, known bool) {
 		return "", true
 	case "aws:tokenissuetime":
 		return stamp(who.Issued), true
+	case "aws:viaawsservice":
+		return strconv.FormatBool(r.ViaService != "" || len(v.conditions["kms:ViaService"]) > 0), true
 	case "aws:resourceaccount":
 		return arn.Account, true
 	case "lambda:sourcefunctionarn":
@@ -220,14 +230,13 @@ func (r *Request) value(key string) (value string, known bool) {
 		return stamp(r.at()), true
 	case "aws:epochtime":
 		return strconv.FormatInt(r.at().Unix(), 10), true
-	case "aws:viaawsservice":
-		return strconv.FormatBool(r.ViaService != ""), true
+	// A room that acts for a caller may say so in the conditions instead.
 	case "kms:viaservice":
-		return r.ViaService, true
+		return r.ViaService, r.ViaService != ""
 	case "aws:sourcearn":
-		return r.SourceARN, true
+		return r.SourceARN, r.SourceARN != ""
 	case "aws:sourceaccount":
-		return r.SourceAccount, true
+		return r.SourceAccount, r.SourceAccount != ""
 	}
 	return "", false
 }

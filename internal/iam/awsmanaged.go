@@ -70,3 +70,6 @@ func allowEverywhere(actions []string) string {
 	}
 	return string(doc)
 }
+
+// KnownPolicy tells whether a managed policy of AWS's own is one of those here.
+func KnownPolicy(arn string) bool { return awsManaged[arn] != nil }

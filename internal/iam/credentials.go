@@ -31,19 +31,6 @@ func newCredentials(prefix string) Credentials {
 	}
 }
 
-func openRoot(path string) ([]byte, error) {
-	root, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		root = make([]byte, 32)
-		_, _ = rand.Read(root) // never fails
-		return root, writeSecret(path, root)
-	}
-	if err == nil && len(root) != 32 {
-		err = fault.Errorf(fault.Invalid, "%s has %d bytes, not 32; restore it from a backup, or remove it to make a new one", path, len(root))
-	}
-	return root, err
-}
-
 func openAdmin(path string) (Credentials, error) {
 	c, err := ReadCredentials(path)
 	if !errors.Is(err, os.ErrNotExist) {

@@ -58,6 +58,8 @@ func (a *Authority) Replace(stack string, d Declaration) error {
 		}
 		next.functions[function] = role
 	}
+	a.changes.Lock() // nobody makes a role of the same name meanwhile
+	defer a.changes.Unlock()
 	return a.swap(func(s *snapshot) error {
 		delete(s.stacks, stack)
 		if len(next.roles)+len(next.functions) == 0 {

@@ -26,6 +26,20 @@ type (
 	}
 )
 
+// ResourceARN is the whole name of a user, role or group (kind "user", "role",
+// "group") for questions of permission, with the path that it has. Without a name it
+// is the user who calls. What does not exist has the path "/".
+func (a *Authority) ResourceARN(ctx context.Context, kind, name string) string {
+	if name == "" && kind == "user" {
+		name = a.self(ctx)
+	}
+	path := "/"
+	if i, err := a.identity(kind, name); err == nil {
+		path, name = i.Path, i.Name
+	}
+	return arnOf("iam", kind+path+name)
+}
+
 // entity is one of them, by its kind and name.
 type entity struct {
 	kind string

@@ -79,6 +79,8 @@ func (a *Authority) CreateRole(ctx context.Context, in CreateRoleInput) (CreateR
 	if err := checkTrust(r.Trust); err != nil {
 		return CreateRoleOutput{}, err
 	}
+	a.changes.Lock()
+	defer a.changes.Unlock()
 	if a.now.Load().declaredRole(r.Name) != nil {
 		return CreateRoleOutput{}, conflict("EntityAlreadyExists", "Role with name %s already exists: a deployment declares it.", r.Name)
 	}

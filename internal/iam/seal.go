@@ -3,9 +3,7 @@ package iam
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hkdf"
 	"crypto/rand"
-	"crypto/sha256"
 
 	"github.com/dropstack/dropstack/internal/fault"
 )
@@ -16,30 +14,34 @@ type Sealer interface {
 	Open(sealed, context []byte) ([]byte, error)
 }
 
-// rootSealer seals with AES-256-GCM, under a key derived from a root key.
-type rootSealer struct{ aead cipher.AEAD }
+// aesSealer seals with AES-256-GCM.
+type aesSealer struct{ aead cipher.AEAD }
 
-func newRootSealer(root []byte) (rootSealer, error) {
-	key, err := hkdf.Key(sha256.New, root, nil, "dropstack iam", 32)
-	if err != nil {
-		return rootSealer{}, err
-	}
+// NewSealer seals under a key of 32 bytes.
+func NewSealer(key []byte) (Sealer, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {
-		return rootSealer{}, err
+		return nil, err
 	}
 	aead, err := cipher.NewGCM(block)
-	return rootSealer{aead}, err
+	return aesSealer{aead}, err
+}
+
+// passing seals for as long as the process lives.
+func passing() (Sealer, error) {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // never fails
+	return NewSealer(key)
 }
 
 // Seal puts the nonce before what it seals.
-func (s rootSealer) Seal(plaintext, context []byte) ([]byte, error) {
+func (s aesSealer) Seal(plaintext, context []byte) ([]byte, error) {
 	nonce := make([]byte, s.aead.NonceSize(), s.aead.NonceSize()+len(plaintext)+s.aead.Overhead())
 	_, _ = rand.Read(nonce) // never fails
 	return s.aead.Seal(nonce, nonce, plaintext, context), nil
 }
 
-func (s rootSealer) Open(sealed, context []byte) ([]byte, error) {
+func (s aesSealer) Open(sealed, context []byte) ([]byte, error) {
 	n := s.aead.NonceSize()
 	if len(sealed) < n {
 		return nil, fault.Errorf(fault.Invalid, "%d bytes are too few to be sealed", len(sealed))

@@ -77,6 +77,24 @@ func (a *Authority) Instance(functionARN, roleARN, instanceID string) (Credentia
 	})
 }
 
+// RunsAs is who a function is when the platform acts for it, with the role that
+// Instance would give it.
+func (a *Authority) RunsAs(functionARN, roleARN string) (Principal, error) {
+	now := a.now.Load()
+	r := now.functions[functionARN]
+	if roleARN != "" {
+		r = now.roleByARN(roleARN)
+	}
+	if r == nil {
+		return Principal{}, fault.Errorf(fault.NotFound, "function %s runs as role %q, which does not exist", functionARN, roleARN)
+	}
+	p, ok := a.principal(now, &session{Owner: r.ID, Role: r.arn(), Name: functionName(functionARN), Function: functionARN, Issued: time.Now()})
+	if !ok {
+		return Principal{}, fault.Errorf(fault.NotFound, "function %s is not deployed", functionARN)
+	}
+	return p, nil
+}
+
 // functionName is the name in a function's ARN.
 func functionName(arn string) string {
 	_, name, _ := strings.Cut(arn, ":function:")

@@ -162,8 +162,8 @@ func (s *signature) matches(r *http.Request, secret, hash string) bool {
 }
 
 // paths are the forms in which a client may have signed the path: as it was sent,
-// encoded once more, and the same without dots and double slashes. S3 encodes it
-// once and leaves it alone, since keys may hold anything.
+// encoded once more, and the same without dots and double slashes. For S3 it is
+// encoded once and otherwise left alone, since keys may hold anything.
 func (s *signature) paths(u *url.URL) []string {
 	sent := u.EscapedPath()
 	if sent == "" {
@@ -176,7 +176,7 @@ func (s *signature) paths(u *url.URL) []string {
 				segments[i] = escape(plain, false)
 			}
 		}
-		return []string{strings.Join(segments, "/")}
+		return []string{strings.Join(segments, "/"), sent}
 	}
 	list := []string{escape(sent, true)}
 	if clean := path.Clean(sent); clean != sent {

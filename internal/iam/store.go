@@ -48,6 +48,7 @@ func (a *Authority) follow(ctx context.Context, initial bool) error {
 				return fault.Errorf(fault.Unavailable, "iam: the bucket can be watched no more")
 			case e != nil && initial:
 				first = append(first, e)
+			case e != nil && e.Revision() <= a.now.Load().revisions[e.Key()]: // our own
 			case e != nil:
 				if err := a.swap(func(s *snapshot) error { return a.take(s, e) }); err != nil {
 					return err

@@ -56,6 +56,17 @@ func (a *Authority) storeUse(ctx context.Context, keyID string, u use) error {
 	return a.swap(func(s *snapshot) error { return a.apply(s, k, revision, doc) })
 }
 
+// forgetUse drops what is known of a deleted key. What stays of it does no harm.
+func (a *Authority) forgetUse(ctx context.Context, keyID string) {
+	a.uses.Delete(keyID)
+	if _, used := a.now.Load().used[keyID]; !used {
+		return
+	}
+	if err := a.kv.Purge(ctx, key("used", keyID)); err != nil {
+		a.Log.Warn("the last use of a deleted access key is still stored", "key", keyID, "err", err)
+	}
+}
+
 func applyUse(s *snapshot, keyID string, doc []byte) error {
 	if doc == nil {
 		delete(s.used, keyID)

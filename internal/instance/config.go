@@ -22,6 +22,7 @@
 package instance
 
 import (
+	"context"
 	"io"
 	"time"
 )
@@ -51,20 +52,23 @@ type Config struct {
 	Region   string
 	Env      map[string]string // the function's own; checked not to set reserved names
 	Mounts   []Mount
-	// Credentials makes those of one instance, which its log stream names; nil: it
-	// has Keys. They must be valid for longer than Pool.RetireAfter and Timeout.
-	Credentials func(stream string) (Credentials, error) `json:"-"`
-	Keys        Credentials
-	Endpoint    string // AWS_ENDPOINT_URL
-	LogGroup    string // /aws/lambda/NAME
-	JSONLogs    bool   // LoggingConfig.LogFormat is JSON
-	LogLevel    string // least level of the function's own lines with JSONLogs: TRACE … FATAL; "" is INFO
+	Keys     Credentials
+	// Equip gives an instance what it alone has. It is called for every start, with
+	// an id that no other instance has; an error means that the instance cannot be
+	// started. nil: there is nothing but what is here.
+	Equip    func(ctx context.Context, id string) (Equipment, error) `json:"-"`
+	Endpoint string                                                  // AWS_ENDPOINT_URL
+	LogGroup string                                                  // /aws/lambda/NAME
+	JSONLogs bool                                                    // LoggingConfig.LogFormat is JSON
+	LogLevel string                                                  // least level of the function's own lines with JSONLogs: TRACE … FATAL; "" is INFO
 	// InitType is what AWS_LAMBDA_INITIALIZATION_TYPE says: "on-demand", which ""
 	// means too, or "provisioned-concurrency".
 	InitType string
 	// Subnets and Groups are the private network that the function is in; neither:
 	// it reaches the public internet only, as far as its sandbox has a network.
 	Subnets, Groups []string
+	Role            string   // ARN of the role that the function runs as
+	Secrets         []string // what it wants in its environment besides Env
 	// User is the identity whose unprivileged user id the function runs under;
 	// "" is the ARN. Functions that share a mount must share it.
 	User string
@@ -74,6 +78,13 @@ type Config struct {
 type Mount struct {
 	Source string // directory on the host
 	Path   string // where the function expects it
+}
+
+// Equipment is what one instance has and others of its version have not.
+type Equipment struct {
+	Keys    Credentials
+	Expires time.Time         // of Keys; the instance is replaced before. Zero: never
+	Env     map[string]string // over Config.Env
 }
 
 // Credentials are the function's own.

@@ -20,7 +20,6 @@ import (
 
 // instance is one process of a function, its extensions, and what they talk to.
 type instance struct {
-	born    time.Time
 	cfg     Config
 	api     *api
 	journal *journal
@@ -35,6 +34,7 @@ type instance struct {
 	ended     chan struct{} // closed when the function's process is gone and all it said is heard
 	dead      chan struct{} // closed when all of it is gone
 	exit      sandbox.Exit  // valid when ended
+	expires   time.Time     // when its credentials are too old for one more event; zero: never
 	idleSince time.Time     // guarded by the pool, as is frozen
 	frozen    bool
 	outputs   sync.WaitGroup
@@ -61,15 +61,12 @@ func newJournal(p *Pool, cfg Config) *journal {
 }
 
 func newInstance(p *Pool, cfg Config, j *journal) (*instance, error) {
-	if cfg.Credentials != nil {
-		var err error
-		if cfg.Keys, err = cfg.Credentials(j.stream); err != nil {
-			return nil, fmt.Errorf("credentials of %s: %w", cfg.ARN, err)
-		}
+	cfg, expires, err := equip(cfg)
+	if err != nil {
+		return nil, err
 	}
 	in := &instance{
-		born: time.Now(),
-		cfg:  cfg, journal: j, grace: or(p.Grace, shutdownTime),
+		cfg: cfg, journal: j, grace: or(p.Grace, shutdownTime), expires: expires,
 		ended: make(chan struct{}), dead: make(chan struct{}), stop: make(chan struct{}), crashed: make(chan struct{}),
 	}
 	if wrapper(cfg) == "" { // which is to start the runtime itself
@@ -78,7 +75,6 @@ func newInstance(p *Pool, cfg Config, j *journal) (*instance, error) {
 	if in.spare != nil {
 		in.api, in.box = in.spare.api, in.spare.box
 	} else {
-		var err error
 		if in.api, in.box, err = p.furnish(false); err != nil {
 			return nil, err
 		}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,7 +25,6 @@ type Pool struct {
 	IdleAfter   time.Duration // an idle instance is kept at least as long; 0: 5 minutes
 	IdleAtMost  time.Duration // and at most, when it is called now and then; 0: 1 hour
 	FreezeAfter time.Duration // an idle instance is frozen; 0: 1 second
-	RetireAfter time.Duration // an instance this old gets no other event; 0: 12 hours
 	Spares      int           // processes kept waiting for functions, by command; 0: 2, negative: none
 	InitTimeout time.Duration // of a cold start; 0: 10 seconds
 	Grace       time.Duration // of a shutdown with external extensions; 0: Lambda's 2 seconds
@@ -199,6 +199,10 @@ func (p *Pool) take(cfg Config) (*instance, *waiter, error) {
 		return nil, nil, errClosed
 	}
 	list := p.idle[cfg.ID]
+	if now := time.Now(); slices.ContainsFunc(list, func(inst *instance) bool { return inst.worn(now) }) {
+		list = p.discardWorn(list, now)
+		p.idle[cfg.ID] = list
+	}
 	if len(list) == 0 {
 		return nil, p.queue(cfg), nil
 	}
@@ -219,7 +223,7 @@ func (p *Pool) put(inst *instance) {
 	if _, alive := p.all[inst]; !alive || p.closed || inst.stopping.Load() {
 		return
 	}
-	if p.live != nil && !p.live[inst.cfg.ID] || time.Now().After(p.retires(inst)) {
+	if p.live != nil && !p.live[inst.cfg.ID] || inst.worn(time.Now()) {
 		p.stop(inst)
 		return
 	}
@@ -229,6 +233,9 @@ func (p *Pool) put(inst *instance) {
 	inst.idleSince = time.Now()
 	p.idle[inst.cfg.ID] = append(p.idle[inst.cfg.ID], inst)
 	p.tendBy(inst.idleSince.Add(or(p.FreezeAfter, time.Second)))
+	if !inst.expires.IsZero() {
+		p.tendBy(inst.expires)
+	}
 }
 
 // detach keeps an instance aside that has not come back for its next event: it
@@ -244,12 +251,6 @@ func (p *Pool) detach(inst *instance) {
 			inst.asked("timeout")
 		}
 	})
-}
-
-// retires is when an instance has served for long enough: its credentials do not
-// last for ever.
-func (p *Pool) retires(inst *instance) time.Time {
-	return inst.born.Add(or(p.RetireAfter, 12*time.Hour))
 }
 
 // stop ends an instance in the background; the lock is held.

@@ -124,7 +124,7 @@ func (p *Pool) tend() {
 	freeze, now := or(p.FreezeAfter, time.Second), time.Now()
 	p.discard(now)
 	for id, list := range p.idle { // each in order of idleSince
-		if list = p.retire(list, now); len(list) == 0 {
+		if list = p.discardWorn(list, now); len(list) == 0 {
 			delete(p.idle, id)
 			continue
 		}
@@ -150,24 +150,14 @@ func (p *Pool) tend() {
 			if p.freeze(inst); !inst.frozen { // an extension is at work
 				p.tendBy(now.Add(freeze))
 			}
-			p.tendBy(p.retires(inst))
 			if n+i < spare {
 				p.tendBy(inst.idleSince.Add(keep))
 			}
+			if !inst.expires.IsZero() {
+				p.tendBy(inst.expires)
+			}
 		}
 	}
-}
-
-// retire stops the idle instances that are too old and returns the others; the lock
-// is held.
-func (p *Pool) retire(list []*instance, now time.Time) []*instance {
-	return slices.DeleteFunc(slices.Clone(list), func(inst *instance) bool {
-		old := now.After(p.retires(inst))
-		if old {
-			p.stop(inst)
-		}
-		return old
-	})
 }
 
 // freeze stops an instance's processes until thaw; the lock is held by both.

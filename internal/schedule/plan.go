@@ -8,7 +8,7 @@ import (
 
 // plan holds what Run does next. Only Run's goroutine touches it.
 type plan struct {
-	pending map[string]*pending // by rule ARN
+	pending map[string]*pending // by key
 	now     time.Time           // of the last look, on the wall clock
 }
 
@@ -32,16 +32,16 @@ func (p *plan) update(stacks map[string][]entry, now time.Time) {
 	next := map[string]*pending{}
 	for _, entries := range stacks {
 		for _, e := range entries {
-			if e.Disabled {
+			if e.Disabled || e.Function == "" {
 				continue
 			}
 			d := &pending{entry: e}
-			if old := p.pending[e.ARN]; old != nil && old.Expression == e.Expression && old.since.Equal(e.since) {
+			if old := p.pending[e.key()]; old != nil && old.Expression == e.Expression && old.since.Equal(e.since) {
 				d.tick, d.wake, d.failed, d.never = old.tick, old.wake, old.failed, old.never
 			} else {
 				d.advance(now)
 			}
-			next[e.ARN] = d
+			next[e.key()] = d
 		}
 	}
 	p.pending = next

@@ -23,7 +23,7 @@ func TestClock(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		stacks["s"] = append(stacks["s"], entry{Schedule{ARN: name, Expression: text}, e, at("10:00:00")})
+		stacks["s"] = append(stacks["s"], entry{Schedule{ARN: name, Expression: text, Function: "f"}, e, at("10:00:00")})
 	}
 	var p plan
 	for _, step := range []struct {

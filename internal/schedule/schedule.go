@@ -9,16 +9,28 @@ package schedule
 
 import "time"
 
-// Schedule invokes a function at the instants of an expression, in UTC.
+// Schedule invokes a function at the instants of an expression, in UTC. A rule
+// with several targets is as many schedules, which share its name and ARN; one
+// without any is a schedule without a function, which does nothing.
 type Schedule struct {
-	Stack       string `json:"stack"`
-	Name        string `json:"name"`
-	ARN         string `json:"arn"` // of the rule
-	Expression  string `json:"expression"`
-	Description string `json:"description,omitempty"`
-	Disabled    bool   `json:"disabled,omitempty"`
-	Function    string `json:"function"`
-	Input       string `json:"input,omitempty"` // JSON that replaces the event
+	Stack       string            `json:"stack"`
+	Name        string            `json:"name"`
+	ARN         string            `json:"arn"` // of the rule
+	Expression  string            `json:"expression"`
+	Description string            `json:"description,omitempty"`
+	Disabled    bool              `json:"disabled,omitempty"`
+	Target      string            `json:"target,omitempty"` // id of the target; "": the rule has no other
+	Function    string            `json:"function"`
+	Input       string            `json:"input,omitempty"` // JSON that replaces the event
+	Tags        map[string]string `json:"tags,omitempty"`
+}
+
+// key tells a schedule from all others.
+func (s *Schedule) key() string {
+	if s.Target == "" {
+		return s.ARN
+	}
+	return s.ARN + " " + s.Target
 }
 
 // Expression is a parsed rate() or cron().

@@ -195,7 +195,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 func (s *Scheduler) fire(ctx context.Context, p *pending) {
 	attempt, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	id := tickID(p.ARN, p.tick)
+	id := tickID(p.key(), p.tick)
 	err := s.Enqueue.Enqueue(attempt, function.Invocation{ID: id, Function: p.Function, Payload: s.payload(p, id)})
 	log := s.Log.With("schedule", p.ARN, "tick", p.tick, "request", id)
 	switch {

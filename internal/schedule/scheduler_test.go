@@ -326,3 +326,21 @@ func TestAnchorsSurviveRestart(t *testing.T) {
 		}
 	})
 }
+
+func TestEachTargetOfARuleIsCalledOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, s *schedule.Scheduler, q *queue, _ time.Time) {
+		one, two, none := rule("r", "rate(1 minute)"), rule("r", "rate(1 minute)"), rule("empty", "rate(1 minute)")
+		one.Target, one.Input = "one", `1`
+		two.Target, two.Input = "two", `2`
+		none.Function = ""
+		if err := s.Replace(t.Context(), "drops-dev", []schedule.Schedule{one, two, none}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(90 * time.Second)
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		if len(q.got) != 2 || string(q.got[0].Payload) != `1` || string(q.got[1].Payload) != `2` || q.got[0].ID == q.got[1].ID {
+			t.Errorf("got %+v", q.got)
+		}
+	})
+}

@@ -63,7 +63,7 @@ func (p *Parameters) DescribeParameters(_ context.Context, in DescribeParameters
 	for _, r := range found {
 		v := r.last()
 		out.Parameters = append(out.Parameters, ParameterMetadata{
-			Name: r.Name, ARN: p.ARN(r.Name), Type: v.Type, KeyId: v.KeyID, LastModifiedDate: wire.At(v.Modified), LastModifiedUser: v.User,
+			Name: r.Name, ARN: p.arn(r.Name), Type: v.Type, KeyId: v.KeyID, LastModifiedDate: wire.At(v.Modified), LastModifiedUser: v.User,
 			Description: v.Description, AllowedPattern: v.AllowedPattern, Version: v.Number, Tier: v.Tier, Policies: shown(v.Policies), DataType: v.DataType,
 		})
 	}

@@ -1,7 +1,10 @@
 package secret
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -83,4 +86,56 @@ func inline(text string) []ParameterInlinePolicy {
 		shown = append(shown, ParameterInlinePolicy{string(policy), "Expiration", "Pending"})
 	}
 	return shown
+}
+
+// retry is how long Run waits after a failure.
+const retry = time.Minute
+
+// Run removes parameters when they expire. It returns when ctx ends. Until it
+// does, an expired parameter is there for nobody.
+func (p *Parameters) Run(ctx context.Context) error {
+	for {
+		next, err := p.expire(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			p.Log.Error("expired parameters not removed", "err", err)
+			next = time.Now().Add(retry)
+		}
+		var due <-chan time.Time
+		if !next.IsZero() {
+			due = time.After(time.Until(next))
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-due:
+		case <-p.wake:
+		}
+	}
+}
+
+// expire removes what has expired and returns when the next one will: zero, if
+// none will.
+func (p *Parameters) expire(ctx context.Context) (next time.Time, err error) {
+	names, next := p.index.expiring()
+	for _, name := range names {
+		removed, failed := p.remove(ctx, name, func(r record) bool { return !r.expired() })
+		if failed != nil {
+			err = errors.Join(err, fmt.Errorf("remove %s: %w", name, failed))
+		}
+		if removed {
+			p.Log.Info("parameter expired", "parameter", name)
+		}
+	}
+	return next, err
+}
+
+// look has Run look again.
+func (p *Parameters) look() {
+	select {
+	case p.wake <- struct{}{}:
+	default: // it will look anyway
+	}
 }

@@ -64,7 +64,7 @@ func (p *Parameters) get(ctx context.Context, ref reference, clear bool) (Parame
 	}
 	return Parameter{
 		Name: r.Name, Type: v.Type, Value: value, Version: v.Number, Selector: ref.selector(),
-		LastModifiedDate: wire.At(v.Modified), ARN: p.ARN(r.Name), DataType: v.DataType,
+		LastModifiedDate: wire.At(v.Modified), ARN: p.arn(r.Name), DataType: v.DataType,
 	}, nil
 }
 
@@ -200,7 +200,7 @@ func (p *Parameters) below(ctx context.Context, in GetParametersByPathInput) (fu
 		conditions := resourceTags(r.Tags)
 		conditions["ssm:Recursive"] = []string{boolText(in.Recursive)}
 		for _, action := range []string{"ssm:GetParametersByPath", "ssm:GetParameter"} {
-			if p.Authority.Forbids(ctx, action, p.ARN(r.Name), conditions) {
+			if p.Authority.Forbids(ctx, action, p.arn(r.Name), conditions) {
 				return false
 			}
 		}

@@ -13,18 +13,18 @@ import (
 var nameSyntax = regexp.MustCompile(`^[a-zA-Z0-9_.\-/]+$`)
 
 // ARN is the resource that policies know a parameter or a path by. It takes what
-// requests name parameters by: names, ARNs, either with a version or a label
-// behind a colon.
+// requests name them by: names, ARNs, either with a version or a label behind a
+// colon. It reads them as the actions do, so that what is asked for and what is
+// read are never two parameters; an action refuses what cannot be read.
 func (p *Parameters) ARN(name string) string {
-	if strings.HasPrefix(name, "arn:") {
-		if parts := strings.SplitN(name, ":", 7); len(parts) == 7 {
-			return strings.Join(parts[:6], ":")
-		}
-		return name
+	if ref, err := p.parse(name); err == nil {
+		name = ref.name
 	}
-	name, _, _ = strings.Cut(name, ":")
-	name = strings.Trim(name, " ")
-	return arn.ARN{Partition: "aws", Service: "ssm", Region: p.Region, Account: arn.Account, Resource: "parameter/" + strings.TrimPrefix(name, "/")}.String()
+	return p.arn(name)
+}
+
+func (p *Parameters) arn(name string) string {
+	return arn.ARN{Partition: "aws", Service: "ssm", Region: p.Region, Account: arn.Account, Resource: "parameter/" + strings.Trim(name, "/")}.String()
 }
 
 // Tags returns the tags of a parameter that a request names, for the condition
@@ -60,8 +60,8 @@ func (p *Parameters) checkName(name string) error {
 		return invalid("Name %q: no level of a hierarchy is empty, and a name does not end in /", name)
 	case len(levels) > maxLevels:
 		return fault.Coded(fault.TooLarge, "HierarchyLevelLimitExceededException", "Name %q has %d levels; at most %d are possible", name, len(levels), maxLevels)
-	case len(p.ARN(name)) > maxName:
-		return invalid("Name has %d characters with the ARN before it; at most %d are possible", len(p.ARN(name)), maxName)
+	case len(p.arn(name)) > maxName:
+		return invalid("Name has %d characters with the ARN before it; at most %d are possible", len(p.arn(name)), maxName)
 	}
 	return nil
 }
@@ -90,11 +90,11 @@ func (r reference) selector() string {
 func (p *Parameters) parse(text string) (reference, error) {
 	ref := reference{text: text}
 	rest := strings.Trim(text, " ")
-	if strings.HasPrefix(rest, "arn:") {
+	if strings.HasPrefix(rest, "arn:") && strings.Count(rest, ":") >= 5 { // a parameter may be called arn
 		a, err := arn.Parse(rest)
 		name, ok := strings.CutPrefix(a.Resource, "parameter/")
-		if err != nil || a.Service != "ssm" || !ok {
-			return ref, invalid("Name %q is not the ARN of a parameter, such as %s", text, p.ARN("NAME"))
+		if err != nil || a.Partition != "aws" || a.Service != "ssm" || !ok || strings.HasPrefix(name, "/") {
+			return ref, invalid("Name %q is not the ARN of a parameter, such as %s", text, p.arn("NAME"))
 		}
 		if a.Region != p.Region || a.Account != arn.Account {
 			return ref, notFound(text)

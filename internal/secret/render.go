@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/dropstack/dropstack/internal/fault"
 )
@@ -51,11 +52,12 @@ func Render(w io.Writer, format string, vars []Var) error {
 		for _, v := range vars {
 			object[v.Name] = v.Value
 		}
-		doc, err := json.MarshalIndent(object, "", "  ")
-		if err != nil {
+		encoder := json.NewEncoder(&out)
+		encoder.SetEscapeHTML(false)
+		encoder.SetIndent("", "  ")
+		if err := encoder.Encode(object); err != nil {
 			return err
 		}
-		fmt.Fprintf(&out, "%s\n", doc)
 	default:
 		return fault.Errorf(fault.Invalid, "format %q is none of exports, dotenv and json", format)
 	}
@@ -70,7 +72,7 @@ var (
 
 // checkVars names the variables that a format cannot hold.
 func checkVars(format string, vars []Var) error {
-	var names, zeros []string
+	var names, zeros, bytes []string
 	for _, v := range vars {
 		if format == "exports" && !bashName.MatchString(v.Name) || format == "dotenv" && !dotenvName.MatchString(v.Name) {
 			names = append(names, v.Name)
@@ -78,14 +80,20 @@ func checkVars(format string, vars []Var) error {
 		if format != "json" && strings.Contains(v.Value, "\x00") {
 			zeros = append(zeros, v.Name)
 		}
+		if format == "json" && !utf8.ValidString(v.Value) {
+			bytes = append(bytes, v.Name)
+		}
 	}
 	slices.Sort(names)
 	slices.Sort(zeros)
+	slices.Sort(bytes)
 	switch {
 	case len(names) > 0:
 		return fault.Errorf(fault.Invalid, "these names cannot be variables in %s: %s; rename the parameters, or use the format json", format, strings.Join(names, ", "))
 	case len(zeros) > 0:
 		return fault.Errorf(fault.Invalid, "the values of these variables hold a zero byte, which no environment can: %s", strings.Join(zeros, ", "))
+	case len(bytes) > 0:
+		return fault.Errorf(fault.Invalid, "the values of these variables are not text in UTF-8, as JSON is: %s", strings.Join(bytes, ", "))
 	}
 	return nil
 }

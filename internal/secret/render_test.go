@@ -129,6 +129,9 @@ func TestObjectsHoldEveryVariable(t *testing.T) {
 	if err := json.Unmarshal([]byte(doc), &got); err != nil {
 		t.Fatal(err)
 	}
+	if !strings.Contains(doc, "<&>") {
+		t.Errorf("people cannot read it: %s", doc)
+	}
 	if diff := cmp.Diff(map[string]string{"a.b-c": "1\x00<&>", "B": "it's"}, got); diff != "" {
 		t.Error(diff)
 	}
@@ -146,6 +149,7 @@ func TestVariablesThatCannotBeAreNamed(t *testing.T) {
 		"space in dotenv":         {"dotenv", []secret.Var{{Name: "A B"}}, "A B"},
 		"zero byte in exports":    {"exports", []secret.Var{{Name: "A", Value: "secret\x00"}}, "hold a zero byte"},
 		"zero byte in dotenv":     {"dotenv", []secret.Var{{Name: "A", Value: "secret\x00"}}, "hold a zero byte"},
+		"bytes in json":           {"json", []secret.Var{{Name: "A", Value: "secret\xff"}}, "not text in UTF-8, as JSON is: A"},
 		"unknown format":          {"xml", nil, "exports, dotenv and json"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 // the error names all of those.
 func (p *Parameters) Resolve(ctx context.Context, refs []string) (map[string]Parameter, error) {
 	found := map[string]Parameter{}
-	return found, p.recorded(ctx, "GetParameter", refs, func() error {
+	err := p.recorded(ctx, "GetParameter", refs, func() error {
 		var missing []error
 		for _, text := range refs {
 			param, err := p.readable(ctx, "ssm:GetParameter", text)
@@ -28,6 +28,10 @@ func (p *Parameters) Resolve(ctx context.Context, refs []string) (map[string]Par
 		}
 		return errors.Join(missing...)
 	})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
 }
 
 // readable returns a parameter in clear if the caller may do action with it.
@@ -109,7 +113,7 @@ func (p *Parameters) Environment(ctx context.Context, entries []string) (map[str
 // listed returns everything below a path in clear, if the caller may read it.
 func (p *Parameters) listed(ctx context.Context, path string, recursive bool) ([]Parameter, error) {
 	conditions := map[string][]string{"ssm:Recursive": {boolText(recursive)}}
-	if err := p.Authority.Authorize(ctx, "ssm:GetParametersByPath", p.ARN(strings.TrimRight(path, "/")), conditions); err != nil {
+	if err := p.Authority.Authorize(ctx, "ssm:GetParametersByPath", p.ARN(path), conditions); err != nil {
 		return nil, err
 	}
 	var all []Parameter

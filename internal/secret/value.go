@@ -45,7 +45,7 @@ func (p *Parameters) encrypt(ctx context.Context, v *version, name, value string
 	if v.Type != secure {
 		return nil
 	}
-	ctx, v.ARN = kms.Via(ctx, "ssm"), p.ARN(name)
+	ctx, v.ARN = kms.Via(ctx, "ssm"), p.arn(name)
 	if v.Tier != advanced {
 		out, err := p.Keys.Encrypt(ctx, kms.EncryptInput{KeyId: v.KeyID, Plaintext: v.Value, EncryptionContext: bound(v.ARN)})
 		v.Value = out.CiphertextBlob

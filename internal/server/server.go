@@ -20,10 +20,12 @@ import (
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/engine"
+	"github.com/dropstack/dropstack/internal/event"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/instance"
+	"github.com/dropstack/dropstack/internal/lambda"
 	"github.com/dropstack/dropstack/internal/logs"
 	"github.com/dropstack/dropstack/internal/sandbox"
 	"github.com/dropstack/dropstack/internal/schedule"
@@ -165,7 +167,7 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Authority, ls *listeners) (*rooms, error) {
 	r, at := &rooms{eng: eng, keys: keys, answered: make(chan struct{})}, ls.endpoints
 	var err error
-	if r.secrets, err = openSecrets(ctx, cfg, eng, newKeyAuthority(keys)); err != nil {
+	if r.secrets, err = openSecrets(ctx, cfg, eng, keyAuthority{keys}); err != nil {
 		return nil, err
 	}
 	keys.Sealer = r.secrets.kept.Sealer("access keys and sessions")
@@ -193,14 +195,16 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 		ServeNames: func(l net.Listener) { _ = r.inner.Serve(r.api.Tunnel.Over(l)) },
 		Network:    r.networks.join,
 	}
+	sealer := &environments{own: r.secrets.kept.Sealer("environments"), keys: r.secrets.keys}
 	r.invoker = &function.Invoker{
 		Pool: r.pool, Streams: eng.Streams, Log: cfg.Log, Region: cfg.Region, Endpoint: at.AWS,
 		ArtifactRoot: filepath.Join(cfg.Dir, "artifacts"), MountRoot: filepath.Join(cfg.Dir, "mounts"),
 		LayerRoot: filepath.Join(cfg.Dir, "layers"), CacheRoot: filepath.Join(cfg.Dir, "caches"), Managed: newRuntimes(cfg.Dir, cfg.Log).start,
-		Credentials: func(arn, stream string) (instance.Credentials, error) {
-			c, err := keys.Instance(arn, "", stream)
-			return instance.Credentials(c), err
+		Credentials: func(fn function.Function, id string) (instance.Credentials, time.Time, error) {
+			c, err := keys.Instance(fn.ARN, fn.Role, id)
+			return instance.Credentials(c), time.Now().Add(iam.InstanceLifetime), err
 		},
+		Secrets: r.secrets.wanted(keys, cfg.Region), Sealer: sealer,
 	}
 	r.topics = &topic.Topics{
 		Streams: eng.Streams, Deliver: r.invoker, Log: cfg.Log, Endpoint: at.AWS,
@@ -219,7 +223,7 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 	r.gateway = &gateway.Gateway{Invoker: r.invoker, Verify: keys, Log: cfg.Log}
 	r.edge = &edge.Server{Origins: r.gateway, Objects: eng.Objects, Log: cfg.Log}
 	r.deployer = &deploy.Deployer{
-		Streams: eng.Streams, Objects: eng.Objects, Artifacts: filepath.Join(cfg.Dir, "artifacts"), LayerRoot: filepath.Join(cfg.Dir, "layers"), Region: cfg.Region, Log: cfg.Log,
+		Streams: eng.Streams, Objects: eng.Objects, Artifacts: filepath.Join(cfg.Dir, "artifacts"), LayerRoot: filepath.Join(cfg.Dir, "layers"), Region: cfg.Region, Log: cfg.Log, Sealer: sealer,
 		Prepare: func(ctx context.Context, fn function.Function, _ string) error { return r.invoker.Prepare(ctx, fn) },
 		Rooms: deploy.Rooms{
 			Roles: keys, Networks: r.networks, Functions: r.invoker, Topics: r.topics, Schedules: r.schedules,
@@ -227,14 +231,27 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 		},
 	}
 	control := &api.Control{Deployer: r.deployer, Letters: r.invoker, Flows: &r.networks.flows, Endpoints: at, Isolation: r.boxes.Level, Records: r.trail, RootKey: r.secrets.root}
+	functions := &lambda.Functions{
+		Deployer: r.deployer, Invoker: r.invoker, Objects: eng.Objects, Region: cfg.Region,
+		Presign: presigner(at.AWS, cfg.Region, keys.Admin()), URL: onHost(at.HTTP), Roles: keys,
+	}
+	r.gateway.Permit = func(ctx context.Context, name string) error {
+		policies, err := functions.Policies(name, "")
+		if err != nil {
+			return err
+		}
+		conditions := map[string][]string{"lambda:FunctionUrlAuthType": {gateway.AuthIAM}}
+		return keys.AuthorizeWith(ctx, "lambda:InvokeFunctionUrl", arn.Function(cfg.Region, name), conditions, policies...)
+	}
 	r.api = &api.Server{
 		Authority: keys, Trail: r.trail, Objects: &api.Objects{
 			Store: eng.Objects.Handler, Caller: keys,
 			Notifications: &api.Notifications{Deployer: r.deployer, Exists: eng.Objects.HasBucket},
 		},
-		Lambda: &api.Lambda{Invoker: r.invoker, Region: cfg.Region},
+		Lambda: &api.Lambda{Invoker: r.invoker, Functions: functions, Region: cfg.Region},
 		Services: []*api.Service{
 			control.Service(), (&api.SNS{Topics: r.topics}).Service(), (&api.Logs{Store: r.logs, Region: cfg.Region}).Service(),
+			(&api.Events{Rules: &event.Rules{Deployer: r.deployer, Region: cfg.Region}, Region: cfg.Region}).Service(),
 			(&api.CloudTrail{Trail: r.trail}).Service(), api.IAM(keys), api.STS(keys), api.SSM(r.secrets.parameters), api.KMS(r.secrets.keys),
 		},
 		Region: cfg.Region, Log: cfg.Log,

@@ -59,9 +59,12 @@ func (r *reader) functions(n *node) {
 			kept = append(kept, f)
 		}
 	}
+	r.readPolicies() // they may name functions
 	for _, f := range kept {
 		r.svc.Functions = append(r.svc.Functions, r.function(f))
 	}
+	r.readRoles()
+	r.unusedRoles()
 }
 
 // nameFunction makes a function known to Ref and Fn::GetAtt before any is read.
@@ -86,6 +89,8 @@ func (r *reader) function(f field) Function {
 	}
 	runtime, layers, logs := r.defaults.runtime, r.defaults.layers, r.defaults.logs
 	var env, events, warmup *node
+	var own functionRole
+	key := r.defaults.key
 	fn.Publish = !r.defaults.unversioned
 	layersOf, warm := "provider.layers", -1
 	known := keys{
@@ -125,12 +130,24 @@ func (r *reader) function(f field) Function {
 		"package":              func(v *node) { fn.Package = r.pack(v, what+".package") },
 		"events":               func(v *node) { events = v },
 		"vpc":                  nil, // below: a null is not the absence of one
+
+		"role":                     func(v *node) { own.role = v },
+		"iamRoleStatements":        func(v *node) { own.statements = v },
+		"iamRoleStatementsInherit": func(v *node) { own.inherit = v },
+		"iamRoleStatementsName":    func(v *node) { own.name = v },
+		"kmsKeyArn":                func(v *node) { key = v },
+		"awsKmsKeyArn":             func(v *node) { key = v },
+		"dropstack":                func(v *node) { fn.Secrets = r.secrets(v, what+".dropstack") },
 	}
 	if r.plugin != nil {
 		known["warmup"] = func(v *node) { warmup = v }
 	}
 	r.object(f.value, what, known, functionEffects)
 	fn.VPC = r.functionVPC(f)
+	fn.Role = r.functionRole(f, own)
+	if key != nil {
+		fn.KeyARN = r.value(key, what+".kmsKeyArn")
+	}
 	if fn.Warm = warm; warm < 0 {
 		fn.Warm = r.warm(warmup)
 	}

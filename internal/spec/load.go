@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -91,7 +92,8 @@ func parseService(file, dir string, data []byte, o Options) (*Service, error) {
 	if len(problems) > 0 {
 		return nil, &Error{Problems: byPlace(problems)}
 	}
-	r := &reader{svc: &Service{Dir: dir, File: file}, names: map[string]resource{}, targets: map[string]string{}}
+	r := &reader{svc: &Service{Dir: dir, File: file}, names: map[string]resource{}, targets: map[string]string{}, undone: map[string]resource{}}
+	r.perms = roles{declared: map[string]declaredRole{}, policies: map[string]Policy{}}
 	r.nets = nets{declared: map[string][]declared{}, place: map[string]Pos{}, table: map[string]string{}}
 	src := &source{opts: o, dir: filepath.Dir(file), files: map[string]*node{}}
 	src.fail = func(p Problem) { r.fail(p.Pos, "%s", p.Message) }
@@ -138,6 +140,8 @@ func (r *reader) service(root *node) {
 	if layers != nil {
 		r.layers(layers)
 	}
+	r.nameRoles()
+	r.perms.inherit = r.inherits(custom)
 	r.plugin = r.warmup(custom)
 	r.sayWarm()
 	if functions != nil {
@@ -226,7 +230,7 @@ func (r *reader) provider(root, n *node) {
 	}
 	r.defaults = defaults{memory: 1024, timeout: 6}
 	named := false
-	r.object(n, "provider", keys{
+	known := keys{
 		"name": func(v *node) {
 			if named = true; r.str(v, "provider.name") != "aws" {
 				r.elsewhere = true
@@ -261,8 +265,11 @@ func (r *reader) provider(root, n *node) {
 			}}, effects{})
 		},
 		"lambdaHashingVersion": nil, "deploymentMethod": nil,
-		"vpc": func(v *node) { r.defaults.vpc = v },
-	}, effects{})
+		"vpc":       func(v *node) { r.defaults.vpc = v },
+		"kmsKeyArn": func(v *node) { r.defaults.key = v },
+	}
+	maps.Copy(known, r.providerRoles())
+	r.object(n, "provider", known, effects{"rolePermissionsBoundary": unbounded})
 	if !named && n.kind == object && n.get("name") == nil {
 		r.fail(n.pos, `provider.name is missing; write "name: aws"`)
 	}

@@ -44,6 +44,9 @@ type reader struct {
 	spent     int  // values made of other values
 	elsewhere bool // the provider is not aws
 	nets      nets
+	perms     roles
+	granting  bool                // a policy is read, which may name what is not deployed
+	undone    map[string]resource // what resources that are not deployed would be called, by logical id
 }
 
 // maxSpent bounds what anchors that hold anchors can blow up to.
@@ -60,7 +63,7 @@ func (r *reader) spend(n *node) bool {
 // defaults are the provider's, for functions that do not say otherwise.
 type defaults struct {
 	runtime, layers *node
-	vpc             *node
+	vpc, key        *node
 	memory, timeout int
 	unversioned     bool
 	logs            logging

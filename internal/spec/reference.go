@@ -88,17 +88,17 @@ func (r *reader) ref(id string, pos Pos) string {
 	case "AWS::URLSuffix":
 		return "amazonaws.com"
 	}
-	res, ok := r.names[id]
+	res, ok := r.named(id, "")
 	if !ok {
-		r.fail(pos, "Ref %q is none of this service's functions, layers, topics, buckets and networks", id)
+		r.fail(pos, "Ref %q is none of this service's functions, layers, topics, buckets, roles and networks", id)
 	}
 	return res.ref
 }
 
 func (r *reader) att(id, att string, pos Pos) string {
-	res, ok := r.names[id]
+	res, ok := r.named(id, att)
 	if !ok {
-		r.fail(pos, "Fn::GetAtt %q is none of this service's functions, layers, topics, buckets and networks", id)
+		r.fail(pos, "Fn::GetAtt %q is none of this service's functions, layers, topics, buckets, roles and networks", id)
 		return ""
 	}
 	v, ok := res.atts[att]

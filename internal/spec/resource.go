@@ -52,9 +52,10 @@ func (r *reader) resource(f field) {
 	case "AWS::S3::Bucket":
 		r.bucket(f, n)
 	default:
-		if r.nameNetwork(typ.text, f, n) {
+		if r.nameNetwork(typ.text, f, n) || r.nameIAM(typ.text, f, n) {
 			return
 		}
+		r.undone[f.key] = r.undeployedResource(f.key)
 		r.warn(f.pos, "resource %s of type %s is not deployed", f.key, typ.text)
 	}
 }

@@ -46,6 +46,7 @@ type Service struct {
 	HTTPCORS      *CORS // provider.httpApi.cors
 	BinaryTypes   []string
 	Distributions []Distribution // custom.dropstack.distributions
+	Roles         []Role         // that functions have, as far as something is said of them
 	Network       network.Model  // resources of AWS::EC2 and AWS::Route53, and those of NetworkFile
 	Warnings      []Problem
 }
@@ -68,6 +69,9 @@ type Function struct {
 	Environment         map[string]string
 	Mount               *Mount
 	VPC                 *VPC     // nil: the public internet only
+	Role                string   // ARN; "": the service's default role
+	KeyARN              string   // of the key that its environment is encrypted under; "": the platform's
+	Secrets             []Secret // parameters that become environment variables at a cold start
 	Layers              []string // keys of the service's layers; later ones win
 	Package             Package
 	Events              []Event

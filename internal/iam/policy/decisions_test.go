@@ -20,7 +20,7 @@ var callers = map[string]struct {
 	"alice":  {policy.Caller{ARN: "arn:aws:iam::" + account + ":user/alice", Account: account, UserID: "AIDAALICE"}, policy.Map{"aws:username": {"alice"}, "aws:principalarn": {"arn:aws:iam::" + account + ":user/alice"}}},
 	"bob":    {policy.Caller{ARN: "arn:aws:iam::" + account + ":user/bob", Account: account, UserID: "AIDABOB"}, policy.Map{"aws:username": {"bob"}}},
 	"worker": {policy.Caller{ARN: "arn:aws:sts::" + account + ":assumed-role/worker/job", RoleARN: "arn:aws:iam::" + account + ":role/worker", Account: account, UserID: "AROAWORKER:job"}, nil},
-	"root":   {policy.Caller{ARN: "arn:aws:iam::" + account + ":root", Account: account, UserID: account, Root: true}, nil},
+	"root":   {policy.Caller{ARN: "arn:aws:iam::" + account + ":root", Account: account, UserID: account}, nil},
 	"events": {policy.Caller{Account: account, Service: "events.amazonaws.com"}, nil},
 	"lambda": {policy.Caller{Account: account, Service: "lambda.amazonaws.com"}, nil},
 }
@@ -119,8 +119,8 @@ func (g *group) decide(t *testing.T, line int, text string) {
 		}
 	}
 	p := g.policies
-	p.All = who.caller.Root
-	if who.caller.Root || who.caller.Service != "" {
+	p.All = as == "root"
+	if as == "root" || who.caller.Service != "" {
 		p.Identity, p.Session = nil, nil
 	} else if as != "worker" {
 		p.Session = nil

@@ -86,7 +86,6 @@ type Caller struct {
 	RoleARN string // of a session of a role
 	UserID  string
 	Service string // such as sns.amazonaws.com
-	Root    bool
 }
 
 func (p *principal) reach(c *Caller) reach {
@@ -98,9 +97,6 @@ func (p *principal) reach(c *Caller) reach {
 			return byName
 		}
 	case p.account != "":
-		if p.account == c.Account && c.Root {
-			return byName
-		}
 		if p.account == c.Account && c.Service == "" {
 			return byAccount
 		}

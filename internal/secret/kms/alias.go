@@ -214,11 +214,15 @@ func (k *Keys) manage(ctx context.Context, service string) (alias, error) {
 	if a, ok := k.current.Load().aliases[name]; ok {
 		return a, nil
 	}
+	material, err := specs[symmetric].generate()
+	if err != nil {
+		return alias{}, err
+	}
 	made, err := k.make(ctx, uuid.NewString(), record{
 		Managed: service, Policy: k.managedPolicy(service),
 		Description: "Default key that protects my " + service + " data when no other key is defined",
 		Rotation:    rotation{Period: usualRotation, Next: time.Now().UTC().AddDate(0, 0, usualRotation)},
-	})
+	}, material)
 	if err != nil {
 		return alias{}, err
 	}

@@ -15,7 +15,8 @@ type ask struct {
 	action    string // such as Encrypt
 	alias     string // that the key was named by
 	context   map[string]string
-	encrypts  bool // context counts, even when it is empty
+	usage     string // of the key that is to be used; empty: it is not used
+	algorithm string
 	tokens    []string
 	condition map[string][]string // more of them
 }
@@ -38,7 +39,7 @@ func (k *Keys) authorize(ctx context.Context, key *key, q ask) error {
 	if q.alias != "" {
 		conditions["kms:RequestAlias"] = []string{q.alias}
 	}
-	if q.encrypts {
+	if q.usage == encrypts {
 		conditions["kms:EncryptionAlgorithm"] = []string{symmetric}
 		names := slices.Sorted(maps.Keys(q.context))
 		if len(names) > 0 {
@@ -55,8 +56,8 @@ func (k *Keys) authorize(ctx context.Context, key *key, q ask) error {
 // conditions are the condition keys that every use of a key has.
 func (k *Keys) conditions(ctx context.Context, key *key) map[string][]string {
 	c := k.requestConditions(ctx)
-	c["kms:KeySpec"] = []string{symmetric}
-	c["kms:KeyUsage"] = []string{usage}
+	c["kms:KeySpec"] = []string{key.spec()}
+	c["kms:KeyUsage"] = []string{key.kind().usage}
 	c["kms:KeyOrigin"] = []string{origin}
 	if names := k.current.Load().aliasesOf(key.ID); len(names) > 0 {
 		c["kms:ResourceAliases"] = names

@@ -25,8 +25,8 @@ func TestErrorsAreThoseThatClientsKnow(t *testing.T) {
 	ops := []string{"Encrypt"}
 
 	for name, c := range map[string]struct{ got, want string }{
-		"create: asymmetric":             {code(w.CreateKey(ctx, kms.CreateKeyInput{KeySpec: "RSA_2048"})), "UnsupportedOperationException"},
-		"create: asymmetric, old name":   {code(w.CreateKey(ctx, kms.CreateKeyInput{CustomerMasterKeySpec: "ECC_NIST_P256"})), "UnsupportedOperationException"},
+		"create: unknown spec":           {code(w.CreateKey(ctx, kms.CreateKeyInput{KeySpec: "SM2"})), "UnsupportedOperationException"},
+		"create: unknown spec, old name": {code(w.CreateKey(ctx, kms.CreateKeyInput{CustomerMasterKeySpec: "SM2"})), "UnsupportedOperationException"},
 		"create: usage of another spec":  {code(w.CreateKey(ctx, kms.CreateKeyInput{KeyUsage: "SIGN_VERIFY"})), "ValidationException"},
 		"create: imported material":      {code(w.CreateKey(ctx, kms.CreateKeyInput{Origin: "EXTERNAL"})), "UnsupportedOperationException"},
 		"create: several regions":        {code(w.CreateKey(ctx, kms.CreateKeyInput{MultiRegion: true})), "UnsupportedOperationException"},

@@ -76,7 +76,7 @@ func (k *Keys) findAny(ctx context.Context, id string) (_ *key, aliasName string
 // resource returns the resource of an ARN of this service, region and account.
 func (k *Keys) resource(text string) (string, error) {
 	a, err := arn.Parse(text)
-	if err != nil || a.Service != "kms" {
+	if err != nil || a.Partition != "aws" || a.Service != "kms" {
 		return "", fault.Coded(fault.Invalid, "InvalidArnException", "%q is not an ARN of the key service, such as %s", text, k.keyARN("ID"))
 	}
 	if a.Region != k.Region || a.Account != arn.Account {

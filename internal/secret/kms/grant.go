@@ -15,11 +15,10 @@ import (
 	"github.com/dropstack/dropstack/internal/wire"
 )
 
-// grantable are the operations that a grant on a symmetric key may allow.
-// CreateGrant is not among them: nobody can hand a grant on.
-var grantable = []string{
-	"Encrypt", "Decrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext",
-	"ReEncryptFrom", "ReEncryptTo", "DescribeKey", "RetireGrant",
+// grantable are the operations that a grant on a key may allow. CreateGrant is not
+// among them: nobody can hand a grant on.
+func (r *record) grantable() []string {
+	return append([]string{"DescribeKey", "RetireGrant"}, r.kind().operations...)
 }
 
 // grant allows a principal some operations with a key, beside the key's policy.
@@ -38,7 +37,7 @@ type grant struct {
 // allows reports whether the grant covers what the caller asks.
 func (g grant) allows(q ask, callers []string) bool {
 	return slices.Contains(callers, g.Grantee) && slices.Contains(g.Operations, q.action) &&
-		(!q.encrypts || g.Constraints.hold(q.context))
+		(q.usage != encrypts || g.Constraints.hold(q.context))
 }
 
 // GrantConstraints restricts a grant to requests with this encryption context, or
@@ -103,6 +102,9 @@ func (k *Keys) CreateGrant(ctx context.Context, in CreateGrantInput) (CreateGran
 	if err := found.usable("CreateGrant"); err != nil {
 		return CreateGrantOutput{}, err
 	}
+	if err := found.grants(in); err != nil {
+		return CreateGrantOutput{}, err
+	}
 	if err := dryRun(in.DryRun); err != nil {
 		return CreateGrantOutput{}, err
 	}
@@ -153,14 +155,6 @@ func (in CreateGrantInput) check() error {
 			return fault.Coded(fault.Invalid, "InvalidArnException", "a grant is for a principal: %w", err)
 		}
 	}
-	if len(in.Operations) == 0 {
-		return invalid("Operations is required: some of %v", grantable)
-	}
-	for _, op := range in.Operations {
-		if !slices.Contains(grantable, op) {
-			return invalid("Operations: %q is none of %v", op, grantable)
-		}
-	}
 	c := in.Constraints
 	switch {
 	case len(in.Name) > 256:
@@ -173,6 +167,22 @@ func (in CreateGrantInput) check() error {
 		return invalid("Constraints: give either EncryptionContextEquals or EncryptionContextSubset")
 	case len(c.EncryptionContextEquals) > maxConstraints || len(c.EncryptionContextSubset) > maxConstraints:
 		return invalid("Constraints: at most %d pairs are possible", maxConstraints)
+	}
+	return nil
+}
+
+// grants says what is wrong with a grant on this key.
+func (k *key) grants(in CreateGrantInput) error {
+	if len(in.Operations) == 0 {
+		return invalid("Operations is required: some of %v", k.grantable())
+	}
+	for _, op := range in.Operations {
+		if !slices.Contains(k.grantable(), op) {
+			return invalid("Operations: %q is none of %v", op, k.grantable())
+		}
+	}
+	if in.Constraints != nil && k.spec() != symmetric {
+		return invalid("Constraints are for symmetric keys: others have no encryption context")
 	}
 	return nil
 }

@@ -20,9 +20,9 @@ type CreateKeyInput struct {
 	Policy                         string `json:",omitempty"` // default: the account's principals' own policies decide
 	BypassPolicyLockoutSafetyCheck bool   `json:",omitempty"`
 	Tags                           []Tag  `json:",omitempty"`
-	KeySpec                        string `json:",omitempty"` // SYMMETRIC_DEFAULT
+	KeySpec                        string `json:",omitempty"` // SYMMETRIC_DEFAULT, HMAC_*, ECC_NIST_*, RSA_*
 	CustomerMasterKeySpec          string `json:",omitempty"` // its old name
-	KeyUsage                       string `json:",omitempty"` // ENCRYPT_DECRYPT
+	KeyUsage                       string `json:",omitempty"` // needed unless the key is symmetric
 	Origin                         string `json:",omitempty"` // AWS_KMS
 	MultiRegion                    bool   `json:",omitempty"` // refused
 	CustomKeyStoreId               string `json:",omitempty"` // refused
@@ -47,13 +47,21 @@ type KeyMetadata struct {
 	KeyManager            string // CUSTOMER or AWS
 	CustomerMasterKeySpec string
 	KeySpec               string
-	EncryptionAlgorithms  []string
+	EncryptionAlgorithms  []string `json:",omitempty"`
+	SigningAlgorithms     []string `json:",omitempty"`
+	MacAlgorithms         []string `json:",omitempty"`
 	MultiRegion           bool
 	CurrentKeyMaterialId  string `json:",omitempty"`
 }
 
-// CreateKey makes a key. Only symmetric ones are supported.
+// CreateKey makes a key.
 func (k *Keys) CreateKey(ctx context.Context, in CreateKeyInput) (CreateKeyOutput, error) {
+	if in.KeySpec == "" {
+		in.KeySpec = in.CustomerMasterKeySpec
+	}
+	if in.KeySpec == "" {
+		in.KeySpec = symmetric
+	}
 	if err := in.check(); err != nil {
 		return CreateKeyOutput{}, err
 	}
@@ -61,7 +69,7 @@ func (k *Keys) CreateKey(ctx context.Context, in CreateKeyInput) (CreateKeyOutpu
 	if err != nil {
 		return CreateKeyOutput{}, err
 	}
-	conditions := map[string][]string{"kms:KeySpec": {symmetric}, "kms:KeyUsage": {usage}, "kms:KeyOrigin": {origin}}
+	conditions := map[string][]string{"kms:KeySpec": {in.KeySpec}, "kms:KeyUsage": {specs[in.KeySpec].usage}, "kms:KeyOrigin": {origin}}
 	if err := k.authorizeOther(ctx, "CreateKey", "*", withTags(conditions, in.Tags)); err != nil {
 		return CreateKeyOutput{}, err
 	}
@@ -73,9 +81,16 @@ func (k *Keys) CreateKey(ctx context.Context, in CreateKeyInput) (CreateKeyOutpu
 	if err := k.checkPolicy(ctx, k.keyARN(id), r.Policy, in.BypassPolicyLockoutSafetyCheck); err != nil {
 		return CreateKeyOutput{}, err
 	}
+	if in.KeySpec != symmetric {
+		r.Spec = in.KeySpec
+	}
+	material, err := r.kind().generate() // takes its time for RSA
+	if err != nil {
+		return CreateKeyOutput{}, err
+	}
 	k.change.Lock()
 	defer k.change.Unlock()
-	made, err := k.make(ctx, id, r)
+	made, err := k.make(ctx, id, r, material)
 	if err != nil {
 		return CreateKeyOutput{}, err
 	}
@@ -83,14 +98,16 @@ func (k *Keys) CreateKey(ctx context.Context, in CreateKeyInput) (CreateKeyOutpu
 }
 
 func (in CreateKeyInput) check() error {
-	if spec := in.CustomerMasterKeySpec; in.KeySpec == "" {
-		in.KeySpec = spec
-	}
+	kind, known := specs[in.KeySpec]
 	switch {
-	case in.KeySpec != "" && in.KeySpec != symmetric:
-		return unsupported("KeySpec %q: only keys of spec %s are supported", in.KeySpec, symmetric)
-	case in.KeyUsage != "" && in.KeyUsage != usage:
-		return invalid("KeyUsage %q does not go with a key of spec %s, which is for %s", in.KeyUsage, symmetric, usage)
+	case !known:
+		return unsupported("KeySpec %q is not supported; there are %v", in.KeySpec, slices.Sorted(maps.Keys(specs)))
+	case in.KeyUsage == "" && in.KeySpec != symmetric:
+		return invalid("KeyUsage is required for a key of spec %s: %s", in.KeySpec, kind.usage)
+	case in.KeyUsage == encrypts && kind.usage == signs:
+		return unsupported("KeyUsage %s: keys of spec %s are supported for %s only", in.KeyUsage, in.KeySpec, kind.usage)
+	case in.KeyUsage != "" && in.KeyUsage != kind.usage:
+		return invalid("KeyUsage %q does not go with a key of spec %s, which is for %s", in.KeyUsage, in.KeySpec, kind.usage)
 	case in.CustomKeyStoreId != "":
 		return fault.Coded(fault.NotFound, "CustomKeyStoreNotFoundException", "there is no key store %q; leave CustomKeyStoreId out", in.CustomKeyStoreId)
 	case in.Origin != "" && in.Origin != origin, in.XksKeyId != "":
@@ -110,10 +127,9 @@ func checkDescription(text string) error {
 
 // make stores a new key: its material first, so that there is no key without.
 // change must be held.
-func (k *Keys) make(ctx context.Context, id string, r record) (*key, error) {
-	material, materialID := newMaterial()
+func (k *Keys) make(ctx context.Context, id string, r record, material []byte) (*key, error) {
 	r.ID, r.ARN, r.Created = id, k.keyARN(id), time.Now().UTC()
-	r.Versions = []version{{Number: 1, MaterialID: materialID, Created: r.Created}}
+	r.Versions = []version{{Number: 1, MaterialID: materialID(material), Created: r.Created}}
 	if err := k.writeMaterial(ctx, r.ARN, id, 1, material); err != nil {
 		return nil, err
 	}
@@ -129,10 +145,17 @@ func (k *Keys) make(ctx context.Context, id string, r record) (*key, error) {
 func (k *key) metadata() KeyMetadata {
 	m := KeyMetadata{
 		AWSAccountId: arn.Account, KeyId: k.ID, Arn: k.ARN, CreationDate: wire.At(k.Created),
-		Enabled: k.state() == enabled, Description: k.Description, KeyUsage: usage, KeyState: k.state(),
+		Enabled: k.state() == enabled, Description: k.Description, KeyUsage: k.kind().usage, KeyState: k.state(),
 		DeletionDate: wire.At(k.Deletion), Origin: origin, KeyManager: "CUSTOMER",
-		CustomerMasterKeySpec: symmetric, KeySpec: symmetric, EncryptionAlgorithms: []string{symmetric},
-		CurrentKeyMaterialId: k.last().MaterialID,
+		CustomerMasterKeySpec: k.spec(), KeySpec: k.spec(),
+	}
+	switch algorithms := k.kind().algorithms; k.kind().usage {
+	case encrypts:
+		m.EncryptionAlgorithms, m.CurrentKeyMaterialId = algorithms, k.last().MaterialID
+	case macs:
+		m.MacAlgorithms = algorithms
+	case signs:
+		m.SigningAlgorithms = algorithms
 	}
 	if k.Managed != "" {
 		m.KeyManager = "AWS"

@@ -3,8 +3,8 @@
 // The chain from the root key down to a message:
 //
 //	root key         HKDF
-//	key version      32 random bytes, sealed under it, bound to the key's ARN and
-//	                 the version's number
+//	key version      32 random bytes (or what the spec of the key takes), sealed
+//	                 under it, bound to the key's ARN and the version's number
 //	message key      HKDF of the version and a random salt
 //	ciphertext       AES-256-GCM; additional data are the encryption context, the
 //	                 key's id and the version

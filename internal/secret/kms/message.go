@@ -104,14 +104,11 @@ func canonical(context map[string]string) []byte {
 	return b
 }
 
-// newMaterial is the material of a new version and its id, which tells nothing
-// else about it.
-func newMaterial() (material []byte, id string) {
-	material = make([]byte, 32)
-	_, _ = rand.Read(material) // never fails
+// materialID names the material of a version and tells nothing else about it.
+func materialID(material []byte) string {
 	name, err := hkdf.Key(sha256.New, material, nil, "dropstack kms material id", 32)
 	if err != nil {
 		panic(err) // only for lengths over 8,160 bytes
 	}
-	return material, hex.EncodeToString(name)
+	return hex.EncodeToString(name)
 }

@@ -19,6 +19,7 @@ type record struct {
 	ID          string            `json:"id"`
 	ARN         string            `json:"arn"`               // as it was made: versions are bound to it
 	Managed     string            `json:"managed,omitempty"` // the service that it was made for, of a key that AWS would manage
+	Spec        string            `json:"spec,omitempty"`    // of a key that is not symmetric
 	Description string            `json:"description,omitempty"`
 	Policy      string            `json:"policy"`
 	Created     time.Time         `json:"created"`

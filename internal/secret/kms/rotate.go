@@ -55,12 +55,23 @@ func (k *Keys) rotates(ctx context.Context, id, action string, edit func(*record
 	if err != nil {
 		return err
 	}
+	if err := found.rotatable(); err != nil {
+		return err
+	}
 	return k.update(ctx, found.ID, func(r *record) error {
 		if err := (&key{record: *r}).usable(action); err != nil {
 			return err
 		}
 		return edit(r)
 	})
+}
+
+// rotatable says why a key cannot have another version.
+func (k *key) rotatable() error {
+	if k.spec() != symmetric {
+		return unsupported("%s is of spec %s; only symmetric keys rotate", k.ARN, k.spec())
+	}
+	return nil
 }
 
 // GetKeyRotationStatusOutput says how a key rotates.
@@ -97,6 +108,9 @@ func (k *Keys) RotateKeyOnDemand(ctx context.Context, in KeyInput) (KeyOutput, e
 	if err != nil {
 		return KeyOutput{}, err
 	}
+	if err := found.rotatable(); err != nil {
+		return KeyOutput{}, err
+	}
 	k.change.Lock()
 	defer k.change.Unlock()
 	now, err := k.find(found.ID)
@@ -121,11 +135,14 @@ func (k *Keys) RotateKeyOnDemand(ctx context.Context, in KeyInput) (KeyOutput, e
 // rotate gives a key a new version: its material first, so that a crash between
 // leaves a version that nobody knows. change must be held.
 func (k *Keys) rotate(ctx context.Context, old *key, kind string) error {
-	material, materialID := newMaterial()
+	material, err := old.kind().generate()
+	if err != nil {
+		return err
+	}
 	next := *old
 	next.record = old.record.clone()
 	number := old.last().Number + 1
-	next.Versions = append(next.Versions, version{number, materialID, time.Now().UTC(), kind})
+	next.Versions = append(next.Versions, version{number, materialID(material), time.Now().UTC(), kind})
 	if kind == automatic {
 		next.Rotation.Next = time.Now().UTC().AddDate(0, 0, next.Rotation.Period)
 	}

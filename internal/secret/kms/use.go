@@ -7,12 +7,6 @@ import (
 	"github.com/dropstack/dropstack/internal/fault"
 )
 
-const (
-	symmetric = "SYMMETRIC_DEFAULT"
-	usage     = "ENCRYPT_DECRYPT"
-	origin    = "AWS_KMS"
-)
-
 // EncryptInput is what to encrypt, and under which key.
 type EncryptInput struct {
 	KeyId               string
@@ -38,7 +32,7 @@ func (k *Keys) Encrypt(ctx context.Context, in EncryptInput) (EncryptOutput, err
 	if err := checkUse(in.EncryptionAlgorithm, in.EncryptionContext, nil); err != nil {
 		return EncryptOutput{}, err
 	}
-	key, err := k.take(ctx, in.KeyId, ask{action: "Encrypt", context: in.EncryptionContext, encrypts: true, tokens: in.GrantTokens})
+	key, err := k.take(ctx, in.KeyId, ask{action: "Encrypt", context: in.EncryptionContext, usage: encrypts, tokens: in.GrantTokens})
 	if err != nil {
 		return EncryptOutput{}, err
 	}
@@ -72,7 +66,7 @@ func (k *Keys) Decrypt(ctx context.Context, in DecryptInput) (DecryptOutput, err
 	if err := checkUse(in.EncryptionAlgorithm, in.EncryptionContext, in.Recipient); err != nil {
 		return DecryptOutput{}, err
 	}
-	key, err := k.takeFor(ctx, in.CiphertextBlob, in.KeyId, ask{action: "Decrypt", context: in.EncryptionContext, encrypts: true, tokens: in.GrantTokens})
+	key, err := k.takeFor(ctx, in.CiphertextBlob, in.KeyId, ask{action: "Decrypt", context: in.EncryptionContext, usage: encrypts, tokens: in.GrantTokens})
 	if err != nil {
 		return DecryptOutput{}, err
 	}
@@ -119,11 +113,11 @@ func (k *Keys) ReEncrypt(ctx context.Context, in ReEncryptInput) (ReEncryptOutpu
 	if err := checkUse(in.DestinationEncryptionAlgorithm, in.DestinationEncryptionContext, nil); err != nil {
 		return ReEncryptOutput{}, err
 	}
-	from, err := k.takeFor(ctx, in.CiphertextBlob, in.SourceKeyId, ask{action: "ReEncryptFrom", context: in.SourceEncryptionContext, encrypts: true, tokens: in.GrantTokens})
+	from, err := k.takeFor(ctx, in.CiphertextBlob, in.SourceKeyId, ask{action: "ReEncryptFrom", context: in.SourceEncryptionContext, usage: encrypts, tokens: in.GrantTokens})
 	if err != nil {
 		return ReEncryptOutput{}, err
 	}
-	to, err := k.take(ctx, in.DestinationKeyId, ask{action: "ReEncryptTo", context: in.DestinationEncryptionContext, encrypts: true, tokens: in.GrantTokens})
+	to, err := k.take(ctx, in.DestinationKeyId, ask{action: "ReEncryptTo", context: in.DestinationEncryptionContext, usage: encrypts, tokens: in.GrantTokens})
 	if err != nil {
 		return ReEncryptOutput{}, err
 	}
@@ -191,7 +185,7 @@ func (k *Keys) dataKey(ctx context.Context, action string, in GenerateDataKeyInp
 	if err != nil {
 		return GenerateDataKeyOutput{}, err
 	}
-	key, err := k.take(ctx, in.KeyId, ask{action: action, context: in.EncryptionContext, encrypts: true, tokens: in.GrantTokens})
+	key, err := k.take(ctx, in.KeyId, ask{action: action, context: in.EncryptionContext, usage: encrypts, tokens: in.GrantTokens})
 	if err != nil {
 		return GenerateDataKeyOutput{}, err
 	}
@@ -258,10 +252,18 @@ func (k *Keys) take(ctx context.Context, id string, q ask) (*key, error) {
 		return nil, err
 	}
 	q.alias = alias
+	return key, k.admit(ctx, key, q)
+}
+
+// admit says why the caller cannot use a key.
+func (k *Keys) admit(ctx context.Context, key *key, q ask) error {
 	if err := k.authorize(ctx, key, q); err != nil {
-		return nil, err
+		return err
 	}
-	return key, key.usable(q.action)
+	if err := key.usable(q.action); err != nil {
+		return err
+	}
+	return key.suits(q.usage, q.algorithm)
 }
 
 // takeFor is take for the key that a ciphertext is under, which must be the one
@@ -290,10 +292,7 @@ func (k *Keys) takeFor(ctx context.Context, blob []byte, id string, q ask) (*key
 	if err != nil {
 		return nil, err
 	}
-	if err := k.authorize(ctx, key, q); err != nil {
-		return nil, err
-	}
-	return key, key.usable(q.action)
+	return key, k.admit(ctx, key, q)
 }
 
 // checkUse checks what every use of a key may carry.

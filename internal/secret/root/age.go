@@ -11,8 +11,8 @@ import (
 )
 
 // Age is a key file that is encrypted to an age identity, which is best kept on
-// another disk. The file is made if it is not there; its content is that of a
-// File.
+// another disk. The file is made if it is not there. It holds the key's 32 bytes,
+// and behind them the previous keys while a rotation is under way.
 type Age struct {
 	Path     string // the encrypted key
 	Identity string // the identity file, of mode 0600

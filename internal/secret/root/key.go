@@ -68,8 +68,8 @@ func (r ring) find(id []byte) (Key, bool) {
 	return Key{}, false
 }
 
-// bytes is the ring as files have it: the secrets one after the other, the
-// current one first, so that a file of 32 bytes is one key.
+// bytes is the secrets one after the other, the current one first, so that 32
+// bytes are one key.
 func (r ring) bytes() []byte {
 	var b []byte
 	for _, k := range r.keys() {
@@ -110,15 +110,16 @@ func parseText(text, what string) (ring, error) {
 	return r, nil
 }
 
-// with adds a key as the last of the ring, unless it is there.
-func (r ring) with(k Key) ring {
-	if r.current.secret == nil {
-		return ring{current: k}
+// with adds keys at the end of the ring, unless they are there.
+func (r ring) with(keys ...Key) ring {
+	for _, k := range keys {
+		if r.current.secret == nil {
+			r.current = k
+		} else if _, known := r.find(k.id[:]); !known {
+			r.previous = append(r.previous[:len(r.previous):len(r.previous)], k)
+		}
 	}
-	if _, known := r.find(k.id[:]); known {
-		return r
-	}
-	return ring{r.current, append(r.previous[:len(r.previous):len(r.previous)], k)}
+	return r
 }
 
 func (r ring) String() string { return fmt.Sprint(r.keys()) }

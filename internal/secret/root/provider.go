@@ -24,13 +24,16 @@ type keeper interface {
 }
 
 // File is a file of mode 0600 that holds the key's 32 bytes, or a line of their
-// base64, and behind them the previous keys while a rotation is under way. It is
-// made if it is not there.
+// base64. It is made if it is not there. While a rotation is under way a second
+// file, of the same name with .previous, holds the keys that it leaves behind: the
+// first is always what it was to those who know nothing of rotations.
 type File struct{ Path string }
 
 func (f File) String() string { return "file " + f.Path }
 
 func (f File) places() []string { return []string{f.Path} }
+
+func (f File) previous() string { return f.Path + ".previous" }
 
 func (f File) load() (ring, error) {
 	content, err := readSecret(f.Path)
@@ -43,12 +46,42 @@ func (f File) load() (ring, error) {
 	}
 	r, err := parseRing(content, f.Path)
 	if err != nil {
-		err = fmt.Errorf("%w; restore it from a backup, or remove it to make a new one", err)
+		return ring{}, fmt.Errorf("%w; restore it from a backup, or remove it to make a new one", err)
 	}
-	return r, err
+	content, err = readSecret(f.previous())
+	if errors.Is(err, os.ErrNotExist) {
+		return r, nil
+	}
+	if err != nil {
+		return ring{}, err
+	}
+	old, err := parseRing(content, f.previous())
+	if err != nil {
+		return ring{}, err
+	}
+	return r.with(old.keys()...), nil
 }
 
-func (f File) store(r ring) error { return writeSecret(f.Path, r.bytes()) }
+// store writes what is left behind before what replaces it, and removes it when
+// nothing needs it: whenever that is cut short, no key is missing.
+func (f File) store(r ring) error {
+	if len(r.previous) > 0 {
+		old := ring{current: r.previous[0], previous: r.previous[1:]}
+		if err := writeSecret(f.previous(), old.bytes()); err != nil {
+			return err
+		}
+	}
+	if err := writeSecret(f.Path, r.current.secret[:]); err != nil {
+		return err
+	}
+	if len(r.previous) > 0 {
+		return nil
+	}
+	if err := os.Remove(f.previous()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return syncDir(filepath.Dir(f.Path))
+}
 
 // Values are keys given as text: the base64 of 32 bytes each. Previous may hold
 // several, separated by spaces.
@@ -78,15 +111,13 @@ func (v Values) load() (ring, error) {
 	if err != nil {
 		return ring{}, err
 	}
-	for _, k := range old.keys() {
-		r = r.with(k)
-	}
-	return r, nil
+	return r.with(old.keys()...), nil
 }
 
 // Credential is a credential that systemd hands to the service, by
 // LoadCredential= or LoadCredentialEncrypted=, in the directory that it names in
-// CREDENTIALS_DIRECTORY. Its content is that of a File.
+// CREDENTIALS_DIRECTORY. It holds the key as a File does, and the previous one
+// behind it while that is needed.
 type Credential struct{ Dir, Name string }
 
 func (c Credential) String() string { return "systemd credential " + c.Name }
@@ -131,7 +162,11 @@ func writeSecret(path string, content []byte) error {
 	if err := os.Rename(tmp.Name(), path); err != nil {
 		return err
 	}
-	dir, err := os.Open(filepath.Dir(path))
+	return syncDir(filepath.Dir(path))
+}
+
+func syncDir(path string) error {
+	dir, err := os.Open(path)
 	if err != nil {
 		return err
 	}

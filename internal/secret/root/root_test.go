@@ -3,6 +3,8 @@ package root_test
 import (
 	"bytes"
 	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -66,6 +68,16 @@ func TestProvidersGiveTheSameKey(t *testing.T) {
 				t.Errorf("got key %s, want %s", r.ID(), want.ID())
 			}
 		})
+	}
+}
+
+func TestKeysDeriveWhatTheyAlwaysHave(t *testing.T) {
+	want, err := hkdf.Key(sha256.New, plain(1), nil, "access key id\x00arn", 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := open(t, root.Values{Name: "KEY", Current: text(1)}).Derive("access key id\x00arn", 10); !bytes.Equal(got, want) {
+		t.Errorf("got %x, want %x", got, want)
 	}
 }
 
@@ -298,6 +310,46 @@ func TestRotationSurvivesAStopAtAnyWrite(t *testing.T) {
 		if !errors.Is(err, crash) {
 			t.Fatal(err)
 		}
+	}
+}
+
+func TestKeyFileIsOneKeyAtEveryMomentOfARotation(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "root.key")
+	bucket := &storetest.Memory{}
+	w := start(t, root.File{Path: path}, bucket)
+	looked := 0
+	bucket.Fail(func() error { // as the kept secret is rewrapped
+		content, err := os.ReadFile(path)
+		previous, failed := os.ReadFile(path + ".previous")
+		if looked++; err != nil || failed != nil || len(content) != 32 || len(previous) != 32 || bytes.Equal(content, previous) {
+			t.Errorf("%d and %d bytes, %v, %v", len(content), len(previous), err, failed)
+		}
+		return nil
+	})
+	if _, err := os.Stat(path + ".previous"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("before: %v", err)
+	}
+	w.root.Hold("a", w.kept) // there is nothing in the boxes
+	w.root.Hold("b", w.kept)
+	if _, err := w.root.Rotate(t.Context()); err != nil || looked == 0 {
+		t.Fatalf("looked %d times, %v", looked, err)
+	}
+	if _, err := os.Stat(path + ".previous"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the previous key is there after the rotation: %v", err)
+	}
+}
+
+func TestStopBetweenTheTwoKeyFilesLosesNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "root.key")
+	write(t, path, plain(1), 0o600)
+	write(t, path+".previous", plain(1), 0o600) // written; the new key is not
+	r := open(t, root.File{Path: path})
+	if want := open(t, root.Values{Name: "KEY", Current: text(1)}); r.ID() != want.ID() || len(r.Previous()) > 0 {
+		t.Errorf("got %s, previous %v", r.ID(), r.Previous())
+	}
+	write(t, path, plain(2), 0o600)
+	if r := open(t, root.File{Path: path}); len(r.Previous()) != 1 {
+		t.Errorf("previous %v", r.Previous())
 	}
 }
 

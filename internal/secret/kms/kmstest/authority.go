@@ -40,6 +40,7 @@ type Authority struct {
 // Ask is a question that was asked.
 type Ask struct {
 	Caller, Action, Resource string
+	Policy                   string // of the key
 	Conditions               map[string][]string
 }
 
@@ -107,7 +108,7 @@ func (a *Authority) AuthorizeKey(ctx context.Context, action, resource, keyPolic
 		return denied
 	}
 	a.mu.Lock()
-	a.asks = append(a.asks, Ask{arns[0], action, resource, conditions})
+	a.asks = append(a.asks, Ask{arns[0], action, resource, keyPolicy, conditions})
 	a.mu.Unlock()
 	delegated, allowed := keyPolicy == "", false
 	var statements []statement

@@ -1,0 +1,149 @@
+package deploy
+
+import (
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/dropstack/dropstack/internal/arn"
+	"github.com/dropstack/dropstack/internal/function"
+	"github.com/dropstack/dropstack/internal/iam"
+	"github.com/dropstack/dropstack/internal/iam/policy"
+	"github.com/dropstack/dropstack/internal/spec"
+)
+
+// networkPolicy is what the Serverless Framework gives functions in a network.
+const networkPolicy = "arn:aws:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole"
+
+// inLine is how a policy's mistake says where it is.
+var inLine = regexp.MustCompile(`^policy, line (\d+), column \d+: `)
+
+// checkRoles asks what a service's policies mean.
+func checkRoles(svc *spec.Service, report func(spec.Pos, string, ...any)) {
+	for _, r := range svc.Roles {
+		parse := func(kind policy.Kind, p spec.Policy) {
+			if p.Document == "" {
+				return
+			}
+			if _, err := policy.Parse(kind, p.Document); err != nil {
+				message, pos := err.Error(), p.Pos
+				if m := inLine.FindStringSubmatch(message); m != nil {
+					line, _ := strconv.Atoi(m[1]) // digits
+					message, pos = message[len(m[0]):], p.At(line)
+				}
+				report(pos, "a policy of role %s: %s", r.Name, message)
+			}
+		}
+		for _, p := range r.Policies {
+			parse(policy.Identity, p)
+		}
+		parse(policy.Trust, r.Trust)
+		for _, name := range r.Managed {
+			if strings.HasPrefix(name, "arn:aws:iam::aws:policy/") && !iam.KnownPolicy(name) {
+				report(r.Pos, "role %s: the managed policy %s is not known here; write its statements", r.Name, name)
+			}
+		}
+	}
+}
+
+// addRoles gives the revision the roles of a service, and functions that name none
+// the default one, as the Serverless Framework makes it.
+func (r *Revision) addRoles(svc *spec.Service) error {
+	standard := spec.Role{Name: svc.DefaultRole(), Path: "/", Default: true}
+	standard.ARN = arn.Role(standard.Path, standard.Name)
+	for _, role := range svc.Roles {
+		if role.Default {
+			standard = role
+			continue
+		}
+		if err := r.addRole(svc, role, func(f spec.Function) bool { return f.Key == role.Function }); err != nil {
+			return err
+		}
+	}
+	unnamed := func(f spec.Function) bool { return f.Role == "" }
+	if !slices.ContainsFunc(svc.Functions, unnamed) {
+		return nil
+	}
+	for i := range r.Functions {
+		if r.Functions[i].Role == "" {
+			r.Functions[i].Role = standard.ARN
+		}
+	}
+	return r.addRole(svc, standard, unnamed)
+}
+
+// addRole adds a role; the functions that it was made for may write their logs.
+func (r *Revision) addRole(svc *spec.Service, role spec.Role, whose func(spec.Function) bool) error {
+	made := iam.DeclaredRole{Name: role.Name, Path: role.Path, Trust: role.Trust.Document, Attached: role.Managed, Inline: map[string]string{}}
+	for key, value := range role.Tags {
+		made.Tags = append(made.Tags, iam.Tag{Key: key, Value: value})
+	}
+	slices.SortFunc(made.Tags, func(a, b iam.Tag) int { return strings.Compare(a.Key, b.Key) })
+	for i, p := range role.Policies {
+		name := p.Name
+		if _, twice := made.Inline[name]; twice {
+			name += "-" + strconv.Itoa(i+1)
+		}
+		made.Inline[name] = p.Document
+	}
+	if role.Default || role.Function != "" {
+		logs, network, err := logStatements(svc, whose)
+		if err != nil {
+			return err
+		}
+		made.Inline[svc.Stage+"-"+svc.Name+"-lambda"] = logs
+		if network && !slices.Contains(made.Attached, networkPolicy) {
+			made.Attached = append(slices.Clone(made.Attached), networkPolicy)
+		}
+	}
+	r.Roles = append(r.Roles, made)
+	return nil
+}
+
+// logStatements is a policy to write the logs of some functions, as the Serverless
+// Framework words it; network says that one of them is in a network.
+func logStatements(svc *spec.Service, whose func(spec.Function) bool) (doc string, network bool, err error) {
+	own := arn.ARN{Partition: "aws", Service: "logs", Region: svc.Region, Account: arn.Account, Resource: "log-group:/aws/lambda/"}.String()
+	groups := []string{own + svc.Stack() + "*"}
+	for _, f := range svc.Functions {
+		if !whose(f) {
+			continue
+		}
+		network = network || f.VPC != nil
+		if !strings.HasPrefix(f.Name, svc.Stack()) {
+			groups = append(groups, own+f.Name)
+		}
+	}
+	var streams, events []string
+	for _, g := range groups {
+		streams, events = append(streams, g+":*"), append(events, g+":*:*")
+	}
+	text, err := json.Marshal(map[string]any{
+		"Version": "2012-10-17",
+		"Statement": []map[string]any{
+			{"Effect": "Allow", "Action": []string{"logs:CreateLogStream", "logs:CreateLogGroup", "logs:TagResource"}, "Resource": streams},
+			{"Effect": "Allow", "Action": []string{"logs:PutLogEvents"}, "Resource": events},
+		},
+	})
+	return string(text), network, err
+}
+
+// permissions are what functions run as, those of old revisions too as long as
+// they do.
+func permissions(next, old *Revision, fns []function.Function) iam.Declaration {
+	d := iam.Declaration{Roles: next.Roles, Functions: map[string]string{}}
+	if old != nil {
+		d.Roles = slices.Clone(d.Roles)
+		for _, r := range old.Roles {
+			if !slices.ContainsFunc(next.Roles, func(n iam.DeclaredRole) bool { return n.Name == r.Name }) {
+				d.Roles = append(d.Roles, r)
+			}
+		}
+	}
+	for _, f := range fns {
+		d.Functions[f.ARN] = f.Role
+	}
+	return d
+}

@@ -1,0 +1,119 @@
+package deploy_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/dropstack/dropstack/internal/deploy"
+	"github.com/dropstack/dropstack/internal/engine/enginetest"
+	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/function"
+)
+
+// mask is a sealer that hides text from a search and knows the key and context.
+type mask struct{}
+
+func (mask) Seal(_ context.Context, key string, plaintext, context []byte) ([]byte, error) {
+	return xored([]byte(fmt.Sprintf("%s|%s|%s", key, context, plaintext))), nil
+}
+
+func (mask) Open(_ context.Context, key string, sealed, context []byte) ([]byte, error) {
+	plain, ok := bytes.CutPrefix(xored(sealed), []byte(fmt.Sprintf("%s|%s|", key, context)))
+	if !ok {
+		return nil, fault.Errorf(fault.Denied, "sealed for something else")
+	}
+	return plain, nil
+}
+
+func xored(b []byte) []byte {
+	out := make([]byte, len(b))
+	for i := range b {
+		out[i] = b[i] ^ 0x5a
+	}
+	return out
+}
+
+const planted = "planted-secret-value"
+
+func TestEnvironmentsAreStoredSealed(t *testing.T) {
+	dir, s := t.TempDir(), shelf{}
+	js := enginetest.StreamsIn(t, dir)
+	open := func(sealer function.Sealer) (*deploy.Deployer, *environments) {
+		h := &environments{house: newHouse(), seen: map[string]map[string]string{}}
+		d := &deploy.Deployer{Streams: js, Objects: s, Artifacts: t.TempDir(), Rooms: h.rooms(), Sealer: sealer, Log: slog.New(slog.DiscardHandler)}
+		if err := d.Load(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return d, h
+	}
+	d, _ := open(mask{})
+	r := revision(s.artifact(t), []string{"f 1"})
+	r.Functions[0].Environment, r.Functions[0].KeyARN, r.Functions[0].ARN = map[string]string{"PASSWORD": planted}, "alias/own", "arn:f"
+	if _, err := d.Deploy(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	rev, err := d.Edit(t.Context(), "s-dev", func(r *deploy.Revision) error {
+		r.Functions[0].Description = "edited"
+		return nil
+	})
+	if err != nil || rev.Functions[0].Environment["PASSWORD"] != planted {
+		t.Fatalf("edited %v, %v", rev, err)
+	}
+	grep(t, dir)
+	if _, h := open(mask{}); h.seen["f"]["PASSWORD"] != planted {
+		t.Errorf("after a restart: %v", h.seen)
+	}
+	if other, h := open(nil); len(h.seen) != 0 || len(other.List()) != 0 {
+		t.Errorf("without the key a stack was started: %v", h.seen)
+	}
+}
+
+// environments writes down what functions have in theirs.
+type environments struct {
+	*house
+	seen map[string]map[string]string
+}
+
+func (e *environments) rooms() deploy.Rooms {
+	rooms := e.house.rooms()
+	rooms.Functions = environmentRoom{e}
+	return rooms
+}
+
+type environmentRoom struct{ *environments }
+
+func (environmentRoom) PublishChanged(context.Context, string) error { return nil }
+
+func (r environmentRoom) Replace(_ string, fns []function.Function) error {
+	for _, f := range fns {
+		r.seen[f.Name] = f.Environment
+	}
+	return nil
+}
+
+// grep fails when a planted value is in any file of a server's directory.
+func grep(t *testing.T, dir string) {
+	t.Helper()
+	files := 0
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		files++
+		doc, err := os.ReadFile(path)
+		if strings.Contains(string(doc), planted) || strings.Contains(string(doc), "PASSWORD") {
+			t.Errorf("%s has the value or the name", path)
+		}
+		return err
+	})
+	if err != nil || files == 0 {
+		t.Errorf("%d files, %v", files, err)
+	}
+}
