@@ -23,6 +23,7 @@ import (
 	"github.com/dropstack/dropstack/internal/instance"
 	"github.com/dropstack/dropstack/internal/logs"
 	"github.com/dropstack/dropstack/internal/sandbox"
+	"github.com/dropstack/dropstack/internal/sandbox/guest"
 	"github.com/dropstack/dropstack/internal/testkit"
 )
 
@@ -138,22 +139,19 @@ func idle(t *testing.T, boxes *sandbox.Maker) {
 	defer box.Close()
 	time.Sleep(100 * time.Millisecond) // it is replaced
 	var groups, own []int
-	commands, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, file := range commands {
-		doc, _ := os.ReadFile(file)
-		dir := filepath.Dir(file)
-		status, _ := os.ReadFile(filepath.Join(dir, "status"))
-		if string(doc) != "dropstack-sandbox\x00" || number(string(status), "PPid:") != os.Getpid() {
-			continue
-		}
-		own = append(own, number(string(status), "RssAnon:")+number(string(status), "VmPTE:"))
-		members, _ := os.ReadFile(filepath.Join(dir, "cgroup"))
-		for line := range strings.Lines(string(members)) {
-			f := strings.SplitN(strings.TrimSpace(line), ":", 3)
-			for _, usage := range []string{filepath.Join("/sys/fs/cgroup/memory", f[2], "memory.usage_in_bytes"), filepath.Join("/sys/fs/cgroup", f[2], "memory.current")} {
-				if doc, err := os.ReadFile(usage); err == nil && (f[1] == "memory" || f[1] == "") {
-					bytes, _ := strconv.Atoi(strings.TrimSpace(string(doc)))
-					groups = append(groups, bytes/1024)
+	for _, spawner := range children(os.Getpid(), guest.SpawnerName) {
+		for _, dir := range children(number(filepath.Base(spawner), ""), guest.Name) {
+			status, _ := os.ReadFile(filepath.Join(dir, "status"))
+			own = append(own, number(string(status), "RssAnon:")+number(string(status), "VmPTE:"))
+			members, _ := os.ReadFile(filepath.Join(dir, "cgroup"))
+			for line := range strings.Lines(string(members)) {
+				f := strings.SplitN(strings.TrimSpace(line), ":", 3)
+				file := filepath.Join("/sys/fs/cgroup", f[2], "memory.current")
+				if f[1] == "memory" {
+					file = filepath.Join("/sys/fs/cgroup/memory", f[2], "memory.usage_in_bytes")
+				}
+				if doc, err := os.ReadFile(file); err == nil {
+					groups = append(groups, number(string(doc), "")/1024)
 				}
 			}
 		}
@@ -164,6 +162,19 @@ func idle(t *testing.T, boxes *sandbox.Maker) {
 	slices.Sort(own)
 	slices.Sort(groups)
 	fmt.Printf("| memory of an idle sandbox, level full | | %d KiB | %d KiB | its first process's own: %d KiB | | |\n", groups[len(groups)/2], groups[len(groups)-1], own[len(own)/2])
+}
+
+// children are the directories in /proc of a process's children of a name.
+func children(pid int, name string) (dirs []string) {
+	all, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range all {
+		command, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
+		status, _ := os.ReadFile(filepath.Join(dir, "status"))
+		if string(command) == name+"\x00" && number(string(status), "PPid:") == pid {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs
 }
 
 // number is the one that follows a word.

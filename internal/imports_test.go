@@ -16,7 +16,7 @@ var floors = [][]string{
 	{"arn", "fault", "wire"},
 	{"network", "ca"},
 	{"engine", "sandbox", "spec", "node"},
-	{"iam", "logs", "build", "audit", "secret"},
+	{"iam", "logs", "metric", "build", "audit", "secret"},
 	{"instance"},
 	{"function"},
 	{"edge", "gateway", "topic", "schedule", "bucket"},
@@ -35,6 +35,7 @@ const module = "github.com/dropstack/dropstack/"
 var heavy = map[string]string{
 	"github.com/versity/versitygw":             "engine",
 	"github.com/nats-io/nats-server/v2/server": "engine",
+	"github.com/prometheus/prometheus":         "metric",
 }
 
 func TestImportsPointDown(t *testing.T) {

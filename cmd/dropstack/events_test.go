@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
+	"io/fs"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -157,8 +160,29 @@ func TestLifecycle(t *testing.T) {
 	if got := <-answer; got != "OK finished" {
 		t.Errorf("the request in flight: got %q", got)
 	}
+	nowhere(t, p.Dir, "planted-in-an-environment")
 	again := testkit.Start(t, p.Dir, "--services", "none")
 	if status, _, body := mustGet(t, hostURL(again.HTTP, "events-dev.localhost")+"/slow"); status != http.StatusOK {
 		t.Errorf("after the restart: got %d %s", status, body)
+	}
+}
+
+// nowhere fails when a file of a data directory has a secret in the clear.
+func nowhere(t *testing.T, dir, secret string) {
+	t.Helper()
+	files := 0
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return err
+		}
+		files++
+		doc, err := os.ReadFile(path)
+		if bytes.Contains(doc, []byte(secret)) {
+			t.Errorf("%s tells a secret", path)
+		}
+		return err
+	})
+	if err != nil || files == 0 {
+		t.Errorf("%d files looked at, %v", files, err)
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/dropstack/dropstack/internal/api"
+	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/logs"
 	"github.com/dropstack/dropstack/internal/spec"
 	"github.com/spf13/cobra"
 )
@@ -144,7 +146,7 @@ func (c *cli) logs() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			in := api.FilterLogEventsInput{LogGroupName: "/aws/lambda/" + full, StartTime: start.UnixMilli(), FilterPattern: filter}
+			in := logs.FilterLogEventsInput{LogGroupName: "/aws/lambda/" + full, StartTime: start.UnixMilli(), FilterPattern: filter}
 			return c.follow(cmd.Context(), client, in, tail)
 		},
 	}
@@ -152,21 +154,21 @@ func (c *cli) logs() *cobra.Command {
 	f.StringVarP(&name, "function", "f", "", "function: its key in serverless.yml or its full name")
 	f.BoolVarP(&tail, "tail", "t", false, "go on printing what comes")
 	f.StringVar(&since, "startTime", "10m", "from when on: 30s, 5m, 2h, 1d, or a time such as 2026-11-23T10:00:00Z")
-	f.StringVar(&filter, "filter", "", "only lines that contain this")
+	f.StringVar(&filter, "filter", "", "only lines that match this filter pattern of CloudWatch Logs")
 	_ = command.MarkFlagRequired("function")
 	return command
 }
 
 // follow prints pages until the last, then asks again every second when tailing,
 // from the last minute on: a line may arrive after a younger one.
-func (c *cli) follow(ctx context.Context, client *api.Client, in api.FilterLogEventsInput, tail bool) error {
+func (c *cli) follow(ctx context.Context, client *api.Client, in logs.FilterLogEventsInput, tail bool) error {
 	seen := map[string]int64{}
 	for {
 		page, err := client.FilterLogs(ctx, in)
 		if ctx.Err() != nil {
 			return nil
 		}
-		if err != nil {
+		if err != nil && fault.KindOf(err) != fault.NotFound { // else nothing has been logged yet
 			return err
 		}
 		for _, e := range page.Events {
@@ -191,7 +193,7 @@ func (c *cli) follow(ctx context.Context, client *api.Client, in api.FilterLogEv
 	}
 }
 
-func (c *cli) printEvent(e api.LogEvent) {
+func (c *cli) printEvent(e logs.FilteredLogEvent) {
 	if c.json {
 		c.writeJSON(c.stdout, e)
 		return

@@ -9,6 +9,8 @@
 package api
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"fmt"
 	"io"
@@ -122,7 +124,12 @@ func (s *Server) names() string {
 // serve answers a call of a service with a table of operations.
 func (s *Server) serve(c *call, service *Service) {
 	c.service = service
-	p, err := protocolOf(c.r, service, c.id, c.body)
+	body, err := inflate(c.r, c.body)
+	if err != nil {
+		s.fail(c, jsonCall{kind: "application/x-amz-json-1.1"}, err)
+		return
+	}
+	p, err := protocolOf(c.r, service, c.id, body)
 	if err != nil {
 		s.fail(c, p, err)
 		return
@@ -151,6 +158,25 @@ func (s *Server) serve(c *call, service *Service) {
 	if err := p.encode(c.w, c.out); err != nil {
 		s.fail(c, p, fmt.Errorf("answer: %w", err))
 	}
+}
+
+// inflate is a body as it was before the client compressed it, which SDKs do with
+// long ones of some operations. What is signed is what was sent.
+func inflate(r *http.Request, body []byte) ([]byte, error) {
+	if r.Header.Get("Content-Encoding") != "gzip" {
+		return body, nil
+	}
+	z, err := gzip.NewReader(bytes.NewReader(body))
+	if err == nil {
+		body, err = io.ReadAll(io.LimitReader(z, maxBody+1))
+	}
+	switch {
+	case err != nil:
+		return nil, fault.Coded(fault.Invalid, "SerializationException", "the request's body is not gzip, as its Content-Encoding says: %w", err)
+	case len(body) > maxBody:
+		return nil, fault.Coded(fault.TooLarge, "RequestEntityTooLargeException", "the request's body is over %d bytes when it is not compressed", maxBody)
+	}
+	return body, nil
 }
 
 // authenticate puts the caller into the call's context.

@@ -6,17 +6,14 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/iam"
-	"github.com/dropstack/dropstack/internal/logs"
 	"github.com/dropstack/dropstack/internal/testkit"
 )
 
@@ -62,20 +59,6 @@ func (o *one) Get(name string) (function.Function, error) {
 
 func (o *one) List() []function.Function { return []function.Function{{Name: "known"}} }
 
-// records is a log of 25 lines, read in pages.
-type records struct{}
-
-func (records) Filter(_ context.Context, f logs.Filter) (page []logs.Record, next uint64, err error) {
-	for i := f.After; i < 25 && len(page) < f.Limit; i++ {
-		page = append(page, logs.Record{Time: time.UnixMilli(int64(1000 + i)), Group: f.Group, Message: "line", Request: "r"})
-		next = i + 1
-	}
-	if next == 25 {
-		next = 0
-	}
-	return page, next, nil
-}
-
 type echo struct{ Text string }
 
 func echoes() *api.Service {
@@ -87,7 +70,7 @@ func endpoint(t *testing.T) (*world, *one) {
 	invoker := &one{}
 	return serve(t, &api.Server{
 		Lambda:   invoking(invoker),
-		Services: []*api.Service{echoes(), (&api.Logs{Store: records{}, Region: "us-east-1"}).Service()},
+		Services: []*api.Service{echoes()},
 	}), invoker
 }
 
@@ -189,26 +172,5 @@ func TestTheOfficialLambdaClientAgrees(t *testing.T) {
 	}
 	if len(invoker.queued) != 2 {
 		t.Errorf("queued %d events, want 2", len(invoker.queued))
-	}
-}
-
-func TestTheOfficialLogsClientReadsEveryPage(t *testing.T) {
-	w, _ := endpoint(t)
-	url, keys := w.url, w.keys
-	c := cloudwatchlogs.New(cloudwatchlogs.Options{BaseEndpoint: &url, Region: "us-east-1", Credentials: provider(keys.Admin())})
-	pages := cloudwatchlogs.NewFilterLogEventsPaginator(c, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String("/aws/lambda/f"), Limit: aws.Int32(10)})
-	n, ids := 0, map[string]bool{}
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		n++
-		for _, e := range page.Events {
-			ids[aws.ToString(e.EventId)] = true
-		}
-	}
-	if n != 3 || len(ids) != 25 {
-		t.Errorf("got %d events on %d pages, want 25 on 3", len(ids), n)
 	}
 }

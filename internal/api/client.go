@@ -22,6 +22,7 @@ import (
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/logs"
 )
 
 // Client calls a platform's AWS endpoint.
@@ -36,8 +37,8 @@ func (c *Client) Call(ctx context.Context, action string, in, out any) error {
 }
 
 // FilterLogs reads one page of log events.
-func (c *Client) FilterLogs(ctx context.Context, in FilterLogEventsInput) (FilterLogEventsOutput, error) {
-	var out FilterLogEventsOutput
+func (c *Client) FilterLogs(ctx context.Context, in logs.FilterLogEventsInput) (logs.FilterLogEventsOutput, error) {
+	var out logs.FilterLogEventsOutput
 	err := c.AWS(ctx, "logs", "Logs_20140328.FilterLogEvents", in, &out)
 	return out, err
 }

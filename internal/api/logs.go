@@ -1,116 +1,50 @@
 package api
 
 import (
-	"context"
-	"fmt"
-	"hash/fnv"
-	"strconv"
-	"time"
-
-	"github.com/dropstack/dropstack/internal/arn"
-	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/logs"
 )
 
-// Logs is the part of CloudWatch Logs that reads.
+// Logs is Amazon CloudWatch Logs over the store of log records.
 type Logs struct {
-	Store interface {
-		Filter(ctx context.Context, f logs.Filter) ([]logs.Record, uint64, error)
-	}
+	Store  *logs.Store
 	Region string
 }
 
-// Service is the service "logs".
+// Service is the service "logs". Reading and writing records is about data.
 func (l *Logs) Service() *Service {
+	s := l.Store
+	group := func(in logs.LogGroupNameInput) []Need { return on(l.all(in.LogGroupName)) }
+	stream := func(in logs.LogStreamInput) []Need { return on(l.stream(in.LogGroupName, in.LogStreamName)) }
 	return &Service{Scope: "logs", Prefix: "Logs_20140328.", Operations: map[string]Operation{
-		"FilterLogEvents": op(l.filter, func(in FilterLogEventsInput) []Need { return on(logGroupARN(l.Region, in.LogGroupName)) }),
+		"CreateLogGroup":        op(s.CreateLogGroup, func(in logs.CreateLogGroupInput) []Need { return on(l.all(in.LogGroupName)) }),
+		"DeleteLogGroup":        op(s.DeleteLogGroup, group),
+		"DescribeLogGroups":     op(s.DescribeLogGroups, func(logs.DescribeLogGroupsInput) []Need { return on(logs.ARN(l.Region, "*")) }),
+		"PutRetentionPolicy":    op(s.PutRetentionPolicy, func(in logs.PutRetentionPolicyInput) []Need { return on(l.all(in.LogGroupName)) }),
+		"DeleteRetentionPolicy": op(s.DeleteRetentionPolicy, group),
+		"CreateLogStream":       op(s.CreateLogStream, stream),
+		"DeleteLogStream":       op(s.DeleteLogStream, stream),
+		"DescribeLogStreams": op(s.DescribeLogStreams, func(in logs.DescribeLogStreamsInput) []Need {
+			return on(l.all(logs.Named(in.LogGroupName, in.LogGroupIdentifier)))
+		}),
+		"PutLogEvents": op(s.PutLogEvents, func(in logs.PutLogEventsInput) []Need { return on(l.stream(in.LogGroupName, in.LogStreamName)) }).aboutData(),
+		"GetLogEvents": op(s.GetLogEvents, func(in logs.GetLogEventsInput) []Need {
+			return on(l.stream(logs.Named(in.LogGroupName, in.LogGroupIdentifier), in.LogStreamName))
+		}).aboutData(),
+		"FilterLogEvents": op(s.FilterLogEvents, func(in logs.FilterLogEventsInput) []Need {
+			return on(l.all(logs.Named(in.LogGroupName, in.LogGroupIdentifier)))
+		}).aboutData(),
+		"TagResource":         op(s.TagResource, func(in logs.TagResourceInput) []Need { return on(l.bare(in.ResourceARN)) }),
+		"UntagResource":       op(s.UntagResource, func(in logs.UntagResourceInput) []Need { return on(l.bare(in.ResourceARN)) }),
+		"ListTagsForResource": op(s.ListTagsForResource, func(in logs.ListTagsForResourceInput) []Need { return on(l.bare(in.ResourceARN)) }),
 	}}
 }
 
-// logGroupARN names a log group in policies.
-func logGroupARN(region, group string) string {
-	return arn.ARN{Partition: "aws", Service: "logs", Region: region, Account: arn.Account, Resource: "log-group:" + group + ":*"}.String()
-}
+// all is a log group and everything in it, as policies have it.
+func (l *Logs) all(group string) string { return logs.ARN(l.Region, group) + ":*" }
 
-// FilterLogEventsInput selects events; times are milliseconds since 1970. The
-// pattern is a plain substring, with or without quotation marks.
-type FilterLogEventsInput struct {
-	LogGroupName        string `json:"logGroupName"`
-	LogStreamNamePrefix string `json:"logStreamNamePrefix,omitempty"`
-	StartTime           int64  `json:"startTime,omitempty"`
-	EndTime             int64  `json:"endTime,omitempty"`
-	FilterPattern       string `json:"filterPattern,omitempty"`
-	NextToken           string `json:"nextToken,omitempty"`
-	Limit               int    `json:"limit,omitempty"`
-	Interleaved         bool   `json:"interleaved,omitempty"` // always so here
-}
+// bare is a log group by itself, which tags belong to.
+func (l *Logs) bare(resource string) string { return logs.ARN(l.Region, logs.GroupOf(resource)) }
 
-// LogEvent is one record.
-type LogEvent struct {
-	EventID       string `json:"eventId"`
-	Timestamp     int64  `json:"timestamp"`
-	IngestionTime int64  `json:"ingestionTime"`
-	LogStreamName string `json:"logStreamName"`
-	Message       string `json:"message"`
-	Request       string `json:"requestId,omitempty"`
-}
-
-// FilterLogEventsOutput is one page; NextToken is empty on the last.
-type FilterLogEventsOutput struct {
-	Events    []LogEvent `json:"events"`
-	NextToken string     `json:"nextToken,omitempty"`
-}
-
-func (l *Logs) filter(ctx context.Context, in FilterLogEventsInput) (FilterLogEventsOutput, error) {
-	out := FilterLogEventsOutput{Events: []LogEvent{}}
-	if in.LogGroupName == "" {
-		return out, fault.Coded(fault.Invalid, "InvalidParameterException", "logGroupName is missing")
-	}
-	f := logs.Filter{Group: in.LogGroupName, Stream: in.LogStreamNamePrefix, Match: unquote(in.FilterPattern), Limit: in.Limit}
-	if f.Limit <= 0 || f.Limit > 10_000 {
-		f.Limit = 10_000
-	}
-	if in.StartTime > 0 {
-		f.Start = time.UnixMilli(in.StartTime)
-	}
-	if in.EndTime > 0 {
-		f.End = time.UnixMilli(in.EndTime)
-	}
-	if in.NextToken != "" {
-		after, err := strconv.ParseUint(in.NextToken, 10, 64)
-		if err != nil {
-			return out, fault.Coded(fault.Invalid, "InvalidParameterException", "nextToken %q is not one that this endpoint gave", in.NextToken)
-		}
-		f.After = after
-	}
-	records, next, err := l.Store.Filter(ctx, f)
-	if err != nil {
-		return out, err
-	}
-	for _, r := range records {
-		ms := r.Time.UnixMilli()
-		out.Events = append(out.Events, LogEvent{
-			EventID: eventID(r), Timestamp: ms, IngestionTime: ms,
-			LogStreamName: r.Stream, Message: r.Message, Request: r.Request,
-		})
-	}
-	if next != 0 {
-		out.NextToken = strconv.FormatUint(next, 10)
-	}
-	return out, nil
-}
-
-// eventID is the same whenever the record is read, so that a reader who asks
-// again can tell what is new.
-func eventID(r logs.Record) string {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(r.Stream + "\x00" + r.Message))
-	return fmt.Sprintf("%019d%016x", r.Time.UnixNano(), h.Sum64())
-}
-
-func unquote(pattern string) string {
-	if s, err := strconv.Unquote(pattern); err == nil {
-		return s
-	}
-	return pattern
+func (l *Logs) stream(group, stream string) string {
+	return logs.ARN(l.Region, group) + ":log-stream:" + stream
 }

@@ -18,7 +18,10 @@ type Service struct {
 	Namespace string // of XML answers
 	// Codes are the service's own names for errors that every service has, such as
 	// AccessDeniedException: AuthorizationError. Optional.
-	Codes      map[string]string
+	Codes map[string]string
+	// QueryCodes are the names that errors have in Query, of a service whose clients
+	// moved on to other protocols and are told both. Optional.
+	QueryCodes map[string]string
 	Strict     bool // an input with a member that is not known is refused
 	Operations map[string]Operation
 }

@@ -32,6 +32,8 @@ type failure struct {
 // protocolOf tells which protocol a request speaks.
 func protocolOf(r *http.Request, s *Service, id string, body []byte) (protocol, error) {
 	switch target := r.Header.Get("X-Amz-Target"); {
+	case r.Header.Get("Smithy-Protocol") == cborProtocol:
+		return cborOf(r, s, body)
 	case target != "":
 		kind := r.Header.Get("Content-Type")
 		if !strings.HasPrefix(kind, "application/x-amz-json-1.") {
@@ -40,22 +42,25 @@ func protocolOf(r *http.Request, s *Service, id string, body []byte) (protocol, 
 		// some clients put a namespace before it: com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.
 		_, name, ok := strings.Cut("."+target, "."+s.Prefix)
 		if !ok {
-			return jsonCall{kind: kind, codes: s.Codes}, fault.Coded(fault.Invalid, "UnknownOperationException", "X-Amz-Target %q names no operation of %s.", target, s.Scope)
+			return jsonCall{kind: kind, codes: s.Codes, query: s.QueryCodes}, fault.Coded(fault.Invalid, "UnknownOperationException", "X-Amz-Target %q names no operation of %s.", target, s.Scope)
 		}
-		return jsonCall{name: name, kind: kind, body: body, codes: s.Codes, strict: s.Strict}, nil
+		return jsonCall{name: name, kind: kind, body: body, codes: s.Codes, query: s.QueryCodes, strict: s.Strict}, nil
 	case strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded"), r.Method == http.MethodGet && r.URL.Query().Has("Action"):
 		form, err := url.ParseQuery(string(body))
 		if r.Method == http.MethodGet {
 			form, err = r.URL.Query(), nil
 		}
 		q := queryCall{form: form, namespace: s.Namespace, codes: s.Codes, id: id}
+		if s.QueryCodes != nil {
+			q.codes = s.QueryCodes
+		}
 		if err != nil {
 			return q, fault.Coded(fault.Invalid, "MalformedQueryString", "the request's body is not a form: %w", err)
 		}
 		return q, nil
 	}
 	return jsonCall{kind: "application/x-amz-json-1.1"}, fault.Coded(fault.Invalid, "UnknownOperationException",
-		"%s: the request is neither AWS JSON (X-Amz-Target) nor AWS Query (a form with Action).", s.Scope)
+		"%s: the request is neither AWS JSON (X-Amz-Target) nor AWS Query (a form with Action) nor RPC v2 CBOR (Smithy-Protocol).", s.Scope)
 }
 
 // jsonCall is AWS JSON 1.0 and 1.1.
@@ -63,6 +68,7 @@ type jsonCall struct {
 	name, kind string
 	body       []byte
 	codes      map[string]string
+	query      map[string]string // Service.QueryCodes
 	strict     bool
 }
 
@@ -88,6 +94,7 @@ func (c jsonCall) fail(w http.ResponseWriter, f failure) {
 		f.code = code
 	}
 	w.Header().Set("X-Amzn-ErrorType", f.code)
+	queryError(w, c.query, f)
 	_ = writeJSON(w, c.kind, f.status, map[string]string{"__type": f.code, "message": f.message, "Message": f.message})
 }
 

@@ -50,6 +50,7 @@ func (t *task) bury(v verdict) error {
 		return fmt.Errorf("keep a dead letter: %w", err)
 	}
 	if err := t.publish(topic, letter); err != nil {
+		t.buried(true)
 		return err
 	}
 	if destination != "" {
@@ -61,6 +62,7 @@ func (t *task) bury(v verdict) error {
 			return err
 		}
 	}
+	t.buried(false)
 	t.Log.Warn("event became a dead letter", "function", letter.Function, "request", letter.RequestID, "code", v.Code, "err", v.Message)
 	t.forget()
 	return t.msg.Ack()
@@ -74,6 +76,7 @@ func (t *task) publish(topic string, l DeadLetter) error {
 		"RequestID": l.RequestID, "ErrorCode": strconv.Itoa(l.ErrorCode), "ErrorMessage": l.ErrorMessage,
 	})
 	if fault.KindOf(err) == fault.NotFound && err != nil {
+		t.buried(true)
 		t.Log.Error("the dead-letter topic does not exist; the letter is kept in the stream only", "function", l.Function, "topic", topic)
 		return nil
 	}

@@ -276,6 +276,7 @@ func (t *task) attempt() error {
 	if wait := time.Until(t.past.NotBefore); wait > 0 { // a crash brought it back early
 		return t.msg.NakWithDelay(wait)
 	}
+	t.waited()
 	res, err := t.Invoke(t.run, t.inv)
 	switch {
 	case err == nil && res.FunctionError == "":

@@ -50,6 +50,8 @@ type Invoker struct {
 	// Publish hands dead letters to the topics that functions name. Optional: then
 	// they are kept in the dead-letter stream only.
 	Publish func(ctx context.Context, topicARN string, body []byte, attributes map[string]string) error
+	// Recorder measures. Optional: then nobody does.
+	Recorder Recorder
 
 	RetryDelays []time.Duration // after failures of the function; nil: 1 and 2 minutes
 	MaxEventAge time.Duration   // of events that cannot be run; 0: 6 hours
@@ -365,12 +367,15 @@ func (i *Invoker) Invoke(ctx context.Context, inv Invocation) (Result, error) {
 	}
 	release, err := i.admit(e)
 	if err != nil {
+		if i.Recorder != nil {
+			i.Recorder.Throttled(e.Name, e.Version, qualifier)
+		}
 		return Result{}, err
 	}
 	ev := instance.Event{
 		RequestID: requestID(inv.ID), Payload: payload, ClientContext: inv.ClientContext, TraceID: inv.TraceID,
 		Stream: inv.Stream,
-		Ended:  release,
+		Ended:  i.measured(e, qualifier, release),
 	}
 	if qualifier != "" {
 		ev.InvokedARN = e.ARN + ":" + qualifier

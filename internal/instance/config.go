@@ -109,8 +109,15 @@ type Event struct {
 	// all the same. nil gathers a streamed one like any other, up to MaxResponse.
 	Stream Stream
 	// Ended is called once when the instance is done with the event: before Do
-	// returns, or later when the caller left. Optional.
-	Ended func()
+	// returns, or later when the caller left. An error says that there is no
+	// outcome. Optional.
+	Ended func(Outcome, error)
+}
+
+func (ev Event) ended(out Outcome, err error) {
+	if ev.Ended != nil {
+		ev.Ended(out, err)
+	}
 }
 
 // Stream takes a response while the function writes it. Its calls come one after

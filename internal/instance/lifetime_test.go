@@ -80,7 +80,7 @@ func TestCallerLeaves(t *testing.T) {
 				}
 			}()
 			payload := fmt.Appendf(nil, `{"mode":"touch then sleep","n":300,"text":%q}`, file)
-			_, err := p.Do(ctx, probe(), Event{RequestID: "left", Payload: payload, Ended: func() { close(ended) }})
+			_, err := p.Do(ctx, probe(), Event{RequestID: "left", Payload: payload, Ended: func(Outcome, error) { close(ended) }})
 			clear(payload) // it is the caller's again
 			if !errors.Is(err, context.Canceled) {
 				t.Fatalf("got %v, want canceled", err)

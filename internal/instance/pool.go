@@ -84,9 +84,7 @@ func (p *Pool) Do(ctx context.Context, cfg Config, ev Event) (Outcome, error) {
 	defer done()
 	out, err := p.do(ctx, cfg, ev)
 	if err != errLeft {
-		if ev.Ended != nil {
-			ev.Ended()
-		}
+		ev.ended(out, err)
 		return out, err
 	}
 	return Outcome{}, fmt.Errorf("wait for request %s: %w", ev.RequestID, context.Cause(ctx))
@@ -136,7 +134,7 @@ func notStarted(ctx context.Context, ev Event) error {
 
 // goOn sees an invocation through whose caller has left.
 func (p *Pool) goOn(r *run, cfg Config, ev Event) {
-	_, err := r.wait(nil)
+	out, err := r.wait(nil)
 	if err == errUndelivered {
 		p.detach(r.instance)
 		ev.Payload = r.flight.event.Payload // the copy: ours, unlike the caller's
@@ -144,9 +142,7 @@ func (p *Pool) goOn(r *run, cfg Config, ev Event) {
 		return
 	}
 	p.put(r.instance)
-	if ev.Ended != nil {
-		ev.Ended()
-	}
+	ev.ended(out, err)
 }
 
 // doCold starts an instance for the event; placed is called when it has started.
@@ -171,10 +167,8 @@ func (p *Pool) doCold(ctx context.Context, cfg Config, ev Event, placed func()) 
 		return r.out, r.err
 	case <-ctx.Done():
 		go func() { // ends with the one above, which the pool waits for
-			<-ended
-			if ev.Ended != nil {
-				ev.Ended()
-			}
+			r := <-ended
+			ev.ended(r.out, r.err)
 		}()
 		return Outcome{}, errLeft
 	}

@@ -238,7 +238,7 @@ func TestCallerLeavesAStream(t *testing.T) {
 			ended := make(chan struct{})
 			go func() {
 				_, err := p.Do(ctx, probe(), Event{
-					RequestID: "left", Payload: fmt.Appendf(nil, `{"mode":"stream","text":%q}`, file), Stream: to, Ended: func() { close(ended) },
+					RequestID: "left", Payload: fmt.Appendf(nil, `{"mode":"stream","text":%q}`, file), Stream: to, Ended: func(Outcome, error) { close(ended) },
 				})
 				to.over()
 				returned <- err

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestCLI runs the scripts of testdata/cli by the aws command. Of a script, a line
@@ -41,7 +42,10 @@ func TestCLI(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, "payload.json"), []byte(`{"a":1}`), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			s := script{aws: aws, world: w, kept: map[string]string{"FUNCTION": w.function, "DIR": dir}}
+			s := script{aws: aws, world: w, kept: map[string]string{
+				"FUNCTION": w.function, "DIR": dir, "$": "$", "NOW": strconv.FormatInt(time.Now().UnixMilli(), 10),
+				"HOUR_AGO": time.Now().Add(-time.Hour).UTC().Format(time.RFC3339), "HOUR_AHEAD": time.Now().Add(time.Hour).UTC().Format(time.RFC3339),
+			}}
 			s.run(t, string(doc))
 		})
 	}

@@ -1,13 +1,20 @@
-// Package logs keeps the log records of functions by group and stream.
+// Package logs keeps log records by group and stream: those of functions, and those
+// that clients put with the API of CloudWatch Logs, which this room answers.
 //
 // Records are gathered for a moment and stored a batch at a time. Stored, on the
 // relaxed JetStream server:
 //
 //	stream  logs
 //	subject logs.<group, base64url>   JSON: the records of one batch, in order
+//	bucket  log-streams               <group>.<stream>, base64url: what is known of a stream
 //
-// A crash loses what was appended within the last moment. A cursor is a batch's
-// sequence and the place within it.
+// and on the durable one:
+//
+//	bucket  log-groups                <group>, base64url: retention, tags …
+//
+// A crash loses what was appended within the last moment. What PutLogEvents has
+// acknowledged survives a crash of the process, and a power cut some seconds later.
+// A cursor is a batch's sequence and the place within it.
 package logs
 
 import "time"
@@ -30,10 +37,13 @@ type Appender interface {
 type Filter struct {
 	Group   string
 	Stream  string    // prefix, optional
+	Streams []string  // names, optional
 	Request string    // of one invocation, optional
 	Start   time.Time // inclusive
 	End     time.Time // exclusive
-	Match   string    // substring of the message
+	Pattern *Pattern  // of the message; nil: any
 	After   uint64    // cursor of an earlier page
 	Limit   int       // default 1,000, at most 10,000
+
+	view view // of the group
 }

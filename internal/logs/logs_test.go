@@ -17,7 +17,7 @@ import (
 
 func open(t testing.TB, streams jetstream.JetStream) *logs.Store {
 	t.Helper()
-	s := &logs.Store{Streams: streams, Log: slog.New(slog.DiscardHandler)}
+	s := &logs.Store{Streams: streams, State: streams, Region: "us-east-1", Log: slog.New(slog.DiscardHandler)}
 	if err := s.Open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestFilter(t *testing.T) {
 		"in fours":      {logs.Filter{Limit: 4}, all},
 		"stream":        {logs.Filter{Stream: "2026/01/01/[$LATEST]1"}, []string{"line 1", "line 3", "line 5"}},
 		"request":       {logs.Filter{Request: "r1"}, []string{"line 2", "line 3"}},
-		"text":          {logs.Filter{Match: "e 4"}, []string{"line 4"}},
+		"text":          {logs.Filter{Pattern: pattern(t, `"e 4"`)}, []string{"line 4"}},
 		"from":          {logs.Filter{Start: at(4)}, []string{"line 4", "line 5"}},
 		"until":         {logs.Filter{End: at(2)}, []string{"line 0", "line 1"}},
 		"between, paged": {

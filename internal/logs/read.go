@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,7 +18,8 @@ import (
 const (
 	defaultLimit = 1000
 	maxLimit     = 10000
-	// late is how long after its records a batch may be stored.
+	// late is how long after its records a batch may be stored, unless the group is
+	// loose.
 	late = time.Minute
 )
 
@@ -28,15 +30,32 @@ func (s *Store) Filter(ctx context.Context, f Filter) (page []Record, next uint6
 	if err != nil {
 		return nil, 0, err
 	}
-	if err := s.Flush(ctx); err != nil {
+	err = s.each(ctx, f, func(place uint64, r Record) bool {
+		if len(page) == limit {
+			next = place - 1
+			return false
+		}
+		page = append(page, r)
+		return true
+	})
+	if err != nil {
 		return nil, 0, err
 	}
+	return page, next, nil
+}
+
+// each visits the wanted records with their cursors, until visit returns false.
+func (s *Store) each(ctx context.Context, f Filter, visit func(place uint64, r Record) (more bool)) error {
+	if err := s.Flush(ctx); err != nil {
+		return err
+	}
+	f.view = s.index.view(f.Group)
 	consumer, err := s.stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
 		FilterSubject: subject(f.Group), DeliverPolicy: f.policy(), OptStartSeq: f.startSeq(), OptStartTime: f.startTime(),
 		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, InactiveThreshold: 30 * time.Second,
 	})
 	if err != nil {
-		return nil, 0, fmt.Errorf("read the log of %s: %w", f.Group, err)
+		return fmt.Errorf("read the log of %s: %w", f.Group, err)
 	}
 	defer func() { // the server would remove it after the threshold
 		_ = s.stream.DeleteConsumer(context.WithoutCancel(ctx), consumer.CachedInfo().Name)
@@ -45,40 +64,38 @@ func (s *Store) Filter(ctx context.Context, f Filter) (page []Record, next uint6
 	for left > 0 {
 		msgs, err := consumer.Fetch(int(min(left, 256)), jetstream.FetchContext(ctx))
 		if err != nil {
-			return nil, 0, fmt.Errorf("read the log of %s: %w", f.Group, err)
+			return fmt.Errorf("read the log of %s: %w", f.Group, err)
 		}
 		got := 0
 		for msg := range msgs.Messages() {
 			got++
-			var beyond bool
-			page, next, beyond = f.collect(page, msg, limit)
-			if next != 0 || beyond {
-				return page, next, nil
+			for place, r := range f.match(msg) {
+				if !visit(place, r) {
+					return nil
+				}
+			}
+			if f.beyond(msg) {
+				return nil
 			}
 		}
 		if err := msgs.Error(); err != nil {
-			return nil, 0, fmt.Errorf("read the log of %s: %w", f.Group, err)
+			return fmt.Errorf("read the log of %s: %w", f.Group, err)
 		}
 		if got == 0 {
 			break // expired while we were reading
 		}
 		left -= min(left, uint64(got))
 	}
-	return page, 0, nil
+	return nil
 }
 
-// collect adds the records of a batch to a page; next is set when the page is
-// full and beyond when nothing that is wanted can follow.
-func (f Filter) collect(page []Record, msg jetstream.Msg, limit int) (_ []Record, next uint64, beyond bool) {
-	for place, r := range f.match(msg) {
-		if len(page) == limit {
-			return page, place - 1, false
-		}
-		page = append(page, r)
+// beyond says that nothing that is wanted can follow.
+func (f Filter) beyond(msg jetstream.Msg) bool {
+	if f.End.IsZero() || f.view.loose {
+		return false
 	}
 	meta, err := msg.Metadata()
-	beyond = err == nil && !f.End.IsZero() && meta.Timestamp.Add(-late).After(f.End)
-	return page, 0, beyond
+	return err == nil && meta.Timestamp.Add(-late).After(f.End)
 }
 
 // match yields the wanted records of a batch with their cursors.
@@ -94,7 +111,7 @@ func (f Filter) match(msg jetstream.Msg) iter.Seq2[uint64, Record] {
 		}
 		for i, r := range batch {
 			place := meta.Sequence.Stream<<batchBits | uint64(i+1)
-			if place > f.After && f.wants(r) && !yield(place, r) {
+			if place > f.After && place > f.view.hidden[r.Stream] && f.wants(r) && !yield(place, r) {
 				return
 			}
 		}
@@ -104,9 +121,11 @@ func (f Filter) match(msg jetstream.Msg) iter.Seq2[uint64, Record] {
 func (f Filter) wants(r Record) bool {
 	return (f.Start.IsZero() || !r.Time.Before(f.Start)) &&
 		(f.End.IsZero() || r.Time.Before(f.End)) &&
+		!r.Time.Before(f.view.oldest) &&
 		(f.Request == "" || r.Request == f.Request) &&
+		(len(f.Streams) == 0 || slices.Contains(f.Streams, r.Stream)) &&
 		strings.HasPrefix(r.Stream, f.Stream) &&
-		strings.Contains(r.Message, f.Match)
+		f.Pattern.Match(r.Message)
 }
 
 // Follow yields the records of a group as they are stored, beginning with those
@@ -118,6 +137,7 @@ func (s *Store) Follow(ctx context.Context, f Filter) iter.Seq2[Record, error] {
 		f.Start = time.Now()
 	}
 	return func(yield func(Record, error) bool) {
+		f.view = s.index.view(f.Group)
 		consumer, err := s.Streams.OrderedConsumer(ctx, streamName, jetstream.OrderedConsumerConfig{
 			FilterSubjects: []string{subject(f.Group)}, DeliverPolicy: f.policy(), OptStartSeq: f.startSeq(), OptStartTime: f.startTime(),
 		})
@@ -175,5 +195,9 @@ func (f Filter) startTime() *time.Time {
 	if f.policy() != jetstream.DeliverByStartTimePolicy {
 		return nil
 	}
-	return &f.Start
+	early := f.Start
+	if f.view.loose { // what is of then may have come before
+		early = early.Add(-ahead)
+	}
+	return &early
 }

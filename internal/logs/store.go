@@ -31,6 +31,8 @@ const (
 // Store keeps records in JetStream. Open it before use.
 type Store struct {
 	Streams  jetstream.JetStream // of the relaxed server: the loss of a moment's log is bearable
+	State    jetstream.JetStream // of the durable server: what is set up for groups
+	Region   string
 	Log      *slog.Logger
 	MaxAge   time.Duration // 0: 30 days
 	MaxBytes int64         // of all groups together, the oldest go first; 0: 1 GB
@@ -44,14 +46,14 @@ type Store struct {
 	closed  bool
 	done    chan struct{}
 	stream  jetstream.Stream
+	index   index
+	tend    chan struct{} // closed when there is nothing more to expire
+	tended  chan struct{}
 }
 
 // Open makes the stream and begins to store.
 func (s *Store) Open(ctx context.Context) error {
-	age, size := s.MaxAge, s.MaxBytes
-	if age == 0 {
-		age = 30 * 24 * time.Hour
-	}
+	age, size := s.maxAge(), s.MaxBytes
 	if size == 0 {
 		size = 1 << 30
 	}
@@ -62,11 +64,23 @@ func (s *Store) Open(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open the log stream: %w", err)
 	}
+	if err := s.index.open(ctx, s, age); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stream, s.wake, s.done = stream, make(chan struct{}, 1), make(chan struct{})
+	s.tend, s.tended = make(chan struct{}), make(chan struct{})
 	go s.write()
+	go s.expireHourly()
 	return nil
+}
+
+func (s *Store) maxAge() time.Duration {
+	if s.MaxAge == 0 {
+		return 30 * 24 * time.Hour
+	}
+	return s.MaxAge
 }
 
 // Append stores a record soon. When records come faster than they can be stored,
@@ -124,9 +138,11 @@ func (s *Store) Close() error {
 		return nil
 	}
 	if first {
+		close(s.tend)
 		s.signal()
 	}
 	<-s.done
+	<-s.tended
 	return nil
 }
 
@@ -148,6 +164,7 @@ func (s *Store) write() {
 			close(done)
 		}
 		if closed {
+			s.index.keep(context.Background(), 0)
 			return
 		}
 	}
@@ -170,30 +187,38 @@ func (s *Store) gather() {
 func (s *Store) store(records []Record) {
 	ctx, cancel := context.WithTimeout(context.Background(), ackWait)
 	defer cancel()
+	if err := s.publish(ctx, records); err != nil {
+		s.Log.Error("log records lost", "err", err)
+	}
+	s.index.note(ctx, records)
+}
+
+// publish stores records. On an error some of them may be stored.
+func (s *Store) publish(ctx context.Context, records []Record) error {
 	var acks []jetstream.PubAckFuture
+	var errs []error
 	for _, b := range batches(records) {
 		data, err := json.Marshal(b)
-		if err != nil {
-			s.Log.Error("log records lost", "count", len(b), "err", err)
-			continue
+		if err == nil {
+			var ack jetstream.PubAckFuture
+			if ack, err = s.Streams.PublishAsync(subject(b[0].Group), data); err == nil {
+				acks = append(acks, ack)
+			}
 		}
-		ack, err := s.Streams.PublishAsync(subject(b[0].Group), data)
 		if err != nil {
-			s.Log.Error("log records lost", "count", len(b), "err", err)
-			continue
+			errs = append(errs, fmt.Errorf("store %d records: %w", len(b), err))
 		}
-		acks = append(acks, ack)
 	}
 	for _, ack := range acks {
 		select {
 		case <-ack.Ok():
 		case err := <-ack.Err():
-			s.Log.Error("log records lost", "err", err)
+			errs = append(errs, err)
 		case <-ctx.Done():
-			s.Log.Error("log records lost", "err", errors.New("the engine did not confirm them in time"))
-			return
+			return errors.Join(append(errs, errors.New("the engine did not confirm log records in time"))...)
 		}
 	}
+	return errors.Join(errs...)
 }
 
 // batches splits records by group, keeping their order, and by size.

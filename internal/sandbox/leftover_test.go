@@ -5,6 +5,7 @@ package sandbox_test
 import (
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -176,6 +177,9 @@ func groups(t *testing.T) (list []string) {
 // TestAnIdleSandboxIsSmall: what its first process has for itself, tables of its
 // memory included.
 func TestAnIdleSandboxIsSmall(t *testing.T) {
+	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		t.Skip("not run: the race detector has most of the memory of a program")
+	}
 	furnished(t, maker(t, strongest()), sandbox.Furniture{MemoryMB: 128})
 	list := guests(t)
 	if len(list) == 0 {

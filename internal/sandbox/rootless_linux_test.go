@@ -11,5 +11,5 @@ import (
 func TestWithoutRoot(t *testing.T) {
 	testkit.WithoutRoot(t, "TestWhatASandboxHolds", "TestSandboxesDoNotSeeEachOther", "TestMemoryLimitIsToldAsSuch", "TestListenersAreInside",
 		"TestFilesOfAnIdentity", "TestAssignmentLeavesTheSandboxAlone", "TestManyComeAndGo", "TestProcessesAreLimited", "TestTheFirstProcessHeedsNoSignal",
-		"TestAnIdleSandboxIsSmall", "TestSandboxesTrustTheAuthority", "TestWhatThisMachineTrustsStays", "TestTheSpawnerIsStartedAgain")
+		"TestSandboxesTrustTheAuthority", "TestWhatThisMachineTrustsStays", "TestTheSpawnerIsStartedAgain")
 }

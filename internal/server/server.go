@@ -27,6 +27,7 @@ import (
 	"github.com/dropstack/dropstack/internal/instance"
 	"github.com/dropstack/dropstack/internal/lambda"
 	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/metric"
 	"github.com/dropstack/dropstack/internal/sandbox"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/topic"
@@ -79,7 +80,8 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, rooms.trail.Close()) }()  // after everything that is recorded
+	defer func() { err = errors.Join(err, rooms.trail.Close()) }() // after everything that is recorded
+	defer func() { err = errors.Join(err, rooms.metrics.Close()) }()
 	defer func() { err = errors.Join(err, rooms.logs.Close()) }()   // after the pool, whose instances write to it
 	defer func() { err = errors.Join(err, rooms.topics.Close()) }() // its appenders
 	defer rooms.networks.close(cfg.Log)                             // after the sandboxes, which leave it
@@ -108,6 +110,7 @@ type rooms struct {
 	secrets       *secrets
 	trail         *audit.Log
 	logs          *logs.Store
+	metrics       *metric.Store
 	boxes         *sandbox.Maker
 	missing       map[string]string // why they are not of a stronger level
 	networks      *networks
@@ -178,8 +181,12 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 		return nil, err
 	}
 	r.secrets.recordReads(r.trail, cfg.Region)
-	r.logs = &logs.Store{Streams: eng.Telemetry, Log: cfg.Log}
+	r.logs = &logs.Store{Streams: eng.Telemetry, State: eng.Streams, Region: cfg.Region, Log: cfg.Log}
 	if err := r.logs.Open(ctx); err != nil {
+		return nil, err
+	}
+	r.metrics = &metric.Store{Dir: filepath.Join(cfg.Dir, "metrics"), Log: cfg.Log}
+	if err := r.metrics.Open(); err != nil {
 		return nil, err
 	}
 	if r.boxes, r.missing, err = boxes(ctx, cfg, at, r.secrets.ca.PEM()); err != nil {
@@ -205,6 +212,7 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 			return instance.Credentials(c), time.Now().Add(iam.InstanceLifetime), err
 		},
 		Secrets: r.secrets.wanted(keys, cfg.Region), Sealer: sealer,
+		Recorder: recorder{&metric.Functions{Store: r.metrics}},
 	}
 	r.topics = &topic.Topics{
 		Streams: eng.Streams, Deliver: r.invoker, Log: cfg.Log, Endpoint: at.AWS,
@@ -251,6 +259,7 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 		Lambda: &api.Lambda{Invoker: r.invoker, Functions: functions, Region: cfg.Region},
 		Services: []*api.Service{
 			control.Service(), (&api.SNS{Topics: r.topics}).Service(), (&api.Logs{Store: r.logs, Region: cfg.Region}).Service(),
+			(&api.CloudWatch{Store: r.metrics}).Service(),
 			(&api.Events{Rules: &event.Rules{Deployer: r.deployer, Region: cfg.Region}, Region: cfg.Region}).Service(),
 			(&api.CloudTrail{Trail: r.trail}).Service(), api.IAM(keys), api.STS(keys), api.SSM(r.secrets.parameters), api.KMS(r.secrets.keys),
 		},

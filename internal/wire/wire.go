@@ -52,8 +52,8 @@ func (t *Time) UnmarshalJSON(doc []byte) error {
 
 // parse reads what any client may send for a timestamp.
 func (t *Time) parse(s string) error {
-	if seconds, err := strconv.ParseFloat(s, 64); err == nil && math.Abs(seconds) < 1<<40 {
-		*t = At(time.UnixMilli(int64(math.Round(seconds * 1000))))
+	if seconds, err := strconv.ParseFloat(s, 64); err == nil && inRange(seconds) {
+		*t = after(seconds)
 		return nil
 	}
 	at, err := time.Parse(time.RFC3339, s)
@@ -63,6 +63,14 @@ func (t *Time) parse(s string) error {
 	*t = At(at)
 	return nil
 }
+
+// after is the time so many seconds after the beginning of 1970.
+func after(seconds float64) Time {
+	return At(time.UnixMilli(int64(math.Round(seconds * 1000))))
+}
+
+// inRange reports whether so many seconds make a time; NaN does not.
+func inRange(seconds float64) bool { return math.Abs(seconds) < 1<<40 }
 
 // String is the time as XML has it.
 func (t Time) String() string {

@@ -11,8 +11,8 @@ import (
 	"github.com/dropstack/dropstack/internal/sandbox/kernel"
 )
 
-// The program becomes a guest before its other packages are initialised: Go
-// initialises a package as soon as those that it imports are, and this one
+// The program becomes a guest before most of its packages are initialised: of
+// those whose imports are, Go takes the one whose path sorts first, and this one
 // imports little.
 func init() {
 	switch {
