@@ -138,9 +138,11 @@ func reachesByName(t *testing.T, p *testkit.Platform, want string) {
 	}) {
 		t.Error("no flow record of the endpoint")
 	}
-	var said struct{ Said, Trusts string }
-	invoke(t, p, "names-dev-node", "{}", &said)
-	if said.Said != "ok\n" || said.Trusts != sandbox.AuthorityFile {
-		t.Errorf("Node: got %+v", said)
+	for function, trusts := range map[string]string{"node": sandbox.AuthorityFile, "own-list": "/etc/ssl/certs/ca-certificates.crt"} {
+		var said struct{ Said, Trusts string }
+		invoke(t, p, "names-dev-"+function, "{}", &said)
+		if said.Said != "ok\n" || said.Trusts != trusts {
+			t.Errorf("%s: got %+v", function, said)
+		}
 	}
 }
