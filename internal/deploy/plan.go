@@ -96,7 +96,7 @@ func planFunction(svc *spec.Service, f spec.Function, sha string) function.Funct
 		Stack: svc.Stack(), Name: f.Name, ARN: arn.Function(svc.Region, f.Name),
 		Description: f.Description, Version: "$LATEST", Runtime: f.Runtime, Handler: f.Handler,
 		Artifact: sha, Environment: f.Environment, MemoryMB: f.MemoryMB, Timeout: f.TimeoutSeconds,
-		Concurrency: f.ReservedConcurrency, DeadLetter: f.OnError,
+		StorageMB: f.StorageMB, MinIsolation: f.MinIsolation, Concurrency: f.ReservedConcurrency, DeadLetter: f.OnError,
 		LogFormat: f.LogFormat, LogLevel: f.LogLevel,
 		Publish: f.Publish, Provisioned: f.ProvisionedConcurrency, Warm: f.Warm,
 		MaxEventAge: f.MaximumEventAge, MaxRetries: f.MaximumRetryAttempts,

@@ -47,6 +47,9 @@ func (d *Deployer) validate(r *Revision) error {
 	if err := d.ownNames(r); err != nil {
 		return err
 	}
+	if err := d.Rooms.Functions.Admit(r.Functions); err != nil {
+		return err
+	}
 	if err := d.Rooms.Networks.Admit(r.Stack, r.Network, d.uses(r)); err != nil {
 		return err
 	}

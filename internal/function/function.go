@@ -36,6 +36,7 @@ type Function struct {
 	Role        string   `json:"role,omitempty"`                // ARN
 	MemoryMB    int      `json:"memorySize"`                    // 128-10240
 	Timeout     int      `json:"timeout"`                       // seconds, 1-900
+	StorageMB   int      `json:"ephemeralStorage,omitempty"`    // of /tmp, 512-10240; 0: 512
 	Concurrency *int     `json:"reservedConcurrency,omitempty"` // 0: never runs
 	Mount       *Mount   `json:"mount,omitempty"`
 	DeadLetter  string   `json:"deadLetter,omitempty"` // ARN of a topic, besides the dead-letter stream
@@ -44,6 +45,8 @@ type Function struct {
 	LogLevel    string   `json:"applicationLogLevel,omitempty"`
 
 	VPC *VPC `json:"vpcConfig,omitempty"` // nil: the public internet only
+
+	MinIsolation string `json:"minIsolation,omitempty"` // level below which it does not run; "": any
 
 	Publish     bool `json:"publish,omitempty"`                // a deployment publishes a version
 	Provisioned int  `json:"provisionedConcurrency,omitempty"` // instances kept initialised for the alias "provisioned"

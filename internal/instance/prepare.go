@@ -29,7 +29,7 @@ func (p *Pool) Prepare(ctx context.Context, cfg Config, args ...string) error {
 			own[i].Write, own[i].Owner = true, cfg.identity()
 		}
 	}
-	if err := box.Furnish(sandbox.Furniture{Mounts: append(runtime, own...), MemoryMB: cfg.MemoryMB}); err != nil {
+	if err := box.Furnish(sandbox.Furniture{Mounts: append(runtime, own...), MemoryMB: cfg.MemoryMB, StorageMB: cfg.StorageMB}); err != nil {
 		return fmt.Errorf("prepare the function: %w", err)
 	}
 	command := append(entrypoint(cfg), args...)

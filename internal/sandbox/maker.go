@@ -36,6 +36,7 @@ func (m *Maker) Choose(want string) (missing map[string]string, err error) {
 		if want != "auto" && levels[i] != want {
 			continue
 		}
+		m.restart()
 		m.Level = levels[i]
 		if err = m.try(); err == nil {
 			return missing, nil

@@ -55,6 +55,14 @@ func (m *Maker) trust() (err error) {
 	return m.addByHash(filepath.Join(ssl, "certs"))
 }
 
+// distrust removes the files that sandboxes trusted.
+func (m *Maker) distrust() {
+	if m.trusts != "" && os.RemoveAll(m.trusts) != nil {
+		m.left++
+	}
+	m.trusts = ""
+}
+
 // copyTrusted copies what every user of this machine may read; keys are not among
 // it.
 func copyTrusted(to string) error {

@@ -12,24 +12,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dropstack/dropstack/internal/ca"
 	"github.com/dropstack/dropstack/internal/sandbox"
+	"github.com/dropstack/dropstack/internal/testkit"
 )
-
-// plain does not seal.
-type plain struct{}
-
-func (plain) Seal(b, _ []byte) ([]byte, error) { return b, nil }
-func (plain) Open(b, _ []byte) ([]byte, error) { return b, nil }
-
-func authority(t testing.TB) *ca.Authority {
-	t.Helper()
-	a, err := ca.Open(t.TempDir(), plain{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
 
 // programs speak TLS to ssm.us-east-1.amazonaws.com at 127.0.0.2, each with a trust
 // store of its own kind.
@@ -43,13 +28,13 @@ var programs = map[string]struct{ program, line string }{
 // TestSandboxesTrustTheAuthority: programs with trust stores of every kind take its
 // certificates inside, and only if the maker says so.
 func TestSandboxesTrustTheAuthority(t *testing.T) {
-	a := authority(t)
+	a := testkit.Authority(t)
 	for _, trusts := range []bool{true, false} {
 		certificate := a.PEM()
 		if !trusts {
 			certificate = nil
 		}
-		b := furnished(t, trusting(t, strongest(), certificate), sandbox.Furniture{})
+		b := furnished(t, testkit.Trusting(t, testkit.Strongest(), certificate), sandbox.Furniture{})
 		srv := &http.Server{
 			Handler:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "trusted") }),
 			ErrorLog: log.New(io.Discard, "", 0), // of those that do not trust it
@@ -72,8 +57,8 @@ func TestSandboxesTrustTheAuthority(t *testing.T) {
 
 // TestWhatThisMachineTrustsStays compares the files of trust with this machine's.
 func TestWhatThisMachineTrustsStays(t *testing.T) {
-	with := furnished(t, trusting(t, strongest(), authority(t).PEM()), sandbox.Furniture{})
-	without := furnished(t, maker(t, strongest()), sandbox.Furniture{})
+	with := furnished(t, testkit.Maker(t, testkit.Strongest()), sandbox.Furniture{})
+	without := furnished(t, testkit.Trusting(t, testkit.Strongest(), nil), sandbox.Furniture{})
 	const list, count = "cd /etc/ssl && find . -name private -prune -o -print | sort", "cat /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt 2>/dev/null | grep -c BEGIN"
 	got, _ := inside(t, with, list)
 	before, _ := inside(t, without, list)

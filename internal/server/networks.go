@@ -43,6 +43,11 @@ func newNetworks(cfg Config, level string, at api.Endpoints, secure net.Addr) (*
 	if err != nil {
 		return nil, err
 	}
+	if os.Geteuid() == 0 {
+		if err := kernel.Sweep(); err != nil { // a kernel without nftables has nothing of ours either
+			cfg.Log.Debug("what a killed platform may have left in the network of this machine stays", "err", err)
+		}
+	}
 	switch cfg.Network {
 	case "", userEngine:
 		n.engine = &user.Engine{Decide: n.Decide, Answer: n.Answer, Record: n.flows.Record, Service: service, Log: cfg.Log}

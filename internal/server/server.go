@@ -113,6 +113,7 @@ type rooms struct {
 	metrics       *metric.Store
 	boxes         *sandbox.Maker
 	missing       map[string]string // why they are not of a stronger level
+	examined      func() *Isolation // what attacks have shown, which are made when it is asked for first
 	networks      *networks
 	inner         *http.Server // the AWS endpoint inside of sandboxes
 	pool          *instance.Pool
@@ -142,9 +143,7 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	g.Go(func() error { return r.edge.Serve(ctx, ls.http) })
 	g.Go(func() error { return serveHTTP(ctx, ls.aws, r.api) })
 	g.Go(func() error { return serveHTTP(ctx, ls.console, r.health(ctx)) })
-	if !cfg.asksForIsolation() { // else it has been done
-		g.Go(func() error { r.examine(ctx, cfg); return nil })
-	}
+	g.Go(func() error { r.examine(ctx); return nil })
 	if cfg.Ready != nil {
 		cfg.Ready(r.platform)
 	}
@@ -189,7 +188,7 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 	if err := r.metrics.Open(); err != nil {
 		return nil, err
 	}
-	if r.boxes, r.missing, err = boxes(ctx, cfg, at, r.secrets.ca.PEM()); err != nil {
+	if r.boxes, r.missing, r.examined, err = boxes(ctx, cfg, at, r.secrets.ca.PEM()); err != nil {
 		return nil, err
 	}
 	r.inner = &http.Server{ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug)}
@@ -214,6 +213,7 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 		Secrets: r.secrets.wanted(keys, cfg.Region), Sealer: sealer,
 		Recorder: recorder{&metric.Functions{Store: r.metrics}},
 	}
+	r.invoker.Isolated = r.isolated
 	r.topics = &topic.Topics{
 		Streams: eng.Streams, Deliver: r.invoker, Log: cfg.Log, Endpoint: at.AWS,
 		NewAppender: func(stream string) topic.Appender { return engine.NewAppender(eng.Streams, stream) },
@@ -253,7 +253,7 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 	}
 	r.api = &api.Server{
 		Authority: keys, Trail: r.trail, Objects: &api.Objects{
-			Store: eng.Objects.Handler, Caller: keys,
+			Store: eng.Objects.Handler, Caller: keys, Policy: eng.Objects.Policy,
 			Notifications: &api.Notifications{Deployer: r.deployer, Exists: eng.Objects.HasBucket},
 		},
 		Lambda: &api.Lambda{Invoker: r.invoker, Functions: functions, Region: cfg.Region},

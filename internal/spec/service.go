@@ -89,6 +89,7 @@ type Function struct {
 	LogFormat                string // "", Text or JSON
 	LogLevel, SystemLogLevel string // with JSON only
 	StorageMB                int    `json:",omitzero"` // ephemeralStorageSize; 0: not said
+	MinIsolation             string `json:",omitzero"` // level below which it is not to run; "": any
 }
 
 // Target is what events of the function call: its name, or with provisioned

@@ -76,7 +76,7 @@ func small() *network.Model {
 				{Protocol: network.UDP, From: 5000, To: 5999, CIDR: prefix("10.0.0.0/24")},
 			}})
 		m.Interfaces = append(m.Interfaces, network.Interface{
-			ID: "db-" + v, Subnet: v + "1", Address: netip.MustParseAddr("10.0.0.50"),
+			ID: "eni-" + v, Subnet: v + "1", Address: netip.MustParseAddr("10.0.0.50"),
 			Groups: []string{"db-" + v}, Attach: netip.MustParseAddr(to),
 		})
 	}

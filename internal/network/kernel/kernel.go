@@ -20,7 +20,7 @@
 //
 // In the host's namespace there is one table of ours, named dropstack- and the
 // number of the process, one veth per router that has used NAT, and ip_forward if it was
-// off; Close takes all of it back. A host firewall that drops forwarded packets still
+// off; Close takes all of it back, and of a process that was killed Sweep does. A host firewall that drops forwarded packets still
 // does: no table can overrule another's drop.
 //
 // Flow records: every refused flow (the first packet of it, not its

@@ -142,7 +142,9 @@ func (a *attachment) complain(f flow, err error) {
 // accept completes the function's handshake; nil means that it did not take part.
 func (a *attachment) accept(r *tcp.ForwarderRequest) *inner {
 	c := &inner{}
+	done := a.shaking(&c.queue)
 	ep, err := r.CreateEndpoint(&c.queue)
+	done()
 	r.Complete(false)
 	if err != nil {
 		return nil
