@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/gateway"
+	"github.com/dropstack/dropstack/internal/iam/policy"
 	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/schedule"
 )
@@ -55,6 +57,14 @@ func (d *Deployer) validate(r *Revision) error {
 	}
 	if err := d.ownRules(r); err != nil {
 		return err
+	}
+	for _, t := range r.Topics {
+		if t.Policy == "" {
+			continue
+		}
+		if _, err := policy.Parse(policy.Resource, t.Policy); err != nil {
+			return fmt.Errorf("policy of topic %s: %w", t.ARN, err)
+		}
 	}
 	for _, s := range r.Schedules {
 		if _, err := schedule.Parse(s.Expression); err != nil {

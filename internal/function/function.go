@@ -98,7 +98,25 @@ type Invocation struct {
 	ClientContext string
 	TraceID       string
 	Stream        instance.Stream // of Invoke: takes a response that the function streams; may be nil
+	// Settled, of what a consumer's decode returns, is told what became of an
+	// attempt before the message is let go; an error puts it off. Optional.
+	Settled func(ctx context.Context, o Outcome) error
 }
+
+// Outcome is what became of an attempt to deliver an event.
+type Outcome struct {
+	Fate   Fate
+	Letter DeadLetter // of one that is Dead
+}
+
+// Fate of an event after an attempt.
+type Fate int
+
+const (
+	Delivered Fate = iota // the function has succeeded
+	Retried               // it has failed, and comes again
+	Dead                  // it will not be delivered
+)
 
 // Result is what a run of the function came to. A function that failed is a
 // Result with FunctionError, not an error.

@@ -214,14 +214,19 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 		Recorder: recorder{&metric.Functions{Store: r.metrics}},
 	}
 	r.invoker.Isolated = r.isolated
+	identity, err := topicIdentity(ctx, eng.Streams, r.secrets.kept.Sealer("messages"))
+	if err != nil {
+		return nil, err
+	}
 	r.topics = &topic.Topics{
-		Streams: eng.Streams, Deliver: r.invoker, Log: cfg.Log, Endpoint: at.AWS,
-		NewAppender: func(stream string) topic.Appender { return engine.NewAppender(eng.Streams, stream) },
+		Streams: eng.Streams, Deliver: r.invoker, Log: cfg.Log, Endpoint: at.AWS, Region: cfg.Region,
+		Identity: identity, CheckPolicy: keys.CheckKeyPolicy, MayReachInside: func(ctx context.Context) bool { return cfg.PrivateEndpoints || isRoot(ctx) },
+		NewAppender: func(stream string) topic.Appender { return eng.NewAppender(stream) },
 	}
 	r.invoker.Publish = func(ctx context.Context, topicARN string, body []byte, attributes map[string]string) error {
-		in := topic.PublishInput{TopicArn: topicARN, Message: string(body), Attributes: map[string]topic.Attribute{}}
+		in := topic.PublishInput{TopicArn: topicARN, Message: string(body), MessageAttributes: map[string]topic.MessageAttributeValue{}}
 		for name, value := range attributes {
-			in.Attributes[name] = topic.Attribute{Type: "String", Value: value}
+			in.MessageAttributes[name] = topic.MessageAttributeValue{DataType: "String", StringValue: &value}
 		}
 		_, err := r.topics.Publish(ctx, in)
 		return err
@@ -238,7 +243,11 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge,
 		},
 	}
-	control := &api.Control{Deployer: r.deployer, Letters: r.invoker, Flows: &r.networks.flows, Endpoints: at, Isolation: r.boxes.Level, Records: r.trail, RootKey: r.secrets.root}
+	r.topics.Editor = topicEditor{r.deployer}
+	if cfg.SMTP.Server != "" {
+		r.topics.Mail = &cfg.SMTP
+	}
+	control := &api.Control{Deployer: r.deployer, Letters: r.invoker, Topics: r.topics, Flows: &r.networks.flows, Endpoints: at, Isolation: r.boxes.Level, Records: r.trail, RootKey: r.secrets.root}
 	functions := &lambda.Functions{
 		Deployer: r.deployer, Invoker: r.invoker, Objects: eng.Objects, Region: cfg.Region,
 		Presign: presigner(at.AWS, cfg.Region, keys.Admin()), URL: onHost(at.HTTP), Roles: keys,
@@ -258,12 +267,12 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 		},
 		Lambda: &api.Lambda{Invoker: r.invoker, Functions: functions, Region: cfg.Region},
 		Services: []*api.Service{
-			control.Service(), (&api.SNS{Topics: r.topics}).Service(), (&api.Logs{Store: r.logs, Region: cfg.Region}).Service(),
+			control.Service(), (&api.SNS{Topics: r.topics, Region: cfg.Region}).Service(), (&api.Logs{Store: r.logs, Region: cfg.Region}).Service(),
 			(&api.CloudWatch{Store: r.metrics}).Service(),
 			(&api.Events{Rules: &event.Rules{Deployer: r.deployer, Region: cfg.Region}, Region: cfg.Region}).Service(),
 			(&api.CloudTrail{Trail: r.trail}).Service(), api.IAM(keys), api.STS(keys), api.SSM(r.secrets.parameters), api.KMS(r.secrets.keys),
 		},
-		Region: cfg.Region, Log: cfg.Log,
+		Region: cfg.Region, Log: cfg.Log, Certificate: identity.Certificate,
 	}
 	r.api.Tunnel = &api.Tunnel{Certificate: r.secrets.ca.GetCertificate(arn.ServiceHost), Handler: r.api}
 	r.inner.Handler = r.api
