@@ -111,6 +111,9 @@ func (p *Pool) furnish(spare bool) (*api, *sandbox.Box, error) {
 	if box.AWS != nil && p.ServeAWS != nil {
 		go p.ServeAWS(box.AWS)
 	}
+	if box.Names != nil && p.ServeNames != nil {
+		go p.ServeNames(box.Names)
+	}
 	return a, box, nil
 }
 
@@ -193,7 +196,7 @@ func (in *instance) follow(p *Pool, proc *sandbox.Process, group *sync.WaitGroup
 
 func (in *instance) process(p *Pool) sandbox.Spec {
 	command := entrypoint(in.cfg)
-	return in.spec(p, command[0], command[1:], environ(in.view.Config, in.api.listener.Addr().String(), in.journal.stream, in.temp()))
+	return in.spec(p, command[0], command[1:], environ(in.view, in.api.listener.Addr().String(), in.journal.stream, in.temp()))
 }
 
 // temp is the directory for temporary files as the function knows it.

@@ -33,7 +33,7 @@ func (p *Pool) Prepare(ctx context.Context, cfg Config, args ...string) error {
 		return fmt.Errorf("prepare the function: %w", err)
 	}
 	command := append(entrypoint(cfg), args...)
-	proc, err := box.Start(in.spec(p, command[0], command[1:], environ(in.view.Config, "127.0.0.1:9", "", in.temp())))
+	proc, err := box.Start(in.spec(p, command[0], command[1:], environ(in.view, "127.0.0.1:9", "", in.temp())))
 	if err != nil {
 		return fmt.Errorf("prepare the function: %w", err)
 	}

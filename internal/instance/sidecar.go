@@ -123,7 +123,7 @@ func launchErrorType(err error) string {
 }
 
 func (in *instance) startExtension(p *Pool, e *extension, path string) error {
-	env := extensionEnviron(in.view.Config, in.api.listener.Addr().String(), in.temp())
+	env := extensionEnviron(in.view, in.api.listener.Addr().String(), in.temp())
 	proc, err := in.box.Start(in.spec(p, path, nil, env))
 	if err != nil {
 		return err

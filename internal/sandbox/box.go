@@ -27,7 +27,12 @@ func Rank(level string) int { return slices.Index(levels, level) }
 const (
 	RuntimeAddress = "127.0.0.1:9001"
 	AWSAddress     = "127.0.0.1:4566" // unless the machine's own is on another port of its loopback device
+	NamesAddress   = "127.0.0.2:443"  // of AWS's own host names, by TLS
 )
+
+// AuthorityFile is, inside, the certificate that a sandbox trusts besides those
+// that this machine does, if its maker has one.
+const AuthorityFile = "/etc/ssl/dropstack.pem"
 
 // Mount is a directory, or a file, of this machine in a sandbox.
 type Mount struct {
@@ -65,6 +70,10 @@ type Network struct {
 type Box struct {
 	API net.Listener // where the Runtime API is to be served
 	AWS net.Listener // where the AWS endpoint is to be served; nil: the machine's own is in reach
+	// Names is where AWS's own host names are to be served by TLS; nil: nowhere.
+	Names net.Listener
+	// Authority is AuthorityFile, if the sandbox has it.
+	Authority string
 	// Tmp is a directory of this machine that is the sandbox's alone: its temporary
 	// files, which are in /tmp inside, unless they have a file system of their own.
 	Tmp string
@@ -144,8 +153,10 @@ func (b *Box) Close() {
 	if b.API != nil {
 		b.API.Close()
 	}
-	if b.AWS != nil {
-		b.AWS.Close()
+	for _, l := range []net.Listener{b.AWS, b.Names} {
+		if l != nil {
+			l.Close()
+		}
 	}
 	if b.inside != nil {
 		b.close(b.Tmp)

@@ -75,10 +75,13 @@ func (in *inside) build(b *Box) (err error) {
 	if len(files) != want {
 		return errors.New("a listener or the network is missing")
 	}
-	for i, l := range []*net.Listener{&b.API, &b.AWS}[:len(plan.Listen)] {
-		if *l, err = net.FileListener(files[i]); err != nil {
+	for i, l := range in.maker.doors(b) {
+		if *l.to, err = net.FileListener(files[i]); err != nil {
 			return err
 		}
+	}
+	if len(in.maker.Authority) > 0 {
+		b.Authority = AuthorityFile
 	}
 	if in.maker.rootless() {
 		in.namespace, in.tun = files[want-2], files[want-1]

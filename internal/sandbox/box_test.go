@@ -134,6 +134,7 @@ func TestListenersAreInside(t *testing.T) {
 	}{
 		{"runtime", sandbox.RuntimeAddress, func() (io.WriteCloser, error) { return b.API.Accept() }},
 		{"aws", sandbox.AWSAddress, func() (io.WriteCloser, error) { return b.AWS.Accept() }},
+		{"names", sandbox.NamesAddress, func() (io.WriteCloser, error) { return b.Names.Accept() }},
 	} {
 		served := make(chan error, 1)
 		go func() {

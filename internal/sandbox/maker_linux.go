@@ -3,6 +3,7 @@ package sandbox
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"slices"
@@ -23,6 +24,7 @@ type workshop struct {
 	once   sync.Once
 	broken error
 	plan   guest.Build
+	trusts string // directory of what sandboxes trust, with Maker.Authority
 	groups *cgroup.Tree
 	loose  error // why temporary files get no file system of their own
 
@@ -78,6 +80,7 @@ func (m *Maker) restart() {
 		m.left += m.groups.Sweep()
 		_ = m.groups.Close()
 	}
+	m.distrust()
 	m.once, m.groups, m.broken = sync.Once{}, nil, nil
 }
 
@@ -85,6 +88,11 @@ func (m *Maker) prepare() error {
 	m.once.Do(func() {
 		if m.plan, m.broken = plan(); m.broken != nil {
 			return
+		}
+		if len(m.Authority) > 0 {
+			if m.broken = m.trust(); m.broken != nil {
+				return
+			}
 		}
 		m.loose = m.tryVolume()
 		if m.broken = m.listens(); m.broken != nil {
@@ -110,12 +118,21 @@ func (m *Maker) prepare() error {
 	return m.broken
 }
 
+// door is a listener of a sandbox.
+type door struct {
+	address string
+	to      *net.Listener // the field of a box that has it
+}
+
+// doors are what a box listens on, in their order.
+func (m *Maker) doors(b *Box) []door {
+	all := []door{{RuntimeAddress, &b.API}, {m.AWS, &b.AWS}, {m.Names, &b.Names}}
+	return slices.DeleteFunc(all, func(d door) bool { return d.address == "" })
+}
+
 func (m *Maker) listens() error {
-	for _, address := range []string{RuntimeAddress, m.AWS} {
-		if address == "" {
-			continue
-		}
-		at, err := insideAt(address)
+	for _, l := range m.doors(&Box{}) {
+		at, err := insideAt(l.address)
 		if err != nil {
 			return err
 		}
@@ -193,6 +210,7 @@ func (m *Maker) end() (left int) {
 	m.spawner.Close()
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.distrust()
 	closeAll(m.waste.take())
 	if m.groups != nil {
 		m.left += m.groups.Sweep()

@@ -22,6 +22,8 @@ var atUserns = []string{
 	"TestAFileHasALimitOfItsOwn",
 	"TestHiddenTemporaryFilesAreFound",
 	"TestAFrozenSandboxStandsStill",
+	"TestSandboxesTrustTheAuthority",
+	"TestWhatThisMachineTrustsStays",
 	"TestTheSpawnerIsStartedAgain",
 }
 

@@ -145,7 +145,7 @@ func TestMinimum(t *testing.T) {
 		}
 		return cfg
 	}
-	if m, _, _, err := boxes(t.Context(), config(sandbox.Confine), api.Endpoints{}); err == nil {
+	if m, _, _, err := boxes(t.Context(), config(sandbox.Confine), api.Endpoints{}, nil); err == nil {
 		m.Close()
 		t.Error("level process is taken for full")
 	} else if !strings.Contains(err.Error(), "--min-isolation asks for full") {
@@ -158,7 +158,7 @@ func TestMinimum(t *testing.T) {
 		t.Skipf("not run: %v", err)
 	}
 	cfg := config("auto")
-	m, missing, _, err := boxes(t.Context(), cfg, api.Endpoints{})
+	m, missing, _, err := boxes(t.Context(), cfg, api.Endpoints{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

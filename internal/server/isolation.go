@@ -18,11 +18,14 @@ const readyBoxes = 3
 // boxes finds the level at which functions are to run, and why it is not a stronger
 // one. If the operator asks for a level, it returns once it is known to hold. What
 // is known then, or found out when somebody asks, is what examined returns.
-func boxes(ctx context.Context, cfg Config, at api.Endpoints) (m *sandbox.Maker, missing map[string]string, examined func() *Isolation, err error) {
+func boxes(ctx context.Context, cfg Config, at api.Endpoints, authority []byte) (m *sandbox.Maker, missing map[string]string, examined func() *Isolation, err error) {
 	if err := retire(cfg.Dir); err != nil {
 		return nil, nil, nil, err
 	}
-	m = &sandbox.Maker{TempDir: filepath.Join(cfg.Dir, "instances"), Ready: readyBoxes, AWS: insideAddress(at.AWS), Log: cfg.Log}
+	m = &sandbox.Maker{
+		TempDir: filepath.Join(cfg.Dir, "instances"), Ready: readyBoxes, Log: cfg.Log,
+		AWS: insideAddress(at.AWS), Names: sandbox.NamesAddress, Authority: authority,
+	}
 	if missing, err = m.Choose(cfg.Isolation); err != nil {
 		return nil, nil, nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net"
 	"net/http"
@@ -75,7 +76,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	}
 	defer func() { err = errors.Join(err, eng.Close()) }()
 
-	rooms, err := furnish(ctx, cfg, eng, keys, ls.endpoints)
+	rooms, err := furnish(ctx, cfg, eng, keys, ls)
 	if err != nil {
 		return err
 	}
@@ -132,8 +133,8 @@ type rooms struct {
 // serve runs every long-running part until ctx ends. The doors close first, then
 // queues stop; invocations in flight finish.
 func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
+	go func() { _ = r.inner.Serve(r.api.Tunnel.Over(ls.secure)) }() // until closeBoxes: invocations in flight still call
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return r.keys.Run(ctx) })
 	g.Go(func() error { return r.keys.Run(ctx) })
 	g.Go(func() error { return r.secrets.run(ctx) })
 	g.Go(func() error { return r.invoker.Run(ctx) })
@@ -165,8 +166,8 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 	return <-done
 }
 
-func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Authority, at api.Endpoints) (*rooms, error) {
-	r := &rooms{eng: eng, keys: keys, answered: make(chan struct{})}
+func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Authority, ls *listeners) (*rooms, error) {
+	r, at := &rooms{eng: eng, keys: keys, answered: make(chan struct{})}, ls.endpoints
 	var err error
 	if r.secrets, err = openSecrets(ctx, cfg, eng, keyAuthority{keys}); err != nil {
 		return nil, err
@@ -187,16 +188,18 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 	if err := r.metrics.Open(); err != nil {
 		return nil, err
 	}
-	if r.boxes, r.missing, r.examined, err = boxes(ctx, cfg, at); err != nil {
+	if r.boxes, r.missing, r.examined, err = boxes(ctx, cfg, at, r.secrets.ca.PEM()); err != nil {
 		return nil, err
 	}
-	r.inner = &http.Server{ReadHeaderTimeout: 10 * time.Second}
-	if r.networks, err = newNetworks(cfg, r.boxes.Level, at); err != nil {
+	r.inner = &http.Server{ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug)}
+	if r.networks, err = newNetworks(cfg, r.boxes.Level, at, ls.secure.Addr()); err != nil {
 		return nil, err
 	}
 	r.pool = &instance.Pool{
 		Log: cfg.Log, Logs: r.logs, Boxes: r.boxes,
-		ServeAWS: func(l net.Listener) { _ = r.inner.Serve(l) }, Network: r.networks.join,
+		ServeAWS:   func(l net.Listener) { _ = r.inner.Serve(l) },
+		ServeNames: func(l net.Listener) { _ = r.inner.Serve(r.api.Tunnel.Over(l)) },
+		Network:    r.networks.join,
 	}
 	sealer := &environments{own: r.secrets.kept.Sealer("environments"), keys: r.secrets.keys}
 	r.invoker = &function.Invoker{
@@ -271,7 +274,7 @@ func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Auth
 		},
 		Region: cfg.Region, Log: cfg.Log, Certificate: identity.Certificate,
 	}
-	r.api.Tunnel = &api.Tunnel{Certificate: r.secrets.ca.GetCertificate(api.AWSName), Handler: r.api}
+	r.api.Tunnel = &api.Tunnel{Certificate: r.secrets.ca.GetCertificate(arn.ServiceHost), Handler: r.api}
 	r.inner.Handler = r.api
 	r.platform, err = newPlatform(cfg, r, at)
 	return r, err

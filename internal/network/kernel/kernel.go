@@ -49,8 +49,9 @@ type Engine struct {
 	Decide func(port *network.Port, protocol network.Protocol, to netip.AddrPort) network.Verdict
 	// Answer answers a DNS query of a port, nil for not at all.
 	Answer func(ctx context.Context, port *network.Port, query []byte) []byte
-	// Service says where a service of the platform listens, for endpoints.
-	Service func(service string) (netip.AddrPort, bool)
+	// Service says where a service of the platform listens, for what comes to a
+	// port of an endpoint.
+	Service func(service string, port uint16) (netip.AddrPort, bool)
 	// Record takes flow records; it is called from several goroutines.
 	Record func(network.FlowRecord)
 	Log    *slog.Logger

@@ -63,7 +63,7 @@ func FuzzPackets(f *testing.F) {
 				return network.Verdict{Action: network.Drop, Reason: "security group"}
 			},
 			Answer:   func(_ context.Context, _ *network.Port, query []byte) []byte { return query },
-			Service:  func(string) (netip.AddrPort, bool) { return netip.AddrPort{}, false },
+			Service:  func(string, uint16) (netip.AddrPort, bool) { return netip.AddrPort{}, false },
 			Record:   func(r network.FlowRecord) { mu.Lock(); records = append(records, r); mu.Unlock() },
 			MaxFlows: 8,
 		}

@@ -132,9 +132,9 @@ func TestServicesOfThePlatform(t *testing.T) {
 	at := serve(t, echo)
 	f := attach(t, &user.Engine{
 		Decide: func(_ *network.Port, _ network.Protocol, to netip.AddrPort) network.Verdict {
-			return network.Verdict{Action: network.Serve, Service: map[uint16]string{443: "ssm", 444: "none"}[to.Port()]}
+			return network.Verdict{Action: network.Serve, Service: map[uint16]string{443: "ssm", 444: "none", 445: "ssm"}[to.Port()]}
 		},
-		Service: func(name string) (netip.AddrPort, bool) { return at, name == "ssm" },
+		Service: func(name string, port uint16) (netip.AddrPort, bool) { return at, name == "ssm" && port == 443 },
 	})
 	c, err := f.dial("tcp", "10.0.1.50:443")
 	if err != nil {
@@ -145,9 +145,11 @@ func TestServicesOfThePlatform(t *testing.T) {
 	if _, err := io.ReadFull(c, b); err != nil || string(b) != "ping" {
 		t.Errorf("service: got %q, %v", b, err)
 	}
-	f.send(tcpSYN(f.port.Address, "10.0.1.50:444"))
-	if r := f.record(network.TCP); r.Accepted || r.Reason != "no such service" {
-		t.Errorf("unknown service: got %+v", r)
+	for _, to := range []string{"10.0.1.50:444", "10.0.1.50:445"} {
+		f.send(tcpSYN(f.port.Address, to))
+		if r := f.record(network.TCP); r.Accepted || r.Reason != "no such service" {
+			t.Errorf("%s: got %+v", to, r)
+		}
 	}
 }
 

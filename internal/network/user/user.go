@@ -40,8 +40,9 @@ type Engine struct {
 	// records nothing. Of a refused flow's retries within a minute only the first
 	// is recorded. It is on the packets' path and must not block.
 	Record func(network.FlowRecord)
-	// Service says where a service of the platform listens for Serve.
-	Service func(service string) (netip.AddrPort, bool)
+	// Service says where a service of the platform listens for Serve, for what
+	// comes to a port of an endpoint.
+	Service func(service string, port uint16) (netip.AddrPort, bool)
 	Log     *slog.Logger // nil: slog.Default
 	// MaxFlows is how many flows a port may have open, over all protocols; first
 	// packets of further ones are dropped. 0 means 1024.
