@@ -136,10 +136,22 @@ func TestADataDirectoryTellsNothing(t *testing.T) {
 
 	without := testkit.Dir(t)
 	copyData(t, dir, without, secretFiles...)
-	cmd := exec.Command(testkit.Binary(t), "up", "--json", "--services", "none", "--data", without, "--http", "127.0.0.1:0", "--aws", "127.0.0.1:0", "--console", "127.0.0.1:0")
-	out, err := cmd.CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "the root key does not open it") {
+	start := func(dir string) (string, error) {
+		out, err := exec.Command(testkit.Binary(t), "up", "--json", "--services", "none", "--data", dir, "--http", "127.0.0.1:0", "--aws", "127.0.0.1:0", "--console", "127.0.0.1:0").CombinedOutput()
+		return string(out), err
+	}
+	out, err := start(without)
+	if err == nil || !strings.Contains(out, "its root key is missing") {
 		t.Errorf("without the root key: got %v, %s", err, out)
+	}
+	if _, err := os.Stat(filepath.Join(without, "root.key")); err == nil {
+		t.Error("a new root key was made where one was lost")
+	}
+	if err := os.WriteFile(filepath.Join(without, "root.key"), bytes.Repeat([]byte("x"), 32), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := start(without); err == nil || !strings.Contains(out, "the root key does not open it") {
+		t.Errorf("with another root key: got %v, %s", err, out)
 	}
 
 	other := testkit.Dir(t)
