@@ -27,6 +27,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dropstack/dropstack/internal/durable"
 	"github.com/dropstack/dropstack/internal/fault"
 )
 
@@ -138,7 +139,7 @@ func (a *Authority) create() error {
 	if err := os.MkdirAll(a.dir, 0o755); err != nil {
 		return err
 	}
-	if err := write(a.Path(), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), 0o644); err != nil {
+	if err := durable.WriteFile(a.Path(), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), 0o644); err != nil {
 		return err
 	}
 	return a.store(key)
@@ -153,7 +154,7 @@ func (a *Authority) store(key *ecdsa.PrivateKey) error {
 	if err != nil {
 		return err
 	}
-	return write(filepath.Join(a.dir, keyFile), sealed, 0o600)
+	return durable.WriteFile(filepath.Join(a.dir, keyFile), sealed, 0o600)
 }
 
 // GetCertificate is tls.Config's: a certificate for the name that a client asks
@@ -236,25 +237,4 @@ func newSerial() (*big.Int, error) {
 		return nil, err
 	}
 	return serial.SetBit(serial, 126, 1), nil // as long as others
-}
-
-// write leaves the file whole, or as it was.
-func write(path string, content []byte, mode os.FileMode) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(tmp.Name()) }() // gone after the rename
-	_, err = tmp.Write(content)
-	if err = errors.Join(err, tmp.Chmod(mode), tmp.Sync(), tmp.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp.Name(), path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
