@@ -1,9 +1,8 @@
 // Package ca is the installation's own certificate authority.
 //
 // It vouches for names that only this installation answers: AWS's host names for
-// clients that cannot be told another endpoint, and *.localhost. Whoever trusts it
-// trusts the platform for every name, so it is for the platform's sandboxes and for
-// machines of the operator's choice. Stored, below DIR/ca:
+// clients that cannot be told another endpoint, and *.localhost. It cannot vouch for
+// others: whoever trusts it trusts the platform for these names. Stored, below DIR/ca:
 //
 //	ca.pem      the certificate, for those who are to trust it
 //	key.sealed  its key, sealed
@@ -43,6 +42,16 @@ const (
 	// maxLeaves bounds the certificates that are kept: their names come from
 	// whoever connects.
 	maxLeaves = 1000
+)
+
+// names and addresses are all that the authority can vouch for, so that a key that
+// was stolen is of no use for anything else.
+var (
+	names     = []string{"amazonaws.com", "localhost"}
+	addresses = []*net.IPNet{
+		{IP: net.IPv4(127, 0, 0, 0).To4(), Mask: net.CIDRMask(8, 32)},
+		{IP: net.IPv6loopback, Mask: net.CIDRMask(128, 128)},
+	}
 )
 
 // purpose is what the key's seal is bound to.
@@ -131,6 +140,7 @@ func (a *Authority) create() error {
 		Subject:      pkix.Name{CommonName: "dropstack " + fmt.Sprintf("%x", serial.Bytes()[:4]), Organization: []string{"dropstack"}},
 		NotBefore:    now.Add(-time.Hour), NotAfter: now.Add(ownLife),
 		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign, BasicConstraintsValid: true, IsCA: true, MaxPathLenZero: true,
+		PermittedDNSDomainsCritical: true, PermittedDNSDomains: names, PermittedIPRanges: addresses,
 	}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
