@@ -56,14 +56,14 @@ func TestFunctionsMayWhatTheirRolesSay(t *testing.T) {
 	p := testkit.Start(t, testkit.Dir(t), "--services", "none")
 	dropstack(t, p, "planted", "param", "put", "/needs/PASSWORD")
 	dropstack(t, p, "", "deploy", needs(t))
-	want := map[string]string{"environment": "planted", "publish": "", "parameter": "", "put": "", "get": ""}
+	want := map[string]string{"environment": "planted", "deployed": "planted", "publish": "", "parameter": "", "put": "", "get": ""}
 	if diff := cmp.Diff(want, tried(t, p, "needs-dev-may")); diff != "" {
 		t.Errorf("with statements: -want +got:\n%s", diff)
 	}
 	const who = "User: arn:aws:sts::000000000000:assumed-role/needs-dev-us-east-1-lambdaRole/needs-dev-mayNot is not authorized to perform: "
 	const why = " because no identity-based policy allows the "
 	want = map[string]string{
-		"environment": "",
+		"environment": "", "deployed": "planted",
 		"publish":     "AuthorizationError: " + who + "sns:Publish on resource: arn:aws:sns:us-east-1:000000000000:told" + why + "sns:Publish action",
 		"parameter":   "AccessDeniedException: " + who + "ssm:GetParameter on resource: arn:aws:ssm:us-east-1:000000000000:parameter/needs/PASSWORD" + why + "ssm:GetParameter action",
 		"put":         "AccessDenied: " + who + "s3:PutObject on resource: arn:aws:s3:::needs-dev/a" + why + "s3:PutObject action",

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,7 +12,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/dropstack/dropstack/internal/api"
+	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/iam"
+	"github.com/dropstack/dropstack/internal/secret"
 	"github.com/dropstack/dropstack/internal/server"
 	"github.com/dropstack/dropstack/internal/spec"
 	"github.com/spf13/cobra"
@@ -93,13 +96,30 @@ func (c *cli) client(cmd *cobra.Command) (*api.Client, error) {
 	return out, nil
 }
 
-// specOptions are the command line's part of reading a service.
-func (c *cli) specOptions() spec.Options {
+// specOptions are the command line's part of reading a service. Parameters are asked
+// for if the service names some.
+func (c *cli) specOptions(cmd *cobra.Command) spec.Options {
 	opts := map[string]string{}
 	if c.stage != "" {
 		opts["stage"] = c.stage
 	}
-	return spec.Options{Stage: c.stage, Opts: opts, Env: os.LookupEnv}
+	return spec.Options{Stage: c.stage, Opts: opts, Env: os.LookupEnv, Parameter: func(name string, clear bool) (spec.Parameter, bool, error) {
+		client, err := c.client(cmd)
+		if err != nil {
+			return spec.Parameter{}, false, err
+		}
+		return readParameter(cmd.Context(), client, name, clear)
+	}}
+}
+
+// readParameter reads a parameter for a variable of a service.
+func readParameter(ctx context.Context, client *api.Client, name string, clear bool) (spec.Parameter, bool, error) {
+	var out secret.GetParameterOutput
+	err := parameters{client}.call(ctx, "GetParameter", secret.GetParameterInput{Name: name, WithDecryption: clear}, &out)
+	if fault.CodeOf(err) == "ParameterNotFound" {
+		return spec.Parameter{}, false, nil
+	}
+	return spec.Parameter{Type: out.Parameter.Type, Value: out.Parameter.Value}, err == nil, err
 }
 
 // stack finds out which stack is meant: the one named, or the service in the
@@ -108,7 +128,7 @@ func (c *cli) stack(cmd *cobra.Command, args []string) (string, error) {
 	if len(args) > 0 {
 		return args[0], nil
 	}
-	svc, err := spec.Load(cmd.Context(), ".", c.specOptions())
+	svc, err := spec.Load(cmd.Context(), ".", c.specOptions(cmd))
 	if err != nil {
 		return "", err
 	}

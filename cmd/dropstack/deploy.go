@@ -35,7 +35,7 @@ Exit code 2 means that the service is wrong; the message names file and line.`,
 				dir = args[0]
 			}
 			started := time.Now()
-			info, err := c.deployTo(cmd.Context(), client, dir, c.specOptions())
+			info, err := c.deployTo(cmd.Context(), client, dir, c.specOptions(cmd))
 			if err != nil {
 				return err
 			}
@@ -110,7 +110,7 @@ func (c *cli) pack() *cobra.Command {
 			if err := os.MkdirAll(out, 0o755); err != nil {
 				return err
 			}
-			pkg, err := c.prepare(cmd.Context(), dir, c.specOptions(), out)
+			pkg, err := c.prepare(cmd.Context(), dir, c.specOptions(cmd), out)
 			if err != nil {
 				return err
 			}

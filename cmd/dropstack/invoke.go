@@ -32,11 +32,11 @@ func hostURL(base, host string) string {
 
 // functionName accepts a function's full name or, inside a service's directory,
 // its key in serverless.yml.
-func (c *cli) functionName(ctx context.Context, given string) (string, error) {
+func (c *cli) functionName(cmd *cobra.Command, given string) (string, error) {
 	if !hasService(".") {
 		return given, nil
 	}
-	svc, err := spec.Load(ctx, ".", c.specOptions())
+	svc, err := spec.Load(cmd.Context(), ".", c.specOptions(cmd))
 	if err != nil {
 		return "", err
 	}
@@ -54,7 +54,7 @@ func (c *cli) target(cmd *cobra.Command, function string) (*api.Client, string, 
 	if err != nil {
 		return nil, "", err
 	}
-	full, err := c.functionName(cmd.Context(), function)
+	full, err := c.functionName(cmd, function)
 	return client, full, err
 }
 

@@ -46,7 +46,7 @@ userns up.`,
 				return err
 			}
 			if filter.Function != "" {
-				if filter.Function, err = c.functionName(cmd.Context(), filter.Function); err != nil {
+				if filter.Function, err = c.functionName(cmd, filter.Function); err != nil {
 					return err
 				}
 			}

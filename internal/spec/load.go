@@ -23,9 +23,16 @@ type Options struct {
 	Opts map[string]string
 	// Env looks up environment variables; nil: there are none.
 	Env func(string) (string, bool)
+	// Parameter reads a parameter for ${ssm:NAME}, in clear or as it is stored; nil:
+	// there is nobody to ask. One that does not exist is no error.
+	Parameter func(name string, clear bool) (p Parameter, ok bool, err error)
 	// Arch is what functions will run on, as Go calls it; "" is this machine's.
 	Arch string
 }
+
+// Parameter is a value of Parameter Store. Type is String, StringList or
+// SecureString.
+type Parameter struct{ Type, Value string }
 
 func (o Options) env(name string) (string, bool) {
 	if o.Env == nil {

@@ -79,8 +79,15 @@ func write(t *testing.T, path string, data []byte) {
 func options(text string) spec.Options {
 	env, o := map[string]string{}, spec.Options{Opts: map[string]string{}, Arch: "amd64"}
 	o.Env = func(name string) (string, bool) { v, ok := env[name]; return v, ok }
+	params := map[string]spec.Parameter{}
 	for line := range strings.Lines(text) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		if kind, ok := strings.CutPrefix(key, "ssm "); ok {
+			kind, name, _ := strings.Cut(kind, " ")
+			params[name] = spec.Parameter{Type: kind, Value: value}
+			o.Parameter = parameters(params)
+			continue
+		}
 		if name, ok := strings.CutPrefix(key, "env "); ok {
 			env[name] = value
 		} else if name, ok := strings.CutPrefix(key, "opt "); ok {
@@ -90,6 +97,20 @@ func options(text string) spec.Options {
 		}
 	}
 	return o
+}
+
+// parameters answers for Parameter Store; what is encrypted says so.
+func parameters(params map[string]spec.Parameter) func(string, bool) (spec.Parameter, bool, error) {
+	return func(name string, clear bool) (spec.Parameter, bool, error) {
+		if name == "/denied" {
+			return spec.Parameter{}, false, errors.New("you may not")
+		}
+		p, ok := params[name]
+		if p.Type == "SecureString" && !clear {
+			p.Value = "sealed"
+		}
+		return p, ok, nil
+	}
 }
 
 func outcome(t *testing.T, dir string, o spec.Options) string {

@@ -60,10 +60,12 @@ func (s *source) fetch(v *variables, addr string, pos Pos) (*node, error) {
 		return s.file(v, params, key, pos)
 	case "strToBool":
 		return strToBool(params, pos)
-	case "ssm", "cf", "s3":
+	case "ssm":
+		return s.ssm(params, key, pos)
+	case "cf", "s3":
 		return nil, fmt.Errorf("${%s}: variables from %s are not supported yet; use ${env:NAME}, or a fallback in place of it", addr, kind)
 	}
-	return nil, fmt.Errorf("${%s}: unknown source %q; known are env, opt, self, sls, aws, param, file and strToBool", addr, kind)
+	return nil, fmt.Errorf("${%s}: unknown source %q; known are env, opt, self, sls, aws, param, ssm, file and strToBool", addr, kind)
 }
 
 // hint says what would give an address a value.
@@ -78,6 +80,8 @@ func hint(addr string) string {
 		return fmt.Sprintf("add the key %s or a fallback: ${%s, 'value'}", key, addr)
 	case kind == "param":
 		return fmt.Sprintf("add it under params.default or pass --param %s=VALUE", key)
+	case kind == "ssm":
+		return fmt.Sprintf("set it with `dropstack param put %s`, or add a fallback: ${%s, 'value'}", key, addr)
 	case strings.HasPrefix(kind, "file("):
 		return "the file or the key in it does not exist"
 	}
@@ -123,6 +127,45 @@ func (s *source) aws(key string, pos Pos) (*node, error) {
 		return plain(arn.Region, pos), nil
 	}
 	return nil, fmt.Errorf("${aws:%s}: known are aws:accountId and aws:region", key)
+}
+
+// ssm reads ${ssm:NAME}, with ssm(raw) a list as the text that it is, and with
+// ssm(noDecrypt) a SecureString as its ciphertext. Names may end in ~true, which
+// once asked for what is always done now.
+func (s *source) ssm(params, key string, pos Pos) (*node, error) {
+	raw, clear := false, true
+	for param := range strings.SplitSeq(params, ",") {
+		switch param = strings.TrimSpace(param); param {
+		case "", s.region:
+		case "raw":
+			raw = true
+		case "noDecrypt":
+			clear = false
+		default:
+			return nil, fmt.Errorf("${ssm(%s):%s}: known are raw and noDecrypt, and the region of the service", params, key)
+		}
+	}
+	if s.opts.Parameter == nil {
+		return nil, fmt.Errorf("${ssm:%s}: no platform is there to ask for the parameter", key)
+	}
+	name, what, old := strings.Cut(key, "~")
+	if old && what != "true" && what != "false" && what != "split" {
+		return nil, fmt.Errorf("${ssm:%s}: what follows ~ is true, false or split", key)
+	}
+	p, ok, err := s.opts.Parameter(name, clear && what != "false")
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("${ssm:%s}: %w", key, err)
+	case !ok:
+		return nil, nil
+	case p.Type != "StringList" || raw:
+		return plain(p.Value, pos), nil
+	}
+	out := &node{pos: pos, kind: list}
+	for item := range strings.SplitSeq(p.Value, ",") {
+		out.items = append(out.items, plain(item, pos))
+	}
+	return out, nil
 }
 
 func (s *source) param(v *variables, key string, pos Pos) (*node, error) {

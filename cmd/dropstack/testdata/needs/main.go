@@ -27,7 +27,7 @@ func try(ctx context.Context) (map[string]string, error) {
 	}
 	bucket, key := aws.String("needs-dev"), aws.String("a")
 	objects := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
-	told := map[string]string{"environment": os.Getenv("PASSWORD")}
+	told := map[string]string{"environment": os.Getenv("PASSWORD"), "deployed": os.Getenv("DEPLOYED")}
 	_, err = sns.NewFromConfig(cfg).Publish(ctx, &sns.PublishInput{TopicArn: aws.String(os.Getenv("TOPIC")), Message: aws.String("m")})
 	told["publish"] = words(err)
 	_, err = ssm.NewFromConfig(cfg).GetParameter(ctx, &ssm.GetParameterInput{Name: aws.String("/needs/PASSWORD"), WithDecryption: aws.Bool(true)})
