@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -213,6 +214,41 @@ func do(t *testing.T, method, url, body string) (int, string) {
 		t.Fatal(err)
 	}
 	return resp.StatusCode, string(b)
+}
+
+// Go's client would not tell: it makes header names its own way.
+func TestMetadataNamesAreLowerCase(t *testing.T) {
+	e := open(t, t.TempDir(), nil)
+	srv := httptest.NewServer(e.Objects.Handler)
+	t.Cleanup(srv.Close)
+	client := clientOf(srv, admin)
+	if err := e.Objects.CreateBucket(t.Context(), "bbb"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("bbb"), Key: aws.String("k"), Metadata: map[string]string{"Team": "shop"}}); err != nil {
+		t.Fatal(err)
+	}
+	signed, err := s3.NewPresignClient(client).PresignHeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String("bbb"), Key: aws.String("k")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := url.Parse(signed.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("tcp", u.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "HEAD %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", u.RequestURI(), u.Host)
+	answer, err := io.ReadAll(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(answer), "\r\nx-amz-meta-team: shop\r\n") {
+		t.Errorf("the answer's header is %q, want x-amz-meta-team in it", answer)
+	}
 }
 
 func TestStrangersAreRefused(t *testing.T) {
