@@ -27,7 +27,7 @@ func start(t *testing.T) *world {
 	dir := t.TempDir()
 	for name, content := range map[string]string{
 		"serverless.yml": "service: judge\nprovider:\n  name: aws\n  runtime: nodejs20.x\nfunctions:\n  echo:\n    handler: echo.handler\n",
-		"echo.js":        "exports.handler = async (event) => { if (event && event.fail) throw new Error('asked to'); console.log('echoing'); return event; };\n",
+		"echo.js":        "exports.handler = async (event) => { if (event && event.fail) throw new Error('asked to'); console.log('echoing', JSON.stringify(event)); return event; };\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
