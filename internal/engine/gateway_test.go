@@ -216,6 +216,34 @@ func do(t *testing.T, method, url, body string) (int, string) {
 	return resp.StatusCode, string(b)
 }
 
+func TestPartsInTheWrongOrderAreRefused(t *testing.T) {
+	e := open(t, t.TempDir(), nil)
+	client := s3Client(t, e, admin)
+	if err := e.Objects.CreateBucket(t.Context(), "bbb"); err != nil {
+		t.Fatal(err)
+	}
+	bucket, key := aws.String("bbb"), aws.String("k")
+	upload, err := client.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: bucket, Key: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var parts []types.CompletedPart
+	for n, body := range [][]byte{make([]byte, 5<<20), []byte("end")} {
+		number := aws.Int32(int32(n + 1))
+		out, err := client.UploadPart(t.Context(), &s3.UploadPartInput{Bucket: bucket, Key: key, UploadId: upload.UploadId, PartNumber: number, Body: bytes.NewReader(body)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts = append([]types.CompletedPart{{PartNumber: number, ETag: out.ETag}}, parts...)
+	}
+	_, err = client.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
+		Bucket: bucket, Key: key, UploadId: upload.UploadId, MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
+	})
+	if known, ok := errors.AsType[smithy.APIError](err); !ok || known.ErrorCode() != "InvalidPartOrder" {
+		t.Errorf("the parts 2, 1: %v, want InvalidPartOrder", err)
+	}
+}
+
 // Go's client would not tell: it makes header names its own way.
 func TestMetadataNamesAreLowerCase(t *testing.T) {
 	e := open(t, t.TempDir(), nil)
