@@ -1,7 +1,9 @@
 # make        build the binary into bin/
 # make run    build and start the platform with the bundled services
 # make test   everything that can be tested here; as root, installs the few tools
-#             that it needs and misses (tools/test-deps)
+#             that it needs and misses (tools/test-deps). Ends with the tests that
+#             this machine could not run, and why; MUST=REGEXP names packages of
+#             which each has to
 # make check  formatting, vet, staticcheck and the race detector
 # make fuzz   every fuzz target for a while (FUZZTIME=30s)
 # make bench  the end-to-end benchmark: figures beside their baselines
@@ -10,6 +12,7 @@ export CGO_ENABLED = 0
 GO   = go
 TOOL = $(GO) tool -modfile=tools/go.mod
 FUZZTIME = 30s
+MUST =
 
 build:
 	$(GO) build -trimpath -o bin/dropstack ./cmd/dropstack
@@ -19,7 +22,7 @@ run: build
 
 test:
 	tools/test-deps
-	$(GO) test -timeout 25m ./...
+	$(GO) run ./internal/testkit/suite -must '$(MUST)' -- -timeout 25m ./...
 
 check: fmt vet race
 

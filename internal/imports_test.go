@@ -13,7 +13,7 @@ import (
 // floors is the direction of dependencies: a room imports only rooms of floors
 // below its own, never a sibling.
 var floors = [][]string{
-	{"arn", "fault", "wire"},
+	{"arn", "fault", "wire", "durable"},
 	{"network", "ca"},
 	{"engine", "sandbox", "spec", "node"},
 	{"iam", "logs", "metric", "build", "audit", "secret"},

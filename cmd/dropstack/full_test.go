@@ -24,7 +24,7 @@ func TestAFullDiskIsLoud(t *testing.T) {
 	t.Parallel() // most of it is waiting for the engine to give up
 	dir := testkit.Dir(t)
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=160m,mode=711"); err != nil {
-		t.Skipf("a small disk of its own cannot be mounted here (%v): only root can", err)
+		t.Skipf("not run: a small disk of its own cannot be mounted here (%v): only root can", err)
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) }) // after the platform is gone
 	p := testkit.Start(t, dir)

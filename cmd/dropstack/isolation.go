@@ -91,7 +91,7 @@ func (d *doctor) isolated(is *server.Isolation, source string) []finding {
 
 // stronger tells for every level that cannot be had why, and what to do about it.
 func (d *doctor) stronger(missing map[string]string) (all []finding) {
-	for _, level := range []string{sandbox.Full, sandbox.Confine} {
+	for _, level := range []string{sandbox.Full, sandbox.Userns, sandbox.Confine} {
 		if why, ok := missing[level]; ok {
 			m := &machine{root: "/", uid: os.Geteuid()}
 			all = append(all, finding{
@@ -113,7 +113,7 @@ type machine struct {
 // machine says of itself: often more than one thing is missing, and the error
 // tells the first.
 func (m *machine) wants(level, why string) (advice []string) {
-	if level != sandbox.Full {
+	if sandbox.Rank(level) < sandbox.Rank(sandbox.Userns) {
 		return []string{"run the platform on Linux"}
 	}
 	why = strings.ToLower(why)
@@ -130,7 +130,7 @@ func (m *machine) wants(level, why string) (advice []string) {
 			advice = append(advice, text)
 		}
 	}
-	add(m.uid != 0, "start the platform as root")
+	add(level == sandbox.Full && m.uid != 0, "start the platform as root")
 	add(m.lacks("dev/net/tun") || says("tun"), "/dev/net/tun: modprobe tun, or --device /dev/net/tun for a container")
 	add(m.read("proc/sys/kernel/unprivileged_userns_clone") == "0", "user namespaces: sysctl kernel.unprivileged_userns_clone=1")
 	add(m.read("proc/sys/user/max_user_namespaces") == "0", "user namespaces: sysctl user.max_user_namespaces=10000")

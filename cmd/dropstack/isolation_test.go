@@ -47,7 +47,7 @@ func TestDoctorAttacks(t *testing.T) {
 		}
 	}
 	if !strings.HasPrefix(found[0].Detail, "level full") {
-		t.Skipf("the rest is not run: %s, %s", found[0].Detail, found[1].Detail)
+		t.Skipf("not run: what level full has to hold: %s, %s", found[0].Detail, found[1].Detail)
 	}
 	delete(states, "paths") // the kernel names the sources of mounts
 	for name, state := range states {

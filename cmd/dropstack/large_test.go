@@ -18,7 +18,7 @@ const large = 2 << 30 // bytes
 // platform's memory meanwhile.
 func TestLargeFilePassesInFlatMemory(t *testing.T) {
 	if testing.Short() {
-		t.Skip("2 GB both ways is left to the full test run (make test)")
+		t.Skip("not run: 2 GB both ways is left to the full test run (make test)")
 	}
 	p := testkit.Start(t, testkit.Dir(t))
 	before := p.RSS(t)

@@ -22,6 +22,7 @@ func (c *cli) up() *cobra.Command {
 	var services string
 	var verbose bool
 	var auditDays int
+	var place string
 	command := &cobra.Command{
 		Use:   "up",
 		Short: "Start the platform, with everything embedded",
@@ -35,6 +36,11 @@ say otherwise; port 0 picks a free one.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg.Dir = c.data
 			cfg.Log = c.logger(verbose)
+			var err error
+			if cfg.RootKey, err = rootKey(c.data, place); err != nil {
+				return err
+			}
+			cfg.SMTP.Password = os.Getenv("DROPSTACK_SMTP_PASSWORD")
 			cfg.AuditKeep = time.Duration(auditDays) * 24 * time.Hour
 			return c.serve(cmd.Context(), cfg, services)
 		},
@@ -48,6 +54,12 @@ say otherwise; port 0 picks a free one.`,
 	f.StringVar(&cfg.MinIsolation, "min-isolation", os.Getenv("DROPSTACK_MIN_ISOLATION"), "refuse to start with less than this level, or with a control of isolation that is off ($DROPSTACK_MIN_ISOLATION)")
 	f.StringVar(&cfg.AuditHeads, "audit-heads", os.Getenv("DROPSTACK_AUDIT_HEADS"), "URL or directory to which the signed heads of the audit log are published; keep it on another machine ($DROPSTACK_AUDIT_HEADS)")
 	f.IntVar(&auditDays, "audit-keep", int(audit.DefaultKeep.Hours()/24), "days for which audit records are kept")
+	f.StringVar(&place, "root-key", os.Getenv("DROPSTACK_ROOT_KEY"), "where the root key is: file:PATH, env:VARIABLE, systemd:CREDENTIAL or age:IDENTITY:FILE (default: root.key in the data directory) ($DROPSTACK_ROOT_KEY)")
+	f.StringVar(&cfg.SMTP.Server, "smtp", os.Getenv("DROPSTACK_SMTP"), "host:port of the mail server for subscriptions by e-mail; its password is in $DROPSTACK_SMTP_PASSWORD ($DROPSTACK_SMTP)")
+	f.StringVar(&cfg.SMTP.From, "smtp-from", os.Getenv("DROPSTACK_SMTP_FROM"), "sender of e-mails ($DROPSTACK_SMTP_FROM)")
+	f.StringVar(&cfg.SMTP.User, "smtp-user", os.Getenv("DROPSTACK_SMTP_USER"), "who logs in to the mail server; nobody if empty ($DROPSTACK_SMTP_USER)")
+	f.BoolVar(&cfg.SMTP.RequireTLS, "smtp-require-tls", false, "refuse a mail server that does not offer TLS")
+	f.BoolVar(&cfg.PrivateEndpoints, "private-endpoints", false, "let everybody who may subscribe have messages sent to loopback and private addresses; without it only the administrator may")
 	f.StringVar(&services, "services", "", `directory of the bundled services ("none": start without; default: services/ beside the program or here)`)
 	f.BoolVarP(&verbose, "verbose", "v", false, "log every cold start and engine message")
 	return command

@@ -43,9 +43,11 @@ type Server struct {
 	Services  []*Service
 	Lambda    *Lambda
 	Objects   *Objects
-	Tunnel    *Tunnel // nil: AWS's own host names are not answered
-	Region    string
-	Log       *slog.Logger
+	// Certificate is a file that messages refer their receivers to. Optional.
+	Certificate func() (name string, doc []byte)
+	Tunnel      *Tunnel // nil: AWS's own host names are not answered
+	Region      string
+	Log         *slog.Logger
 }
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -57,6 +59,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if err := s.Tunnel.connect(w, r); err != nil {
 			s.fail(&call{w: w, r: r}, jsonCall{kind: "application/json"}, err)
 		}
+		return
+	}
+	if s.servedCertificate(w, r) {
 		return
 	}
 	scope, signed := iam.Scope(r)
@@ -81,6 +86,20 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		s.serve(c, service)
 	}
+}
+
+// servedCertificate answers a request for the certificate of messages.
+func (s *Server) servedCertificate(w http.ResponseWriter, r *http.Request) bool {
+	if s.Certificate == nil || r.Method != http.MethodGet {
+		return false
+	}
+	name, doc := s.Certificate()
+	if r.URL.Path != "/"+name {
+		return false
+	}
+	w.Header().Set("Content-Type", "application/x-pem-file")
+	_, _ = w.Write(doc)
+	return true
 }
 
 // call is one request on its way.
@@ -136,7 +155,7 @@ func (s *Server) serve(c *call, service *Service) {
 	}
 	c.operation = p.operation()
 	o, unknown := service.find(c.operation)
-	if !o.open {
+	if _, signed := iam.Scope(c.r); signed || !o.open {
 		if err := s.authenticate(c); err != nil {
 			s.fail(c, p, err)
 			return
@@ -203,7 +222,7 @@ func (s *Server) perform(c *call, o Operation) error {
 	if o.data && fault.KindOf(err) != fault.Denied {
 		return err
 	}
-	if recorded := s.record(c, err); recorded != nil {
+	if recorded := s.record(c, o.data, err); recorded != nil {
 		return fault.Errorf(fault.Unavailable, "%s may have been carried out, but could not be recorded: %w", c.operation, recorded)
 	}
 	return err
@@ -211,7 +230,7 @@ func (s *Server) perform(c *call, o Operation) error {
 
 // authorize asks for everything that the operation needs.
 func (s *Server) authorize(c *call, o Operation) error {
-	if o.open {
+	if _, known := iam.Caller(c.at); o.open && !known {
 		return nil
 	}
 	c.needs = []Need{{}}

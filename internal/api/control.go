@@ -20,6 +20,7 @@ func decodeBase64(s string) ([]byte, error) { return base64.StdEncoding.DecodeSt
 type Control struct {
 	Deployer *deploy.Deployer
 	Letters  Letters
+	Topics   TopicState
 	Flows    Flows
 	RootKey  interface {
 		Rotate(ctx context.Context) (root.Report, error)
@@ -98,6 +99,10 @@ func (c *Control) Service() *Service {
 		"DeadLetters": op(c.deadLetters, letters),
 		"Redrive":     op(c.redrive, letters),
 		"Flows":       op(c.flows, nil),
+
+		"TopicStatus":  op(c.topicStatus, nil),
+		"TopicLetters": op(c.topicLetters, func(in TopicLettersInput) []Need { return on(in.Subscription) }),
+		"TopicRedrive": op(c.topicRedrive, func(in TopicLettersInput) []Need { return on(in.Subscription) }),
 
 		"RotateRootKey": op(c.rotateRoot, nil),
 

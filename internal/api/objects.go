@@ -4,14 +4,17 @@ import (
 	"bytes"
 	"context"
 	"encoding/xml"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
 
 	"github.com/google/uuid"
 
+	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/iam"
+	"github.com/dropstack/dropstack/internal/iam/policy"
 )
 
 // Objects is Amazon S3. What a request may do is decided here; the object store
@@ -25,6 +28,10 @@ type Objects struct {
 	}
 	// Notifications are served here: the store has none.
 	Notifications *Notifications
+	// Policy is the policy of a bucket, "" if it has none.
+	Policy func(ctx context.Context, bucket string) (string, error)
+
+	parsed policy.Cache
 }
 
 // objectsService is what permissions and records call it.
@@ -51,6 +58,10 @@ func (s *Server) serveObjects(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.operation, c.in = o.name, &objectParameters{BucketName: o.bucket, Key: o.key}
+	if err := s.Objects.askPolicy(c.at, &o); err != nil {
+		s.failObjects(c, err)
+		return
+	}
 	kept := &keptAnswer{header: http.Header{}}
 	err = s.perform(c, Operation{
 		need: func(any) []Need { return o.needs },
@@ -75,9 +86,32 @@ func (s *Server) serveObjects(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// askPolicy has the bucket's policy decide too, over what is asked of that bucket.
+func (b *Objects) askPolicy(ctx context.Context, o *objectCall) error {
+	if o.bucket == "" || b.Policy == nil {
+		return nil
+	}
+	text, err := b.Policy(ctx, o.bucket)
+	if err != nil || text == "" {
+		return err
+	}
+	document, err := b.parsed.Parse(policy.Resource, text)
+	if err != nil {
+		return fmt.Errorf("policy of bucket %s: %w", o.bucket, err)
+	}
+	own := arn.Bucket(o.bucket)
+	for i := range o.needs {
+		if r := o.needs[i].Resource; r == own || strings.HasPrefix(r, own+"/") {
+			o.needs[i].Policies = []policy.Document{document}
+		}
+	}
+	return nil
+}
+
 // onBucket answers a call of the control plane, from the store or by ourselves.
 func (s *Server) onBucket(ctx context.Context, w http.ResponseWriter, c *call, o objectCall) error {
-	if !strings.HasSuffix(o.name, "BucketNotification") {
+	put := o.name == "PutBucketPolicy"
+	if !put && !strings.HasSuffix(o.name, "BucketNotification") {
 		s.Objects.Store.ServeHTTP(w, c.r.WithContext(ctx))
 		return nil
 	}
@@ -88,10 +122,18 @@ func (s *Server) onBucket(ctx context.Context, w http.ResponseWriter, c *call, o
 	if _, _, _, err := s.Authority.Verify(c.r, body); err != nil {
 		return err
 	}
-	return s.Objects.Notifications.serve(ctx, w, c.r, o.bucket, body)
+	if !put {
+		return s.Objects.Notifications.serve(ctx, w, c.r, o.bucket, body)
+	}
+	if _, err := s.Objects.parsed.Parse(policy.Resource, string(body)); err != nil {
+		return fault.Coded(fault.Invalid, "MalformedPolicy", "%w", err)
+	}
+	c.r.Body = io.NopCloser(bytes.NewReader(body))
+	s.Objects.Store.ServeHTTP(w, c.r.WithContext(ctx))
+	return nil
 }
 
-// maxConfiguration bounds what describes a bucket's notifications.
+// maxConfiguration bounds what describes a bucket's notifications, or its policy.
 const maxConfiguration = 1 << 20
 
 // objectParameters are what a record says of a call.

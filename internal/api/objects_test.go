@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/iam"
 )
 
 // TestWhatObjectRequestsNeed: the operation and the permissions of every kind of
@@ -142,6 +144,46 @@ func TestObjectRequests(t *testing.T) {
 	w.trail.closed = true
 	if _, err = admin.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("new")}, func(o *s3.Options) { o.RetryMaxAttempts = 1 }); codeOf(err) != "ServiceUnavailable" || reached != before {
 		t.Errorf("a trail that is closed: got %v", err)
+	}
+}
+
+// TestPoliciesOfBuckets: they allow what the caller's own do not, and deny what
+// those allow.
+func TestPoliciesOfBuckets(t *testing.T) {
+	text := ""
+	stored := 0
+	objects := &api.Objects{
+		Store:  http.HandlerFunc(func(http.ResponseWriter, *http.Request) { stored++ }),
+		Policy: func(context.Context, string) (string, error) { return text, nil },
+	}
+	w := serve(t, &api.Server{Objects: objects})
+	objects.Caller = w.keys
+	get := func(c iam.Credentials, key string) string {
+		_, err := client(w.url, c).S3().GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String("b"), Key: &key})
+		return codeOf(err)
+	}
+	if got := get(w.function, "open/k"); got != "AccessDenied" {
+		t.Errorf("without a policy: got %q", got)
+	}
+	text = `{"Version":"2012-10-17","Statement":[
+		{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/open/*"},
+		{"Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/shut/*"}]}`
+	for _, tt := range []struct {
+		who       iam.Credentials
+		key, want string
+	}{
+		{w.function, "open/k", ""}, {w.function, "k", "AccessDenied"}, {w.keys.Admin(), "k", ""}, {w.keys.Admin(), "shut/k", "AccessDenied"},
+	} {
+		if got := get(tt.who, tt.key); got != tt.want {
+			t.Errorf("%s by %s: got %q, want %q", tt.key, tt.who.AccessKeyID[:4], got, tt.want)
+		}
+	}
+	before := stored
+	_, err := client(w.url, w.keys.Admin()).S3().PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{
+		Bucket: aws.String("b"), Policy: aws.String(`{"Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*","Condition":{"Odd":{"a":"b"}}}]}`),
+	})
+	if codeOf(err) != "MalformedPolicy" || stored != before {
+		t.Errorf("a policy with an operator that there is not: got %v", err)
 	}
 }
 

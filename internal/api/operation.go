@@ -34,7 +34,7 @@ type Operation struct {
 	need func(in any) []Need
 
 	data bool // about data, not control: recorded only when it is denied
-	open bool // answered without a signature: what a token of ours proves
+	open bool // answered without a signature too: what a token of ours proves
 }
 
 // Need is something that the caller must be allowed. What the operation itself
@@ -66,7 +66,8 @@ func (o Operation) aboutData() Operation {
 	return o
 }
 
-// unsigned marks an operation that needs no signature.
+// unsigned marks an operation that needs no signature. One that has a signature
+// is authenticated and authorised as others are.
 func (o Operation) unsigned() Operation {
 	o.open = true
 	return o

@@ -36,6 +36,7 @@ type snsAppender struct {
 
 type snsStored struct {
 	ID, Message, Subject string
+	By                   map[string]string
 	Attributes           map[string]topic.Attribute
 }
 
@@ -117,8 +118,8 @@ func TestSNSPublishByTargetAndStructure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := kept.only(t).Message; got != "l" {
-		t.Errorf("stored %q, want the message for lambda", got)
+	if got := kept.only(t); got.Message != "d" || got.By["lambda"] != "l" {
+		t.Errorf("stored %+v, want the message for lambda beside the default", got)
 	}
 }
 
@@ -240,8 +241,8 @@ func TestSNSErrorsAsTheClientKnowsThem(t *testing.T) {
 	half := strings.Repeat("m", topic.MaxMessage/2+1)
 	err = publishBatch(snsBatch(half, half))
 	check("long", err, snsIs[*types.BatchRequestTooLongException](err), "BatchRequestTooLong", 400)
-	_, err = client.CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String("n")})
-	check("not offered", err, strings.Contains(err.Error(), "CreateTopic"), "NotImplemented", 400)
+	_, err = client.ListPhoneNumbersOptedOut(t.Context(), &sns.ListPhoneNumbersOptedOutInput{})
+	check("not offered", err, strings.Contains(err.Error(), "ListPhoneNumbersOptedOut"), "NotImplemented", 400)
 	_, err = client.ListTopics(t.Context(), &sns.ListTopicsInput{NextToken: aws.String("%")})
 	check("token", err, snsIs[*types.InvalidParameterException](err), "InvalidParameter", 400)
 	kept.failing = errors.New("no space left on /the/device")
@@ -258,23 +259,46 @@ func snsIs[E error](err error) bool {
 }
 
 // snsFailing shows what callers see of our own faults.
-type snsFailing struct{ *topic.Topics }
+type snsFailing struct{}
 
-func (snsFailing) Publish(context.Context, topic.PublishInput) (string, error) {
-	return "", fmt.Errorf("wrapped: %w", fault.Errorf(fault.Internal, "secret of ours"))
+func (snsFailing) EditTopics(context.Context, string, func([]topic.Topic, []topic.Subscription) ([]topic.Topic, []topic.Subscription, error)) error {
+	return fmt.Errorf("wrapped: %w", fault.Errorf(fault.Internal, "secret of ours"))
 }
 
 func TestSNSKeepsItsOwnFaultsToItself(t *testing.T) {
 	var log strings.Builder
 	w := serve(t, &api.Server{
-		Services: []*api.Service{(&api.SNS{Topics: snsFailing{&topic.Topics{}}}).Service()}, Log: slog.New(slog.NewTextHandler(&log, nil)),
+		Services: []*api.Service{(&api.SNS{Topics: &topic.Topics{Editor: snsFailing{}}}).Service()}, Log: slog.New(slog.NewTextHandler(&log, nil)),
 	})
-	_, err := snsClient(w).Publish(t.Context(), &sns.PublishInput{TopicArn: &snsTopic, Message: aws.String("m")})
+	_, err := snsClient(w).CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String("n")})
 	var answer interface{ ServiceRequestID() string }
 	if !errors.As(err, &answer) || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "InternalError") {
 		t.Fatalf("got %v", err)
 	}
 	if !strings.Contains(log.String(), "secret of ours") || !strings.Contains(log.String(), answer.ServiceRequestID()) {
 		t.Errorf("logged %q, want the reason and the request id", log.String())
+	}
+}
+
+// TestPoliciesOfTopics: one allows a function what its role does not.
+func TestPoliciesOfTopics(t *testing.T) {
+	policy := `{"Statement":{"Effect":"Allow","Principal":"*","Action":"SNS:Publish","Resource":"` + arn.Topic(arn.Region, "open") + `"}}`
+	topics := &topic.Topics{
+		Streams: enginetest.Streams(t), NewAppender: func(string) topic.Appender { return &snsAppender{} }, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	}
+	list := []topic.Topic{{ARN: arn.Topic(arn.Region, "open"), Policy: policy}, {ARN: arn.Topic(arn.Region, "usual")}}
+	if err := topics.Replace(t.Context(), "drops", list, nil); err != nil {
+		t.Fatal(err)
+	}
+	w := serve(t, &api.Server{Services: []*api.Service{(&api.SNS{Topics: topics}).Service()}})
+	function := sns.New(sns.Options{Region: arn.Region, BaseEndpoint: &w.url, HTTPClient: testkit.AWSClient(), RetryMaxAttempts: 1, Credentials: provider(w.function)})
+	for name, want := range map[string]string{"open": "", "usual": "AuthorizationError"} {
+		_, err := function.Publish(t.Context(), &sns.PublishInput{TopicArn: aws.String(arn.Topic(arn.Region, name)), Message: aws.String("m")})
+		if got := codeOf(err); got != want {
+			t.Errorf("%s: got %v, want %q", name, err, want)
+		}
+	}
+	if _, err := function.DeleteTopic(t.Context(), &sns.DeleteTopicInput{TopicArn: aws.String(arn.Topic(arn.Region, "open"))}); codeOf(err) != "AuthorizationError" {
+		t.Errorf("what the policy does not name: got %v", err)
 	}
 }

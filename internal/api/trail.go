@@ -32,11 +32,14 @@ func requestOf(c *call, region string) iam.Request {
 
 // record writes what came of a call. Only what changes something has an answer
 // that is worth keeping.
-func (s *Server) record(c *call, failed error) error {
+func (s *Server) record(c *call, data bool, failed error) error {
 	e := audit.Event{
 		EventSource: c.service.source(), EventName: c.operation, AWSRegion: s.Region,
 		UserIdentity: IdentityOf(c.who), SourceIPAddress: requestOf(c, "").SourceIP, UserAgent: c.r.UserAgent(),
 		RequestParameters: audit.Parameters(c.in), RequestID: c.id, ReadOnly: readOnly(c.operation),
+	}
+	if data {
+		e.EventCategory = "Data"
 	}
 	for _, n := range c.needs {
 		if a, err := arn.Parse(n.Resource); err == nil {

@@ -6,11 +6,11 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/fault"
 )
 
@@ -22,32 +22,19 @@ type Tunnel struct {
 	Handler     http.Handler // the endpoint
 }
 
-// awsName is a host name of a service: SERVICE.REGION.amazonaws.com, without a
-// region, of a bucket, or with an account before it.
-var awsName = regexp.MustCompile(`^([a-z0-9.-]+\.)?[a-z0-9-]+\.amazonaws\.com$`)
-
-// AWSName reports whether a host name is one of AWS's services.
-func AWSName(host string) bool { return awsName.MatchString(strings.ToLower(host)) }
-
 // config is how TLS is spoken. HTTP/1.1 is what every client has.
 func (t *Tunnel) config() *tls.Config {
 	return &tls.Config{GetCertificate: t.Certificate, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
 }
 
-// Serve answers on a listener that AWS's names lead to, until it closes.
-func (t *Tunnel) Serve(l net.Listener) error {
-	return t.server().Serve(tls.NewListener(l, t.config()))
-}
-
-func (t *Tunnel) server() *http.Server {
-	return &http.Server{Handler: t.Handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
-}
+// Over has TLS spoken on a listener that AWS's names lead to.
+func (t *Tunnel) Over(l net.Listener) net.Listener { return tls.NewListener(l, t.config()) }
 
 // connect answers CONNECT NAME:443 with ourselves in the name's place. It is a
 // proxy to nowhere else.
 func (t *Tunnel) connect(w http.ResponseWriter, r *http.Request) error {
 	host, port, err := net.SplitHostPort(r.Host)
-	if err != nil || port != "443" || !AWSName(host) {
+	if err != nil || port != "443" || !arn.ServiceHost(strings.ToLower(host)) {
 		return fault.Coded(fault.Denied, "AccessDeniedException",
 			"This proxy answers for AWS's services alone, at port 443, not for %q; name other hosts in NO_PROXY.", r.Host)
 	}
@@ -59,7 +46,8 @@ func (t *Tunnel) connect(w http.ResponseWriter, r *http.Request) error {
 		return errors.Join(err, conn.Close())
 	}
 	one := &oneConn{conn: tls.Server(&readAhead{conn, buffered.Reader}, t.config()), done: make(chan struct{})}
-	err = t.server().Serve(one) // until the connection closes
+	srv := &http.Server{Handler: t.Handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	err = srv.Serve(one) // until the connection closes
 	if errors.Is(err, net.ErrClosed) {
 		return nil
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/url"
@@ -14,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
 	"github.com/dropstack/dropstack/internal/api"
+	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/ca"
 )
 
@@ -31,10 +34,45 @@ func tunneled(t *testing.T) (*world, *api.Tunnel, *tls.Config) {
 		t.Fatal(err)
 	}
 	s := &api.Server{Lambda: invoking(&one{})}
-	s.Tunnel = &api.Tunnel{Certificate: authority.GetCertificate(api.AWSName), Handler: s}
+	s.Tunnel = &api.Tunnel{Certificate: authority.GetCertificate(arn.ServiceHost), Handler: s}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(authority.PEM())
 	return serve(t, s), s.Tunnel, &tls.Config{RootCAs: pool}
+}
+
+// listening is where AWS's names would have to lead.
+func listening(t *testing.T, tunnel *api.Tunnel) (address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &http.Server{Handler: tunnel.Handler, ErrorLog: log.New(io.Discard, "", 0)} // of names that get no certificate
+	go func() { _ = srv.Serve(tunnel.Over(l)) }()
+	t.Cleanup(func() { _ = srv.Close() })
+	return l.Addr().String()
+}
+
+// TestOthersNamesGetNoCertificate: who is led to the platform by another name
+// notices.
+func TestOthersNamesGetNoCertificate(t *testing.T) {
+	_, tunnel, trust := tunneled(t)
+	at := listening(t, tunnel)
+	for name, want := range map[string]bool{
+		"ssm.us-east-1.amazonaws.com": true, "SSM.us-east-1.amazonaws.com": true, "shots.s3.amazonaws.com": true,
+		"www.example.org": false, "amazonaws.com": false, "ssm.us-east-1.amazonaws.com.example.org": false,
+		"db.c0ffee.us-east-1.rds.amazonaws.com": false, "localhost": false, "127.0.0.1": false,
+	} {
+		config := trust.Clone()
+		config.ServerName = name
+		conn, err := tls.Dial("tcp", at, config)
+		if (err == nil) != want {
+			t.Errorf("%s: %v, want a certificate: %v", name, err, want)
+		}
+		if err == nil {
+			_ = conn.Close()
+		}
+	}
 }
 
 // TestClientsThatKnowNoEndpoint reach the platform by AWS's own names: by a proxy,
@@ -45,16 +83,11 @@ func TestClientsThatKnowNoEndpoint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() { _ = tunnel.Serve(l) }()
-	t.Cleanup(func() { _ = l.Close() })
+	at := listening(t, tunnel)
 	for name, transport := range map[string]*http.Transport{
 		"proxy": {Proxy: http.ProxyURL(proxy), TLSClientConfig: trust},
 		"names": {TLSClientConfig: trust, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, l.Addr().String())
+			return new(net.Dialer).DialContext(ctx, network, at)
 		}},
 	} {
 		t.Cleanup(transport.CloseIdleConnections)

@@ -19,7 +19,7 @@ const victimDir = "AUDIT_TEST_VICTIM"
 func TestVictim(t *testing.T) {
 	dir := os.Getenv(victimDir)
 	if dir == "" {
-		t.Skip("only as a process of TestNothingAcknowledgedIsLostWhenTheProcessIsKilled")
+		t.Skip("not run: only as a process of TestNothingAcknowledgedIsLostWhenTheProcessIsKilled")
 	}
 	l := open(t, dir)
 	var mu sync.Mutex

@@ -34,7 +34,7 @@ func anyNode(t *testing.T) func(context.Context, string) (node.Install, bool, er
 	t.Helper()
 	path, err := exec.LookPath("node")
 	if err != nil {
-		t.Skip("no node on the PATH, and this test asks it about syntax")
+		t.Skip("not run: no node on the PATH, and this test asks it about syntax")
 	}
 	return func(context.Context, string) (node.Install, bool, error) { return node.Install{Path: path}, true, nil }
 }

@@ -1,9 +1,8 @@
 // Package ca is the installation's own certificate authority.
 //
 // It vouches for names that only this installation answers: AWS's host names for
-// clients that cannot be told another endpoint, and *.localhost. Whoever trusts it
-// trusts the platform for every name, so it is for the platform's sandboxes and for
-// machines of the operator's choice. Stored, below DIR/ca:
+// clients that cannot be told another endpoint, and *.localhost. It cannot vouch for
+// others: whoever trusts it trusts the platform for these names. Stored, below DIR/ca:
 //
 //	ca.pem      the certificate, for those who are to trust it
 //	key.sealed  its key, sealed
@@ -27,6 +26,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dropstack/dropstack/internal/durable"
 	"github.com/dropstack/dropstack/internal/fault"
 )
 
@@ -42,6 +42,16 @@ const (
 	// maxLeaves bounds the certificates that are kept: their names come from
 	// whoever connects.
 	maxLeaves = 1000
+)
+
+// names and addresses are all that the authority can vouch for, so that a key that
+// was stolen is of no use for anything else.
+var (
+	names     = []string{"amazonaws.com", "localhost"}
+	addresses = []*net.IPNet{
+		{IP: net.IPv4(127, 0, 0, 0).To4(), Mask: net.CIDRMask(8, 32)},
+		{IP: net.IPv6loopback, Mask: net.CIDRMask(128, 128)},
+	}
 )
 
 // purpose is what the key's seal is bound to.
@@ -130,6 +140,7 @@ func (a *Authority) create() error {
 		Subject:      pkix.Name{CommonName: "dropstack " + fmt.Sprintf("%x", serial.Bytes()[:4]), Organization: []string{"dropstack"}},
 		NotBefore:    now.Add(-time.Hour), NotAfter: now.Add(ownLife),
 		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign, BasicConstraintsValid: true, IsCA: true, MaxPathLenZero: true,
+		PermittedDNSDomainsCritical: true, PermittedDNSDomains: names, PermittedIPRanges: addresses,
 	}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
@@ -138,7 +149,7 @@ func (a *Authority) create() error {
 	if err := os.MkdirAll(a.dir, 0o755); err != nil {
 		return err
 	}
-	if err := write(a.Path(), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), 0o644); err != nil {
+	if err := durable.WriteFile(a.Path(), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), 0o644); err != nil {
 		return err
 	}
 	return a.store(key)
@@ -153,7 +164,7 @@ func (a *Authority) store(key *ecdsa.PrivateKey) error {
 	if err != nil {
 		return err
 	}
-	return write(filepath.Join(a.dir, keyFile), sealed, 0o600)
+	return durable.WriteFile(filepath.Join(a.dir, keyFile), sealed, 0o600)
 }
 
 // GetCertificate is tls.Config's: a certificate for the name that a client asks
@@ -236,25 +247,4 @@ func newSerial() (*big.Int, error) {
 		return nil, err
 	}
 	return serial.SetBit(serial, 126, 1), nil // as long as others
-}
-
-// write leaves the file whole, or as it was.
-func write(path string, content []byte, mode os.FileMode) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(tmp.Name()) }() // gone after the rename
-	_, err = tmp.Write(content)
-	if err = errors.Join(err, tmp.Chmod(mode), tmp.Sync(), tmp.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp.Name(), path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

@@ -31,6 +31,8 @@ import (
 type Rooms struct {
 	Roles interface {
 		Replace(stack string, d iam.Declaration) error
+		// Trusts is an error unless a role exists and a service may assume it.
+		Trusts(ctx context.Context, roleARN, service string) error
 	}
 	Networks interface {
 		Load(stacks map[string]network.Model) error
@@ -38,6 +40,7 @@ type Rooms struct {
 		Admit(stack string, m network.Model, uses []network.Use) error
 	}
 	Functions interface {
+		Admit(fns []function.Function) error
 		Replace(stack string, fns []function.Function) error
 		PublishChanged(ctx context.Context, stack string) error
 	}
@@ -139,6 +142,9 @@ func (d *Deployer) Deploy(ctx context.Context, r *Revision) (*Revision, error) {
 		return nil, fault.Errorf(fault.Invalid, "the stack %q holds what calls of the AWS API make and cannot be deployed; give the service another name or stage", APIStack)
 	}
 	if err := d.validate(r); err != nil {
+		return nil, err
+	}
+	if err := d.trusted(ctx, r); err != nil {
 		return nil, err
 	}
 	if err := d.fetch(ctx, r); err != nil { // takes long; others may deploy meanwhile
@@ -309,22 +315,16 @@ func (d *Deployer) pointed(ctx context.Context, stack string) (*Revision, uint64
 	if err := json.Unmarshal(doc.Value(), rev); err != nil {
 		return nil, 0, fmt.Errorf("revision %s of %s: %w", entry.Value(), stack, err)
 	}
-	for i := range rev.Functions {
-		if rev.Functions[i], err = function.Open(ctx, d.Sealer, rev.Functions[i]); err != nil {
-			return nil, 0, fmt.Errorf("revision %s of %s: %w", entry.Value(), stack, err)
-		}
+	if err := d.open(ctx, rev); err != nil {
+		return nil, 0, fmt.Errorf("revision %s of %s: %w", entry.Value(), stack, err)
 	}
 	return rev, entry.Revision(), nil
 }
 
-func (d *Deployer) write(ctx context.Context, r *Revision) error {
-	stored := *r
-	stored.Functions = slices.Clone(r.Functions)
-	for i := range stored.Functions {
-		var err error
-		if stored.Functions[i], err = function.Seal(ctx, d.Sealer, stored.Functions[i]); err != nil {
-			return err
-		}
+func (d *Deployer) write(ctx context.Context, r, old *Revision) error {
+	stored, err := d.seal(ctx, r, old)
+	if err != nil {
+		return err
 	}
 	doc, err := json.Marshal(stored)
 	if err != nil {

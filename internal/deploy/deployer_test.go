@@ -62,7 +62,13 @@ type (
 
 func (roleRoom) Replace(string, iam.Declaration) error { return nil }
 
+func (roleRoom) Trusts(_ context.Context, role, _ string) error {
+	return fault.Errorf(fault.Invalid, "no role %s", role)
+}
+
 func (functionRoom) PublishChanged(context.Context, string) error { return nil }
+
+func (functionRoom) Admit([]function.Function) error { return nil }
 
 func (r functionRoom) Replace(stack string, fns []function.Function) error {
 	if r.refuse == "functions" {
@@ -249,6 +255,13 @@ func TestRemoveAndAskAgain(t *testing.T) {
 	}
 }
 
+// strange has functions run as a role that is nobody's.
+func strange(r *deploy.Revision) *deploy.Revision {
+	r.Roles = []iam.DeclaredRole{{Name: "own"}}
+	r.Functions[0].Role = "arn:aws:iam::000000000000:role/strange"
+	return r
+}
+
 func TestBadDocumentsChangeNothing(t *testing.T) {
 	s, h := shelf{}, newHouse()
 	d := deployer(t, enginetest.Streams(t), s, h)
@@ -259,6 +272,7 @@ func TestBadDocumentsChangeNothing(t *testing.T) {
 		"stack name":       {Stack: "a.b"},
 		"foreign function": {Stack: "other-dev", Functions: revision(sha, []string{"f"}).Functions},
 		"twice":            revision(sha, []string{"f", "f"}),
+		"role":             strange(revision(sha, []string{"f"})),
 		"hash":             revision("../../etc", []string{"f"}),
 		"no artifact":      revision(strings.Repeat("0", 64), []string{"f"}),
 		"damaged artifact": revision(damaged, []string{"f"}),

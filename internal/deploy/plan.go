@@ -13,7 +13,6 @@ import (
 	"github.com/dropstack/dropstack/internal/instance"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/spec"
-	"github.com/dropstack/dropstack/internal/topic"
 )
 
 // Check asks the rooms what the parts of a service mean, and answers with what
@@ -41,6 +40,9 @@ func Check(svc *spec.Service) []spec.Problem {
 		}
 	}
 	checkRoles(svc, report)
+	if _, _, wrong := planTopics(svc); len(wrong) > 0 {
+		problems = append(problems, wrong...)
+	}
 	for i, d := range svc.Distributions {
 		if err := edge.Check([]edge.Distribution{distribution(svc, i)}); err != nil {
 			report(d.Pos, "distribution %q: %v", d.Name, err)
@@ -54,8 +56,9 @@ func Check(svc *spec.Service) []spec.Problem {
 // layers that functions use by the layer's.
 func Plan(svc *spec.Service, artifacts, layers map[string]string) (*Revision, error) {
 	r := &Revision{Stack: svc.Stack(), Service: svc.Name, Stage: svc.Stage, Region: svc.Region, Network: svc.Network}
-	for _, t := range svc.Topics {
-		r.Topics = append(r.Topics, topic.Topic{Stack: r.Stack, Name: t.Name, ARN: arn.Topic(r.Region, t.Name)})
+	var wrong []spec.Problem
+	if r.Topics, r.Subscriptions, wrong = planTopics(svc); len(wrong) > 0 {
+		return nil, Problems(wrong)
 	}
 	for _, b := range svc.Buckets {
 		r.Buckets = append(r.Buckets, b.Name)
@@ -96,7 +99,7 @@ func planFunction(svc *spec.Service, f spec.Function, sha string) function.Funct
 		Stack: svc.Stack(), Name: f.Name, ARN: arn.Function(svc.Region, f.Name),
 		Description: f.Description, Version: "$LATEST", Runtime: f.Runtime, Handler: f.Handler,
 		Artifact: sha, Environment: f.Environment, MemoryMB: f.MemoryMB, Timeout: f.TimeoutSeconds,
-		Concurrency: f.ReservedConcurrency, DeadLetter: f.OnError,
+		StorageMB: f.StorageMB, MinIsolation: f.MinIsolation, Concurrency: f.ReservedConcurrency, DeadLetter: f.OnError,
 		LogFormat: f.LogFormat, LogLevel: f.LogLevel,
 		Publish: f.Publish, Provisioned: f.ProvisionedConcurrency, Warm: f.Warm,
 		MaxEventAge: f.MaximumEventAge, MaxRetries: f.MaximumRetryAttempts,
@@ -124,14 +127,6 @@ func (r *Revision) addEvent(svc *spec.Service, f spec.Function, n int, e spec.Ev
 	case e.HTTPAPI != nil:
 		api := r.api(svc, gateway.HTTP)
 		api.Routes = append(api.Routes, gateway.Route{Method: e.HTTPAPI.Method, Path: e.HTTPAPI.Path, Function: f.Target()})
-	case e.SNS != nil:
-		target := e.SNS.ARN
-		if target == "" {
-			target = arn.Topic(r.Region, e.SNS.Topic)
-		}
-		r.Subscriptions = append(r.Subscriptions, topic.Subscription{
-			Stack: r.Stack, ARN: topic.SubscriptionARN(target, f.Target()), Topic: target, Function: f.Target(),
-		})
 	case e.Schedule != nil:
 		r.addSchedules(f, n, e.Schedule)
 	case e.S3 != nil:

@@ -44,6 +44,8 @@ type Revision struct {
 	Distributions []edge.Distribution   `json:"distributions,omitempty"`
 	Layers        []Layer               `json:"layers,omitempty"`            // of APIStack only
 	LastLayers    map[string]int        `json:"lastLayerVersions,omitempty"` // the highest number ever given, by name
+
+	sealed map[string][]byte // environments as they are stored, by function
 }
 
 // Layer is a version of a layer that a call of the AWS API has published.

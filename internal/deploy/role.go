@@ -1,7 +1,9 @@
 package deploy
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -128,6 +130,28 @@ func logStatements(svc *spec.Service, whose func(spec.Function) bool) (doc strin
 		},
 	})
 	return string(text), network, err
+}
+
+// trusted refuses a function whose role is neither the revision's own nor one that
+// Lambda may assume: it would not start.
+func (d *Deployer) trusted(ctx context.Context, r *Revision) error {
+	own := map[string]bool{"": true}
+	for _, role := range r.Roles {
+		path := role.Path
+		if path == "" {
+			path = "/"
+		}
+		own[arn.Role(path, role.Name)] = true
+	}
+	for _, f := range r.Functions {
+		if own[f.Role] {
+			continue
+		}
+		if err := d.Rooms.Roles.Trusts(ctx, f.Role, "lambda.amazonaws.com"); err != nil {
+			return fmt.Errorf("function %s: %w", f.Name, err)
+		}
+	}
+	return nil
 }
 
 // permissions are what functions run as, those of old revisions too as long as

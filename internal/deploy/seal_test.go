@@ -11,11 +11,62 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/engine/enginetest"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
 )
+
+// counting counts what is sealed.
+type counting struct {
+	mask
+	n *int
+}
+
+func (c counting) Seal(ctx context.Context, key string, plaintext, context []byte) ([]byte, error) {
+	*c.n++
+	return c.mask.Seal(ctx, key, plaintext, context)
+}
+
+func TestWhatStaysIsNotSealedAgain(t *testing.T) {
+	s, n := shelf{}, 0
+	d := deployer(t, enginetest.Streams(t), s, newHouse())
+	d.Sealer = counting{n: &n}
+	r := revision(s.artifact(t), []string{"f 1", "g 1"})
+	for i := range r.Functions {
+		r.Functions[i].Environment = map[string]string{"A": "b"}
+	}
+	if _, err := d.Deploy(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	edit := func(change func(*function.Function)) {
+		t.Helper()
+		_, err := d.Edit(t.Context(), "s-dev", func(r *deploy.Revision) error { change(&r.Functions[0]); return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for what, tt := range map[string]struct {
+		change func(*function.Function)
+		want   int
+	}{
+		"another timeout": {func(f *function.Function) { f.Timeout++ }, 0},
+		"another value":   {func(f *function.Function) { f.Environment["A"] += "c" }, 1},
+		"another key":     {func(f *function.Function) { f.KeyARN += "k" }, 1},
+	} {
+		n = 0
+		edit(tt.change)
+		if n != tt.want {
+			t.Errorf("%s: %d environments were sealed, want %d", what, n, tt.want)
+		}
+	}
+	again := sealedBy(t, d.Streams, s, mask{})
+	if rev, _ := again.Active("s-dev"); len(rev.Functions) != 2 || rev.Functions[0].Environment["A"] != "bc" || rev.Functions[1].Environment["A"] != "b" {
+		t.Errorf("after a restart: %+v", rev)
+	}
+}
 
 // mask is a sealer that hides text from a search and knows the key and context.
 type mask struct{}
@@ -75,6 +126,16 @@ func TestEnvironmentsAreStoredSealed(t *testing.T) {
 	}
 }
 
+// sealedBy is a deployer with a sealer.
+func sealedBy(t *testing.T, js jetstream.JetStream, s shelf, sealer function.Sealer) *deploy.Deployer {
+	t.Helper()
+	d := &deploy.Deployer{Streams: js, Objects: s, Artifacts: t.TempDir(), Rooms: newHouse().rooms(), Sealer: sealer, Log: slog.New(slog.DiscardHandler)}
+	if err := d.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
 // environments writes down what functions have in theirs.
 type environments struct {
 	*house
@@ -88,6 +149,8 @@ func (e *environments) rooms() deploy.Rooms {
 }
 
 type environmentRoom struct{ *environments }
+
+func (environmentRoom) Admit([]function.Function) error { return nil }
 
 func (environmentRoom) PublishChanged(context.Context, string) error { return nil }
 

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/gateway"
+	"github.com/dropstack/dropstack/internal/iam/policy"
 	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/schedule"
 )
@@ -47,11 +49,22 @@ func (d *Deployer) validate(r *Revision) error {
 	if err := d.ownNames(r); err != nil {
 		return err
 	}
+	if err := d.Rooms.Functions.Admit(r.Functions); err != nil {
+		return err
+	}
 	if err := d.Rooms.Networks.Admit(r.Stack, r.Network, d.uses(r)); err != nil {
 		return err
 	}
 	if err := d.ownRules(r); err != nil {
 		return err
+	}
+	for _, t := range r.Topics {
+		if t.Policy == "" {
+			continue
+		}
+		if _, err := policy.Parse(policy.Resource, t.Policy); err != nil {
+			return fmt.Errorf("policy of topic %s: %w", t.ARN, err)
+		}
 	}
 	for _, s := range r.Schedules {
 		if _, err := schedule.Parse(s.Expression); err != nil {

@@ -20,11 +20,13 @@ import (
 const (
 	// maxBatch and maxBatchBytes bound one group; the server takes 1000 messages
 	// at most and holds the group in memory while it commits it.
-	maxBatch = 500
-	// minBatch is where a batch begins to pay: the server stages each in files of
-	// its own, which costs as many syncs as this many messages alone.
-	minBatch      = 12
+	maxBatch      = 500
 	maxBatchBytes = 16 << 20
+	// minOnDisk is where a batch begins to pay that the server stages on disk: its
+	// files cost as many syncs as this many messages alone. In memory, see stage,
+	// every batch pays.
+	minOnDisk   = 12
+	minInMemory = 2
 	// commitTimeout is how long the server may take to sync a group.
 	commitTimeout = 30 * time.Second
 )
@@ -42,8 +44,9 @@ const (
 // that arrive while the disk syncs the previous group form the next group and
 // share its sync, so a single caller waits for nobody and many share the cost.
 type Appender struct {
-	js     jetstream.JetStream
-	stream string
+	js       jetstream.JetStream
+	stream   string
+	minBatch int // fewer go one by one
 
 	mu     sync.RWMutex // held for writing to close the queue
 	closed bool
@@ -62,9 +65,23 @@ type appended struct {
 	err error
 }
 
-// NewAppender starts the writer of a stream; Close ends it.
+// NewAppender starts the writer of a stream of the durable server; Close ends it.
+// There is one at a time for a stream.
+func (e *Engine) NewAppender(stream string) *Appender {
+	if e.stage.carry(stream) {
+		return newAppender(e.Streams, stream, minInMemory)
+	}
+	return NewAppender(e.Streams, stream)
+}
+
+// NewAppender starts the writer of a stream of any server, which stages batches
+// on disk.
 func NewAppender(js jetstream.JetStream, stream string) *Appender {
-	a := &Appender{js: js, stream: stream, queue: make(chan *pending, 2*maxBatch), done: make(chan struct{})}
+	return newAppender(js, stream, minOnDisk)
+}
+
+func newAppender(js jetstream.JetStream, stream string, minBatch int) *Appender {
+	a := &Appender{js: js, stream: stream, minBatch: minBatch, queue: make(chan *pending, 2*maxBatch), done: make(chan struct{})}
 	go a.run()
 	return a
 }
@@ -128,7 +145,7 @@ func (a *Appender) run() {
 		}
 		var group []*pending
 		group, next = a.gather(first)
-		if len(group) < minBatch {
+		if len(group) < a.minBatch {
 			a.each(group)
 		} else {
 			a.group(group)

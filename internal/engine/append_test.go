@@ -178,6 +178,16 @@ func BenchmarkAppend(b *testing.B) {
 				return err
 			})
 		})
+		b.Run(fmt.Sprintf("staged/%d", publishers), func(b *testing.B) {
+			e := open(b, b.TempDir(), nil)
+			stream(b, e.Streams)
+			a := e.NewAppender("topic")
+			defer a.Close()
+			spread(b, publishers, func(data []byte) error {
+				_, err := a.Append(context.Background(), "topic.a", nil, data)
+				return err
+			})
+		})
 	}
 }
 

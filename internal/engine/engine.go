@@ -58,6 +58,7 @@ type Engine struct {
 	Telemetry jetstream.JetStream // synced every few seconds
 	Objects   *Objects
 
+	stage *stage         // of Streams
 	close []func() error // in the order of opening
 }
 
@@ -89,6 +90,8 @@ func Open(ctx context.Context, cfg Config) (_ *Engine, err error) {
 			return nil, fmt.Errorf("create the data directory: %w", err)
 		}
 	}
+	e.stage = openStage(filepath.Join(cfg.Dir, "nats"), cfg.Log)
+	e.close = append(e.close, e.stage.close) // after the server
 	if e.Streams, err = e.streams(ctx, cfg, "nats", true); err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 func domains(region string) []string {
 	return []string{
 		"s3." + region + ".amazonaws.com", "s3-" + region + ".amazonaws.com", "s3.amazonaws.com",
+		"s3.dualstack." + region + ".amazonaws.com",
 		"s3.localhost", "localhost",
 	}
 }

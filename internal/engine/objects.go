@@ -230,10 +230,22 @@ func (o *Objects) Delete(ctx context.Context, bucket, key string) error {
 
 // HasBucket is nil when there is such a bucket, else fault.NotFound.
 func (o *Objects) HasBucket(ctx context.Context, bucket string) error {
-	if _, err := o.disk.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &bucket}); err != nil {
+	if _, err := o.disk.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &bucket}); err != nil || !utils.IsValidBucketName(bucket) {
 		return fault.Coded(fault.NotFound, "NoSuchBucket", "The specified bucket does not exist: %s", bucket)
 	}
 	return nil
+}
+
+// Policy is the policy of a bucket, "" if it has none or is not there.
+func (o *Objects) Policy(ctx context.Context, bucket string) (string, error) {
+	if !utils.IsValidBucketName(bucket) {
+		return "", nil
+	}
+	doc, err := o.disk.GetBucketPolicy(ctx, bucket)
+	if fault.KindOf(faultOf(err)) == fault.NotFound {
+		return "", nil
+	}
+	return string(doc), faultOf(err)
 }
 
 // CreateBucket implements ObjectStore.

@@ -62,6 +62,9 @@ func (t *task) bury(v verdict) error {
 			return err
 		}
 	}
+	if err := t.settled(Outcome{Dead, letter}); err != nil {
+		return err
+	}
 	t.buried(false)
 	t.Log.Warn("event became a dead letter", "function", letter.Function, "request", letter.RequestID, "code", v.Code, "err", v.Message)
 	t.forget()

@@ -283,6 +283,9 @@ func (t *task) attempt() error {
 		if err := t.succeeded(res); err != nil {
 			return err
 		}
+		if err := t.settled(Outcome{Fate: Delivered}); err != nil {
+			return err
+		}
 		t.forget()
 		return t.msg.Ack()
 	case err == nil:
@@ -360,7 +363,17 @@ func (t *task) failed(v verdict) error {
 	if !retry {
 		return t.bury(v)
 	}
+	if err := t.settled(Outcome{Fate: Retried}); err != nil {
+		return err
+	}
 	return t.msg.NakWithDelay(delays[t.past.Count-1])
+}
+
+func (t *task) settled(o Outcome) error {
+	if t.inv.Settled == nil {
+		return nil
+	}
+	return t.inv.Settled(t.run, o)
 }
 
 func (t *task) forget() {

@@ -36,6 +36,7 @@ type Function struct {
 	Role        string   `json:"role,omitempty"`                // ARN
 	MemoryMB    int      `json:"memorySize"`                    // 128-10240
 	Timeout     int      `json:"timeout"`                       // seconds, 1-900
+	StorageMB   int      `json:"ephemeralStorage,omitempty"`    // of /tmp, 512-10240; 0: 512
 	Concurrency *int     `json:"reservedConcurrency,omitempty"` // 0: never runs
 	Mount       *Mount   `json:"mount,omitempty"`
 	DeadLetter  string   `json:"deadLetter,omitempty"` // ARN of a topic, besides the dead-letter stream
@@ -44,6 +45,8 @@ type Function struct {
 	LogLevel    string   `json:"applicationLogLevel,omitempty"`
 
 	VPC *VPC `json:"vpcConfig,omitempty"` // nil: the public internet only
+
+	MinIsolation string `json:"minIsolation,omitempty"` // level below which it does not run; "": any
 
 	Publish     bool `json:"publish,omitempty"`                // a deployment publishes a version
 	Provisioned int  `json:"provisionedConcurrency,omitempty"` // instances kept initialised for the alias "provisioned"
@@ -95,7 +98,25 @@ type Invocation struct {
 	ClientContext string
 	TraceID       string
 	Stream        instance.Stream // of Invoke: takes a response that the function streams; may be nil
+	// Settled, of what a consumer's decode returns, is told what became of an
+	// attempt before the message is let go; an error puts it off. Optional.
+	Settled func(ctx context.Context, o Outcome) error
 }
+
+// Outcome is what became of an attempt to deliver an event.
+type Outcome struct {
+	Fate   Fate
+	Letter DeadLetter // of one that is Dead
+}
+
+// Fate of an event after an attempt.
+type Fate int
+
+const (
+	Delivered Fate = iota // the function has succeeded
+	Retried               // it has failed, and comes again
+	Dead                  // it will not be delivered
+)
 
 // Result is what a run of the function came to. A function that failed is a
 // Result with FunctionError, not an error.

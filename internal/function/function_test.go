@@ -221,7 +221,16 @@ func TestReplaceRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	replace(t, i, fn("echo"))
+	i.Isolated = func(least string) error {
+		if least != "process" {
+			return fmt.Errorf("%s is too much", least)
+		}
+		return nil
+	}
 	for want, change := range map[string]func(*function.Function){
+		"full is too much":             func(f *function.Function) { f.MinIsolation = "full" },
+		`isolation level "strict"`:     func(f *function.Function) { f.MinIsolation = "strict" },
+		"ephemeral storage of 511 MB":  func(f *function.Function) { f.StorageMB = 511 },
 		"taken in stack other":         func(f *function.Function) { f.Name = "taken" },
 		"memory size 64":               func(f *function.Function) { f.MemoryMB = 64 },
 		"timeout 901":                  func(f *function.Function) { f.Timeout = 901 },
@@ -246,6 +255,24 @@ func TestReplaceRefuses(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"stack/echo", "other/taken"}, names); diff != "" {
 		t.Errorf("a refused Replace changed something: %s", diff)
+	}
+}
+
+func TestAdmission(t *testing.T) {
+	i := newInvoker(t, nil)
+	lenient, strict := fn("lenient"), fn("strict")
+	strict.MinIsolation = "full"
+	if err := i.Admit([]function.Function{lenient, strict}); err != nil {
+		t.Errorf("nobody says how functions are isolated: got %v", err)
+	}
+	asked := ""
+	i.Isolated = func(least string) error { asked += least; return errors.New("landlock is off") }
+	if err := i.Admit([]function.Function{lenient}); err != nil || asked != "" {
+		t.Errorf("one that asks for nothing: got %v, asked for %q", err, asked)
+	}
+	err := i.Admit([]function.Function{lenient, strict})
+	if err == nil || !strings.Contains(err.Error(), `function "strict"`) || !strings.Contains(err.Error(), "landlock is off") || asked != "full" {
+		t.Errorf("got %v, asked for %q, want the function and the control", err, asked)
 	}
 }
 

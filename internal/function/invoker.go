@@ -1,6 +1,7 @@
 package function
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -23,6 +24,7 @@ import (
 	"github.com/dropstack/dropstack/internal/build"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/instance"
+	"github.com/dropstack/dropstack/internal/sandbox"
 )
 
 // Invoker holds the deployed functions and runs them.
@@ -47,6 +49,9 @@ type Invoker struct {
 	// Managed says how to start a function of a managed runtime (nodejs…). Optional:
 	// then there are none.
 	Managed func(fn Function) (Start, error)
+	// Isolated is an error, which names what is missing, unless functions are kept apart
+	// as one asks for that is not to run below a level. Optional: then they are.
+	Isolated func(least string) error
 	// Publish hands dead letters to the topics that functions name. Optional: then
 	// they are kept in the dead-letter stream only.
 	Publish func(ctx context.Context, topicARN string, body []byte, attributes map[string]string) error
@@ -180,13 +185,16 @@ func (i *Invoker) prepare(fn Function) (*entry, error) {
 	if err := Check(fn); err != nil {
 		return nil, err
 	}
+	if err := i.isolated(fn); err != nil {
+		return nil, err
+	}
 	dir := filepath.Join(i.ArtifactRoot, fn.Artifact)
 	if st, err := os.Stat(dir); err != nil || !st.IsDir() {
 		return nil, fault.Errorf(fault.Invalid, "artifact %s is not unpacked in %s: deploy it again", fn.Artifact, i.ArtifactRoot)
 	}
 	c := instance.Config{
 		Name: fn.Name, ARN: fn.ARN, Version: fn.Version, Runtime: fn.Runtime, Handler: fn.Handler,
-		Dir: dir, MemoryMB: fn.MemoryMB, Timeout: time.Duration(fn.Timeout) * time.Second, Region: i.Region,
+		Dir: dir, MemoryMB: fn.MemoryMB, StorageMB: cmp.Or(fn.StorageMB, minStorage), Timeout: time.Duration(fn.Timeout) * time.Second, Region: i.Region,
 		Env: fn.Environment, Endpoint: i.Endpoint, LogGroup: "/aws/lambda/" + fn.Name, User: fn.ARN,
 	}
 	if err := i.equip(&c, fn); err != nil {
@@ -271,6 +279,27 @@ func (i *Invoker) Prepare(ctx context.Context, fn Function) error {
 	return i.Pool.Prepare(ctx, e.config, start.Prepare...)
 }
 
+// Limits of a function's /tmp, in MB.
+const minStorage, maxStorage = sandbox.StorageMB, 10240
+
+// Admit is an error if one of the functions could not run here, for what the
+// machine lacks.
+func (i *Invoker) Admit(fns []Function) error {
+	for _, fn := range fns {
+		if err := i.isolated(fn); err != nil {
+			return fmt.Errorf("function %q: %w", fn.Name, err)
+		}
+	}
+	return nil
+}
+
+func (i *Invoker) isolated(fn Function) error {
+	if i.Isolated == nil || fn.MinIsolation == "" {
+		return nil
+	}
+	return i.Isolated(fn.MinIsolation)
+}
+
 // Check refuses what no function can be.
 func Check(fn Function) error {
 	switch {
@@ -278,6 +307,10 @@ func Check(fn Function) error {
 		return fault.Errorf(fault.Invalid, "the name must be 1-140 letters, digits, - or _")
 	case fn.MemoryMB < 128 || fn.MemoryMB > 10240:
 		return fault.Errorf(fault.Invalid, "memory size %d MB is not between 128 and 10240", fn.MemoryMB)
+	case fn.StorageMB != 0 && (fn.StorageMB < minStorage || fn.StorageMB > maxStorage):
+		return fault.Errorf(fault.Invalid, "ephemeral storage of %d MB is not between %d and %d", fn.StorageMB, minStorage, maxStorage)
+	case fn.MinIsolation != "" && sandbox.Rank(fn.MinIsolation) < 0:
+		return fault.Errorf(fault.Invalid, "isolation level %q: there are full, userns, process and none", fn.MinIsolation)
 	case fn.Timeout < 1 || fn.Timeout > 900:
 		return fault.Errorf(fault.Invalid, "timeout %d s is not between 1 and 900", fn.Timeout)
 	case !IsManaged(fn.Runtime) && !slices.Contains([]string{"provided.al2023", "provided.al2", "provided", "go1.x"}, fn.Runtime):

@@ -231,3 +231,65 @@ func TestDeliver(t *testing.T) {
 		t.Errorf("letters: %+v", l)
 	}
 }
+
+// TestWhatBecomesOfAMessageIsTold is for consumers of others' streams.
+func TestWhatBecomesOfAMessageIsTold(t *testing.T) {
+	js := enginetest.Streams(t)
+	i := newInvoker(t, js)
+	i.RetryDelays = []time.Duration{time.Millisecond}
+	replace(t, i, fn("a"))
+	s, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "messages", Subjects: []string{"messages"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	consumer, err := s.CreateConsumer(t.Context(), i.Consumer("a", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, message := range []string{`{"n":1}`, `{"mode":"fail"}`, `{"n":2}`} {
+		if _, err := js.Publish(t.Context(), "messages", []byte(message)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	type told struct {
+		message string
+		fate    function.Fate
+	}
+	got := make(chan told, 10)
+	refused := false
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		done <- i.Deliver(ctx, consumer, "a", func(msg jetstream.Msg) (function.Invocation, bool, error) {
+			text := string(msg.Data())
+			return function.Invocation{Function: "a", Payload: msg.Data(), Settled: func(_ context.Context, o function.Outcome) error {
+				if text == `{"n":2}` && !refused { // then the message comes again
+					refused = true
+					return errors.New("not yet")
+				}
+				got <- told{text, o.Fate}
+				return nil
+			}}, true, nil
+		})
+	}()
+	counted := map[told]int{}
+	for range 4 {
+		select {
+		case one := <-got:
+			counted[one]++
+		case <-time.After(30 * time.Second):
+			t.Fatalf("told %v, and no more", counted)
+		}
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	want := map[told]int{
+		{`{"n":1}`, function.Delivered}: 1, {`{"n":2}`, function.Delivered}: 1,
+		{`{"mode":"fail"}`, function.Retried}: 1, {`{"mode":"fail"}`, function.Dead}: 1,
+	}
+	if diff := cmp.Diff(want, counted, cmp.AllowUnexported(told{})); diff != "" {
+		t.Errorf("-want +told:\n%s", diff)
+	}
+}

@@ -33,6 +33,7 @@ import (
 	"sync/atomic"
 
 	"github.com/dropstack/dropstack/internal/arn"
+	"github.com/dropstack/dropstack/internal/iam/policy"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -56,7 +57,7 @@ type Authority struct {
 	swaps   sync.Mutex // one swap of the snapshot at a time
 	now     atomic.Pointer[snapshot]
 	uses    sync.Map // access key id → *usage
-	parsed  documents
+	parsed  policy.Cache
 }
 
 // Open reads the administrator's key of a data directory, and makes it at the first

@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
+	"github.com/dropstack/dropstack/internal/durable"
 	"github.com/dropstack/dropstack/internal/fault"
 )
 
@@ -38,7 +38,7 @@ func openAdmin(path string) (Credentials, error) {
 	}
 	c = newCredentials("AKIA")
 	doc := fmt.Sprintf("[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", c.AccessKeyID, c.SecretAccessKey)
-	return c, writeSecret(path, []byte(doc))
+	return c, durable.WriteFile(path, []byte(doc), 0o600)
 }
 
 // ReadCredentials reads the [default] profile of an AWS shared-credentials file.
@@ -70,26 +70,4 @@ func ReadCredentials(path string) (Credentials, error) {
 		return Credentials{}, fault.Errorf(fault.Invalid, "%s: profile [default] lacks aws_access_key_id or aws_secret_access_key; restore it, or remove the file to make a new key", path)
 	}
 	return c, nil
-}
-
-// writeSecret writes a file of mode 0600 that is there whole after a crash, or
-// not at all.
-func writeSecret(path string, content []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-") // 0600
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(tmp.Name()) }() // gone after the rename
-	_, err = tmp.Write(content)
-	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp.Name(), path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

@@ -2,40 +2,9 @@ package iam
 
 import (
 	"context"
-	"sync"
 
 	"github.com/dropstack/dropstack/internal/iam/policy"
 )
-
-// documents remembers how the policies of keys were parsed, which are given as text
-// with every use of a key.
-type documents struct {
-	mu     sync.Mutex
-	byText map[string]policy.Document
-}
-
-// maxParsed bounds what is remembered; then it begins anew.
-const maxParsed = 1024
-
-func (d *documents) parse(text string) (policy.Document, error) {
-	d.mu.Lock()
-	document, ok := d.byText[text]
-	d.mu.Unlock()
-	if ok {
-		return document, nil
-	}
-	document, err := policy.Parse(policy.Resource, text)
-	if err != nil {
-		return document, err
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.byText == nil || len(d.byText) >= maxParsed {
-		d.byText = map[string]policy.Document{}
-	}
-	d.byText[text] = document
-	return document, nil
-}
 
 // Callers returns the ARNs that the caller in the context answers to, the most
 // precise first: for a session of a role the session and the role. It is empty when
@@ -58,7 +27,7 @@ func (a *Authority) AuthorizeKey(ctx context.Context, action, resource, keyPolic
 	if keyPolicy == "" {
 		return a.Authorize(ctx, action, resource, conditions)
 	}
-	document, err := a.parsed.parse(keyPolicy)
+	document, err := a.parsed.Parse(policy.Resource, keyPolicy)
 	if err != nil {
 		return err
 	}

@@ -46,13 +46,14 @@ type Config struct {
 	Opt     string // the layers, merged into one directory, read only; "": none
 	// Cache is a directory for code that the runtime has compiled, which belongs to
 	// the function's user; "": none. The client finds it in DROPSTACK_COMPILE_CACHE.
-	Cache    string
-	MemoryMB int
-	Timeout  time.Duration // one invocation
-	Region   string
-	Env      map[string]string // the function's own; checked not to set reserved names
-	Mounts   []Mount
-	Keys     Credentials
+	Cache     string
+	MemoryMB  int
+	StorageMB int           // of its temporary files; 0: no limit but that of the sandbox
+	Timeout   time.Duration // one invocation
+	Region    string
+	Env       map[string]string // the function's own; checked not to set reserved names
+	Mounts    []Mount
+	Keys      Credentials
 	// Equip gives an instance what it alone has. It is called for every start, with
 	// an id that no other instance has; an error means that the instance cannot be
 	// started. nil: there is nothing but what is here.

@@ -27,11 +27,16 @@ var reserved = []string{
 // Reserved reports whether a function's configuration may not set a variable.
 func Reserved(name string) bool { return slices.Contains(reserved, name) }
 
+// extraAuthority has Node, which brings its own list of certificates, trust one more.
+// Programs that look at the sandbox's files need no telling. AWS_CA_BUNDLE would do
+// harm: AWS's SDKs for Go refuse to start with it when they are given an HTTP client.
+const extraAuthority = "NODE_EXTRA_CA_CERTS"
+
 // oneCPU is the memory at which Lambda grants one whole processor.
 const oneCPU = 1769
 
 // environ is the whole environment of the function's process.
-func environ(c Config, api, stream, tmp string) []string {
+func environ(c view, api, stream, tmp string) []string {
 	env := defaults(c, tmp)
 	if c.MemoryMB <= oneCPU {
 		// Lambda gives such a function at most one processor's time. A Go program
@@ -43,21 +48,21 @@ func environ(c Config, api, stream, tmp string) []string {
 		nodejs := filepath.Join(c.opt(), "nodejs")
 		env["NODE_PATH"] = strings.Join([]string{
 			filepath.Join(nodejs, "node"+major, "node_modules"), filepath.Join(nodejs, "node_modules"),
-			filepath.Join(runtimeDir(c), "node_modules"), runtimeDir(c), c.Dir,
+			filepath.Join(runtimeDir(c.Config), "node_modules"), runtimeDir(c.Config), c.Dir,
 		}, ":")
 	}
 	override(env, c.Env)
-	maps.Copy(env, given(c, api, stream))
+	maps.Copy(env, given(c.Config, api, stream))
 	return sorted(env)
 }
 
 // extensionEnviron is the environment of an extension's process: what the
 // runtime interface emulator leaves of the function's.
-func extensionEnviron(c Config, api, tmp string) []string {
+func extensionEnviron(c view, api, tmp string) []string {
 	env := defaults(c, tmp)
 	delete(env, "AWS_XRAY_CONTEXT_MISSING")
 	override(env, c.Env)
-	maps.Copy(env, given(c, api, ""))
+	maps.Copy(env, given(c.Config, api, ""))
 	for name := range env {
 		if strings.HasPrefix(name, "_") || slices.Contains(runtimeOnly, name) {
 			delete(env, name)
@@ -73,7 +78,7 @@ var runtimeOnly = []string{
 }
 
 // defaults are the variables that a function may replace.
-func defaults(c Config, tmp string) map[string]string {
+func defaults(c view, tmp string) map[string]string {
 	env := map[string]string{
 		"PATH":                     "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:" + c.opt() + "/bin",
 		"LD_LIBRARY_PATH":          fmt.Sprintf("/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:%s:%s/lib:%s/lib", c.Dir, c.Dir, c.opt()),
@@ -90,6 +95,9 @@ func defaults(c Config, tmp string) map[string]string {
 	}
 	if c.Endpoint != "" {
 		env["AWS_ENDPOINT_URL"] = c.Endpoint
+	}
+	if c.authority != "" {
+		env[extraAuthority] = c.authority
 	}
 	return env
 }

@@ -69,7 +69,7 @@ func newInstance(p *Pool, cfg Config, j *journal) (*instance, error) {
 		cfg: cfg, journal: j, grace: or(p.Grace, shutdownTime), expires: expires,
 		ended: make(chan struct{}), dead: make(chan struct{}), stop: make(chan struct{}), crashed: make(chan struct{}),
 	}
-	if wrapper(cfg) == "" { // which is to start the runtime itself
+	if wrapper(cfg) == "" && cfg.StorageMB <= sandbox.StorageMB { // which is to start the runtime itself; more room is for who starts in it
 		in.spare = p.claim(cfg)
 	}
 	if in.spare != nil {
@@ -111,6 +111,9 @@ func (p *Pool) furnish(spare bool) (*api, *sandbox.Box, error) {
 	if box.AWS != nil && p.ServeAWS != nil {
 		go p.ServeAWS(box.AWS)
 	}
+	if box.Names != nil && p.ServeNames != nil {
+		go p.ServeNames(box.Names)
+	}
 	return a, box, nil
 }
 
@@ -125,7 +128,7 @@ func (in *instance) moveIn(p *Pool) (err error) {
 	if in.spare == nil { // which has them
 		own = append(runtime, own...)
 	}
-	f := sandbox.Furniture{Mounts: own, MemoryMB: in.cfg.MemoryMB}
+	f := sandbox.Furniture{Mounts: own, MemoryMB: in.cfg.MemoryMB, StorageMB: in.cfg.StorageMB}
 	if p.Network != nil {
 		if f.Network, err = p.Network(in.cfg, in.journal.stream); err != nil {
 			return err
@@ -193,7 +196,7 @@ func (in *instance) follow(p *Pool, proc *sandbox.Process, group *sync.WaitGroup
 
 func (in *instance) process(p *Pool) sandbox.Spec {
 	command := entrypoint(in.cfg)
-	return in.spec(p, command[0], command[1:], environ(in.view.Config, in.api.listener.Addr().String(), in.journal.stream, in.temp()))
+	return in.spec(p, command[0], command[1:], environ(in.view, in.api.listener.Addr().String(), in.journal.stream, in.temp()))
 }
 
 // temp is the directory for temporary files as the function knows it.
@@ -208,7 +211,7 @@ func (in *instance) temp() string {
 func (in *instance) spec(p *Pool, path string, args, env []string) sandbox.Spec {
 	spec := sandbox.Spec{
 		Path: in.view.inside(path), Dir: in.view.Dir, User: in.cfg.identity(), Env: env,
-		Owns: []string{in.box.Tmp}, MemoryMB: in.cfg.MemoryMB, Log: p.Log,
+		Owns: []string{in.box.Tmp}, MemoryMB: in.cfg.MemoryMB, StorageMB: in.cfg.StorageMB, Log: p.Log,
 	}
 	for _, arg := range args {
 		spec.Args = append(spec.Args, in.view.inside(arg))
@@ -268,6 +271,9 @@ func unavailable(err error) error {
 
 // exited words the end of a process as Lambda does.
 func exited(e sandbox.Exit) reply {
+	if e.OutOfStorage != "" {
+		return problem("Runtime.ExitError", "Runtime was ended: "+e.OutOfStorage+", its ephemeralStorageSize")
+	}
 	if e.Code == 0 {
 		return problem("Runtime.ExitError", "Runtime exited without providing a reason")
 	}

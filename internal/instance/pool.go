@@ -32,6 +32,8 @@ type Pool struct {
 	Boxes *sandbox.Maker
 	// ServeAWS serves the AWS endpoint on a listener of a sandbox, until it closes.
 	ServeAWS func(net.Listener)
+	// ServeNames serves AWS's own host names on one, by TLS, until it closes.
+	ServeNames func(net.Listener)
 	// Network connects an instance, of the given log stream; nil: to nothing.
 	Network func(cfg Config, stream string) (sandbox.Network, error)
 

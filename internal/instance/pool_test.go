@@ -252,6 +252,10 @@ func TestFailures(t *testing.T) {
 			payload: `{"mode":"big","n":6291600}`, errorType: "Function.ResponseSizeTooLarge",
 			message: `^Response payload size \(6291602 bytes\) exceeded maximum allowed payload size \(6291556 bytes\)\.$`, restarted: true,
 		},
+		"out of temporary files": {
+			payload: `{"mode":"fill","n":2000}`, timeout: time.Minute, errorType: "Runtime.ExitError",
+			message: `^RequestId: request-\d+ Error: Runtime was ended: its temporary files take more than 64 MB, its ephemeralStorageSize$`, restarted: true,
+		},
 		"out of memory": {
 			payload: `{"mode":"alloc","n":4000}`, timeout: time.Minute, errorType: "Runtime.ExitError",
 			message: `^RequestId: request-\d+ Error: Runtime exited with error: signal: killed$`, restarted: true,
@@ -260,6 +264,7 @@ func TestFailures(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p, s := newPool(t)
 			cfg := probe()
+			cfg.StorageMB = 64
 			if c.timeout > 0 {
 				cfg.Timeout = c.timeout
 			}

@@ -29,11 +29,11 @@ func (p *Pool) Prepare(ctx context.Context, cfg Config, args ...string) error {
 			own[i].Write, own[i].Owner = true, cfg.identity()
 		}
 	}
-	if err := box.Furnish(sandbox.Furniture{Mounts: append(runtime, own...), MemoryMB: cfg.MemoryMB}); err != nil {
+	if err := box.Furnish(sandbox.Furniture{Mounts: append(runtime, own...), MemoryMB: cfg.MemoryMB, StorageMB: cfg.StorageMB}); err != nil {
 		return fmt.Errorf("prepare the function: %w", err)
 	}
 	command := append(entrypoint(cfg), args...)
-	proc, err := box.Start(in.spec(p, command[0], command[1:], environ(in.view.Config, "127.0.0.1:9", "", in.temp())))
+	proc, err := box.Start(in.spec(p, command[0], command[1:], environ(in.view, "127.0.0.1:9", "", in.temp())))
 	if err != nil {
 		return fmt.Errorf("prepare the function: %w", err)
 	}

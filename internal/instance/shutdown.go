@@ -2,8 +2,6 @@ package instance
 
 import (
 	"time"
-
-	"github.com/dropstack/dropstack/internal/sandbox"
 )
 
 // shutdownTime is what Lambda gives an instance with external extensions to end.
@@ -111,8 +109,7 @@ func (in *instance) freeze() bool {
 		return in.ice
 	}
 	in.ice = true
-	in.proc.Freeze()
-	in.sidecars.each((*sandbox.Process).Freeze)
+	in.box.Freeze(in.processes()...)
 	return true
 }
 
@@ -124,7 +121,6 @@ func (in *instance) thaw() {
 		return
 	}
 	in.ice = false
-	in.sidecars.each((*sandbox.Process).Thaw)
-	in.proc.Thaw()
+	in.box.Thaw(in.processes()...)
 	in.api.telemetry.resume()
 }

@@ -35,6 +35,13 @@ func (s *sidecars) each(do func(*sandbox.Process)) {
 	}
 }
 
+// processes are all that were started in the instance.
+func (in *instance) processes() []*sandbox.Process {
+	all := []*sandbox.Process{in.proc}
+	in.sidecars.each(func(p *sandbox.Process) { all = append(all, p) })
+	return all
+}
+
 // expectEnds has ends of processes be nothing special from now on.
 func (s *sidecars) expectEnds() {
 	s.mu.Lock()
@@ -116,7 +123,7 @@ func launchErrorType(err error) string {
 }
 
 func (in *instance) startExtension(p *Pool, e *extension, path string) error {
-	env := extensionEnviron(in.view.Config, in.api.listener.Addr().String(), in.temp())
+	env := extensionEnviron(in.view, in.api.listener.Addr().String(), in.temp())
 	proc, err := in.box.Start(in.spec(p, path, nil, env))
 	if err != nil {
 		return err

@@ -180,13 +180,14 @@ func (p *Pool) startSpare(command []string) (*spare, error) {
 	for i, word := range command {
 		words[i] = v.inside(word)
 	}
+	env := []string{preboot, "AWS_LAMBDA_RUNTIME_API=" + a.listener.Addr().String(), "PATH=/usr/local/bin:/usr/bin:/bin", "TZ=:UTC", "LANG=en_US.UTF-8"}
+	if box.Authority != "" {
+		env = append(env, extraAuthority+"="+box.Authority)
+	}
 	err = box.Furnish(sandbox.Furniture{Mounts: v.moved})
 	var proc *sandbox.Process
 	if err == nil {
-		proc, err = box.Start(sandbox.Spec{
-			Path: words[0], Args: words[1:], Dir: "/", Unassigned: true, Log: p.Log,
-			Env: []string{preboot, "AWS_LAMBDA_RUNTIME_API=" + a.listener.Addr().String(), "PATH=/usr/local/bin:/usr/bin:/bin", "TZ=:UTC", "LANG=en_US.UTF-8"},
-		})
+		proc, err = box.Start(sandbox.Spec{Path: words[0], Args: words[1:], Dir: "/", Unassigned: true, Log: p.Log, Env: env})
 	}
 	if err != nil {
 		a.close()

@@ -89,6 +89,20 @@ func stable(env []string) []string {
 	return env
 }
 
+// TestMoreRoomIsForWhoStartsInIt: what a spare has for temporary files is what most
+// functions have.
+func TestMoreRoomIsForWhoStartsInIt(t *testing.T) {
+	p, _ := newPool(t)
+	p.Stock(ahead())
+	wait(t, "two spares", stocked(p, 2))
+	spares := p.sparePids()
+	large := ahead()
+	large.ID, large.StorageMB = "large", sandbox.StorageMB+1
+	if got := decode[identity](t, first(do(t, p, large, `{"mode":"identity"}`))); slices.Contains(spares, got.Pid) {
+		t.Errorf("a spare, process %d, answered", got.Pid)
+	}
+}
+
 func TestSpareThatDiesIsForgotten(t *testing.T) {
 	p, _ := newPool(t)
 	p.Stock(ahead())

@@ -12,7 +12,8 @@ import (
 // with a file system of its own everything is where Lambda has it.
 type view struct {
 	Config
-	moved []sandbox.Mount // what is elsewhere inside
+	moved     []sandbox.Mount // what is elsewhere inside
+	authority string          // file of the certificate that the sandbox trusts besides; "": none
 }
 
 // Where Lambda has things.
@@ -39,7 +40,7 @@ func see(c Config, box *sandbox.Box) (v view, runtime, own []sandbox.Mount) {
 	if c.Cache != "" {
 		own = append(own, sandbox.Mount{Source: c.Cache, Path: cacheDir})
 	}
-	v = view{Config: c, moved: append(slices.Clone(runtime), own...)}
+	v = view{Config: c, moved: append(slices.Clone(runtime), own...), authority: box.Authority}
 	v.Mounts = nil
 	for _, m := range c.Mounts {
 		own = append(own, sandbox.Mount{Source: m.Source, Path: m.Path, Write: true, Owner: c.identity()})

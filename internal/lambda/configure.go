@@ -239,8 +239,8 @@ func (l *Functions) rest(s Settings, f *function.Function) error {
 	if s.TracingConfig != nil && s.TracingConfig.Mode != "" && s.TracingConfig.Mode != "PassThrough" {
 		return unsupported("TracingConfig.Mode "+s.TracingConfig.Mode, "no traces are recorded; use PassThrough")
 	}
-	if s.EphemeralStorage != nil && s.EphemeralStorage.Size != storageMB {
-		return unsupported("EphemeralStorage.Size other than 512", "the size of /tmp is the same for all functions")
+	if s.EphemeralStorage != nil { // that it is in bounds the function room says
+		f.StorageMB = s.EphemeralStorage.Size
 	}
 	c := s.LoggingConfig
 	if c == nil {

@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -75,7 +76,7 @@ type (
 	}
 )
 
-// storageMB is the size of /tmp.
+// storageMB is the size of /tmp of functions that say none.
 const storageMB = 512
 
 // lastModified is how Lambda writes times.
@@ -89,7 +90,7 @@ func (l *Functions) Describe(f function.Function, qualified bool) Configuration 
 		Timeout: f.Timeout, MemorySize: f.MemoryMB, Version: f.Version, LastModified: f.Modified.UTC().Format(lastModified),
 		CodeSha256: base64Sum(f.Artifact), CodeSize: f.CodeSize, RevisionId: RevisionID(f), KMSKeyArn: f.KeyARN,
 		State: "Active", LastUpdateStatus: "Successful", PackageType: "Zip", Architectures: []string{architecture()},
-		TracingConfig: TracingConfig{"PassThrough"}, EphemeralStorage: EphemeralStorage{storageMB},
+		TracingConfig: TracingConfig{"PassThrough"}, EphemeralStorage: EphemeralStorage{cmp.Or(f.StorageMB, storageMB)},
 		LoggingConfig: LoggingConfig{LogFormat: "Text", LogGroup: "/aws/lambda/" + f.Name},
 	}
 	if f.LogFormat == "JSON" {

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/miekg/dns"
+
+	"github.com/dropstack/dropstack/internal/arn"
 )
 
 const (
@@ -23,7 +25,7 @@ var refusedTypes = []uint16{dns.TypeANY, dns.TypeAXFR, dns.TypeIXFR}
 
 // Answer answers a DNS query of a port, in wire format, as the resolver of its
 // VPC: from the endpoints' private names and the private zones that the VPC sees,
-// else from Upstream. Nil means silence: what came was no query. The answer may be
+// then from what the platform is itself (Services), else from Upstream. Nil means silence: what came was no query. The answer may be
 // too large for UDP: who sends it over UDP calls Fit.
 func (n *Networks) Answer(ctx context.Context, p *Port, query []byte) []byte {
 	if len(query) < headerSize || query[2]&0x80 != 0 { // a stray, or an answer: never answer answers
@@ -81,6 +83,9 @@ func (n *Networks) answer(ctx context.Context, p *Port, q *dns.Msg) *dns.Msg {
 	for range maxChase {
 		sets, authority := v.find(plain(name))
 		if authority == nil {
+			sets, authority = n.service(plain(name))
+		}
+		if authority == nil {
 			return n.forward(ctx, p, q, a, name)
 		}
 		a.Authoritative = len(a.Answer) == 0 || a.Authoritative
@@ -121,11 +126,7 @@ func (v *vpc) find(name string) (sets map[uint16][]dns.RR, authority *dns.SOA) {
 		return nil, nil
 	}
 	if addrs := v.endpoint(name); addrs != nil {
-		var rrs []dns.RR
-		for _, addr := range addrs {
-			rrs = append(rrs, &dns.A{Hdr: dns.RR_Header{Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: soaTTL}, A: addr.AsSlice()})
-		}
-		return map[uint16][]dns.RR{dns.TypeA: rrs}, soa(name)
+		return at(addrs...), soa(name)
 	}
 	for parent := name; parent != ""; _, parent, _ = strings.Cut(parent, ".") {
 		if z := v.zones[parent]; z != nil { // the longest zone name wins
@@ -133,6 +134,24 @@ func (v *vpc) find(name string) (sets map[uint16][]dns.RR, authority *dns.SOA) {
 		}
 	}
 	return nil, nil
+}
+
+// service finds the name of one of AWS's services, which the platform is to
+// functions; authority is nil for other names.
+func (n *Networks) service(name string) (sets map[uint16][]dns.RR, authority *dns.SOA) {
+	if !n.Services.IsValid() || !arn.ServiceHost(name) {
+		return nil, nil
+	}
+	return at(n.Services), soa(name)
+}
+
+// at is the records of a name that has addresses and nothing else.
+func at(addrs ...netip.Addr) map[uint16][]dns.RR {
+	var rrs []dns.RR
+	for _, addr := range addrs {
+		rrs = append(rrs, &dns.A{Hdr: dns.RR_Header{Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: soaTTL}, A: addr.AsSlice()})
+	}
+	return map[uint16][]dns.RR{dns.TypeA: rrs}
 }
 
 // endpoint finds the addresses of an endpoint's private name.

@@ -89,6 +89,47 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
+// TestServicesByAWSNames: the platform is AWS's services to functions, but for
+// those that their VPC has an endpoint for.
+func TestServicesByAWSNames(t *testing.T) {
+	n := networks(t, world(true))
+	n.Upstream, n.Services = upstream, addr("127.0.0.2")
+	for _, row := range []struct {
+		port, name string
+		typ        uint16
+		code       int
+		want       string // end of the last answer
+	}{
+		{"public", "ssm.us-east-1.amazonaws.com.", dns.TypeA, 0, "127.0.0.2"},
+		{"public", "SSM.us-east-1.amazonaws.com.", dns.TypeAAAA, 0, ""},
+		{"public", "sts.amazonaws.com.", dns.TypeA, 0, "127.0.0.2"},
+		{"public", "shots.s3.eu-west-1.amazonaws.com.", dns.TypeA, 0, "127.0.0.2"},
+		{"public", "db.c0ffee.us-east-1.rds.amazonaws.com.", dns.TypeA, dns.RcodeNameError, ""}, // upstream's
+		{"public", "www.example.org.", dns.TypeA, 0, "192.168.1.1"},
+		{"app", "ssm.us-east-1.amazonaws.com.", dns.TypeA, 0, "10.0.1.20"},
+		{"app", "kms.us-east-1.amazonaws.com.", dns.TypeA, 0, "127.0.0.2"},
+		{"app", "aws.internal.example.", dns.TypeA, 0, "127.0.0.2"},
+		{"b", "ssm.us-east-1.amazonaws.com.", dns.TypeA, 0, "127.0.0.2"},
+	} {
+		b, err := new(dns.Msg).SetQuestion(row.name, row.typ).Pack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var a dns.Msg
+		if err := a.Unpack(n.Answer(t.Context(), ports[row.port], b)); err != nil {
+			t.Errorf("%s %s: %v", row.port, row.name, err)
+			continue
+		}
+		got := ""
+		for _, rr := range a.Answer {
+			got = strings.TrimPrefix(rr.String(), rr.Header().String())
+		}
+		if got != row.want || a.Rcode != row.code {
+			t.Errorf("%s asks %s %s: got %s", row.port, row.name, dns.TypeToString[row.typ], &a)
+		}
+	}
+}
+
 func TestAnswerToNoQuery(t *testing.T) {
 	n := networks(t, world(true))
 	for what, b := range map[string]string{

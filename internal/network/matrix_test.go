@@ -64,6 +64,7 @@ func world(redis bool) network.Model {
 			{Name: "db.internal.example", Type: "A", TTL: 60, Values: []string{"10.9.0.10"}},
 			{Name: "db.internal.example", Type: "TXT", TTL: 60, Values: []string{`"a" "b"`, "it's"}},
 			{Name: "_mongodb._tcp.db.internal.example", Type: "SRV", TTL: 60, Values: []string{"0 0 27017 db.internal.example"}},
+			{Name: "aws.internal.example", Type: "CNAME", TTL: 60, Values: []string{"kms.us-east-1.amazonaws.com."}},
 			{Name: "alias.internal.example", Type: "CNAME", TTL: 60, Values: []string{"db.internal.example."}},
 			{Name: "out.internal.example", Type: "CNAME", TTL: 60, Values: []string{"www.example.org"}},
 			{Name: "circle.internal.example", Type: "CNAME", TTL: 60, Values: []string{"circle.internal.example"}},

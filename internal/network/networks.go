@@ -30,6 +30,10 @@ type Networks struct {
 	Upstream func(context.Context, *dns.Msg) (*dns.Msg, error)
 	// Region is part of the endpoints' private names; empty means us-east-1.
 	Region string
+	// Services is where a port finds the platform by the names of AWS's services,
+	// unless its VPC has an endpoint or a private zone for them: an address of the
+	// function's own loopback device. The zero Addr leaves the names to Upstream.
+	Services netip.Addr
 	// Permissive turns every drop into an accept. It is for control runs of tests,
 	// which show what the rules are worth, and for nothing else.
 	Permissive bool

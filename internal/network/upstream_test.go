@@ -19,7 +19,7 @@ func serve(t *testing.T, udp, tcp dns.HandlerFunc) string {
 	pc, err := net.ListenPacket("udp", l.Addr().String())
 	if err != nil {
 		_ = l.Close()
-		t.Skipf("the same port for UDP: %v", err)
+		t.Skipf("not run: the same port for UDP: %v", err)
 	}
 	for _, s := range []*dns.Server{{Listener: l, Handler: tcp}, {PacketConn: pc, Handler: udp}} {
 		started, done := make(chan struct{}), make(chan error, 1)
@@ -96,7 +96,7 @@ func TestAnswerFromServers(t *testing.T) {
 func TestOwnAddressesAreTheMachines(t *testing.T) {
 	all, err := net.InterfaceAddrs()
 	if err != nil || len(all) == 0 {
-		t.Skipf("this machine has no addresses: %v", err)
+		t.Skipf("not run: this machine has no addresses: %v", err)
 	}
 	var own ownAddresses
 	for _, each := range all {

@@ -38,7 +38,7 @@ func TestHandlers(t *testing.T) {
 					t.Run(strings.ReplaceAll(s.name, " ", "_"), func(t *testing.T) {
 						t.Parallel()
 						if in.Version.Major < s.since {
-							t.Skipf("Node %d came with it", s.since)
+							t.Skipf("not run: Node %d came with it", s.since)
 						}
 						play(t, start(t, in, unpack(t, s.files), s.environment()), s)
 					})

@@ -27,7 +27,12 @@ func Rank(level string) int { return slices.Index(levels, level) }
 const (
 	RuntimeAddress = "127.0.0.1:9001"
 	AWSAddress     = "127.0.0.1:4566" // unless the machine's own is on another port of its loopback device
+	NamesAddress   = "127.0.0.2:443"  // of AWS's own host names, by TLS
 )
+
+// AuthorityFile is, inside, the certificate that a sandbox trusts besides those
+// that this machine does, if its maker has one.
+const AuthorityFile = "/etc/ssl/dropstack.pem"
 
 // Mount is a directory, or a file, of this machine in a sandbox.
 type Mount struct {
@@ -43,7 +48,10 @@ type Mount struct {
 type Furniture struct {
 	Mounts   []Mount
 	MemoryMB int // 0: no limit
-	Network  Network
+	// StorageMB is the room for temporary files, where there is a quota; what is less
+	// than StorageMB counts as that.
+	StorageMB int
+	Network   Network
 }
 
 // Network connects a sandbox to the world. The zero value does not.
@@ -62,7 +70,13 @@ type Network struct {
 type Box struct {
 	API net.Listener // where the Runtime API is to be served
 	AWS net.Listener // where the AWS endpoint is to be served; nil: the machine's own is in reach
-	Tmp string       // the directory for temporary files on this machine; inside it is /tmp
+	// Names is where AWS's own host names are to be served by TLS; nil: nowhere.
+	Names net.Listener
+	// Authority is AuthorityFile, if the sandbox has it.
+	Authority string
+	// Tmp is a directory of this machine that is the sandbox's alone: its temporary
+	// files, which are in /tmp inside, unless they have a file system of their own.
+	Tmp string
 
 	*inside // nil: the processes see this machine's files
 }
@@ -85,10 +99,42 @@ func (b *Box) Furnish(f Furniture) error {
 // environment of the spec are what they are inside of the sandbox, if it has files
 // of its own.
 func (b *Box) Start(s Spec) (*Process, error) {
-	if b.inside == nil {
+	if s.tmp = b.Tmp; b.inside == nil {
 		return Start(s)
 	}
 	return b.start(s)
+}
+
+// Soft is why temporary files are limited by looking at them now and then, which
+// stops nobody from taking more for a moment; "": by the size of their file system.
+func (b *Box) Soft() string {
+	if b.inside == nil {
+		return "the level has no files of its own: what is in /tmp is looked at ten times a second"
+	}
+	return b.soft()
+}
+
+// Freeze stops all that runs in the sandbox where it is; Thaw lets it go on. Without a
+// sandbox these are the processes that are named, and their groups: what a function
+// has given a session of its own goes on. A frozen sandbox answers nothing, so it is
+// thawed before anything else is asked of it but to close.
+func (b *Box) Freeze(all ...*Process) { b.halt(true, all) }
+
+// Thaw undoes Freeze.
+func (b *Box) Thaw(all ...*Process) { b.halt(false, all) }
+
+func (b *Box) halt(halt bool, all []*Process) {
+	if b.inside != nil {
+		b.inside.halt(halt)
+		return
+	}
+	for _, p := range all {
+		if halt {
+			p.Freeze()
+		} else {
+			p.Thaw()
+		}
+	}
 }
 
 // Dial connects to a port that a process of the sandbox listens on.
@@ -107,12 +153,14 @@ func (b *Box) Close() {
 	if b.API != nil {
 		b.API.Close()
 	}
-	if b.AWS != nil {
-		b.AWS.Close()
+	for _, l := range []net.Listener{b.AWS, b.Names} {
+		if l != nil {
+			l.Close()
+		}
 	}
 	if b.inside != nil {
 		b.close(b.Tmp)
 		return
 	}
-	os.RemoveAll(b.Tmp) // swept at the next start if it stays
+	_ = remove(b.Tmp) // swept at the next start if it stays
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/dropstack/dropstack/internal/sandbox"
+	"github.com/dropstack/dropstack/internal/testkit"
 )
 
 var true_ = sandbox.Spec{Path: "/bin/true", Dir: "/", Env: []string{"PATH=/bin"}, Log: slog.New(slog.DiscardHandler)}
@@ -24,7 +25,7 @@ func BenchmarkFurnished(b *testing.B) { benchmark(b, true) }
 // benchmark runs a program in a sandbox of its own, which is ready or has to be
 // made.
 func benchmark(b *testing.B, ready bool) {
-	m := maker(b, strongest())
+	m := testkit.Maker(b, testkit.Strongest())
 	for b.Loop() {
 		if ready {
 			b.StopTimer()

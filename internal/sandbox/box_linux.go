@@ -18,6 +18,7 @@ import (
 	"github.com/dropstack/dropstack/internal/sandbox/cgroup"
 	"github.com/dropstack/dropstack/internal/sandbox/guest"
 	"github.com/dropstack/dropstack/internal/sandbox/kernel"
+	"github.com/dropstack/dropstack/internal/sandbox/volume"
 )
 
 // inside is what a box of a level with namespaces has besides.
@@ -31,7 +32,8 @@ type inside struct {
 	namespace *os.File // its network
 	detach    func() error
 	leave     func()
-	writable  []string // of what is mounted so far
+	tmp       *volume.Volume // its temporary files; nil: they are in Box.Tmp
+	writable  []string       // of what is mounted so far
 	closing   sync.Once
 }
 
@@ -44,16 +46,17 @@ func (in *inside) build(b *Box) (err error) {
 	if b.Tmp, err = in.maker.temporary(in.first); err != nil {
 		return err
 	}
-	if !in.maker.rootless() {
-		if in.namespace, err = os.Open("/proc/" + strconv.Itoa(in.visitor.process.pid) + "/ns/net"); err != nil {
-			return err
-		}
-		if in.tun, err = tunIn(in.namespace); err != nil {
-			in.noTUN = err // told to whoever wants a network
-		}
+	made := make(chan error, 1)
+	go func() { made <- in.partition(b.Tmp) }() // it takes its time too
+	err = in.reach()
+	if e := <-made; err == nil {
+		err = e
+	}
+	if err != nil {
+		return err
 	}
 	plan := in.maker.plan
-	plan.Mounts = append(slices.Clone(plan.Mounts), guest.Mount{From: b.Tmp, To: "/tmp", Write: true, Exec: true})
+	plan.Mounts = append(slices.Clone(plan.Mounts), in.temporary(b.Tmp))
 	fds, done, err := in.detached(plan.Mounts)
 	if err != nil {
 		return err
@@ -72,10 +75,13 @@ func (in *inside) build(b *Box) (err error) {
 	if len(files) != want {
 		return errors.New("a listener or the network is missing")
 	}
-	for i, l := range []*net.Listener{&b.API, &b.AWS}[:len(plan.Listen)] {
-		if *l, err = net.FileListener(files[i]); err != nil {
+	for i, l := range in.maker.doors(b) {
+		if *l.to, err = net.FileListener(files[i]); err != nil {
 			return err
 		}
+	}
+	if len(in.maker.Authority) > 0 {
+		b.Authority = AuthorityFile
 	}
 	if in.maker.rootless() {
 		in.namespace, in.tun = files[want-2], files[want-1]
@@ -84,12 +90,31 @@ func (in *inside) build(b *Box) (err error) {
 	return nil
 }
 
+// reach opens the network namespace of the guest and makes its device. Without root
+// the guest does both.
+func (in *inside) reach() (err error) {
+	if in.maker.rootless() {
+		return nil
+	}
+	if in.namespace, err = os.Open("/proc/" + strconv.Itoa(in.visitor.process.pid) + "/ns/net"); err != nil {
+		return err
+	}
+	if in.tun, err = tunIn(in.namespace); err != nil {
+		in.noTUN = err // told to whoever wants a network
+	}
+	return nil
+}
+
 // temporary makes a directory for temporary files.
 func (m *Maker) temporary(first int) (dir string, err error) {
-	if dir, err = os.MkdirTemp(m.TempDir, "dropstack-"); err != nil || m.rootless() {
+	if dir, err = os.MkdirTemp(m.TempDir, "dropstack-"); err != nil || os.Geteuid() != 0 {
 		return dir, err
 	}
-	return dir, os.Chown(dir, first+functionID, first+functionID)
+	owner := first + functionID
+	if m.rootless() {
+		owner = m.user()
+	}
+	return dir, os.Chown(dir, owner, owner)
 }
 
 // detached opens what is to be mounted: the guest has no way to the host's files.
@@ -103,7 +128,7 @@ func (in *inside) detached(mounts []guest.Mount) (fds []int, done func(), err er
 		return nil, done, nil
 	}
 	for i, m := range mounts {
-		fd, err := guest.Detach(m)
+		fd, err := in.open(m)
 		if err != nil {
 			done()
 			return nil, nil, err
@@ -193,6 +218,12 @@ func (in *inside) furnish(f Furniture) error {
 	if err := in.own(f.Mounts); err != nil {
 		return err
 	}
+	if in.tmp != nil && f.StorageMB > StorageMB {
+		if err := in.enlarge(f.StorageMB); err != nil {
+			return err
+		}
+		ask.Mounts = append(ask.Mounts, in.temporary(""))
+	}
 	fds, done, err := in.detached(ask.Mounts)
 	if err != nil {
 		return err
@@ -237,6 +268,9 @@ func (in *inside) start(s Spec) (*Process, error) {
 	if in.maker.rootless() {
 		ask.UID, ask.GID = 0, 0 // there is no other
 	}
+	if in.tmp == nil {
+		ask.FileSize = int(s.fileLimit())
+	}
 	a, err := in.visitor.ask(guest.Request{Start: &ask}, []int{int(outW.Fd()), int(errW.Fd())})
 	closeAll([]*os.File{outW, errW})
 	if err != nil {
@@ -249,7 +283,11 @@ func (in *inside) start(s Spec) (*Process, error) {
 	p := a.proc
 	p.Stdout, p.Stderr = outR, errR
 	p.memoryMB.Store(int64(s.MemoryMB))
-	if !in.maker.limits(cgroup.Memory) {
+	p.storageMB.Store(int64(s.StorageMB))
+	if in.tmp == nil {
+		p.tmp = s.tmp
+	}
+	if p.counted = in.maker.limits(cgroup.Memory); !p.counted || p.tmp != "" {
 		watch(p)
 		select {
 		case <-p.done:
@@ -294,11 +332,29 @@ func (in *inside) dial(address string) (net.Conn, error) {
 	return net.FileConn(a.files[0])
 }
 
+// halt freezes or thaws by the control group, of version 2: in version 1 frozen
+// processes would outlive a platform that is killed. Otherwise everybody inside gets
+// the signal that cannot be caught.
+func (in *inside) halt(halt bool) {
+	if in.maker.freezes() {
+		if err := in.group.Halt(halt); err != nil { // it goes on, or is as good as dead
+			in.maker.Log.Error("a control group neither freezes nor thaws", "freeze", halt, "err", err)
+		}
+		return
+	}
+	in.visitor.signalAll(map[bool]syscall.Signal{true: unix.SIGSTOP, false: unix.SIGCONT}[halt])
+}
+
 func (in *inside) close(tmp string) { in.closing.Do(func() { in.end(tmp) }) }
 
 func (in *inside) end(tmp string) {
 	if in.visitor != nil {
 		in.visitor.process.kill()
+	}
+	if in.tmp != nil {
+		if err := in.tmp.Discard(); err != nil { // it goes all the same, only later
+			in.maker.Log.Warn("temporary files are written to the disk before they are thrown away", "err", err)
+		}
 	}
 	in.maker.mu.Lock()
 	defer in.maker.mu.Unlock()
@@ -321,13 +377,16 @@ func (in *inside) sweep(tmp string) {
 	if in.leave != nil {
 		in.leave()
 	}
+	if in.tmp != nil {
+		in.maker.throw(in.tmp)
+	}
 	for _, f := range []*os.File{in.tun, in.namespace} {
 		if f != nil {
 			f.Close()
 		}
 	}
 	if tmp != "" {
-		if err := os.RemoveAll(tmp); err != nil {
+		if err := remove(tmp); err != nil {
 			in.maker.Log.Warn("files of a sandbox stay", "dir", filepath.Base(tmp), "err", err)
 			left++
 		}

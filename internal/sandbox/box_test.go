@@ -4,7 +4,6 @@ package sandbox_test
 
 import (
 	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,39 +11,8 @@ import (
 	"testing"
 
 	"github.com/dropstack/dropstack/internal/sandbox"
+	"github.com/dropstack/dropstack/internal/testkit"
 )
-
-// maker makes sandboxes of a level, if this machine can, and looks for leftovers
-// at the end.
-func maker(t testing.TB, level string) *sandbox.Maker {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "boxes")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	m := &sandbox.Maker{TempDir: dir, AWS: sandbox.AWSAddress, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
-	if _, err := m.Choose(level); err != nil {
-		t.Skipf("not run: %v", err)
-	}
-	t.Cleanup(func() {
-		if left := m.Close(); left != 0 {
-			t.Errorf("%d leftovers", left)
-		}
-		if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) > 0 {
-			t.Errorf("directories left: %v", left)
-		}
-	})
-	return m
-}
-
-// strongest is the level of which everybody can make sandboxes.
-func strongest() string {
-	if os.Geteuid() == 0 {
-		return sandbox.Full
-	}
-	return sandbox.Userns
-}
 
 // inside runs a script in a sandbox and returns what it printed on both outputs.
 func inside(t testing.TB, b *sandbox.Box, line string) (string, sandbox.Exit) {
@@ -77,12 +45,12 @@ func furnished(t testing.TB, m *sandbox.Maker, f sandbox.Furniture) *sandbox.Box
 
 // TestWhatASandboxHolds looks around inside of one.
 func TestWhatASandboxHolds(t *testing.T) {
-	m := maker(t, strongest())
+	m := testkit.Maker(t, testkit.Strongest())
 	secret := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(secret, []byte("s"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	task := t.TempDir()
+	task := testkit.Dir(t)
 	if err := os.WriteFile(filepath.Join(task, "code"), []byte("code"), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +91,7 @@ func TestWhatASandboxHolds(t *testing.T) {
 }
 
 func TestSandboxesDoNotSeeEachOther(t *testing.T) {
-	m := maker(t, strongest())
+	m := testkit.Maker(t, testkit.Strongest())
 	one, two := furnished(t, m, sandbox.Furniture{}), furnished(t, m, sandbox.Furniture{})
 	if got, _ := inside(t, one, "echo mine >/tmp/file; cat /tmp/file"); got != "mine" {
 		t.Fatalf("got %q", got)
@@ -145,7 +113,7 @@ func TestSandboxesDoNotSeeEachOther(t *testing.T) {
 }
 
 func TestMemoryLimitIsToldAsSuch(t *testing.T) {
-	m := maker(t, strongest())
+	m := testkit.Maker(t, testkit.Strongest())
 	b := furnished(t, m, sandbox.Furniture{MemoryMB: 32})
 	_, exit := inside(t, b, "exec tail /dev/zero")
 	if !exit.OutOfMemory || exit.Status != "signal: killed" {
@@ -158,7 +126,7 @@ func TestMemoryLimitIsToldAsSuch(t *testing.T) {
 
 // TestListenersAreInside serves on the addresses of a sandbox's loopback device.
 func TestListenersAreInside(t *testing.T) {
-	m := maker(t, strongest())
+	m := testkit.Maker(t, testkit.Strongest())
 	b := furnished(t, m, sandbox.Furniture{})
 	for _, l := range []struct {
 		name, address string
@@ -166,6 +134,7 @@ func TestListenersAreInside(t *testing.T) {
 	}{
 		{"runtime", sandbox.RuntimeAddress, func() (io.WriteCloser, error) { return b.API.Accept() }},
 		{"aws", sandbox.AWSAddress, func() (io.WriteCloser, error) { return b.AWS.Accept() }},
+		{"names", sandbox.NamesAddress, func() (io.WriteCloser, error) { return b.Names.Accept() }},
 	} {
 		served := make(chan error, 1)
 		go func() {
@@ -188,7 +157,7 @@ func TestListenersAreInside(t *testing.T) {
 // TestFilesOfAnIdentity writes from two sandboxes, whose user ids differ, to one
 // directory that their functions share.
 func TestFilesOfAnIdentity(t *testing.T) {
-	m := maker(t, strongest())
+	m := testkit.Maker(t, testkit.Strongest())
 	shared, err := os.MkdirTemp("", "shared")
 	if err != nil {
 		t.Fatal(err)
@@ -207,8 +176,14 @@ func TestFilesOfAnIdentity(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := sandbox.ID("team")
-	if m.Level == sandbox.Userns {
-		want = os.Geteuid() // there are no others
+	if m.Level == sandbox.Userns { // there are no others
+		tmp, err := os.Stat(one.Tmp)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want = owner(tmp); want == 0 {
+			t.Error("functions are root")
+		}
 	}
 	if got := owner(st); got != want {
 		t.Errorf("on disk it belongs to %d, want %d", got, want)
@@ -218,7 +193,7 @@ func TestFilesOfAnIdentity(t *testing.T) {
 // TestAssignmentLeavesTheSandboxAlone: a process that started ahead of its function
 // has its user already, and so have its temporary files.
 func TestAssignmentLeavesTheSandboxAlone(t *testing.T) {
-	m := maker(t, strongest())
+	m := testkit.Maker(t, testkit.Strongest())
 	b := furnished(t, m, sandbox.Furniture{})
 	p, err := b.Start(sandbox.Spec{Path: "/bin/sleep", Args: []string{"60"}, Dir: "/", Unassigned: true})
 	if err != nil {
@@ -247,19 +222,19 @@ func owner(st os.FileInfo) int { return int(st.Sys().(*syscall.Stat_t).Uid) }
 
 // TestProcessesAreLimited starts more processes than a function may have.
 func TestProcessesAreLimited(t *testing.T) {
-	b := furnished(t, maker(t, strongest()), sandbox.Furniture{})
+	b := furnished(t, testkit.Maker(t, testkit.Strongest()), sandbox.Furniture{})
 	got, _ := inside(t, b, "n=0; while [ $n -lt 1100 ]; do sleep 60 >/dev/null 2>&1 & n=$((n+1)); done 2>/dev/null; echo all")
 	if strings.Contains(got, "all") {
 		t.Errorf("1,100 processes were started: %.200q", got)
 	}
-	if got, exit := inside(t, furnished(t, maker(t, strongest()), sandbox.Furniture{}), "echo on"); got != "on" {
+	if got, exit := inside(t, furnished(t, testkit.Maker(t, testkit.Strongest()), sandbox.Furniture{}), "echo on"); got != "on" {
 		t.Errorf("another sandbox meanwhile: %q, %+v", got, exit)
 	}
 }
 
 // TestTheFirstProcessHeedsNoSignal: where it is the same user as the function, too.
 func TestTheFirstProcessHeedsNoSignal(t *testing.T) {
-	b := furnished(t, maker(t, strongest()), sandbox.Furniture{})
+	b := furnished(t, testkit.Maker(t, testkit.Strongest()), sandbox.Furniture{})
 	_, _ = inside(t, b, "for s in 1 2 3 6 9 10 12 13 14 15 17 19; do for p in 1 2 3 4 5 6 7 8 9; do kill -$s $p; done; done")
 	if got, exit := inside(t, b, "kill -TERM $$; echo survived"); got != "" || exit.Status != "signal: terminated" {
 		t.Errorf("then a process that ends itself: %q, %+v", got, exit)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/sandbox"
 	"github.com/dropstack/dropstack/internal/sandbox/guest"
+	"github.com/dropstack/dropstack/internal/testkit"
 )
 
 // TestManyComeAndGo leaves nothing: no process, mount, control group, network
@@ -48,7 +49,7 @@ func TestManyComeAndGo(t *testing.T) {
 // their first processes.
 func come(t *testing.T, n int) (born []process) {
 	t.Helper()
-	m := maker(t, strongest())
+	m := testkit.Maker(t, testkit.Strongest())
 	for range n {
 		b := furnished(t, m, sandbox.Furniture{MemoryMB: 128})
 		if _, exit := inside(t, b, "true"); exit.Code != 0 {
@@ -180,7 +181,7 @@ func TestAnIdleSandboxIsSmall(t *testing.T) {
 	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
 		t.Skip("not run: the race detector has most of the memory of a program")
 	}
-	furnished(t, maker(t, strongest()), sandbox.Furniture{MemoryMB: 128})
+	furnished(t, testkit.Maker(t, testkit.Strongest()), sandbox.Furniture{MemoryMB: 128})
 	list := guests(t)
 	if len(list) == 0 {
 		t.Fatal("there is no first process")
@@ -213,7 +214,7 @@ func field(t *testing.T, status, name string) int {
 
 // TestTheSpawnerIsStartedAgain after it was killed, and its sandboxes with it.
 func TestTheSpawnerIsStartedAgain(t *testing.T) {
-	m := maker(t, strongest())
+	m := testkit.Maker(t, testkit.Strongest())
 	first := furnished(t, m, sandbox.Furniture{})
 	p, err := first.Start(sandbox.Spec{Path: "/bin/sleep", Args: []string{"60"}, Dir: "/"})
 	if err != nil {

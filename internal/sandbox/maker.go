@@ -15,7 +15,11 @@ type Maker struct {
 	TempDir string // where they get their directories; the system's when empty
 	Ready   int    // how many are kept ready; 0: none, each is made when it is wanted
 	AWS     string // address of their own loopback device where the AWS endpoint is listened for; "": nowhere
-	Log     *slog.Logger
+	Names   string // where AWS's own host names are listened for; "": nowhere
+	// Authority is a certificate, as PEM, that sandboxes trust besides those that
+	// this machine trusts; nil: none.
+	Authority []byte
+	Log       *slog.Logger
 
 	workshop
 }
@@ -32,6 +36,7 @@ func (m *Maker) Choose(want string) (missing map[string]string, err error) {
 		if want != "auto" && levels[i] != want {
 			continue
 		}
+		m.restart()
 		m.Level = levels[i]
 		if err = m.try(); err == nil {
 			return missing, nil

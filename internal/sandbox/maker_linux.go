@@ -3,6 +3,7 @@ package sandbox
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"slices"
@@ -23,7 +24,9 @@ type workshop struct {
 	once   sync.Once
 	broken error
 	plan   guest.Build
+	trusts string // directory of what sandboxes trust, with Maker.Authority
 	groups *cgroup.Tree
+	loose  error // why temporary files get no file system of their own
 
 	spawner spawner
 
@@ -36,6 +39,7 @@ type workshop struct {
 	closed bool
 	work   sync.WaitGroup
 	left   int // leftovers of teardowns
+	waste  waste
 }
 
 // perSandbox is how many user and group ids a sandbox has for itself.
@@ -50,15 +54,47 @@ func (m *Maker) limits(control string) bool {
 	return m.groups != nil && slices.ContainsFunc(m.groups.Controls(), func(c cgroup.Control) bool { return c.Name == control && c.On })
 }
 
-// rootless reports whether sandboxes are made without root: each is one user
-// namespace with one user, the platform's own.
+// freezes reports whether control groups freeze sandboxes, so that these can be
+// killed all the same.
+func (m *Maker) freezes() bool {
+	return m.groups != nil && slices.ContainsFunc(m.groups.Controls(), func(c cgroup.Control) bool { return c.Name == cgroup.Freezer && c.On && c.Version == 2 })
+}
+
+// rootless reports whether sandboxes are made without the rights of root: each is
+// one user namespace with one user, the same for all of them.
 func (m *Maker) rootless() bool { return m.Level == Userns }
+
+// user is who the one user of sandboxes without root is on this machine: the
+// platform's own, or with root, which may lack what level full takes, nobody's.
+func (m *Maker) user() int {
+	if os.Geteuid() != 0 {
+		return os.Geteuid()
+	}
+	return ID(Userns)
+}
+
+// restart forgets what was prepared for a level that cannot be had.
+func (m *Maker) restart() {
+	m.work.Wait()
+	if m.groups != nil {
+		m.left += m.groups.Sweep()
+		_ = m.groups.Close()
+	}
+	m.distrust()
+	m.once, m.groups, m.broken = sync.Once{}, nil, nil
+}
 
 func (m *Maker) prepare() error {
 	m.once.Do(func() {
 		if m.plan, m.broken = plan(); m.broken != nil {
 			return
 		}
+		if len(m.Authority) > 0 {
+			if m.broken = m.trust(); m.broken != nil {
+				return
+			}
+		}
+		m.loose = m.tryVolume()
 		if m.broken = m.listens(); m.broken != nil {
 			return
 		}
@@ -82,12 +118,21 @@ func (m *Maker) prepare() error {
 	return m.broken
 }
 
+// door is a listener of a sandbox.
+type door struct {
+	address string
+	to      *net.Listener // the field of a box that has it
+}
+
+// doors are what a box listens on, in their order.
+func (m *Maker) doors(b *Box) []door {
+	all := []door{{RuntimeAddress, &b.API}, {m.AWS, &b.AWS}, {m.Names, &b.Names}}
+	return slices.DeleteFunc(all, func(d door) bool { return d.address == "" })
+}
+
 func (m *Maker) listens() error {
-	for _, address := range []string{RuntimeAddress, m.AWS} {
-		if address == "" {
-			continue
-		}
-		at, err := insideAt(address)
+	for _, l := range m.doors(&Box{}) {
+		at, err := insideAt(l.address)
 		if err != nil {
 			return err
 		}
@@ -119,6 +164,7 @@ func (m *Maker) open() (*Box, error) {
 		b, m.ready = m.ready[n-1], m.ready[:n-1]
 	}
 	m.restock()
+	m.waste.wait()
 	m.mu.Unlock()
 	if b != nil {
 		return b, nil
@@ -164,6 +210,8 @@ func (m *Maker) end() (left int) {
 	m.spawner.Close()
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.distrust()
+	closeAll(m.waste.take())
 	if m.groups != nil {
 		m.left += m.groups.Sweep()
 		_ = m.groups.Close()
@@ -200,8 +248,6 @@ func (m *Maker) try() error {
 	switch {
 	case m.Level == Full && os.Geteuid() != 0:
 		return errors.New("it takes root")
-	case m.Level == Userns && os.Geteuid() == 0:
-		return errors.New("it is for platforms without root, which have level full")
 	case Rank(m.Level) < Rank(Userns):
 		return nil
 	}
@@ -256,10 +302,13 @@ func (m *Maker) spawn(in *inside) (*visitor, error) {
 		return nil, err
 	}
 	defer theirs.Close()
-	ask, fds := guest.Spawn{Rootless: m.rootless()}, []int{int(theirs.Fd())}
+	ask, fds := guest.Spawn{}, []int{int(theirs.Fd())}
 	if m.rootless() {
-		ask.UIDs = []guest.IDs{{Outside: os.Geteuid(), Count: 1}}
-		ask.GIDs = []guest.IDs{{Outside: os.Getegid(), Count: 1}}
+		ask.UIDs = []guest.IDs{{Outside: m.user(), Count: 1}}
+		ask.GIDs = []guest.IDs{{Outside: m.user(), Count: 1}}
+		if ask.KeepGroups = os.Geteuid() != 0; ask.KeepGroups { // else they are root's, and not for functions
+			ask.GIDs[0].Outside = os.Getegid()
+		}
 	} else {
 		ask.UIDs = []guest.IDs{{Outside: in.first, Count: perSandbox}}
 		ask.GIDs = ask.UIDs

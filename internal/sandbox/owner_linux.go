@@ -14,10 +14,14 @@ import (
 // identity.
 func (in *inside) own(mounts []Mount) error {
 	for _, m := range mounts {
-		if m.Owner == "" || in.maker.rootless() {
+		owner := ID(m.Owner)
+		if in.maker.rootless() {
+			owner = in.maker.user()
+		}
+		if m.Owner == "" || os.Geteuid() != 0 {
 			continue
 		}
-		if err := give(m.Source, ID(m.Owner)); err != nil {
+		if err := give(m.Source, owner); err != nil {
 			return fmt.Errorf("give %s to its functions: %w", m.Source, err)
 		}
 	}

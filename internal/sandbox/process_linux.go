@@ -83,7 +83,7 @@ func fork(r request) (*os.Process, error) {
 		err = ignoreEINTR(func() error { return unix.Waitid(unix.P_PID, p.Pid, nil, unix.WSTOPPED|unix.WEXITED|unix.WNOWAIT, nil) })
 	}
 	if err == nil {
-		err = limitAs(r.attr.Sys.Credential, p.Pid)
+		err = limitAs(r.attr.Sys.Credential, p.Pid, r.spec)
 	}
 	if err == nil && r.attr.Sys.Ptrace {
 		err = unix.PtraceDetach(p.Pid)
@@ -220,15 +220,15 @@ func give(dir string, id int) error {
 // CAP_SYS_RESOURCE; the kernel then allows it to whoever has the same real ids,
 // which the forking thread can take for a moment: raw system calls change ids of
 // the calling thread only.
-func limitAs(c *syscall.Credential, pid int) error {
-	err := limit(pid)
+func limitAs(c *syscall.Credential, pid int, s Spec) error {
+	err := limit(pid, s)
 	if c == nil || !errors.Is(err, unix.EPERM) {
 		return err
 	}
 	if err := realIDs(int(c.Uid)); err != nil {
 		return err
 	}
-	err = limit(pid)
+	err = limit(pid, s)
 	if back := realIDs(0); back != nil {
 		return back
 	}
@@ -245,8 +245,12 @@ func realIDs(id int) error {
 	return nil
 }
 
-func limit(pid int) error {
-	for what, value := range map[int]uint64{unix.RLIMIT_NOFILE: maxFiles, unix.RLIMIT_CORE: maxCore} {
+func limit(pid int, s Spec) error {
+	limits := map[int]uint64{unix.RLIMIT_NOFILE: maxFiles, unix.RLIMIT_CORE: maxCore}
+	if size := s.fileLimit(); size > 0 {
+		limits[unix.RLIMIT_FSIZE] = size
+	}
+	for what, value := range limits {
 		err := unix.Prlimit(pid, what, &unix.Rlimit{Cur: value, Max: value}, nil)
 		if err != nil && err != unix.ESRCH {
 			return err

@@ -46,10 +46,13 @@ func (m *Maker) try() error {
 	return nil
 }
 
+func (*Maker) restart()                       {}
 func (*Maker) open() (*Box, error)            { return nil, errNoSandbox }
 func (*Maker) end() int                       { return 0 }
 func (*inside) furnish(Furniture) error       { return errNoSandbox }
 func (*inside) start(Spec) (*Process, error)  { return nil, errNoSandbox }
 func (*inside) dial(string) (net.Conn, error) { return nil, errNoSandbox }
+func (*inside) halt(bool)                     {}
 func (*inside) close(string)                  {}
+func (*inside) soft() string                  { return errNoSandbox.Error() }
 func (*visitor) signal(int, syscall.Signal)   {}

@@ -27,10 +27,15 @@ type Spec struct {
 	User     string
 	Owns     []string // directories that are given to the user before the start
 	MemoryMB int      // resident memory at which the process is killed; 0: no limit
+	// StorageMB is how much the temporary files may take before the process is killed,
+	// where its sandbox has no quota that stops them; 0: no limit.
+	StorageMB int
 	// Unassigned starts the process as the platform's own user. It may run nothing
 	// but our own program until Assign has said whose it is.
 	Unassigned bool
 	Log        *slog.Logger
+
+	tmp string // the directory whose files StorageMB limits; "": a quota does
 }
 
 // Exit is how a process ended.
@@ -38,6 +43,9 @@ type Exit struct {
 	Status      string // "exit status 1", "signal: killed"
 	Code        int    // -1 after a signal
 	OutOfMemory bool   // the watchdog killed it
+	// OutOfStorage is what it was killed for if it was for its temporary files: "its
+	// temporary files take more than 512 MB".
+	OutOfStorage string
 }
 
 // Process is a running process and everything it has started.
@@ -54,6 +62,13 @@ type Process struct {
 	peakKB   atomic.Int64
 	peakAt   atomic.Int64 // when peakKB was read from the kernel, UnixNano
 	oom      atomic.Bool
+	counted  bool // a control group limits its memory
+
+	tmp       string // Spec.tmp
+	storageMB atomic.Int64
+	overfull  atomic.Pointer[string] // Exit.OutOfStorage
+	measuring atomic.Bool
+	measureAt atomic.Int64 // not before, UnixNano
 
 	mu     sync.Mutex // keeps signals from reaching a pid that was given away
 	reaped bool
@@ -99,9 +114,10 @@ func Start(s Spec) (*Process, error) {
 	}
 	p := &Process{
 		Stdout: outR, Stderr: errR, Pid: child.Pid,
-		done: make(chan struct{}),
+		tmp: s.tmp, done: make(chan struct{}),
 	}
 	p.memoryMB.Store(int64(s.MemoryMB))
+	p.storageMB.Store(int64(s.StorageMB))
 	watch(p)
 	go p.reap(child)
 	return p, nil
@@ -127,14 +143,18 @@ func (p *Process) ends(exit Exit) {
 	unwatch(p)
 	p.exit = exit
 	p.exit.OutOfMemory = p.oom.Load()
+	if why := p.overfull.Load(); why != nil {
+		p.exit.OutOfStorage = *why
+	}
 	close(p.done)
 	unwatch(p) // who began to watch in between
 }
 
 // Assign makes a process that was started Unassigned that of a function: its
-// directories are given away and its memory is limited. The process has to take
+// directories are given away and what it uses is limited. The process has to take
 // the user and group id itself; 0 says that it keeps its own.
 func (p *Process) Assign(s Spec) (id int, err error) {
+	p.storageMB.Store(int64(s.StorageMB))
 	if p.guest != nil { // its sandbox has been furnished for the function, and it is nobody else's
 		return 0, nil
 	}
@@ -154,7 +174,7 @@ func (p *Process) Wait() Exit {
 	return p.exit
 }
 
-// Freeze stops the process and its children where they are; Thaw lets them go on.
+// Freeze stops the process and its group where they are; Thaw lets them go on.
 func (p *Process) Freeze() { p.signal(syscall.SIGSTOP) }
 
 // Thaw undoes Freeze.

@@ -112,7 +112,7 @@ func TestProcessIsConfined(t *testing.T) {
 
 func TestOwnedDirectoriesBelongToTheUser(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Skip("needs root: only root gives files away")
+		t.Skip("not run: only root gives files away")
 	}
 	dir := home(t)
 	if err := os.MkdirAll(filepath.Join(dir, "data", "old"), 0o700); err != nil {
@@ -127,7 +127,7 @@ func TestOwnedDirectoriesBelongToTheUser(t *testing.T) {
 
 func TestClosedDirectoryIsSaid(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Skip("needs root: others run as themselves anyway")
+		t.Skip("not run: others than root run as themselves anyway")
 	}
 	dir := home(t)
 	if err := os.Chmod(dir, 0o700); err != nil {

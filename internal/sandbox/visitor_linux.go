@@ -107,6 +107,15 @@ func (v *visitor) signal(pid int, sig syscall.Signal) {
 	}
 }
 
+// signalAll signals everybody in the sandbox but its first process.
+func (v *visitor) signalAll(sig syscall.Signal) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !v.over {
+		_ = v.send(guest.Request{Signal: &guest.Signal{Sig: sig}}, nil)
+	}
+}
+
 // send writes a request; the lock is held.
 func (v *visitor) send(r guest.Request, fds []int) error {
 	doc := guest.Encode(&r)

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// interval is how often the memory of busy processes is sampled. What a process
-// allocates and touches within one interval may exceed its limit.
+// interval is how often busy processes are sampled. What a process allocates and
+// touches, or writes, within one interval may exceed its limit.
 const interval = 100 * time.Millisecond
 
 // watchdog samples all processes from one goroutine, which lives as long as
@@ -67,6 +67,10 @@ func due(idleToo bool) []*Process {
 }
 
 func (p *Process) sample() {
+	p.measure()
+	if p.counted {
+		return
+	}
 	kb := residentKB(p.Pid)
 	p.raise(kb)
 	if limit := p.memoryMB.Load(); limit > 0 && kb > limit*1024 {

@@ -41,9 +41,9 @@ func Examine(ctx context.Context, m *sandbox.Maker, missing map[string]string, d
 	return is
 }
 
-// enough is an error unless functions are isolated as an operator asks for, with
-// every control of the level.
-func (is *Isolation) enough(least string) error {
+// enough is an error unless functions are isolated as somebody asks for, by a
+// setting, with every control of the level.
+func (is *Isolation) enough(setting, least string) error {
 	if least == "" {
 		return nil
 	}
@@ -52,14 +52,14 @@ func (is *Isolation) enough(least string) error {
 		if why == "" {
 			why = "--isolation says so"
 		}
-		return fault.Errorf(fault.Invalid, "functions would run at isolation level %s, and --min-isolation asks for %s: %s", is.Level, least, why)
+		return fault.Errorf(fault.Invalid, "functions would run at isolation level %s, and %s asks for %s: %s", is.Level, setting, least, why)
 	}
 	if is.Error != "" {
-		return fault.Errorf(fault.Invalid, "--min-isolation %s: whether sandboxes hold could not be found out: %s", least, is.Error)
+		return fault.Errorf(fault.Invalid, "%s %s: whether sandboxes hold could not be found out: %s", setting, least, is.Error)
 	}
 	for _, c := range is.Controls {
 		if c.State == escape.Off {
-			return fault.Errorf(fault.Invalid, "--min-isolation %s: control %s is off: %s", least, c.Name, c.Reason)
+			return fault.Errorf(fault.Invalid, "%s %s: control %s is off: %s", setting, least, c.Name, c.Reason)
 		}
 	}
 	return nil
@@ -165,10 +165,21 @@ func examine(ctx context.Context, cfg Config, m *sandbox.Maker, missing map[stri
 
 // examine waits until every stack has answered: the attacks take a good part of a
 // second of processor time, which a start does not have.
-func (r *rooms) examine(ctx context.Context, cfg Config) {
+func (r *rooms) examine(ctx context.Context) {
 	select {
 	case <-r.answered:
-		examine(ctx, cfg, r.boxes, r.missing)
+		r.examined()
 	case <-ctx.Done():
 	}
+}
+
+// isolated is an error unless functions are isolated as one of them asks for. Who
+// asks for nothing that can be had is answered at once; the first who does waits
+// for the attacks, at a start too.
+func (r *rooms) isolated(least string) error {
+	const setting = "its minIsolation"
+	if known := (&Isolation{Level: r.boxes.Level, Missing: r.missing}).enough(setting, least); known != nil || least == sandbox.None {
+		return known
+	}
+	return r.examined().enough(setting, least)
 }

@@ -38,7 +38,7 @@ func TestEnough(t *testing.T) {
 		{"lower by choice", Isolation{Level: sandbox.Confine}, sandbox.Full, []string{"process", "full", "--isolation"}},
 		{"not known", Isolation{Level: sandbox.Full, Error: "the probe did not start"}, sandbox.Full, []string{"could not be found out", "the probe did not start"}},
 	} {
-		err := c.is.enough(c.least)
+		err := c.is.enough("--min-isolation", c.least)
 		if (err != nil) != (c.want != nil) {
 			t.Errorf("%s: got %v, want an error: %v", c.name, err, c.want != nil)
 			continue
@@ -50,6 +50,32 @@ func TestEnough(t *testing.T) {
 			if !strings.Contains(err.Error(), word) {
 				t.Errorf("%s: got %q, want it to say %q", c.name, err, word)
 			}
+		}
+	}
+}
+
+// TestIsolatedAsAFunctionAsks: the attacks are made when the first asks whom the
+// level would do, and not for others.
+func TestIsolatedAsAFunctionAsks(t *testing.T) {
+	for _, c := range []struct {
+		name, level, least string
+		controls           []escape.Control
+		asked              int
+		want               string // of the refusal; "": none
+	}{
+		{"too low", sandbox.Confine, sandbox.Full, nil, 0, "level process, and its minIsolation asks for full: no tun device"},
+		{"no isolation is enough", sandbox.Full, sandbox.None, nil, 0, ""},
+		{"all on", sandbox.Full, sandbox.Userns, []escape.Control{whole, shared}, 1, ""},
+		{"one off", sandbox.Full, sandbox.Full, []escape.Control{whole, unfenced}, 1, "its minIsolation full: control landlock is off: landlock/read"},
+	} {
+		asked := 0
+		r := &rooms{boxes: &sandbox.Maker{Level: c.level}, missing: map[string]string{sandbox.Full: "no tun device"}, examined: func() *Isolation {
+			asked++
+			return &Isolation{Level: c.level, Controls: c.controls}
+		}}
+		err := r.isolated(c.least)
+		if (err != nil) != (c.want != "") || err != nil && !strings.Contains(err.Error(), c.want) || asked != c.asked {
+			t.Errorf("%s: got %v, attacked %d times; want %q and %d", c.name, err, asked, c.want, c.asked)
 		}
 	}
 }
@@ -119,7 +145,7 @@ func TestMinimum(t *testing.T) {
 		}
 		return cfg
 	}
-	if m, _, err := boxes(t.Context(), config(sandbox.Confine), api.Endpoints{}); err == nil {
+	if m, _, _, err := boxes(t.Context(), config(sandbox.Confine), api.Endpoints{}, nil); err == nil {
 		m.Close()
 		t.Error("level process is taken for full")
 	} else if !strings.Contains(err.Error(), "--min-isolation asks for full") {
@@ -129,10 +155,10 @@ func TestMinimum(t *testing.T) {
 	_, err := probe.Choose(sandbox.Full)
 	probe.Close()
 	if err != nil {
-		t.Skipf("the rest is not run: %v", err)
+		t.Skipf("not run: %v", err)
 	}
 	cfg := config("auto")
-	m, missing, err := boxes(t.Context(), cfg, api.Endpoints{})
+	m, missing, _, err := boxes(t.Context(), cfg, api.Endpoints{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

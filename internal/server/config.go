@@ -15,6 +15,7 @@ import (
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/sandbox"
 	"github.com/dropstack/dropstack/internal/secret/root"
+	"github.com/dropstack/dropstack/internal/topic"
 )
 
 // Config is everything an operator can choose. It is checked whole before
@@ -36,6 +37,12 @@ type Config struct {
 	// published; "": nowhere.
 	AuditHeads string
 	AuditKeep  time.Duration // how long audit records are kept; 0: 400 days
+	// SMTP is the mail server for subscriptions by e-mail; without a Server there
+	// are none.
+	SMTP topic.SMTP
+	// PrivateEndpoints lets everybody who may subscribe have messages sent to
+	// loopback and private addresses; without it only the administrator may.
+	PrivateEndpoints bool
 	// RootKey is where the key is under which secrets are sealed; nil is the file
 	// root.key of the data directory.
 	RootKey root.Provider
@@ -61,6 +68,11 @@ func (c *Config) check() error {
 	}
 	if c.MinIsolation != "" && sandbox.Rank(c.MinIsolation) < 0 {
 		return fault.Errorf(fault.Invalid, "--min-isolation %q: the levels are full, userns, process and none", c.MinIsolation)
+	}
+	if c.SMTP.Server != "" {
+		if err := c.SMTP.Check(); err != nil {
+			return fault.Errorf(fault.Invalid, "--smtp: %w", err)
+		}
 	}
 	if c.AuditKeep < 0 {
 		return fault.Errorf(fault.Invalid, "--audit-keep %v: a number of days, or 0 for the default", c.AuditKeep)

@@ -24,6 +24,10 @@ type environments struct {
 	keys *kms.Keys
 }
 
+func (s *secrets) environments() *environments {
+	return &environments{own: s.kept.Sealer("environments"), keys: s.keys}
+}
+
 // itself marks what the platform does for itself: a key's policy has no say in
 // whether a start may read back what was stored, though its state has.
 type itself struct{}

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"sync"
 
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/sandbox"
@@ -15,25 +16,30 @@ import (
 const readyBoxes = 3
 
 // boxes finds the level at which functions are to run, and why it is not a stronger
-// one. If the operator asks for a level, it returns once it is known to hold.
-func boxes(ctx context.Context, cfg Config, at api.Endpoints) (m *sandbox.Maker, missing map[string]string, err error) {
+// one. If the operator asks for a level, it returns once it is known to hold. What
+// is known then, or found out when somebody asks, is what examined returns.
+func boxes(ctx context.Context, cfg Config, at api.Endpoints, authority []byte) (m *sandbox.Maker, missing map[string]string, examined func() *Isolation, err error) {
 	if err := retire(cfg.Dir); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	m = &sandbox.Maker{TempDir: filepath.Join(cfg.Dir, "instances"), Ready: readyBoxes, AWS: insideAddress(at.AWS), Log: cfg.Log}
+	m = &sandbox.Maker{
+		TempDir: filepath.Join(cfg.Dir, "instances"), Ready: readyBoxes, Log: cfg.Log,
+		AWS: insideAddress(at.AWS), Names: sandbox.NamesAddress, Authority: authority,
+	}
 	if missing, err = m.Choose(cfg.Isolation); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
+	const setting = "--min-isolation"
+	examined = sync.OnceValue(func() *Isolation { return examine(ctx, cfg, m, missing) })
 	is := &Isolation{Level: m.Level, Missing: missing}
-	if err = is.enough(cfg.MinIsolation); err == nil && cfg.asksForIsolation() {
-		is = examine(ctx, cfg, m, missing)
-		err = is.enough(cfg.MinIsolation)
+	if err = is.enough(setting, cfg.MinIsolation); err == nil && cfg.asksForIsolation() {
+		err = examined().enough(setting, cfg.MinIsolation)
 	}
 	if err != nil {
 		m.Close()
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	return m, missing, nil
+	return m, missing, examined, nil
 }
 
 // asksForIsolation reports whether the platform starts only with sandboxes that

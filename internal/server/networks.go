@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/netip"
 	"net/url"
 	"os"
@@ -34,11 +35,18 @@ type networks struct {
 	log    *slog.Logger
 }
 
-func newNetworks(cfg Config, level string, at api.Endpoints) (*networks, error) {
-	n := &networks{Networks: &network.Networks{Region: cfg.Region, Log: cfg.Log}, level: level, log: cfg.Log}
-	service, err := serviceAt(at.AWS)
+// newNetworks takes where the AWS endpoint is, and where it speaks TLS.
+func newNetworks(cfg Config, level string, at api.Endpoints, secure net.Addr) (*networks, error) {
+	names := netip.MustParseAddrPort(sandbox.NamesAddress)
+	n := &networks{Networks: &network.Networks{Region: cfg.Region, Services: names.Addr(), Log: cfg.Log}, level: level, log: cfg.Log}
+	service, err := serviceAt(at.AWS, secure)
 	if err != nil {
 		return nil, err
+	}
+	if os.Geteuid() == 0 {
+		if err := kernel.Sweep(); err != nil { // a kernel without nftables has nothing of ours either
+			cfg.Log.Debug("what a killed platform may have left in the network of this machine stays", "err", err)
+		}
 	}
 	switch cfg.Network {
 	case "", userEngine:
@@ -56,14 +64,23 @@ func newNetworks(cfg Config, level string, at api.Endpoints) (*networks, error) 
 }
 
 // serviceAt is where the platform's services listen for the engines: all of them
-// at the AWS endpoint.
-func serviceAt(endpoint string) (func(string) (netip.AddrPort, bool), error) {
+// at the AWS endpoint, which speaks TLS to what comes to the port of HTTPS.
+func serviceAt(endpoint string, secure net.Addr) (func(string, uint16) (netip.AddrPort, bool), error) {
 	u, err := url.Parse(endpoint)
 	if err != nil {
 		return nil, err
 	}
-	at, err := netip.ParseAddrPort(u.Host)
-	return func(string) (netip.AddrPort, bool) { return at, at.IsValid() }, err
+	plain, err := netip.ParseAddrPort(u.Host)
+	if err != nil {
+		return nil, err
+	}
+	tls, err := netip.ParseAddrPort(secure.String())
+	return func(_ string, port uint16) (netip.AddrPort, bool) {
+		if port == 443 {
+			return tls, true
+		}
+		return plain, true
+	}, err
 }
 
 // Load takes the networks of all stacks; Replace those of one.

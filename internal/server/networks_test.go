@@ -2,6 +2,7 @@ package server
 
 import (
 	"log/slog"
+	"net"
 	"strings"
 	"testing"
 
@@ -14,12 +15,12 @@ import (
 // TestAVPCWantsASandbox: a function in a VPC is refused where nothing would keep it
 // there, except at the level for development.
 func TestAVPCWantsASandbox(t *testing.T) {
-	at := api.Endpoints{AWS: "http://127.0.0.1:4566"}
+	at, secure := api.Endpoints{AWS: "http://127.0.0.1:4566"}, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 44300}
 	uses := []network.Use{{Function: "f", Subnets: []string{"nowhere"}, Groups: []string{"none"}}}
 	for level, want := range map[string]string{
 		sandbox.Confine: "isolation level process", sandbox.Userns: "does not exist", sandbox.Full: "does not exist",
 	} {
-		n, err := newNetworks(Config{Log: slog.New(slog.DiscardHandler)}, level, at)
+		n, err := newNetworks(Config{Log: slog.New(slog.DiscardHandler)}, level, at, secure)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -31,7 +32,7 @@ func TestAVPCWantsASandbox(t *testing.T) {
 		}
 	}
 	for engine, level := range map[string]string{"kernel": sandbox.Userns, "other": sandbox.Full} {
-		if _, err := newNetworks(Config{Network: engine}, level, at); fault.KindOf(err) != fault.Invalid {
+		if _, err := newNetworks(Config{Network: engine}, level, at, secure); fault.KindOf(err) != fault.Invalid {
 			t.Errorf("--network %s at level %s: got %v", engine, level, err)
 		}
 	}

@@ -122,6 +122,7 @@ func (r *rooms) health(ctx context.Context) http.Handler {
 // taken port costs nothing.
 type listeners struct {
 	http, aws, console net.Listener
+	secure             net.Listener // the AWS endpoint by TLS, for endpoints of VPCs
 	endpoints          api.Endpoints
 }
 
@@ -143,12 +144,16 @@ func openListeners(cfg Config) (*listeners, error) {
 		}
 		*l.url = reach(*l.to)
 	}
+	if ls.secure, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		ls.close()
+		return nil, err
+	}
 	return ls, nil
 }
 
 // close closes what is still open; serving has closed its own.
 func (ls *listeners) close() {
-	for _, l := range []net.Listener{ls.http, ls.aws, ls.console} {
+	for _, l := range []net.Listener{ls.http, ls.aws, ls.console, ls.secure} {
 		if l != nil {
 			_ = l.Close()
 		}

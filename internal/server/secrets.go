@@ -2,8 +2,10 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 
 	"golang.org/x/sync/errgroup"
 
@@ -35,16 +37,19 @@ type secrets struct {
 func openSecrets(ctx context.Context, cfg Config, eng *engine.Engine, decide keyAuthority) (*secrets, error) {
 	s := &secrets{log: cfg.Log}
 	var err error
-	if s.root, err = root.Open(cfg.RootKey); err != nil {
-		return nil, err
-	}
 	buckets := map[string]store.Bucket{}
 	for _, name := range []string{"sealed", "keys", "parameters"} {
 		if buckets[name], err = store.Open(ctx, eng.Streams, name); err != nil {
 			return nil, err
 		}
 	}
-	if s.kept, err = root.OpenKept(ctx, s.root, buckets["sealed"], "platform"); err != nil {
+	if err := lost(ctx, cfg.RootKey, buckets["sealed"]); err != nil {
+		return nil, err
+	}
+	if s.root, err = root.Open(cfg.RootKey); err != nil {
+		return nil, err
+	}
+	if s.kept, err = root.OpenKept(ctx, s.root, buckets["sealed"], kept); err != nil {
 		return nil, fmt.Errorf("what this data directory holds is sealed, and the root key does not open it: %w", err)
 	}
 	if s.ca, err = ca.Open(cfg.Dir, s.kept.Sealer("certificate authority")); err != nil {
@@ -62,12 +67,34 @@ func openSecrets(ctx context.Context, cfg Config, eng *engine.Engine, decide key
 	}
 	if len(s.root.Previous()) > 0 {
 		report, err := s.root.Settle(ctx)
-		cfg.Log.Info("a rotation of the root key is finished", "report", report, "err", err)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("finish the rotation of the root key: %w", err)
 		}
+		cfg.Log.Warn("the root key was rotated; previous keys are not needed any more", "key", report.ID, "rewrapped", report.Rewrapped, "superfluous", report.Superfluous)
 	}
 	return s, nil
+}
+
+// kept names the secret that seals what is not under a key of somebody's.
+const kept = "platform"
+
+// lost refuses to make a new root key where one was: a file that is missing is made
+// at the first start alone.
+func lost(ctx context.Context, p root.Provider, sealed store.Bucket) error {
+	file, ok := p.(root.File)
+	if !ok {
+		return nil
+	}
+	if _, err := os.Stat(file.Path); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if _, err := sealed.Get(ctx, kept); err != nil {
+		if errors.Is(err, store.ErrMissing) {
+			return nil
+		}
+		return err
+	}
+	return fault.Errorf(fault.Invalid, "what this data directory holds is sealed, and its root key is missing: put it back as %s, or say where it is with --root-key", file.Path)
 }
 
 // run destroys keys and removes parameters when they are due.

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -19,12 +18,10 @@ import (
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/engine"
-	"github.com/dropstack/dropstack/internal/event"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/instance"
-	"github.com/dropstack/dropstack/internal/lambda"
 	"github.com/dropstack/dropstack/internal/logs"
 	"github.com/dropstack/dropstack/internal/metric"
 	"github.com/dropstack/dropstack/internal/sandbox"
@@ -75,17 +72,11 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	}
 	defer func() { err = errors.Join(err, eng.Close()) }()
 
-	rooms, err := furnish(ctx, cfg, eng, keys, ls.endpoints)
-	if err != nil {
+	rooms := &rooms{eng: eng, keys: keys, answered: make(chan struct{})}
+	defer func() { err = errors.Join(err, rooms.close()) }()
+	if err := rooms.furnish(ctx, cfg, ls); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, rooms.trail.Close()) }() // after everything that is recorded
-	defer func() { err = errors.Join(err, rooms.metrics.Close()) }()
-	defer func() { err = errors.Join(err, rooms.logs.Close()) }()   // after the pool, whose instances write to it
-	defer func() { err = errors.Join(err, rooms.topics.Close()) }() // its appenders
-	defer rooms.networks.close(cfg.Log)                             // after the sandboxes, which leave it
-	defer rooms.closeBoxes(cfg.Log)
-	defer func() { err = errors.Join(err, rooms.pool.Close()) }() // after the drain, before the engines
 	notifications = rooms.notifications
 	if err := rooms.invoker.Load(ctx); err != nil {
 		return err
@@ -112,6 +103,7 @@ type rooms struct {
 	metrics       *metric.Store
 	boxes         *sandbox.Maker
 	missing       map[string]string // why they are not of a stronger level
+	examined      func() *Isolation // what attacks have shown, which are made when it is asked for first
 	networks      *networks
 	inner         *http.Server // the AWS endpoint inside of sandboxes
 	pool          *instance.Pool
@@ -126,13 +118,26 @@ type rooms struct {
 	platform      *Platform
 	ready         atomic.Bool   // every stack has answered once
 	answered      chan struct{} // closed then
+
+	opened []func() error // what close is to close, the last one first
+}
+
+// close takes down what has been opened, in reverse.
+func (r *rooms) close() error {
+	var errs []error
+	for len(r.opened) > 0 {
+		last := len(r.opened) - 1
+		errs = append(errs, r.opened[last]())
+		r.opened = r.opened[:last]
+	}
+	return errors.Join(errs...)
 }
 
 // serve runs every long-running part until ctx ends. The doors close first, then
 // queues stop; invocations in flight finish.
 func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
+	go func() { _ = r.inner.Serve(r.api.Tunnel.Over(ls.secure)) }() // until closeBoxes: invocations in flight still call
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return r.keys.Run(ctx) })
 	g.Go(func() error { return r.keys.Run(ctx) })
 	g.Go(func() error { return r.secrets.run(ctx) })
 	g.Go(func() error { return r.invoker.Run(ctx) })
@@ -141,9 +146,7 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	g.Go(func() error { return r.edge.Serve(ctx, ls.http) })
 	g.Go(func() error { return serveHTTP(ctx, ls.aws, r.api) })
 	g.Go(func() error { return serveHTTP(ctx, ls.console, r.health(ctx)) })
-	if !cfg.asksForIsolation() { // else it has been done
-		g.Go(func() error { r.examine(ctx, cfg); return nil })
-	}
+	g.Go(func() error { r.examine(ctx); return nil })
 	if cfg.Ready != nil {
 		cfg.Ready(r.platform)
 	}
@@ -164,106 +167,4 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 		return fmt.Errorf("serve %s: %w", l.Addr(), err)
 	}
 	return <-done
-}
-
-func furnish(ctx context.Context, cfg Config, eng *engine.Engine, keys *iam.Authority, at api.Endpoints) (*rooms, error) {
-	r := &rooms{eng: eng, keys: keys, answered: make(chan struct{})}
-	var err error
-	if r.secrets, err = openSecrets(ctx, cfg, eng, keyAuthority{keys}); err != nil {
-		return nil, err
-	}
-	keys.Sealer = r.secrets.kept.Sealer("access keys and sessions")
-	if err := loadAuthority(ctx, cfg, eng.Streams, keys); err != nil {
-		return nil, err
-	}
-	if r.trail, err = r.secrets.openTrail(ctx, cfg); err != nil {
-		return nil, err
-	}
-	r.secrets.recordReads(r.trail, cfg.Region)
-	r.logs = &logs.Store{Streams: eng.Telemetry, State: eng.Streams, Region: cfg.Region, Log: cfg.Log}
-	if err := r.logs.Open(ctx); err != nil {
-		return nil, err
-	}
-	r.metrics = &metric.Store{Dir: filepath.Join(cfg.Dir, "metrics"), Log: cfg.Log}
-	if err := r.metrics.Open(); err != nil {
-		return nil, err
-	}
-	if r.boxes, r.missing, err = boxes(ctx, cfg, at); err != nil {
-		return nil, err
-	}
-	r.inner = &http.Server{ReadHeaderTimeout: 10 * time.Second}
-	if r.networks, err = newNetworks(cfg, r.boxes.Level, at); err != nil {
-		return nil, err
-	}
-	r.pool = &instance.Pool{
-		Log: cfg.Log, Logs: r.logs, Boxes: r.boxes,
-		ServeAWS: func(l net.Listener) { _ = r.inner.Serve(l) }, Network: r.networks.join,
-	}
-	sealer := &environments{own: r.secrets.kept.Sealer("environments"), keys: r.secrets.keys}
-	r.invoker = &function.Invoker{
-		Pool: r.pool, Streams: eng.Streams, Log: cfg.Log, Region: cfg.Region, Endpoint: at.AWS,
-		ArtifactRoot: filepath.Join(cfg.Dir, "artifacts"), MountRoot: filepath.Join(cfg.Dir, "mounts"),
-		LayerRoot: filepath.Join(cfg.Dir, "layers"), CacheRoot: filepath.Join(cfg.Dir, "caches"), Managed: newRuntimes(cfg.Dir, cfg.Log).start,
-		Credentials: func(fn function.Function, id string) (instance.Credentials, time.Time, error) {
-			c, err := keys.Instance(fn.ARN, fn.Role, id)
-			return instance.Credentials(c), time.Now().Add(iam.InstanceLifetime), err
-		},
-		Secrets: r.secrets.wanted(keys, cfg.Region), Sealer: sealer,
-		Recorder: recorder{&metric.Functions{Store: r.metrics}},
-	}
-	r.topics = &topic.Topics{
-		Streams: eng.Streams, Deliver: r.invoker, Log: cfg.Log, Endpoint: at.AWS,
-		NewAppender: func(stream string) topic.Appender { return engine.NewAppender(eng.Streams, stream) },
-	}
-	r.invoker.Publish = func(ctx context.Context, topicARN string, body []byte, attributes map[string]string) error {
-		in := topic.PublishInput{TopicArn: topicARN, Message: string(body), Attributes: map[string]topic.Attribute{}}
-		for name, value := range attributes {
-			in.Attributes[name] = topic.Attribute{Type: "String", Value: value}
-		}
-		_, err := r.topics.Publish(ctx, in)
-		return err
-	}
-	r.schedules = &schedule.Scheduler{Streams: eng.Streams, Enqueue: r.invoker, Region: cfg.Region, Log: cfg.Log}
-	r.notifications = &bucket.Notifications{Invoker: r.invoker, Region: cfg.Region, Log: cfg.Log}
-	r.gateway = &gateway.Gateway{Invoker: r.invoker, Verify: keys, Log: cfg.Log}
-	r.edge = &edge.Server{Origins: r.gateway, Objects: eng.Objects, Log: cfg.Log}
-	r.deployer = &deploy.Deployer{
-		Streams: eng.Streams, Objects: eng.Objects, Artifacts: filepath.Join(cfg.Dir, "artifacts"), LayerRoot: filepath.Join(cfg.Dir, "layers"), Region: cfg.Region, Log: cfg.Log, Sealer: sealer,
-		Prepare: func(ctx context.Context, fn function.Function, _ string) error { return r.invoker.Prepare(ctx, fn) },
-		Rooms: deploy.Rooms{
-			Roles: keys, Networks: r.networks, Functions: r.invoker, Topics: r.topics, Schedules: r.schedules,
-			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge,
-		},
-	}
-	control := &api.Control{Deployer: r.deployer, Letters: r.invoker, Flows: &r.networks.flows, Endpoints: at, Isolation: r.boxes.Level, Records: r.trail, RootKey: r.secrets.root}
-	functions := &lambda.Functions{
-		Deployer: r.deployer, Invoker: r.invoker, Objects: eng.Objects, Region: cfg.Region,
-		Presign: presigner(at.AWS, cfg.Region, keys.Admin()), URL: onHost(at.HTTP), Roles: keys,
-	}
-	r.gateway.Permit = func(ctx context.Context, name string) error {
-		policies, err := functions.Policies(name, "")
-		if err != nil {
-			return err
-		}
-		conditions := map[string][]string{"lambda:FunctionUrlAuthType": {gateway.AuthIAM}}
-		return keys.AuthorizeWith(ctx, "lambda:InvokeFunctionUrl", arn.Function(cfg.Region, name), conditions, policies...)
-	}
-	r.api = &api.Server{
-		Authority: keys, Trail: r.trail, Objects: &api.Objects{
-			Store: eng.Objects.Handler, Caller: keys,
-			Notifications: &api.Notifications{Deployer: r.deployer, Exists: eng.Objects.HasBucket},
-		},
-		Lambda: &api.Lambda{Invoker: r.invoker, Functions: functions, Region: cfg.Region},
-		Services: []*api.Service{
-			control.Service(), (&api.SNS{Topics: r.topics}).Service(), (&api.Logs{Store: r.logs, Region: cfg.Region}).Service(),
-			(&api.CloudWatch{Store: r.metrics}).Service(),
-			(&api.Events{Rules: &event.Rules{Deployer: r.deployer, Region: cfg.Region}, Region: cfg.Region}).Service(),
-			(&api.CloudTrail{Trail: r.trail}).Service(), api.IAM(keys), api.STS(keys), api.SSM(r.secrets.parameters), api.KMS(r.secrets.keys),
-		},
-		Region: cfg.Region, Log: cfg.Log,
-	}
-	r.api.Tunnel = &api.Tunnel{Certificate: r.secrets.ca.GetCertificate(api.AWSName), Handler: r.api}
-	r.inner.Handler = r.api
-	r.platform, err = newPlatform(cfg, r, at)
-	return r, err
 }

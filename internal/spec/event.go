@@ -6,8 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/dropstack/dropstack/internal/arn"
 )
 
 // event reads one item of a function's events: a map of one key, the kind. Kinds
@@ -209,41 +207,6 @@ func (r *reader) cors(n *node, what string, known func(*CORS) keys) *CORS {
 		c.Methods[i] = strings.ToUpper(m)
 	}
 	return c
-}
-
-func (r *reader) sns(n *node, what string) *SNSEvent {
-	var target, name string
-	pos := n.pos
-	if n.scalar() || isIntrinsic(n) {
-		target = r.value(n, what)
-	} else {
-		const all = "the function would get every message; remove the key and filter in the function"
-		r.object(n, what, keys{
-			"arn":         func(v *node) { target, pos = r.value(v, what+".arn"), v.pos },
-			"topicName":   func(v *node) { name, pos = r.value(v, what+".topicName"), v.pos },
-			"displayName": nil,
-		}, effects{"filterPolicy": all, "filterPolicyScope": all, "redrivePolicy": "failed messages would not go there; use onError of the function"})
-	}
-	if target == "" && name == "" {
-		if n.scalar() || n.get("arn") == nil && n.get("topicName") == nil && !isIntrinsic(n) {
-			r.fail(n.pos, "%s wants the name or the arn of a topic", what)
-		}
-		return nil
-	}
-	e := &SNSEvent{Topic: name, ARN: target}
-	if a, err := arn.Parse(target); err == nil && a.Service == "sns" {
-		e.Topic = a.Resource
-	} else if strings.HasPrefix(target, "arn:") || (name != "" && target != "") {
-		r.fail(pos, "%s: %q is not the ARN of a topic", what, target)
-		return nil
-	} else if name == "" {
-		e.Topic = target
-	}
-	if e.ARN == e.Topic || e.ARN == "" {
-		e.ARN = arn.Topic(r.svc.Region, e.Topic)
-	}
-	r.useTopic(e.Topic, pos)
-	return e
 }
 
 // isIntrinsic tells {Ref: X} and {Fn::…: …} from other maps.

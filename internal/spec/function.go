@@ -122,7 +122,7 @@ func (r *reader) function(f field) Function {
 		"maximumRetryAttempts": func(v *node) {
 			fn.MaximumRetryAttempts = new(r.integer(v, what+".maximumRetryAttempts", 0, maxRetries))
 		},
-		"ephemeralStorageSize": func(v *node) { fn.StorageMB = r.storage(v, what+".ephemeralStorageSize") },
+		"ephemeralStorageSize": func(v *node) { fn.StorageMB = r.integer(v, what+".ephemeralStorageSize", minStorage, maxStorage) },
 		"architecture":         func(v *node) { r.architecture(v, what+".architecture") },
 		"runtimeManagement":    func(v *node) { r.runtimeManagement(v, what+".runtimeManagement") },
 		"tracing":              func(v *node) { r.tracing(v, what+".tracing") },
@@ -138,6 +138,7 @@ func (r *reader) function(f field) Function {
 		"kmsKeyArn":                func(v *node) { key = v },
 		"awsKmsKeyArn":             func(v *node) { key = v },
 		"dropstack":                func(v *node) { fn.Secrets = r.secrets(v, what+".dropstack") },
+		"minIsolation":             func(v *node) { fn.MinIsolation = r.isolation(v, what+".minIsolation") },
 	}
 	if r.plugin != nil {
 		known["warmup"] = func(v *node) { warmup = v }

@@ -147,6 +147,9 @@ func (r *reader) service(root *node) {
 	if functions != nil {
 		r.functions(functions)
 	}
+	for _, read := range r.later {
+		read()
+	}
 	if custom != nil {
 		r.custom(custom)
 	}

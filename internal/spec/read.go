@@ -44,6 +44,7 @@ type reader struct {
 	spent     int  // values made of other values
 	elsewhere bool // the provider is not aws
 	nets      nets
+	later     []func() // what refers to resources that may come after it
 	perms     roles
 	granting  bool                // a policy is read, which may name what is not deployed
 	undone    map[string]resource // what resources that are not deployed would be called, by logical id

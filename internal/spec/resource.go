@@ -5,10 +5,7 @@ import (
 	"strings"
 )
 
-var (
-	topicName  = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,256}$`)
-	bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
-)
+var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 
 // resources reads a CloudFormation fragment, or a list of fragments.
 func (r *reader) resources(n *node) {
@@ -49,6 +46,8 @@ func (r *reader) resource(f field) {
 	switch typ.text {
 	case "AWS::SNS::Topic":
 		r.topic(f, n)
+	case "AWS::SNS::Subscription", "AWS::SNS::TopicPolicy":
+		r.later = append(r.later, func() { r.aboutTopic(typ.text, f, n) }) // it may refer to what is below it
 	case "AWS::S3::Bucket":
 		r.bucket(f, n)
 	default:
@@ -73,18 +72,6 @@ func (r *reader) properties(f field, n *node, key string, harm effects) (value s
 	return value, pos
 }
 
-func (r *reader) topic(f field, n *node) {
-	name, pos := r.properties(f, n, "TopicName", effects{"FifoTopic": "messages would come in any order, and twice"})
-	if name == "" {
-		name = r.svc.Stack() + "-" + f.key
-	}
-	if !topicName.MatchString(name) {
-		r.fail(pos, "topic %q: 1 to 256 letters, digits, _ and -", name)
-	}
-	r.names[f.key] = topicResource(r.svc.Region, name)
-	r.svc.Topics = append(r.svc.Topics, Topic{Pos: f.pos, LogicalID: f.key, Name: name, Declared: true})
-}
-
 func (r *reader) bucket(f field, n *node) {
 	name, pos := r.properties(f, n, "BucketName", effects{})
 	if name == "" {
@@ -99,20 +86,6 @@ func (r *reader) bucketName(name string, pos Pos) {
 	if !bucketName.MatchString(name) || strings.Contains(name, "..") {
 		r.fail(pos, "bucket %q: 3 to 63 lower-case letters, digits, - and ., with a letter or digit at both ends", name)
 	}
-}
-
-// useTopic adds a topic that only an event names.
-func (r *reader) useTopic(name string, pos Pos) {
-	if !topicName.MatchString(name) {
-		r.fail(pos, "topic %q: 1 to 256 letters, digits, _ and -", name)
-		return
-	}
-	for _, t := range r.svc.Topics {
-		if t.Name == name {
-			return
-		}
-	}
-	r.svc.Topics = append(r.svc.Topics, Topic{Pos: pos, Name: name})
 }
 
 // useBucket adds a bucket that only an event or an upload names.

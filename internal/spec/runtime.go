@@ -154,10 +154,13 @@ func (r *reader) applyLogs(fn *Function, l logging) {
 // Limits of a function's /tmp, in MB.
 const minStorage, maxStorage = 512, 10240
 
-func (r *reader) storage(n *node, what string) int {
-	mb := r.integer(n, what, minStorage, maxStorage)
-	r.warn(n.pos, "%s is not enforced yet: /tmp may hold what the disk has room for", what)
-	return mb
+// isolation reads the level below which a function is not to run.
+func (r *reader) isolation(n *node, what string) string {
+	level := r.str(n, what)
+	if levels := []string{"full", "userns", "process", "none"}; !slices.Contains(levels, level) && n.kind != broken {
+		r.fail(n.pos, "%s must be one of %s, not %q", what, strings.Join(levels, ", "), level)
+	}
+	return level
 }
 
 // machine is the architecture that functions run on, in AWS's words.

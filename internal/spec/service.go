@@ -41,7 +41,8 @@ type Service struct {
 	Functions     []Function // in file order
 	Layers        []Layer    // in file order
 	Topics        []Topic    // resources of type AWS::SNS::Topic and topics named by events
-	Buckets       []Bucket   // resources of type AWS::S3::Bucket and buckets named by events
+	Subscriptions []Subscription
+	Buckets       []Bucket // resources of type AWS::S3::Bucket and buckets named by events
 	Package       Package
 	HTTPCORS      *CORS // provider.httpApi.cors
 	BinaryTypes   []string
@@ -89,6 +90,7 @@ type Function struct {
 	LogFormat                string // "", Text or JSON
 	LogLevel, SystemLogLevel string // with JSON only
 	StorageMB                int    `json:",omitzero"` // ephemeralStorageSize; 0: not said
+	MinIsolation             string `json:",omitzero"` // level below which it is not to run; "": any
 }
 
 // Target is what events of the function call: its name, or with provisioned
@@ -168,8 +170,28 @@ type CORS struct {
 
 // SNSEvent subscribes the function to a topic, by name or ARN.
 type SNSEvent struct {
-	Topic string // name, without the ARN around it
-	ARN   string
+	Topic      string // name, without the ARN around it
+	ARN        string
+	Attributes []Attribute // of the subscription
+}
+
+// Attribute is an attribute of a topic or a subscription and its place. Value is as
+// the API of SNS takes it: what is a map in the file is JSON. What it means is said
+// by deploy.Check.
+type Attribute struct {
+	Pos   Pos
+	Name  string
+	Value string
+}
+
+// Subscription is a resource of type AWS::SNS::Subscription, or an entry of a
+// topic's Subscription.
+type Subscription struct {
+	Pos        Pos
+	TopicARN   string
+	Protocol   string
+	Endpoint   string
+	Attributes []Attribute
 }
 
 // ScheduleEvent is one or more rate() or cron() expressions.
@@ -202,6 +224,10 @@ type Topic struct {
 	LogicalID string
 	Name      string
 	Declared  bool
+	// Foreign is true when it is named by its ARN only: it may be another stack's.
+	Foreign    bool
+	Attributes []Attribute
+	Tags       map[string]string
 }
 
 // Bucket is an AWS::S3::Bucket, or a bucket that an event names.

@@ -1,6 +1,7 @@
 package testkit
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,8 +14,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rootless has a test binary become a user's before it runs tests.
-const rootless = "DROPSTACK_TEST_ROOTLESS"
+// rootless has a test binary become somebody's before it runs tests: a user's, or
+// that of a root who may not do much.
+const (
+	rootless = "DROPSTACK_TEST_ROOTLESS"
+	aUser    = "user"
+	aRoot    = "root"
+)
 
 // nobody is a user whom no machine has.
 const nobody = 61234
@@ -23,6 +29,18 @@ const nobody = 61234
 // returns what they printed. It fails the test when one of them fails or does not
 // run. TestMain has to begin with BecomeUser.
 func WithoutRoot(t *testing.T, tests ...string) string {
+	t.Helper()
+	return as(t, aUser, tests)
+}
+
+// WithLittleRoot runs them as root without CAP_SYS_ADMIN, as it often is in a
+// container: level full cannot be had.
+func WithLittleRoot(t *testing.T, tests ...string) string {
+	t.Helper()
+	return as(t, aRoot, tests)
+}
+
+func as(t *testing.T, who string, tests []string) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("not run: these tests run without root anyway")
@@ -45,30 +63,37 @@ func WithoutRoot(t *testing.T, tests ...string) string {
 	}
 	cmd := exec.Command(self, args...)
 	cmd.Dir = temp
-	cmd.Env = []string{rootless + "=1", "TMPDIR=" + temp, "HOME=" + temp, "PATH=" + os.Getenv("PATH")}
+	cmd.Env = []string{rootless + "=" + who, "TMPDIR=" + temp, "HOME=" + temp, "PATH=" + os.Getenv("PATH")}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.CombinedOutput()
 	if err != nil || strings.Contains(string(out), "--- SKIP") {
-		t.Errorf("without root: %v\n%s", err, out)
+		t.Errorf("as %s: %v\n%s", who, err, out)
 	}
 	for _, name := range tests {
 		if err == nil && !strings.Contains(string(out), "--- PASS: "+name+" ") {
-			t.Errorf("without root: %s has not run\n%s", name, out)
+			t.Errorf("as %s: %s has not run\n%s", who, name, out)
 		}
 	}
 	return string(out)
 }
 
-// BecomeUser gives root up if WithoutRoot has started this binary.
+// BecomeUser gives root up if WithoutRoot has started this binary, or most of it if
+// WithLittleRoot has.
 func BecomeUser() {
-	if os.Getenv(rootless) != "" && os.Geteuid() == 0 {
-		withoutRoot()
+	if os.Getenv(rootless) != "" && os.Geteuid() == 0 && admin() {
+		withoutRoot(os.Getenv(rootless))
 	}
+}
+
+// admin reports whether this process may hold CAP_SYS_ADMIN.
+func admin() bool {
+	has, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, unix.CAP_SYS_ADMIN, 0, 0, 0)
+	return err == nil && has == 1
 }
 
 // withoutRoot gives root up, after opening the device of tunnels to all: most
 // systems have it so.
-func withoutRoot() {
+func withoutRoot(who string) {
 	err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
 	if err == nil {
 		err = unix.Mount("devices", "/mnt", "tmpfs", 0, "mode=755")
@@ -83,15 +108,12 @@ func withoutRoot() {
 		err = unix.Mount("/mnt/tun", "/dev/net/tun", "", unix.MS_BIND, "")
 	}
 	if err == nil {
-		err = syscall.Setgroups(nil)
+		err = unix.Prctl(unix.PR_CAPBSET_DROP, unix.CAP_SYS_ADMIN, 0, 0, 0)
 	}
-	if err == nil {
-		err = syscall.Setgid(nobody)
+	if err == nil && who == aUser {
+		err = errors.Join(syscall.Setgroups(nil), syscall.Setgid(nobody), syscall.Setuid(nobody))
 	}
-	if err == nil {
-		err = syscall.Setuid(nobody)
-	}
-	if err == nil { // anew, as a program of that user: it is dumpable again
+	if err == nil { // anew, as a program of that user: it is dumpable again, and has the rights that are left
 		err = syscall.Exec(os.Args[0], os.Args, os.Environ())
 	}
 	fmt.Fprintln(os.Stderr, "become a user:", err)

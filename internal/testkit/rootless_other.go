@@ -2,5 +2,7 @@
 
 package testkit
 
+const rootless = "DROPSTACK_TEST_ROOTLESS"
+
 // BecomeUser does nothing here.
 func BecomeUser() {}

@@ -28,20 +28,20 @@ func badAttribute(format string, args ...any) error {
 }
 
 // check refuses what SNS refuses, in its words where they are known.
-func check(in PublishInput) error {
-	if in.Message == "" {
+func check(message, subject string, attributes map[string]Attribute) error {
+	if message == "" {
 		return invalid("Invalid parameter: Empty message")
 	}
-	if !utf8.ValidString(in.Message) {
+	if !utf8.ValidString(message) {
 		return invalid("Invalid parameter: Message Reason: not valid UTF-8")
 	}
-	if n := size(in); n > MaxMessage {
+	if n := size(message, attributes); n > MaxMessage {
 		return invalid("Invalid parameter: Message too long: %d bytes with its attributes, at most %d", n, MaxMessage)
 	}
-	if err := checkSubject(in.Subject); err != nil {
+	if err := checkSubject(subject); err != nil {
 		return err
 	}
-	for name, a := range in.Attributes {
+	for name, a := range attributes {
 		if err := checkAttribute(name, a); err != nil {
 			return err
 		}
@@ -49,9 +49,9 @@ func check(in PublishInput) error {
 	return nil
 }
 
-func size(in PublishInput) int {
-	n := len(in.Message)
-	for name, a := range in.Attributes {
+func size(message string, attributes map[string]Attribute) int {
+	n := len(message)
+	for name, a := range attributes {
 		n += len(name) + len(a.Type)
 		if kind(a.Type) == "Binary" {
 			n += base64.RawStdEncoding.DecodedLen(len(strings.TrimRight(a.Value, "=")))

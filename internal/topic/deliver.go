@@ -24,12 +24,17 @@ func (t *Topics) Run(ctx context.Context) error {
 	t.runs, t.loops = ctx, map[string]*loop{}
 	t.mu.Unlock()
 	t.reconcile()
+	t.keepCounts(ctx)
 
-	<-ctx.Done()
 	t.mu.Lock()
 	t.runs, t.loops = nil, nil // no loop begins after this
 	t.mu.Unlock()
 	t.ended.Wait()
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainGrace)
+	defer cancel()
+	if err := t.save(last); err != nil {
+		t.Log.Warn("counters of topics are not written down", "err", err)
+	}
 	return nil
 }
 
@@ -56,6 +61,10 @@ func (t *Topics) reconcile() {
 		t.loops[arn] = &loop{sub, stop}
 		t.ended.Go(func() {
 			defer stop()
+			if sub.State != "" {
+				t.askOnce(ctx, sub)
+				return
+			}
 			t.deliver(ctx, sub)
 		})
 	}
@@ -73,7 +82,7 @@ func (t *Topics) deliver(ctx context.Context, sub Subscription) {
 		if time.Since(began) > maxRestart {
 			wait = minRestart
 		}
-		t.Log.Error("delivery stopped, starts again", "subscription", sub.ARN, "function", sub.Function, "wait", wait, "err", err)
+		t.Log.Error("delivery stopped, starts again", "subscription", sub.ARN, "wait", wait, "err", err)
 		select {
 		case <-ctx.Done():
 			return
@@ -88,5 +97,16 @@ func (t *Topics) deliverOnce(ctx context.Context, sub Subscription) error {
 	if err != nil {
 		return err
 	}
-	return t.Deliver.Deliver(ctx, consumer, sub.ARN, t.decoder(sub))
+	r, err := t.reader(sub)
+	if err != nil {
+		return err
+	}
+	if sub.protocol() == ProtocolLambda {
+		return t.Deliver.Deliver(ctx, consumer, sub.ARN, r.invocation)
+	}
+	c, err := t.courier(ctx, r, consumer)
+	if err != nil {
+		return err
+	}
+	return c.deliver(ctx)
 }

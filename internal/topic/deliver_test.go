@@ -54,12 +54,12 @@ func TestEverySubscriptionGetsEveryMessageOnce(t *testing.T) {
 		wg.Go(func() {
 			for i := range each {
 				message := fmt.Sprintf("%d.%d", p, i)
-				id, err := to.Publish(t.Context(), topic.PublishInput{TopicArn: created, Message: message})
+				out, err := to.Publish(t.Context(), topic.PublishInput{TopicArn: created, Message: message})
 				if err != nil {
 					t.Error(err)
 				}
 				mu.Lock()
-				published[id] = message
+				published[out.MessageId] = message
 				mu.Unlock()
 			}
 		})

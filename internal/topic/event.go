@@ -2,11 +2,14 @@ package topic
 
 import (
 	"bytes"
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/url"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -43,20 +46,79 @@ type notification struct {
 
 const timestamp = "2006-01-02T15:04:05.000Z"
 
-// decoder returns what a deliverer asks about the subscription's messages. The
-// invocation's ID is the same for every delivery of a message to a subscription.
-func (t *Topics) decoder(sub Subscription) func(jetstream.Msg) (function.Invocation, bool, error) {
-	return func(msg jetstream.Msg) (function.Invocation, bool, error) {
-		var rec record
-		if err := json.Unmarshal(msg.Data(), &rec); err != nil {
-			return function.Invocation{}, false, fmt.Errorf("message of %s: %w", sub.Topic, err)
-		}
-		payload, err := t.event(sub, rec)
-		if err != nil {
-			return function.Invocation{}, false, fmt.Errorf("message %s of %s: %w", rec.ID, sub.Topic, err)
-		}
-		return function.Invocation{ID: uuid("delivery", sub.ARN, rec.ID), Function: sub.Function, Payload: payload}, true, nil
+// onlyHeader names, on a message that a dead letter became again, the consumer
+// that it is for.
+const onlyHeader = "Dropstack-Only"
+
+// reader reads and filters the messages of a subscription.
+type reader struct {
+	*Topics
+	sub    Subscription
+	filter *Filter
+	counts *counters
+}
+
+func (t *Topics) reader(sub Subscription) (*reader, error) {
+	filter, err := compileFilter(sub.Filter, sub.FilterScope)
+	if err != nil {
+		return nil, fmt.Errorf("subscription %s: %w", sub.ARN, err)
 	}
+	return &reader{t, sub, filter, t.countersOf(sub.ARN)}, nil
+}
+
+// read returns the record of a message, and false when it is not for the
+// subscription.
+func (r *reader) read(msg jetstream.Msg) (rec record, ok bool, err error) {
+	if only := msg.Headers().Get(onlyHeader); only != "" && only != consumerName(r.sub.ARN) {
+		return rec, false, nil
+	}
+	if err := json.Unmarshal(msg.Data(), &rec); err != nil {
+		return rec, false, fmt.Errorf("message of %s: %w", r.sub.Topic, err)
+	}
+	if !r.filter.Match(rec.Attributes, rec.text(r.sub.protocol())) {
+		r.counts.filtered.Add(1)
+		return rec, false, nil
+	}
+	return rec, true, nil
+}
+
+// invocation answers what a deliverer asks about a message. The invocation's ID is
+// the same for every delivery of a message to a subscription.
+func (r *reader) invocation(msg jetstream.Msg) (function.Invocation, bool, error) {
+	rec, ok, err := r.read(msg)
+	if !ok || err != nil {
+		return function.Invocation{}, false, err
+	}
+	payload, err := r.event(r.sub, rec)
+	if err != nil {
+		return function.Invocation{}, false, fmt.Errorf("message %s of %s: %w", rec.ID, r.sub.Topic, err)
+	}
+	return function.Invocation{
+		ID: uuid("delivery", r.sub.ARN, rec.ID), Function: r.sub.Function, Payload: payload,
+		Settled: func(ctx context.Context, o function.Outcome) error { return r.settled(ctx, rec, o) },
+	}, true, nil
+}
+
+// settled counts what became of an attempt. A message that could not be handed to
+// the function goes where the subscription's redrive policy says; one that the
+// function got and failed on is the function's, with its own dead letters.
+func (r *reader) settled(ctx context.Context, rec record, o function.Outcome) error {
+	switch o.Fate {
+	case function.Delivered:
+		r.counts.delivered.Add(1)
+	case function.Retried:
+		r.counts.failed.Add(1)
+		r.counts.retried.Add(1)
+	case function.Dead:
+		if o.Letter.ErrorCode != 200 {
+			if err := r.redrive(ctx, r.sub, rec, o.Letter.ErrorCode, o.Letter.ErrorMessage); err != nil {
+				return err
+			}
+		}
+		r.counts.failed.Add(1)
+		r.counts.dead.Add(1)
+	}
+	return nil
 }
 
 func (t *Topics) event(sub Subscription, rec record) ([]byte, error) {
@@ -64,11 +126,11 @@ func (t *Topics) event(sub Subscription, rec record) ([]byte, error) {
 		Type:              "Notification",
 		MessageID:         rec.ID,
 		TopicArn:          sub.Topic,
-		Message:           rec.Message,
+		Message:           rec.text(ProtocolLambda),
 		Timestamp:         rec.At.UTC().Format(timestamp),
 		SignatureVersion:  "1",
-		SigningCertURL:    t.Endpoint + "/SimpleNotificationService.pem",
-		UnsubscribeURL:    t.Endpoint + "/?Action=Unsubscribe&SubscriptionArn=" + url.QueryEscape(sub.ARN),
+		SigningCertURL:    t.certificateURL(),
+		UnsubscribeURL:    t.unsubscribeURL(sub),
 		MessageAttributes: rec.Attributes,
 	}
 	if rec.Subject != "" {
@@ -86,17 +148,52 @@ func (t *Topics) event(sub Subscription, rec record) ([]byte, error) {
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), err
 }
 
-// sign covers the fields that SNS signs, in its order.
+// sign makes the signature of what a function gets: an HMAC, since functions do
+// not verify it, and the endpoints that do cost a thousand times as much.
 func (t *Topics) sign(n notification) string {
-	mac := hmac.New(sha256.New, t.Key)
-	field := func(name, value string) { fmt.Fprintf(mac, "%s\n%s\n", name, value) }
-	field("Message", n.Message)
-	field("MessageId", n.MessageID)
-	if n.Subject != nil {
-		field("Subject", *n.Subject)
+	var secret []byte
+	if t.Identity != nil {
+		secret = t.Identity.secret
 	}
-	field("Timestamp", n.Timestamp)
-	field("TopicArn", n.TopicArn)
-	field("Type", n.Type)
+	mac := hmac.New(sha256.New, secret)
+	_, _ = io.WriteString(mac, canonical(n.signed()))
 	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// signed are the fields that SNS signs, in its order.
+func (n *notification) signed() []signed {
+	list := []signed{{"Message", n.Message}, {"MessageId", n.MessageID}}
+	if n.Subject != nil {
+		list = append(list, signed{"Subject", *n.Subject})
+	}
+	return append(list, signed{"Timestamp", n.Timestamp}, signed{"TopicArn", n.TopicArn}, signed{"Type", n.Type})
+}
+
+// certificateURL is where receivers find what messages are signed by.
+func (t *Topics) certificateURL() string {
+	if t.Identity == nil {
+		return t.Endpoint + "/SimpleNotificationService.pem"
+	}
+	return t.Endpoint + "/" + t.Identity.file
+}
+
+// unsubscribeURL is the link that cancels a subscription, see Leave.
+func (t *Topics) unsubscribeURL(sub Subscription) string {
+	return t.Endpoint + "/?Action=Unsubscribe&SubscriptionArn=" + url.QueryEscape(sub.ARN)
+}
+
+// confirmURL is the link that confirms a subscription.
+func (t *Topics) confirmURL(sub Subscription) string {
+	return t.Endpoint + "/?Action=ConfirmSubscription&TopicArn=" + url.QueryEscape(sub.Topic) + "&Token=" + t.token(sub)
+}
+
+// token is an endpoint's permission to confirm the request of a certain time. It
+// is made anew when it is needed, and stored nowhere.
+func (t *Topics) token(sub Subscription) string {
+	if t.Identity == nil {
+		return ""
+	}
+	mac := hmac.New(sha256.New, t.Identity.secret)
+	fmt.Fprintf(mac, "confirm\x00%s\x00%d", sub.ARN, sub.Requested.UnixMilli())
+	return hex.EncodeToString(mac.Sum(nil))
 }

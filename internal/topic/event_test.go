@@ -29,16 +29,19 @@ func received(t *testing.T, in topic.PublishInput) function.Invocation {
 	return box.wait(t, 1)["metadata"][0]
 }
 
+func text(s string) *string { return &s }
+
 func TestEventIsWhatSNSSends(t *testing.T) {
 	for file, in := range map[string]topic.PublishInput{
 		"testdata/event.json": {
 			Message: `{"html":"<b>&</b>"}`, Subject: "A drop",
-			Attributes: map[string]topic.Attribute{
-				"kind": {Type: "String", Value: "image"}, "size": {Type: "Number", Value: "12"}, "raw": {Type: "Binary", Value: "AAEC"},
+			MessageAttributes: map[string]topic.MessageAttributeValue{
+				"kind": {DataType: "String", StringValue: text("image")}, "size": {DataType: "Number", StringValue: text("12")},
+				"raw": {DataType: "Binary", BinaryValue: []byte{0, 1, 2}},
 			},
 		},
 		"testdata/event-bare.json":      {Message: "m"},
-		"testdata/event-structure.json": {Message: `{"default":"for all","lambda":"for functions","email":"no"}`, Structure: "json"},
+		"testdata/event-structure.json": {Message: `{"default":"for all","lambda":"for functions","email":"no"}`, MessageStructure: "json"},
 	} {
 		golden, err := os.ReadFile(file)
 		if err != nil {
@@ -71,7 +74,7 @@ func TestEventIsWhatSNSSends(t *testing.T) {
 
 func TestEventAsTheOfficialLibraryReadsIt(t *testing.T) {
 	began := time.Now().Truncate(time.Millisecond)
-	inv := received(t, topic.PublishInput{Message: "m", Subject: "s", Attributes: attribute("a", "String", "v")})
+	inv := received(t, topic.PublishInput{Message: "m", Subject: "s", MessageAttributes: attribute("a", "String", "v")})
 	if len(inv.ID) != 36 {
 		t.Errorf("request id %q, want a UUID", inv.ID)
 	}

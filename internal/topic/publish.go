@@ -1,7 +1,9 @@
 package topic
 
 import (
+	"cmp"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -14,17 +16,76 @@ import (
 // MaxBatch is how many messages one PublishBatch may carry.
 const MaxBatch = 10
 
-// BatchEntry is one message of a batch. Its TopicArn is the batch's.
-type BatchEntry struct {
-	ID string
-	PublishInput
+// PublishInput is one message. Message is at most 256 KB with its attributes.
+type PublishInput struct {
+	TopicArn          string
+	TargetArn         string // the same
+	PhoneNumber       string
+	Message           string                           `audit:"hidden"`
+	Subject           string                           `audit:"hidden"`
+	MessageStructure  string                           // "" or "json": Message is an object of messages by protocol
+	MessageAttributes map[string]MessageAttributeValue `audit:"hidden"`
+
+	MessageGroupId         string
+	MessageDeduplicationId string
 }
 
-// BatchResult is what became of an entry: MessageID, or Err.
-type BatchResult struct {
-	ID        string
-	MessageID string
-	Err       error
+// MessageAttributeValue is an attribute as a publisher sends it.
+type MessageAttributeValue struct {
+	DataType    string
+	StringValue *string
+	BinaryValue []byte
+}
+
+// PublishOutput names the message.
+type PublishOutput struct {
+	MessageId string
+}
+
+// PublishBatchInput is up to MaxBatch messages for one topic.
+type PublishBatchInput struct {
+	TopicArn                   string
+	PublishBatchRequestEntries []PublishBatchRequestEntry
+}
+
+// PublishBatchRequestEntry is one message of a batch.
+type PublishBatchRequestEntry struct {
+	Id                string
+	Message           string `audit:"hidden"`
+	Subject           string `audit:"hidden"`
+	MessageStructure  string
+	MessageAttributes map[string]MessageAttributeValue `audit:"hidden"`
+
+	MessageGroupId         string
+	MessageDeduplicationId string
+}
+
+func (e *PublishBatchRequestEntry) input(topicARN string) PublishInput {
+	return PublishInput{
+		TopicArn: topicARN, Message: e.Message, Subject: e.Subject,
+		MessageStructure: e.MessageStructure, MessageAttributes: e.MessageAttributes,
+		MessageGroupId: e.MessageGroupId, MessageDeduplicationId: e.MessageDeduplicationId,
+	}
+}
+
+// PublishBatchOutput is what became of the entries, each in one of the lists.
+type PublishBatchOutput struct {
+	Successful []PublishBatchResultEntry
+	Failed     []BatchResultErrorEntry
+}
+
+// PublishBatchResultEntry is an entry that was published.
+type PublishBatchResultEntry struct {
+	Id        string
+	MessageId string
+}
+
+// BatchResultErrorEntry is an entry that was not.
+type BatchResultErrorEntry struct {
+	Id          string
+	Code        string
+	Message     string
+	SenderFault bool
 }
 
 // record is a message as its stream stores it.
@@ -32,8 +93,17 @@ type record struct {
 	ID         string               `json:"id"`
 	At         time.Time            `json:"at"`
 	Message    string               `json:"message"`
+	By         map[string]string    `json:"by,omitempty"` // other messages, by protocol
 	Subject    string               `json:"subject,omitempty"`
 	Attributes map[string]Attribute `json:"attributes,omitempty"`
+}
+
+// text is the message for a protocol.
+func (r *record) text(protocol string) string {
+	if m, ok := r.By[protocol]; ok {
+		return m
+	}
+	return r.Message
 }
 
 // Publish answers once the message is on disk for every subscription there is.
@@ -41,55 +111,67 @@ type record struct {
 // Errors: fault.NotFound for a topic that nobody declares, fault.Invalid for a
 // message that AWS would refuse, fault.Unavailable when it could not be stored or
 // nobody knows whether it was; all but the last carry AWS's code.
-func (t *Topics) Publish(ctx context.Context, in PublishInput) (messageID string, err error) {
-	to, err := t.find(in.TopicArn)
+func (t *Topics) Publish(ctx context.Context, in PublishInput) (PublishOutput, error) {
+	if in.PhoneNumber != "" {
+		return PublishOutput{}, invalid("Invalid parameter: PhoneNumber Reason: messages to telephones are not offered here")
+	}
+	to, err := t.existing("TopicArn or TargetArn", cmp.Or(in.TopicArn, in.TargetArn))
 	if err != nil {
-		return "", err
+		return PublishOutput{}, err
 	}
 	rec, err := compose(in)
 	if err != nil {
-		return "", err
+		return PublishOutput{}, err
 	}
-	return t.append(ctx, to, rec)
+	id, err := t.append(ctx, to, rec)
+	return PublishOutput{id}, err
 }
 
-// PublishBatch publishes up to MaxBatch messages. Each entry has its own result,
-// in the order of entries; an error means that nothing was published.
-func (t *Topics) PublishBatch(ctx context.Context, topicArn string, entries []BatchEntry) ([]BatchResult, error) {
-	to, err := t.find(topicArn)
+// PublishBatch publishes up to MaxBatch messages. Each entry has its own result;
+// an error means that nothing was published.
+func (t *Topics) PublishBatch(ctx context.Context, in PublishBatchInput) (PublishBatchOutput, error) {
+	to, err := t.existing("TopicArn", in.TopicArn)
 	if err != nil {
-		return nil, err
+		return PublishBatchOutput{}, err
 	}
-	if err := checkBatch(entries); err != nil {
-		return nil, err
+	if err := checkBatch(in.PublishBatchRequestEntries); err != nil {
+		return PublishBatchOutput{}, err
 	}
-	results := make([]BatchResult, len(entries))
+	n := len(in.PublishBatchRequestEntries)
+	ids, errs := make([]string, n), make([]error, n)
 	var wg sync.WaitGroup
-	for i, e := range entries {
-		results[i].ID = e.ID
-		rec, err := compose(e.PublishInput)
+	for i, e := range in.PublishBatchRequestEntries {
+		rec, err := compose(e.input(in.TopicArn))
 		if err != nil {
-			results[i].Err = err
+			errs[i] = err
 			continue
 		}
 		// At the same time, so that the appender writes them together.
-		wg.Go(func() { results[i].MessageID, results[i].Err = t.append(ctx, to, rec) })
+		wg.Go(func() { ids[i], errs[i] = t.append(ctx, to, rec) })
 	}
 	wg.Wait()
-	return results, nil
+	var out PublishBatchOutput
+	for i, e := range in.PublishBatchRequestEntries {
+		if errs[i] == nil {
+			out.Successful = append(out.Successful, PublishBatchResultEntry{e.Id, ids[i]})
+			continue
+		}
+		out.Failed = append(out.Failed, t.entryError(e.Id, errs[i]))
+	}
+	return out, nil
 }
 
-func (t *Topics) find(topicArn string) (*open, error) {
-	if topicArn == "" {
-		return nil, invalid("Invalid parameter: TopicArn or TargetArn Reason: no value for required parameter")
+// entryError is an error as the caller of a batch sees it: of ours only that it
+// happened.
+func (t *Topics) entryError(id string, err error) BatchResultErrorEntry {
+	if code := fault.CodeOf(err); code != "" {
+		return BatchResultErrorEntry{id, code, err.Error(), true}
 	}
-	if to, ok := t.load().topics[topicArn]; ok {
-		return to, nil
+	t.Log.Error("entry of a batch not published", "entry", id, "err", err)
+	if fault.KindOf(err) == fault.Unavailable {
+		return BatchResultErrorEntry{id, "ServiceUnavailable", "The message could not be stored; try again.", false}
 	}
-	if _, err := nameOf(topicArn); err != nil {
-		return nil, invalid("Invalid parameter: TopicArn Reason: %v", err)
-	}
-	return nil, fault.Coded(fault.NotFound, "NotFound", "Topic does not exist")
+	return BatchResultErrorEntry{id, "InternalError", "The message was not published; the log has the reason.", false}
 }
 
 func (t *Topics) append(ctx context.Context, to *open, rec record) (string, error) {
@@ -105,50 +187,92 @@ func (t *Topics) append(ctx context.Context, to *open, rec record) (string, erro
 
 // compose checks a message and makes the record of it.
 func compose(in PublishInput) (record, error) {
-	if err := check(in); err != nil {
-		return record{}, err
+	if in.MessageGroupId != "" || in.MessageDeduplicationId != "" {
+		return record{}, invalid("Invalid parameter: MessageGroupId and MessageDeduplicationId Reason: they are for FIFO topics, which are not offered here")
 	}
-	message, err := forLambda(in)
+	attributes, err := stored(in.MessageAttributes)
 	if err != nil {
 		return record{}, err
 	}
-	return record{
-		ID:         newMessageID(),
-		At:         time.Now().UTC().Truncate(time.Millisecond),
-		Message:    message,
-		Subject:    in.Subject,
-		Attributes: in.Attributes,
-	}, nil
+	if err := check(in.Message, in.Subject, attributes); err != nil {
+		return record{}, err
+	}
+	rec := record{
+		ID: newMessageID(), At: time.Now().UTC().Truncate(time.Millisecond),
+		Message: in.Message, Subject: in.Subject, Attributes: attributes,
+	}
+	if in.MessageStructure != "" {
+		rec.Message, rec.By, err = byProtocol(in.MessageStructure, in.Message)
+	}
+	return rec, err
 }
 
-// forLambda picks the message for functions out of one that differs by protocol.
-func forLambda(in PublishInput) (string, error) {
-	if in.Structure == "" {
-		return in.Message, nil
+// stored turns attributes into what is stored of them.
+func stored(in map[string]MessageAttributeValue) (map[string]Attribute, error) {
+	var out map[string]Attribute
+	for name, v := range in {
+		a := Attribute{Type: v.DataType}
+		field, given := "String", v.StringValue != nil
+		if kind(v.DataType) == "Binary" {
+			field, given = "Binary", v.BinaryValue != nil
+			a.Value = base64.StdEncoding.EncodeToString(v.BinaryValue)
+		} else if v.StringValue != nil {
+			a.Value = *v.StringValue
+		}
+		if !given && (v.StringValue != nil || v.BinaryValue != nil) {
+			return nil, badAttribute("The message attribute '%s' with type '%s' must use field '%s'.", name, v.DataType, field)
+		}
+		if out == nil {
+			out = map[string]Attribute{}
+		}
+		out[name] = a
 	}
-	if in.Structure != "json" {
-		return "", invalid("Invalid parameter: MessageStructure Reason: %q is not json", in.Structure)
+	return out, nil
+}
+
+// byProtocol reads a message that differs by protocol.
+func byProtocol(structure, message string) (text string, by map[string]string, err error) {
+	if structure != "json" {
+		return "", nil, invalid("Invalid parameter: MessageStructure Reason: %q is not json", structure)
 	}
-	var by map[string]any
-	if err := json.Unmarshal([]byte(in.Message), &by); err != nil {
-		return "", invalid("Invalid parameter: Message Structure - JSON message body failed to parse")
+	var all map[string]any
+	if err := json.Unmarshal([]byte(message), &all); err != nil {
+		return "", nil, invalid("Invalid parameter: Message Structure - JSON message body failed to parse")
 	}
-	message, ok := by["default"].(string)
+	text, ok := all["default"].(string)
 	if !ok {
-		return "", invalid("Invalid parameter: Message Structure - No default entry in JSON message body")
+		return "", nil, invalid("Invalid parameter: Message Structure - No default entry in JSON message body")
 	}
-	if m, ok := by["lambda"].(string); ok {
-		message = m
+	for protocol, v := range all {
+		m, isText := v.(string)
+		if !isText || protocol == "default" {
+			continue
+		}
+		if m == "" && protocol == ProtocolLambda {
+			return "", nil, invalid("Invalid parameter: Empty message")
+		}
+		if by == nil {
+			by = map[string]string{}
+		}
+		by[protocol] = m
 	}
-	if message == "" {
-		return "", invalid("Invalid parameter: Empty message")
+	if text == "" && by[ProtocolLambda] == "" {
+		return "", nil, invalid("Invalid parameter: Empty message")
 	}
-	return message, nil
+	return text, by, nil
+}
+
+func sizeOf(name string, v MessageAttributeValue) int {
+	n := len(name) + len(v.DataType) + len(v.BinaryValue)
+	if v.StringValue != nil {
+		n += len(*v.StringValue)
+	}
+	return n
 }
 
 var entryID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
 
-func checkBatch(entries []BatchEntry) error {
+func checkBatch(entries []PublishBatchRequestEntry) error {
 	if len(entries) == 0 {
 		return fault.Coded(fault.Invalid, "EmptyBatchRequest", "The batch request doesn't contain any entries.")
 	}
@@ -158,16 +282,19 @@ func checkBatch(entries []BatchEntry) error {
 	}
 	seen, total := map[string]bool{}, 0
 	for _, e := range entries {
-		if !entryID.MatchString(e.ID) {
+		if !entryID.MatchString(e.Id) {
 			return fault.Coded(fault.Invalid, "InvalidBatchEntryId",
-				"The Id %q of a batch entry is not 1 to 80 letters, digits, - and _.", e.ID)
+				"The Id %q of a batch entry is not 1 to 80 letters, digits, - and _.", e.Id)
 		}
-		if seen[e.ID] {
+		if seen[e.Id] {
 			return fault.Coded(fault.Invalid, "BatchEntryIdsNotDistinct",
-				"Two or more batch entries in the request have the same Id: %s.", e.ID)
+				"Two or more batch entries in the request have the same Id: %s.", e.Id)
 		}
-		seen[e.ID] = true
-		total += size(e.PublishInput)
+		seen[e.Id] = true
+		total += len(e.Message)
+		for name, v := range e.MessageAttributes {
+			total += sizeOf(name, v)
+		}
 	}
 	if total > MaxMessage {
 		return fault.Coded(fault.Invalid, "BatchRequestTooLong",

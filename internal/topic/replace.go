@@ -1,12 +1,14 @@
 package topic
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -30,6 +32,14 @@ func (t *Topics) Replace(ctx context.Context, stack string, topics []Topic, subs
 	}
 	t.change.Lock()
 	defer t.change.Unlock()
+	return t.replace(ctx, stack, want)
+}
+
+// replace is Replace under the lock.
+func (t *Topics) replace(ctx context.Context, stack string, want declared) error {
+	if err := t.recall(ctx, want.subs); err != nil {
+		return fault.Errorf(fault.Unavailable, "topics of stack %s: %w", stack, err)
+	}
 	have, err := t.streams(ctx)
 	if err != nil {
 		return fault.Errorf(fault.Unavailable, "topics of stack %s: %w", stack, err)
@@ -84,37 +94,58 @@ func (t *Topics) Close() error {
 // declare checks a declaration and adds the topics that only subscriptions name.
 func declare(stack string, topics []Topic, subs []Subscription) (declared, error) {
 	d, seen := declared{}, map[string]bool{}
-	add := func(topicARN string) error {
-		name, err := nameOf(topicARN)
-		if err != nil {
-			return err
-		}
-		if !seen[topicARN] {
-			seen[topicARN] = true
-			d.topics = append(d.topics, Topic{Stack: stack, Name: name, ARN: topicARN})
-		}
-		return nil
-	}
 	for _, topic := range topics {
-		if err := add(topic.ARN); err != nil {
+		name, err := nameOf(topic.ARN)
+		if err != nil {
 			return declared{}, err
+		}
+		if err := topic.check(); err != nil {
+			return declared{}, err
+		}
+		topic.Stack, topic.Name = stack, name
+		if !seen[topic.ARN] {
+			seen[topic.ARN] = true
+			d.topics = append(d.topics, topic)
 		}
 	}
 	for _, sub := range subs {
-		if err := add(sub.Topic); err != nil {
+		name, err := nameOf(sub.Topic)
+		if err != nil {
 			return declared{}, err
 		}
-		want := SubscriptionARN(sub.Topic, sub.Function)
-		if sub.ARN != "" && sub.ARN != want {
-			return declared{}, fault.Errorf(fault.Invalid, "subscription of %s to %s: its ARN is %s, got %s", sub.Function, sub.Topic, want, sub.ARN)
+		if !seen[sub.Topic] {
+			seen[sub.Topic] = true
+			d.topics = append(d.topics, Topic{Stack: stack, Name: name, ARN: sub.Topic, Named: true})
 		}
-		sub.Stack, sub.ARN = stack, want
+		if err := sub.declare(stack); err != nil {
+			return declared{}, err
+		}
 		if !seen[sub.ARN] { // naming the topic twice is subscribing once, as in SNS
 			seen[sub.ARN] = true
 			d.subs = append(d.subs, sub)
 		}
 	}
 	return d, nil
+}
+
+// declare checks a subscription and gives a function's its ARN.
+func (s *Subscription) declare(stack string) error {
+	if s.protocol() == ProtocolLambda {
+		want := SubscriptionARN(s.Topic, s.Function)
+		if s.ARN != "" && s.ARN != want {
+			return fault.Errorf(fault.Invalid, "subscription of %s to %s: its ARN is %s, got %s", s.Function, s.Topic, want, s.ARN)
+		}
+		s.ARN = want
+	}
+	if s.protocol() != ProtocolLambda && s.ARN == "" { // what a deployment declares has to be confirmed, once
+		s.ARN = s.Topic + ":" + uuid("subscription", s.Topic, s.Protocol, s.Endpoint)
+		s.State, s.Requested, s.Inside = Pending, time.Time{}, true
+	}
+	s.Stack = stack
+	if !strings.HasPrefix(s.ARN, s.Topic+":") {
+		return fault.Errorf(fault.Invalid, "subscription of %s to %s: its ARN is %q, which is not of the topic", s.Endpoint, s.Topic, s.ARN)
+	}
+	return s.Check()
 }
 
 // consumer is a consumer to delete, by stream and name.
@@ -135,7 +166,9 @@ func (t *Topics) prepare(ctx context.Context, stack string, want declared, have 
 	}()
 	wanted := map[string]bool{}
 	for _, sub := range want.subs {
-		wanted[consumerName(sub.ARN)] = true
+		if sub.State == "" { // until it is confirmed it gets nothing
+			wanted[consumerName(sub.ARN)] = true
+		}
 	}
 	for _, topic := range want.topics {
 		if err := t.ensureStream(ctx, stack, topic, have); err != nil {
@@ -146,12 +179,12 @@ func (t *Topics) prepare(ctx context.Context, stack string, want declared, have 
 			return nil, err
 		}
 		for name, cfg := range consumers {
-			if cfg.Metadata[metaOwner] == stack && !wanted[name] {
+			if cfg.Metadata[metaOwner] == stack && !wanted[name] && !t.wantedBesides(stack, name) {
 				stale = append(stale, consumer{streamName(topic.ARN), name})
 			}
 		}
 		for _, sub := range want.subs {
-			if sub.Topic != topic.ARN {
+			if sub.Topic != topic.ARN || sub.State != "" {
 				continue
 			}
 			isNew, err := t.ensureConsumer(ctx, sub, consumers)
@@ -164,6 +197,19 @@ func (t *Topics) prepare(ctx context.Context, stack string, want declared, have 
 		}
 	}
 	return stale, nil
+}
+
+// wantedBesides says whether another stack declares the consumer's subscription as
+// well: a function can be subscribed by its service and by a call.
+func (t *Topics) wantedBesides(stack, consumer string) bool {
+	for other, d := range t.load().stacks {
+		if other != stack && slices.ContainsFunc(d.subs, func(s Subscription) bool {
+			return s.State == "" && consumerName(s.ARN) == consumer
+		}) {
+			return true
+		}
+	}
+	return false
 }
 
 // swap puts the new declaration in force. The function it returns closes the
@@ -181,8 +227,8 @@ func (t *Topics) swap(stack string, want declared) (closing func() error) {
 	for _, name := range slices.Sorted(maps.Keys(next.stacks)) {
 		d := next.stacks[name]
 		for _, topic := range d.topics {
-			if next.topics[topic.ARN] == nil {
-				next.topics[topic.ARN] = t.open(old, topic)
+			if have := next.topics[topic.ARN]; have == nil || have.Named && !topic.Named {
+				next.topics[topic.ARN] = t.open(cmp.Or(have, old.topics[topic.ARN]), topic)
 			}
 		}
 		for _, sub := range d.subs {
@@ -201,9 +247,10 @@ func (t *Topics) swap(stack string, want declared) (closing func() error) {
 	}
 }
 
-func (t *Topics) open(old *snapshot, topic Topic) *open {
-	if o := old.topics[topic.ARN]; o != nil {
-		return &open{Topic: topic, subject: o.subject, Appender: o.Appender}
+// open makes a topic ready, with the appender of what it was before, if it was.
+func (t *Topics) open(before *open, topic Topic) *open {
+	if before != nil {
+		return &open{Topic: topic, subject: before.subject, Appender: before.Appender}
 	}
 	return &open{Topic: topic, subject: subjectName(topic.ARN), Appender: t.NewAppender(streamName(topic.ARN))}
 }
@@ -233,7 +280,7 @@ func (t *Topics) leave(ctx context.Context, stack string, cfg jetstream.StreamCo
 		return err
 	}
 	for consumer, c := range consumers {
-		if c.Metadata[metaOwner] != stack {
+		if c.Metadata[metaOwner] != stack || t.wantedBesides(stack, consumer) {
 			continue
 		}
 		if err := t.remove(ctx, cfg.Name, consumer); err != nil {

@@ -83,7 +83,7 @@ func TestListAndSubscriptions(t *testing.T) {
 	to := newTopics(t, streams(t), serial{})
 	replace(t, to, "b", topics(deleted, created), nil)
 	replace(t, to, "a", nil, append(subs(created, "f1"), subs(created, "f1")...))
-	want := []topic.Topic{{Stack: "a", Name: "drop-created", ARN: created}, {Stack: "b", Name: "drop-deleted", ARN: deleted}}
+	want := []topic.Topic{{Stack: "b", Name: "drop-created", ARN: created}, {Stack: "b", Name: "drop-deleted", ARN: deleted}}
 	if diff := cmp.Diff(want, to.List()); diff != "" {
 		t.Errorf("List -want +got:\n%s", diff)
 	}
@@ -189,9 +189,9 @@ func TestPublishSaysWhenItIsNotStored(t *testing.T) {
 	if fault.KindOf(err) != fault.Unavailable {
 		t.Errorf("got %v (%v), want unavailable", err, fault.KindOf(err))
 	}
-	results, err := to.PublishBatch(t.Context(), created, []topic.BatchEntry{{ID: "a", PublishInput: topic.PublishInput{Message: "m"}}})
-	if err != nil || len(results) != 1 || fault.KindOf(results[0].Err) != fault.Unavailable {
-		t.Errorf("batch: got %v %v, want one unavailable entry", results, err)
+	out, err := to.PublishBatch(t.Context(), topic.PublishBatchInput{TopicArn: created, PublishBatchRequestEntries: entries(1, "m")})
+	if err != nil || len(out.Failed) != 1 || out.Failed[0].Code != "ServiceUnavailable" || out.Failed[0].SenderFault {
+		t.Errorf("batch: got %+v %v, want one entry that failed through no fault of its sender", out, err)
 	}
 }
 
@@ -214,5 +214,21 @@ func TestAppendersAreClosed(t *testing.T) {
 	}
 	if err := to.Close(); err != nil || n != 0 {
 		t.Errorf("after Close %d appenders open, %v", n, err)
+	}
+}
+
+func TestASubscriptionOfTwoStacksStaysWithTheOther(t *testing.T) {
+	in := newInbox()
+	to := newTopics(t, streams(t), serial{handle: in.handle})
+	replace(t, to, "api", topics(created), subs(created, "f1"))
+	replace(t, to, "drops", topics(created), subs(created, "f1")) // its consumer is this stack's now
+	publish(t, to, created, "one")
+	replace(t, to, "drops", topics(created), nil)
+	publish(t, to, created, "two")
+	replace(t, to, "drops", nil, nil)
+	publish(t, to, created, "three")
+	run(t, to)
+	if diff := cmp.Diff([]string{"one", "two", "three"}, messages(t, in.wait(t, 3)["f1"])); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }

@@ -20,6 +20,9 @@ const (
 	metaSubscription = "subscription" // ARN
 )
 
+// ackWait is how long a message may go without a sign of life.
+const ackWait = 10 * time.Second
+
 // streams returns the streams of topics by ARN.
 func (t *Topics) streams(ctx context.Context) (map[string]jetstream.StreamConfig, error) {
 	found := map[string]jetstream.StreamConfig{}
@@ -72,9 +75,9 @@ func (t *Topics) ensureConsumer(ctx context.Context, sub Subscription, have map[
 		Durable:       name,
 		DeliverPolicy: jetstream.DeliverNewPolicy,
 		AckPolicy:     jetstream.AckExplicitPolicy,
-		AckWait:       10 * time.Second, // the deliverer's heartbeats extend it
-		MaxDeliver:    -1,               // the deliverer counts attempts and keeps dead letters
-		MaxAckPending: 100_000,          // messages that wait for a retry count too
+		AckWait:       ackWait, // the deliverer's heartbeats extend it
+		MaxDeliver:    -1,      // the deliverer counts attempts and keeps dead letters
+		MaxAckPending: 100_000, // messages that wait for a retry count too
 		Metadata:      map[string]string{metaOwner: sub.Stack, metaSubscription: sub.ARN},
 	})
 	if err != nil {

@@ -2,14 +2,21 @@
 //
 // A message is one record in its topic's stream, written and synced before the
 // publisher is answered, so after a crash it has been published wholly or not at
-// all. Every subscription is a durable consumer of that stream, which invokes its
-// function, retries and dead-letters on its own.
+// all. Every subscription is a durable consumer of that stream, which filters,
+// invokes its function or calls its endpoint, retries and dead-letters on its own.
+//
+// What topics and subscriptions there are is said by revisions: those of stacks,
+// and that of the stack "api" for what calls of the API made. A call changes a
+// revision through the Editor and takes effect as a deployment does.
 //
 // Stored:
 //
 //	stream topic_REGION_NAME  the messages that some subscription still owes, by sequence
 //	consumer HASH             where one subscription stands
 //	metadata of either        the stacks that name it
+//	stream topic-letters      what an endpoint outside did not take, by consumer
+//	bucket topic-failures     retries used, by consumer and sequence
+//	bucket topic-state        counters, and which endpoints were asked to confirm
 //
 // The streams keep messages by interest: a subscription sees what is published
 // after it exists, a message goes once every subscription is done with it, and a
@@ -18,11 +25,13 @@ package topic
 
 import (
 	"context"
+	"crypto/x509"
 	"log/slog"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -30,32 +39,73 @@ import (
 	"github.com/dropstack/dropstack/internal/function"
 )
 
-// Topic is a named stream of messages.
+// Topic is a named stream of messages, and its attributes, which are empty where
+// they are SNS's defaults.
 type Topic struct {
 	Stack string `json:"stack"`
 	Name  string `json:"name"`
 	ARN   string `json:"arn"`
+	// Named says that the stack only names the topic, in an event or a
+	// subscription; its attributes are those of a stack that declares it.
+	Named bool `json:"named,omitempty"`
+
+	DisplayName      string            `json:"displayName,omitempty"`
+	Policy           string            `json:"policy,omitempty"`
+	DeliveryPolicy   string            `json:"deliveryPolicy,omitempty"`
+	KMSKey           string            `json:"kmsMasterKeyId,omitempty"`   // kept, and without effect: see attributes.go
+	SignatureVersion string            `json:"signatureVersion,omitempty"` // "": 1
+	Tracing          string            `json:"tracingConfig,omitempty"`    // "": PassThrough
+	Tags             map[string]string `json:"tags,omitempty"`
 }
 
-// Subscription delivers a topic's messages to a function.
+// Protocols of subscriptions.
+const (
+	ProtocolLambda    = "lambda"
+	ProtocolHTTP      = "http"
+	ProtocolHTTPS     = "https"
+	ProtocolEmail     = "email"
+	ProtocolEmailJSON = "email-json"
+)
+
+// States of a subscription whose endpoint has to agree. A confirmed one, as every
+// function's is, has none.
+const (
+	Pending = "pending" // asked, and has not answered
+	Left    = "left"    // cancelled by the endpoint, which may come back
+)
+
+// Subscription delivers a topic's messages to an endpoint. It holds only what ==
+// compares.
 type Subscription struct {
 	Stack    string `json:"stack"`
-	ARN      string `json:"arn"`   // TopicARN:uuid, the same for the same topic and function
-	Topic    string `json:"topic"` // ARN
-	Function string `json:"function"`
+	ARN      string `json:"arn"`                // TopicARN:uuid; of a function always the same for the same topic
+	Topic    string `json:"topic"`              // ARN
+	Protocol string `json:"protocol,omitempty"` // "": lambda
+	Function string `json:"function,omitempty"` // of lambda: name or name:qualifier
+	Endpoint string `json:"endpoint,omitempty"` // of others: URL or address
+
+	State     string    `json:"state,omitempty"`
+	Requested time.Time `json:"requested,omitzero"` // when the endpoint was asked last
+	Guarded   bool      `json:"guarded,omitempty"`  // only a signed call may cancel it
+	Inside    bool      `json:"inside,omitempty"`   // the endpoint may be at a private or loopback address
+
+	Raw            bool   `json:"rawMessageDelivery,omitempty"`
+	Filter         string `json:"filterPolicy,omitempty"`
+	FilterScope    string `json:"filterPolicyScope,omitempty"` // "": MessageAttributes
+	DeadLetter     string `json:"deadLetter,omitempty"`        // ARN of a topic
+	DeliveryPolicy string `json:"deliveryPolicy,omitempty"`
+	Role           string `json:"role,omitempty"` // kept: nothing here is reached by a role
 }
 
-// PublishInput is one message. Message is at most 256 KB with its attributes.
-type PublishInput struct {
-	TopicArn   string
-	Message    string
-	Subject    string
-	Structure  string // "" or "json": Message is an object of messages by protocol
-	Attributes map[string]Attribute
+func (s *Subscription) protocol() string {
+	if s.Protocol == "" {
+		return ProtocolLambda
+	}
+	return s.Protocol
 }
 
-// Attribute is a message attribute: Type is String, Number, Binary or
-// String.Array, Value as sent (base64 for Binary).
+// Attribute is a message attribute as it is stored and delivered: Type is String,
+// Number, Binary or String.Array, Value as sent (base64 for Binary).
 type Attribute struct {
 	Type  string `json:"Type"`
 	Value string `json:"Value"`
@@ -87,21 +137,36 @@ type Topics struct {
 	Deliver     Deliverer
 	NewAppender func(stream string) Appender
 	Log         *slog.Logger
-	// Endpoint is the base URL of the AWS endpoint, which events name in
-	// SigningCertUrl and UnsubscribeUrl.
+	// Endpoint is the base URL of the AWS endpoint, which messages name: for their
+	// certificate, to confirm and to cancel subscriptions.
 	Endpoint string
-	// Key makes the Signature of events: an HMAC, since receivers in Lambda do
-	// not verify it and no public key would convince them. Optional.
-	Key []byte
+	Region   string // "": us-east-1
+	// Identity signs what leaves the platform and makes the tokens of
+	// confirmations. Without it there are subscriptions of functions only.
+	Identity *Identity
+	Editor   Editor // for the calls that change something
+	Mail     Mailer // nil: no subscriptions by e-mail
+	// CheckPolicy says what is wrong with the text of a topic's policy. Optional.
+	CheckPolicy func(policy string) error
+	// MayReachInside says whether a caller may have messages sent to loopback and
+	// private addresses; nobody may without it. What a deployment declares always
+	// may. Link-local addresses, where clouds keep their secrets, never get any.
+	MayReachInside func(ctx context.Context) bool
+	RootCAs        *x509.CertPool // for https; nil: the system's
+	MaxTopics      int            // 0: 100,000
+	MaxSubs        int            // of a topic; 0: 12,500,000
 
 	current atomic.Pointer[snapshot]
 
 	change sync.Mutex // serialises Replace, Prune and Close
 
-	mu    sync.Mutex // guards what follows
-	runs  context.Context
-	loops map[string]*loop // by subscription ARN
-	ended sync.WaitGroup
+	outside outside // what delivers to endpoints, made on first use
+
+	mu     sync.Mutex // guards what follows
+	runs   context.Context
+	loops  map[string]*loop     // by subscription ARN
+	counts map[string]*counters // likewise
+	ended  sync.WaitGroup
 }
 
 // snapshot is what all stacks together declare. It never changes.

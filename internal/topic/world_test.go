@@ -114,7 +114,6 @@ func newTopics(t testing.TB, js jetstream.JetStream, d topic.Deliverer) *topic.T
 		NewAppender: func(string) topic.Appender { return plain{js} },
 		Log:         slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Endpoint:    "http://127.0.0.1:4566",
-		Key:         []byte("key of the test"),
 	}
 }
 
@@ -161,11 +160,11 @@ func replace(t testing.TB, to *topic.Topics, stack string, topics []topic.Topic,
 
 func publish(t testing.TB, to *topic.Topics, topicARN, message string) string {
 	t.Helper()
-	id, err := to.Publish(t.Context(), topic.PublishInput{TopicArn: topicARN, Message: message})
+	out, err := to.Publish(t.Context(), topic.PublishInput{TopicArn: topicARN, Message: message})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return id
+	return out.MessageId
 }
 
 func streamNames(t testing.TB, js jetstream.JetStream) (names []string) {

@@ -113,7 +113,12 @@ func TestQueryAnswers(t *testing.T) {
 	}
 	none, err := wire.EncodeQuery("Nothing", "ns", "id", struct{}{})
 	if err != nil || strings.Contains(string(none), "NothingResult") {
-		t.Errorf("without members: %s, %v", none, err)
+		t.Errorf("without a result: %s, %v", none, err)
+	}
+	type shape struct{}
+	empty, err := wire.EncodeQuery("Nothing", "ns", "id", shape{})
+	if err != nil || !strings.Contains(string(empty), "<NothingResult></NothingResult>") {
+		t.Errorf("without members: %s, %v", empty, err)
 	}
 }
 

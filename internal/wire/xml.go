@@ -12,7 +12,8 @@ import (
 )
 
 // EncodeQuery writes the answer to a Query call: ACTIONResponse, with ACTIONResult
-// inside when out has members. A list's items are <member>, a map's <entry> with
+// inside unless out is struct{}: a call whose output is a shape without members has
+// an empty one, which clients look for. A list's items are <member>, a map's <entry> with
 // <key> and <value>.
 func EncodeQuery(action, namespace, requestID string, out any) ([]byte, error) {
 	var b bytes.Buffer
@@ -20,7 +21,7 @@ func EncodeQuery(action, namespace, requestID string, out any) ([]byte, error) {
 	escape(&b, namespace)
 	b.WriteString(`">`)
 	v := reflect.ValueOf(out)
-	if len(members(v.Type())) > 0 {
+	if v.Type() != reflect.TypeFor[struct{}]() {
 		if err := element(&b, action+"Result", v); err != nil {
 			return nil, fmt.Errorf("answer of %s: %w", action, err)
 		}

@@ -40,6 +40,7 @@ var keys = index(
 	known{name: "aws:ResourceTag/"},
 	known{name: "aws:SecureTransport"},
 	known{name: "aws:SourceAccount"},
+	known{name: "aws:SourceOwner"}, // of topics' policies; no request has it
 	known{name: "aws:SourceArn"},
 	known{name: "aws:SourceIp"},
 	known{name: "aws:TagKeys", many: true},

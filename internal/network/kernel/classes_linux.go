@@ -13,6 +13,7 @@ import (
 const (
 	reasonGroup       = "security group"
 	reasonRoute       = "no route"
+	reasonNoReturn    = "no route back"
 	reasonUnreachable = "no interface"
 	reasonPrivate     = "private"
 	reasonOwn         = "own address"
@@ -20,7 +21,7 @@ const (
 	reasonLinkLocal   = "link-local"
 	reasonResolver    = "resolver"
 	reasonProtocol    = "protocol"
-	reasonSpoofed     = "spoofed"
+	reasonSpoofed     = "spoofed source"
 	reasonInbound     = "inbound"
 	reasonInvalid     = "invalid"
 )
@@ -150,8 +151,28 @@ func (w *writer) arrivals(d door) []matcher {
 	var local []matcher
 	local = append(local, all(established(), accept()), all(invalid(), w.refuse(reasonInvalid)))
 	local = append(local, w.allowedProtocols()...)
+	for _, s := range w.model.Subnets {
+		if s.VPC == w.vpc.ID {
+			local = append(local, w.returns(s, d)...)
+		}
+	}
 	w.chain(known, append(local, goTo("local"))...)
 	return append(rules, w.refuse(reasonSpoofed))
+}
+
+// returns refuses what a subnet's routes lead no answer back to by a peering.
+func (w *writer) returns(s network.Subnet, d door) []matcher {
+	chain := name("back", d.peering, s.ID)
+	var rules []matcher
+	for _, r := range sorted(s.Routes) {
+		back := w.refuse(reasonNoReturn)
+		if r.Target == network.Peered && r.Peering == d.peering {
+			back = goTo("local")
+		}
+		rules = append(rules, all(fromPrefix(r.Destination), back))
+	}
+	w.chain(chain, append(rules, w.refuse(reasonNoReturn))...)
+	return []matcher{all(toPrefix(s.CIDR), goTo(chain))}
 }
 
 // exits writes the proxy's part and what may leave by which door.

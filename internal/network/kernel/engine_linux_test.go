@@ -76,7 +76,7 @@ func small() *network.Model {
 				{Protocol: network.UDP, From: 5000, To: 5999, CIDR: prefix("10.0.0.0/24")},
 			}})
 		m.Interfaces = append(m.Interfaces, network.Interface{
-			ID: "db-" + v, Subnet: v + "1", Address: netip.MustParseAddr("10.0.0.50"),
+			ID: "eni-" + v, Subnet: v + "1", Address: netip.MustParseAddr("10.0.0.50"),
 			Groups: []string{"db-" + v}, Attach: netip.MustParseAddr(to),
 		})
 	}
@@ -251,11 +251,17 @@ func TestEndpointIsTheService(t *testing.T) {
 	if !networktest.Isolate(t) {
 		return
 	}
-	to := serve(t, "127.0.0.1:0", "parameters")
+	to, secure := serve(t, "127.0.0.1:0", "parameters"), serve(t, "127.0.0.1:0", "parameters over TLS")
 	e, _ := start(t, small())
-	e.Service = func(name string) (netip.AddrPort, bool) { return to, name == "ssm" }
+	e.Service = func(name string, port uint16) (netip.AddrPort, bool) {
+		if port == 5444 {
+			return secure, name == "ssm"
+		}
+		return to, name == "ssm"
+	}
 	a, _ := attach(t, e, member("a", "10.0.0.10"))
 	greeted(t, a, "10.0.0.60:5443", "parameters")
+	greeted(t, a, "10.0.0.60:5444", "parameters over TLS")
 }
 
 func TestDecideIsASecondLock(t *testing.T) {

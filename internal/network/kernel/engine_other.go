@@ -21,6 +21,9 @@ func (e *Engine) Attach(context.Context, *network.Port, network.Namespace) (func
 // Apply needs Linux.
 func (e *Engine) Apply(*network.Model) error { return errLinux }
 
+// Sweep has nothing to do here.
+func Sweep() error { return nil }
+
 // Leftovers is always 0 here.
 func (e *Engine) Leftovers() int { return 0 }
 

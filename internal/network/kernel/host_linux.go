@@ -1,14 +1,11 @@
 package kernel
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strconv"
-	"strings"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -39,8 +36,10 @@ var uplinks = netip.MustParsePrefix("169.254.64.0/18")
 
 const (
 	tablePrefix = "dropstack-"
-	// chainForwards is in a table of ours exactly when ip_forward was off before us.
+	// chainForwards and setForwarders are in a table of ours exactly when ip_forward was
+	// off before us; the set has the devices that forwarded by themselves.
 	chainForwards = "forwarding was off"
+	setForwarders = "forwarded"
 	setUplinks    = "uplinks"
 	setGateways   = "gateways"
 )
@@ -62,7 +61,7 @@ func openHost(deny expr.VerdictKind) (_ *host, err error) {
 	if h.nft, err = nftables.New(nftables.AsLasting()); err != nil {
 		return nil, fmt.Errorf("nftables of the host: %w", err)
 	}
-	was, err := h.sweep()
+	was, _, err := bury(h.nft)
 	if err != nil {
 		return nil, err
 	}
@@ -73,27 +72,6 @@ func openHost(deny expr.VerdictKind) (_ *host, err error) {
 		return nil, fmt.Errorf("nftables of the host: %w", err)
 	}
 	return h, nil
-}
-
-// sweep deletes tables of processes that have ended without doing so, and reports
-// whether one of them had turned forwarding on.
-func (h *host) sweep() (turnedOn bool, err error) {
-	tables, err := h.nft.ListTablesOfFamily(nftables.TableFamilyINet)
-	if err != nil {
-		return false, fmt.Errorf("list the host's nftables: %w", err)
-	}
-	for _, t := range tables {
-		number, ours := strings.CutPrefix(t.Name, tablePrefix)
-		pid, err := strconv.Atoi(number)
-		if !ours || err != nil || pid != os.Getpid() && !errors.Is(unix.Kill(pid, 0), unix.ESRCH) {
-			continue
-		}
-		if c, err := h.nft.ListChain(t, chainForwards); err == nil && c != nil {
-			turnedOn = true
-		}
-		h.nft.DelTable(t)
-	}
-	return turnedOn, h.nft.Flush()
 }
 
 func (h *host) write(deny expr.VerdictKind) error {
@@ -120,6 +98,11 @@ func (h *host) write(deny expr.VerdictKind) error {
 	}
 	if h.forwards != nil {
 		b.chain(chainForwards, drop)
+		var names []nftables.SetElement
+		for _, device := range h.forwards.devices {
+			names = append(names, nftables.SetElement{Key: ifname(device)})
+		}
+		b.set(forwardersSet(), names...)
 	}
 	if h.forwards != nil && len(h.forwards.devices) == 0 {
 		// Without us this machine forwarded nothing, and it still forwards nothing else.
@@ -129,6 +112,10 @@ func (h *host) write(deny expr.VerdictKind) error {
 	b.watching("postrouting", nftables.ChainTypeNAT, nftables.ChainHookPostrouting, *nftables.ChainPriorityNATSource,
 		all(inSet(offsetSource, gateways), matcher{&expr.Masq{}}))
 	return b.flush()
+}
+
+func forwardersSet() *nftables.Set {
+	return &nftables.Set{Name: setForwarders, KeyType: nftables.TypeIFName}
 }
 
 func uplinksSet() *nftables.Set {
@@ -256,54 +243,4 @@ func (e *Engine) own() []netip.Addr {
 		}
 	}
 	return own
-}
-
-// forwarding is the host's settings before ip_forward was turned on, which
-// overwrites those of all devices.
-type forwarding struct{ devices []string } // that forwarded by themselves
-
-const (
-	forwardAll     = "/proc/sys/net/ipv4/ip_forward"
-	forwardDevices = "/proc/sys/net/ipv4/conf/*/forwarding"
-)
-
-// forward turns ip_forward on; nil when it was. ours says that it is on because a
-// process of ours has turned it on and died.
-func forward(ours bool) (*forwarding, error) {
-	was, err := os.ReadFile(forwardAll)
-	if err != nil {
-		return nil, err
-	}
-	if strings.TrimSpace(string(was)) != "0" {
-		if ours {
-			return &forwarding{}, nil
-		}
-		return nil, nil
-	}
-	f := &forwarding{}
-	paths, _ := filepath.Glob(forwardDevices) // the pattern is a constant
-	for _, path := range paths {
-		if v, err := os.ReadFile(path); err == nil && bytes.HasPrefix(v, []byte("1")) {
-			f.devices = append(f.devices, path)
-		}
-	}
-	if err := os.WriteFile(forwardAll, []byte("1"), 0o644); err != nil {
-		return nil, fmt.Errorf("turn on forwarding for NAT (or set net.ipv4.ip_forward=1 yourself): %w", err)
-	}
-	return f, nil
-}
-
-func (f *forwarding) putBack() error {
-	if f == nil {
-		return nil
-	}
-	if err := os.WriteFile(forwardAll, []byte("0"), 0o644); err != nil {
-		return fmt.Errorf("turn forwarding off again: %w", err)
-	}
-	for _, path := range f.devices {
-		if err := os.WriteFile(path, []byte("1"), 0o644); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-	}
-	return nil
 }

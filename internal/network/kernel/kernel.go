@@ -20,7 +20,7 @@
 //
 // In the host's namespace there is one table of ours, named dropstack- and the
 // number of the process, one veth per router that has used NAT, and ip_forward if it was
-// off; Close takes all of it back. A host firewall that drops forwarded packets still
+// off; Close takes all of it back, and of a process that was killed Sweep does. A host firewall that drops forwarded packets still
 // does: no table can overrule another's drop.
 //
 // Flow records: every refused flow (the first packet of it, not its
@@ -49,8 +49,9 @@ type Engine struct {
 	Decide func(port *network.Port, protocol network.Protocol, to netip.AddrPort) network.Verdict
 	// Answer answers a DNS query of a port, nil for not at all.
 	Answer func(ctx context.Context, port *network.Port, query []byte) []byte
-	// Service says where a service of the platform listens, for endpoints.
-	Service func(service string) (netip.AddrPort, bool)
+	// Service says where a service of the platform listens, for what comes to a
+	// port of an endpoint.
+	Service func(service string, port uint16) (netip.AddrPort, bool)
 	// Record takes flow records; it is called from several goroutines.
 	Record func(network.FlowRecord)
 	Log    *slog.Logger

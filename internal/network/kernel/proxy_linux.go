@@ -135,7 +135,7 @@ func (p *proxy) target(protocol network.Protocol, from, to netip.AddrPort) (t ta
 			return t, true
 		case network.Serve:
 			t.reason = v.Reason
-			t.to, t.refused = p.service(v.Service)
+			t.to, t.refused = p.service(v.Service, to.Port())
 			return t, true
 		default:
 			t.refused = v.Reason
@@ -151,7 +151,7 @@ func (p *proxy) target(protocol network.Protocol, from, to netip.AddrPort) (t ta
 	}
 	for _, n := range m.Endpoints {
 		if n.Address == to.Addr() && p.mine(m, n.Subnet) {
-			t.to, t.refused = p.service(n.Service)
+			t.to, t.refused = p.service(n.Service, to.Port())
 			return t, true
 		}
 	}
@@ -168,9 +168,9 @@ func (p *proxy) mine(m *network.Model, subnet string) bool {
 	return false
 }
 
-func (p *proxy) service(service string) (netip.AddrPort, string) {
+func (p *proxy) service(service string, port uint16) (netip.AddrPort, string) {
 	if p.router.engine.Service != nil {
-		if to, ok := p.router.engine.Service(service); ok {
+		if to, ok := p.router.engine.Service(service, port); ok {
 			return to, ""
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/netip"
 
+	"github.com/miekg/dns"
+
 	"github.com/dropstack/dropstack/internal/network"
 )
 
@@ -112,4 +114,9 @@ func (p permissive) Decide(port *network.Port, proto network.Protocol, to netip.
 
 func (p permissive) Answer(ctx context.Context, _ *network.Port, query []byte) []byte {
 	return p.Networks.Answer(ctx, portA, query)
+}
+
+// Nameless is an internet without names: what private zones do not have is nowhere.
+func Nameless(_ context.Context, q *dns.Msg) (*dns.Msg, error) {
+	return new(dns.Msg).SetRcode(q, dns.RcodeNameError), nil
 }

@@ -40,10 +40,10 @@ func Isolate(t testing.TB) bool {
 		return true
 	}
 	if os.Geteuid() != 0 {
-		t.Skip("needs root: it makes network namespaces and opens /dev/net/tun")
+		t.Skip("not run: it takes root, for network namespaces and /dev/net/tun")
 	}
 	if f, err := os.OpenFile("/dev/net/tun", os.O_RDWR, 0); err != nil {
-		t.Skipf("needs TUN devices: %v", err)
+		t.Skipf("not run: no TUN devices: %v", err)
 	} else {
 		_ = f.Close()
 	}
@@ -74,22 +74,25 @@ func rerun(t testing.TB) {
 	defer runtime.UnlockOSThread()
 	if err := cmd.Start(); err != nil {
 		if errors.Is(err, syscall.EPERM) {
-			t.Skipf("needs network namespaces: %v", err)
+			t.Skipf("not run: no network namespaces: %v", err)
 		}
 		t.Fatal(err)
 	}
-	skipped := false
+	skipped, why := false, ""
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		skipped = skipped || strings.HasPrefix(lines.Text(), "--- SKIP: "+t.Name())
+		if _, text, ok := strings.Cut(lines.Text(), "not run: "); ok {
+			why = text
+		}
 		t.Log(lines.Text())
 	}
 	if err := errors.Join(lines.Err(), cmd.Wait()); err != nil {
 		t.Fatalf("in namespaces of its own: %v", err)
 	}
 	if skipped {
-		t.Skip("skipped in namespaces of its own, for the reason above")
+		t.Skipf("not run: %s", why)
 	}
 }
 

@@ -71,6 +71,20 @@ type Result struct {
 // Holds reports whether the row came out as the rules demand.
 func (r Result) Holds() bool { return r.Want == r.Got }
 
+// Turned is how many rows a control run of the same rows turns over: those test a
+// rule.
+func Turned(results, control []Result) (n int) {
+	for i, r := range results {
+		if i < len(control) && !r.Want && !r.Got && control[i].Got {
+			n++
+		}
+	}
+	return n
+}
+
+// LeastTurned is how many have to be: with fewer the matrix tests no rules.
+const LeastTurned = 12
+
 // Table prints results, and beside them what a control run made of the same
 // rows: a row that the control run turns over tests a rule, any other holds by
 // structure. control may be nil.

@@ -6,12 +6,12 @@ import "testing"
 
 // Isolate skips: network namespaces are Linux's.
 func Isolate(t testing.TB) bool {
-	t.Skip("needs Linux: network namespaces")
+	t.Skip("not run: only Linux has network namespaces")
 	return false
 }
 
 // Run skips: network namespaces are Linux's.
 func Run(t testing.TB, _ Config) []Result {
-	t.Skip("needs Linux: network namespaces")
+	t.Skip("not run: only Linux has network namespaces")
 	return nil
 }

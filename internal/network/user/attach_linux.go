@@ -15,6 +15,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
+	"gvisor.dev/gvisor/pkg/waiter"
 
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/network"
@@ -33,7 +34,8 @@ type attachment struct {
 	mu       sync.Mutex
 	closed   bool
 	flows    int
-	running  sync.WaitGroup // one a flow; Add under mu, while not closed
+	halves   map[*waiter.Queue]struct{} // of handshakes that are under way
+	running  sync.WaitGroup             // one a flow; Add under mu, while not closed
 	refusals refusals
 }
 
@@ -145,7 +147,7 @@ func (a *attachment) end() error {
 	err := a.link.stopReading() // no new flows from here on
 	a.cancel()
 	a.stack.Close() // resets what is open, which the device must still carry
-	a.running.Wait()
+	a.wait()
 	a.stack.Wait()
 	err = errors.Join(err, a.link.tun.Close())
 	if left := a.refusals.unrecorded(); left > 0 {
@@ -157,7 +159,41 @@ func (a *attachment) end() error {
 	return err
 }
 
-// enter counts a flow in, unless the port is being detached or has too many.
+// wait returns when no flow is left. The stack resets the connections that it knows,
+// but waits a minute for the end of a handshake that begins while it closes.
+func (a *attachment) wait() {
+	done := make(chan struct{})
+	go func() { defer close(done); a.running.Wait() }()
+	for {
+		a.mu.Lock()
+		for queue := range a.halves {
+			queue.Notify(waiter.WritableEvents) // it looks, and finds that it is not connected
+		}
+		a.mu.Unlock()
+		select {
+		case <-done:
+			return
+		case <-time.After(5 * time.Millisecond): // it may not have listened yet
+		}
+	}
+}
+
+// shaking has a handshake be broken off when the port is detached.
+func (a *attachment) shaking(queue *waiter.Queue) (done func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.halves == nil {
+		a.halves = map[*waiter.Queue]struct{}{}
+	}
+	a.halves[queue] = struct{}{}
+	return func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		delete(a.halves, queue)
+	}
+}
+
+// enter counts a flow in, unless the port is being detached, or there are too many.
 func (a *attachment) enter() (reason string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -166,6 +202,8 @@ func (a *attachment) enter() (reason string) {
 		return "detached"
 	case a.flows >= a.engine.maxFlows():
 		return "too many flows"
+	case !a.engine.take():
+		return "too many flows of all functions"
 	}
 	a.flows++
 	a.running.Add(1)
@@ -176,5 +214,6 @@ func (a *attachment) leave() {
 	a.mu.Lock()
 	a.flows--
 	a.mu.Unlock()
+	a.engine.give()
 	a.running.Done()
 }

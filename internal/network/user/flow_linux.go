@@ -71,7 +71,7 @@ func (a *attachment) target(f *flow) (dial netip.AddrPort, resolve bool) {
 		}
 		f.reason = "no resolver"
 	case network.Serve:
-		if to, ok := a.service(v.Service); ok && f.protocol == network.TCP {
+		if to, ok := a.service(v.Service, f.to.Port()); ok && f.protocol == network.TCP {
 			return to, false
 		}
 		f.reason = "no such service"
@@ -80,11 +80,11 @@ func (a *attachment) target(f *flow) (dial netip.AddrPort, resolve bool) {
 	return dial, false
 }
 
-func (a *attachment) service(name string) (netip.AddrPort, bool) {
+func (a *attachment) service(name string, port uint16) (netip.AddrPort, bool) {
 	if a.engine.Service == nil {
 		return netip.AddrPort{}, false
 	}
-	return a.engine.Service(name)
+	return a.engine.Service(name, port)
 }
 
 // tcp takes the first segment of a connection; it runs on a goroutine of its own.
@@ -142,7 +142,9 @@ func (a *attachment) complain(f flow, err error) {
 // accept completes the function's handshake; nil means that it did not take part.
 func (a *attachment) accept(r *tcp.ForwarderRequest) *inner {
 	c := &inner{}
+	done := a.shaking(&c.queue)
 	ep, err := r.CreateEndpoint(&c.queue)
+	done()
 	r.Complete(false)
 	if err != nil {
 		return nil

@@ -11,7 +11,7 @@
 //	  Serve   → Service says where the platform's own service listens
 //
 // The function is not trusted: flows, half-open connections, buffers and flow
-// records are bounded per port, and ICMP, fragments and other protocols never
+// records are bounded per port, flows over all ports too, and ICMP, fragments and other protocols never
 // reach the stack. Traffic towards functions starts nowhere: nothing listens.
 package user
 
@@ -21,6 +21,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dropstack/dropstack/internal/network"
@@ -39,21 +40,27 @@ type Engine struct {
 	// records nothing. Of a refused flow's retries within a minute only the first
 	// is recorded. It is on the packets' path and must not block.
 	Record func(network.FlowRecord)
-	// Service says where a service of the platform listens for Serve.
-	Service func(service string) (netip.AddrPort, bool)
+	// Service says where a service of the platform listens for Serve, for what
+	// comes to a port of an endpoint.
+	Service func(service string, port uint16) (netip.AddrPort, bool)
 	Log     *slog.Logger // nil: slog.Default
 	// MaxFlows is how many flows a port may have open, over all protocols; first
 	// packets of further ones are dropped. 0 means 1024.
 	MaxFlows int
+	// MaxAll is how many flows all ports together may have: each takes a descriptor
+	// and buffers of this process. 0 means 16384.
+	MaxAll int
 
+	flows    atomic.Int64
 	mu       sync.Mutex
 	closed   bool
 	attached map[*attachment]struct{}
 }
 
-// Limits of a port besides MaxFlows.
+// Limits besides MaxFlows and MaxAll: those of a port.
 const (
 	defaultMaxFlows = 1024
+	defaultMaxAll   = 16384
 	maxHalfOpen     = 256       // TCP connections before their handshake is complete
 	tcpBuffer       = 256 << 10 // bytes a TCP flow, each way
 	udpBuffer       = 128 << 10 // bytes a UDP flow, each way
@@ -94,3 +101,18 @@ func (e *Engine) maxFlows() int {
 	}
 	return e.MaxFlows
 }
+
+// take counts a flow of any port in, unless there are too many; give counts it out.
+func (e *Engine) take() bool {
+	most := int64(defaultMaxAll)
+	if e.MaxAll != 0 {
+		most = int64(e.MaxAll)
+	}
+	if e.flows.Add(1) <= most {
+		return true
+	}
+	e.flows.Add(-1)
+	return false
+}
+
+func (e *Engine) give() { e.flows.Add(-1) }

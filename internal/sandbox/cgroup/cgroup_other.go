@@ -59,6 +59,9 @@ func (*Group) Freeze() error { return unable() }
 // Thaw is a fault.Unavailable.
 func (*Group) Thaw() error { return unable() }
 
+// Halt is a fault.Unavailable.
+func (*Group) Halt(bool) error { return unable() }
+
 // Kill is a fault.Unavailable.
 func (*Group) Kill() error { return unable() }
 

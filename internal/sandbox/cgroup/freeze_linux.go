@@ -33,16 +33,30 @@ func (g *Group) Thaw() error {
 	return g.setFrozen(d, false)
 }
 
-func (g *Group) setFrozen(d dir, frozen bool) error {
-	file, value, is := "cgroup.freeze", "0", func() bool { return d.event("frozen") == frozen }
-	if frozen {
-		value = "1"
+// Halt asks all processes of the group to stand still, or to go on, and does not
+// wait until they do. In version 1 a halted process cannot be killed: it dies when
+// it goes on.
+func (g *Group) Halt(halt bool) error {
+	d, ok := g.with(Freezer)
+	if !ok {
+		return g.unable("freeze")
 	}
+	file, value := freezer(d, halt)
+	return g.write(d, file, value)
+}
+
+// freezer is the file that freezes a group, and what is to be written to it.
+func freezer(d dir, frozen bool) (file, value string) {
 	if d.version == 1 {
-		file, value = "freezer.state", "THAWED"
-		if frozen {
-			value = "FROZEN"
-		}
+		return "freezer.state", map[bool]string{true: "FROZEN", false: "THAWED"}[frozen]
+	}
+	return "cgroup.freeze", map[bool]string{true: "1", false: "0"}[frozen]
+}
+
+func (g *Group) setFrozen(d dir, frozen bool) error {
+	file, value := freezer(d, frozen)
+	is := func() bool { return d.event("frozen") == frozen }
+	if d.version == 1 {
 		is = func() bool {
 			state, _ := os.ReadFile(d.file(file))
 			return strings.TrimSpace(string(state)) == value
@@ -112,10 +126,7 @@ func (g *Group) killInRounds(d dir) bool {
 // freezeNow asks without waiting: what is not frozen yet is killed in the next
 // round.
 func (g *Group) freezeNow(d dir, frozen bool) {
-	file, value := "cgroup.freeze", map[bool]string{true: "1", false: "0"}[frozen]
-	if d.version == 1 {
-		file, value = "freezer.state", map[bool]string{true: "FROZEN", false: "THAWED"}[frozen]
-	}
+	file, value := freezer(d, frozen)
 	if err := g.write(d, file, value); err != nil && !errors.Is(err, unix.ENOENT) {
 		g.tree.log.Warn("freeze a control group to kill it", "group", d.path, "err", err)
 	}

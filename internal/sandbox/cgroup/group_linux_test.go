@@ -158,7 +158,7 @@ func openWith(t testing.TB, found []hierarchy, needs ...string) *Tree {
 	})
 	for _, c := range tree.Controls() {
 		if slices.Contains(needs, c.Name) && !c.On {
-			t.Skipf("control %s is off here: %s", c.Name, c.Reason)
+			t.Skipf("not run: control %s is off here: %s", c.Name, c.Reason)
 		}
 	}
 	return tree
@@ -426,7 +426,7 @@ func TestBornInTheGroup(t *testing.T) {
 	g := newGroup(t, tree, Limits{})
 	fd, ok := g.FD()
 	if !ok {
-		t.Skip("no version 2 hierarchy is mounted and writable here")
+		t.Skip("not run: no version 2 hierarchy is mounted and writable here")
 	}
 	c := exec.Command("sleep", "1000")
 	c.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: fd}
@@ -507,7 +507,7 @@ func TestBornWhereTheThreadIs(t *testing.T) {
 
 func TestWithoutRights(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("only root can become somebody else")
+		t.Skip("not run: only root can become somebody else")
 	}
 	c := exec.Command("/proc/self/exe") // the binary's directory is closed to others
 	c.Env = append(os.Environ(), role+"=controls")

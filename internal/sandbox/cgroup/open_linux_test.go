@@ -281,7 +281,7 @@ func TestStepAsideFromADelegatedService(t *testing.T) {
 	unit := filepath.Join(m.root, service)
 	if err := unix.Setxattr(unit, "user.delegate", []byte("1"), 0); err != nil {
 		if err = unix.Setxattr(unit, "trusted.delegate", []byte("1"), 0); err != nil {
-			t.Skipf("mark %s as systemd does: %v", unit, err)
+			t.Skipf("not run: mark %s as systemd does: %v", unit, err)
 		}
 	}
 	tree, err := openOn(m.kernel(), slog.New(slog.DiscardHandler))

@@ -157,8 +157,9 @@ func untried(level string) Report {
 }
 
 // judge makes rows of what the probe said; nil stands for a row that it did not
-// come to. Those that want not to be tried are left out.
-func judge(level string, tried func(Assertion) bool, said map[string]probe.Result, died string) Report {
+// come to. Those that want not to be tried are left out. Loose is why temporary files
+// have no quota; "": they have one.
+func judge(level, loose string, tried func(Assertion) bool, said map[string]probe.Result, died string) Report {
 	r := Report{Level: level}
 	for _, a := range Assertions() {
 		if !tried(a) {
@@ -175,7 +176,11 @@ func judge(level string, tried func(Assertion) bool, said map[string]probe.Resul
 			row.State, row.Detail = NotRun, res.Detail
 		default:
 			row.State, row.Detail = Off, res.Detail
-			if reason := softness(a, level); reason != "" {
+			reason := softness(a, level)
+			if a.Temporary && reason == "" {
+				reason = loose
+			}
+			if reason != "" {
 				row.State, row.Reason = Soft, reason
 			}
 		}

@@ -12,12 +12,13 @@ import (
 	"github.com/dropstack/dropstack/internal/network/user"
 	"github.com/dropstack/dropstack/internal/sandbox"
 	"github.com/dropstack/dropstack/internal/sandbox/escape"
+	"github.com/dropstack/dropstack/internal/testkit"
 )
 
 // attacked runs the quick attacks from a sandbox whose packets an engine carries.
 func attacked(t *testing.T, decide func(*network.Port, network.Protocol, netip.AddrPort) network.Verdict, port *network.Port) escape.Report {
 	t.Helper()
-	m := maker(t, sandbox.Full)
+	m := testkit.Maker(t, sandbox.Full)
 	engine := &user.Engine{Decide: decide, Log: m.Log}
 	t.Cleanup(func() {
 		if err := engine.Close(); err != nil {

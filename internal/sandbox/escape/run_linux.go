@@ -65,7 +65,7 @@ func Run(ctx context.Context, box *sandbox.Box, o Options) (Report, error) {
 	if err := ctx.Err(); err != nil {
 		return Report{}, fmt.Errorf("the probe was not left to end: %w", err)
 	}
-	return judge(o.Level, func(a Assertion) bool { return tried(a, w) }, said, died), nil
+	return judge(o.Level, box.Soft(), func(a Assertion) bool { return tried(a, w) }, said, died), nil
 }
 
 // scratch is where the probe's temporary files are, as it sees them.
@@ -82,7 +82,7 @@ func tried(a Assertion, w probe.World) bool {
 
 // furnish makes a sandbox one that the probe runs in.
 func (p program) furnish(box *sandbox.Box, o Options) error {
-	f := sandbox.Furniture{MemoryMB: o.MemoryMB, Mounts: []sandbox.Mount{{Source: p.dir, Path: task}}}
+	f := sandbox.Furniture{MemoryMB: o.MemoryMB, StorageMB: o.DiskMB, Mounts: []sandbox.Mount{{Source: p.dir, Path: task}}}
 	if o.Network != nil {
 		f.Network = *o.Network
 	}

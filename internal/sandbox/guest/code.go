@@ -214,6 +214,7 @@ func (c *coder) start(s *Start) {
 	c.number(&s.UID)
 	c.number(&s.GID)
 	c.texts(&s.Write)
+	c.number(&s.FileSize)
 }
 
 func (c *coder) signal(s *Signal) {

@@ -22,7 +22,7 @@ func (g *guest) spawn() {
 		g.answer(c, func(c *call, rep *Reply) ([]int, error) {
 			if first {
 				first = false
-				err = g.enclose(c.Start.Write)
+				err = g.enclose(c.Start)
 			}
 			if err != nil {
 				return nil, err
@@ -86,8 +86,13 @@ func (g *guest) limit() error {
 }
 
 // enclose leaves the thread the files and the calls of a function.
-func (g *guest) enclose(writable []string) error {
-	rules := confine.Rules{ReadExec: []string{"/"}, ReadWrite: writable, Scope: true}
+func (g *guest) enclose(s *Start) error {
+	if s.FileSize > 0 {
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: uint64(s.FileSize), Max: uint64(s.FileSize)}); err != nil {
+			return kernel.Failed("limit the size of files", err)
+		}
+	}
+	rules := confine.Rules{ReadExec: []string{"/"}, ReadWrite: s.Write, Scope: true}
 	if _, err := confine.Landlock(rules); err != nil {
 		return kernel.Failed("confine files", err)
 	}

@@ -16,7 +16,7 @@ const SpawnerName = "dropstack-spawner"
 // pair and, with Group, the control group of version 2 that it is born in.
 type Spawn struct {
 	UIDs, GIDs []IDs // of its user namespace
-	Rootless   bool  // the platform may not give it supplementary groups
+	KeepGroups bool  // supplementary groups, which without root the platform cannot take
 	Group      bool
 	Alone      bool // only the user namespace is wanted: the guest does nothing, as none of its ids
 	// In are the files by which a thread joins the control groups of version 1 that
@@ -36,7 +36,7 @@ type Spawned struct {
 func (s *Spawn) code(c *coder) {
 	list(c, &s.UIDs, (*coder).ids)
 	list(c, &s.GIDs, (*coder).ids)
-	c.flag(&s.Rootless)
+	c.flag(&s.KeepGroups)
 	c.flag(&s.Group)
 	c.flag(&s.Alone)
 	c.texts(&s.In)

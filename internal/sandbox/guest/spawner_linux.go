@@ -75,8 +75,8 @@ func (s *spawner) spawn(ask Spawn, fds []int) (pid, pidfd int, err error) {
 	}
 	sys := &syscall.SysProcAttr{
 		Cloneflags: Namespaces, Setsid: true, Pdeathsig: syscall.SIGKILL, PidFD: &pidfd,
-		Credential:  &syscall.Credential{NoSetGroups: ask.Rootless},
-		UidMappings: mapped(ask.UIDs), GidMappings: mapped(ask.GIDs), GidMappingsEnableSetgroups: !ask.Rootless,
+		Credential:  &syscall.Credential{NoSetGroups: ask.KeepGroups},
+		UidMappings: mapped(ask.UIDs), GidMappings: mapped(ask.GIDs), GidMappingsEnableSetgroups: !ask.KeepGroups,
 	}
 	if ask.Alone {
 		sys.Cloneflags, sys.Credential = syscall.CLONE_NEWUSER, nil

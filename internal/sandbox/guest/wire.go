@@ -113,6 +113,8 @@ type Start struct {
 	UID   int
 	GID   int
 	Write []string // directories that Landlock leaves writable, from the first start on
+
+	FileSize int // bytes that a file has at most; 0: not limited. Of the first start alone
 }
 
 // Signal signals a process and its group; process 0 is all there are.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/fault"
@@ -98,8 +99,12 @@ func withGrant(policy, action, grantee string) string {
 	if err := json.Unmarshal(doc.Statement, &statements); err != nil {
 		statements = []json.RawMessage{doc.Statement}
 	}
+	kind := "AWS"
+	if !strings.HasPrefix(grantee, "arn:") && strings.HasSuffix(grantee, ".amazonaws.com") {
+		kind = "Service"
+	}
 	allow, err := json.Marshal(map[string]any{
-		"Sid": "grant", "Effect": "Allow", "Principal": map[string]string{"AWS": grantee}, "Action": action, "Resource": "*",
+		"Effect": "Allow", "Principal": map[string]string{kind: grantee}, "Action": action, "Resource": "*",
 	})
 	if err != nil {
 		return policy

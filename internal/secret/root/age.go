@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"filippo.io/age"
+
+	"github.com/dropstack/dropstack/internal/durable"
 )
 
 // Age is a key file that is encrypted to an age identity, which is best kept on
@@ -75,7 +77,7 @@ func (a Age) store(r ring) error {
 	if err := w.Close(); err != nil {
 		return err
 	}
-	return writeSecret(a.Path, sealed.Bytes())
+	return durable.WriteFile(a.Path, sealed.Bytes(), 0o600)
 }
 
 func (a Age) identities() ([]age.Identity, error) {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/dropstack/dropstack/internal/durable"
 )
 
 // Provider is where the root key comes from: a File, an Age file, Values or a
@@ -67,11 +69,11 @@ func (f File) load() (ring, error) {
 func (f File) store(r ring) error {
 	if len(r.previous) > 0 {
 		old := ring{current: r.previous[0], previous: r.previous[1:]}
-		if err := writeSecret(f.previous(), old.bytes()); err != nil {
+		if err := durable.WriteFile(f.previous(), old.bytes(), 0o600); err != nil {
 			return err
 		}
 	}
-	if err := writeSecret(f.Path, r.current.secret[:]); err != nil {
+	if err := durable.WriteFile(f.Path, r.current.secret[:], 0o600); err != nil {
 		return err
 	}
 	if len(r.previous) > 0 {
@@ -145,24 +147,6 @@ func readSecret(path string) ([]byte, error) {
 		return nil, invalid("%s has mode %04o, so that others can read or change it; run: chmod 0600 %s", path, mode, path)
 	}
 	return os.ReadFile(path)
-}
-
-// writeSecret writes a file of mode 0600 that after a crash is the old one or the
-// new one, whole.
-func writeSecret(path string, content []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-") // 0600
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(tmp.Name()) }() // gone after the rename
-	_, err = tmp.Write(content)
-	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
 }
 
 func syncDir(path string) error {

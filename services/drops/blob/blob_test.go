@@ -36,7 +36,7 @@ func TestDir(t *testing.T) {
 func TestS3(t *testing.T) {
 	endpoint := os.Getenv("DROPS_TEST_S3")
 	if endpoint == "" {
-		t.Skip("no object store is named by DROPS_TEST_S3; TestDropsUseTheObjectStore in cmd/dropstack runs this against a platform")
+		t.Skip("not run: no object store is named by DROPS_TEST_S3; TestDropsUseTheObjectStore in cmd/dropstack runs this against a platform")
 	}
 	client := s3.New(s3.Options{
 		Region: "us-east-1", BaseEndpoint: &endpoint, UsePathStyle: true,

@@ -159,6 +159,16 @@ func handle(ctx context.Context, raw json.RawMessage) (any, error) {
 		}
 		time.Sleep(time.Minute)
 		return len(hold), nil
+	case "fill": // its temporary files, of 1 MB each
+		part := make([]byte, 1<<20)
+		for i := range e.N {
+			if err := os.WriteFile(filepath.Join(os.TempDir(), fmt.Sprint("file-", i)), part, 0o600); err != nil {
+				return nil, err
+			}
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Minute)
+		return e.N, nil
 	case "linger": // after the answer, before the next event
 		return lingering{strings.NewReader(fmt.Sprintf(`{"pid":%d}`, os.Getpid())), e.N}, nil
 	case "log":

@@ -21,18 +21,12 @@ var heavy = []Assertion{
 	{ID: "limits/memfd-bomb", Control: Limits, What: "take memory by files in memory", Heavy: true, Unsafe: true, Soft: delegated, try: memoryBomb("memfd")},
 	{ID: "limits/shm-bomb", Control: Limits, What: "take memory by shared memory that stays", Heavy: true, Unsafe: true, Soft: delegated, try: memoryBomb("shm")},
 	{ID: "limits/pipe-bomb", Control: Limits, What: "take the kernel's memory by pipes", Heavy: true, Unsafe: true, try: pipeBomb},
-	{ID: "quota/disk", Control: Quota, What: "fill the disk by /tmp", Heavy: true, Unsafe: true, Soft: noQuota, try: fillDisk},
-	{ID: "quota/files", Control: Quota, What: "use up the disk's files by /tmp", Heavy: true, Unsafe: true, Soft: noQuota, try: fillInodes},
+	{ID: "quota/disk", Control: Quota, What: "fill the disk by /tmp", Heavy: true, Unsafe: true, Temporary: true, try: fillDisk},
+	{ID: "quota/files", Control: Quota, What: "use up the disk's files by /tmp", Heavy: true, Unsafe: true, Temporary: true, try: fillInodes},
 	{ID: "quota/dev", Control: Quota, What: "fill memory by /dev and the root", Heavy: true, Unsafe: true, try: fillElsewhere},
 }
 
-var (
-	delegated = map[string]string{"userns": "limits of all processes together take a delegated control group"}
-	noQuota   = map[string]string{
-		"full":   "there is no quota of temporary files yet",
-		"userns": "there is no quota of temporary files yet",
-	}
-)
+var delegated = map[string]string{"userns": "limits of all processes together take a delegated control group"}
 
 // forkBomb forks processes that wait, up to twice what is allowed, and ends them.
 func forkBomb(w *world) error {
@@ -221,7 +215,7 @@ func fillDisk(w *world) error {
 	if err := unix.Statfs(w.Scratch, &st); err != nil {
 		return err
 	}
-	if int64(st.Bavail)*st.Bsize < int64(w.DiskMB)*mb+reserve {
+	if roomMB(st) > int64(w.DiskMB) && int64(st.Bavail)*st.Bsize < int64(w.DiskMB)*mb+reserve { // it is the machine's
 		return w.skip("the disk has too little room for that")
 	}
 	f, err := w.scratch("fill")
@@ -247,9 +241,8 @@ func writeMB(f *os.File, n int) error {
 	return nil
 }
 
-const manyFiles = 5000
-
 func fillInodes(w *world) error {
+	manyFiles := w.DiskMB * 96 // half as many again as there are for files of 16 KiB
 	dir := filepath.Join(w.Scratch, "many")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return w.stopped(err, "")

@@ -26,7 +26,29 @@ var limits = []Assertion{
 		return w.stopped(call(unix.SYS_IOPRIO_SET, 1, uintptr(unix.Gettid()), realTimeClass), "can take the first place at the disk")
 	}},
 	{ID: "limits/lock-memory", Control: Limits, What: "lock more memory than a limit of memory allows", Unsafe: true, try: locksMemory},
+	{ID: "quota/size", Control: Quota, What: "have more room in /tmp than it was given", Temporary: true, try: hasRoom},
 }
+
+// hasRoom looks at the file system of the temporary files, which is the function's
+// own where there is a quota.
+func hasRoom(w *world) error {
+	if w.DiskMB == 0 {
+		return w.skip("there is no limit of temporary files")
+	}
+	var st unix.Statfs_t
+	if err := unix.Statfs(w.Scratch, &st); err != nil {
+		return err
+	}
+	size := int64(st.Blocks) * st.Bsize >> 20
+	if roomMB(st) > int64(w.DiskMB) {
+		return fmt.Errorf("the file system of temporary files has %d MB", size)
+	}
+	w.how = fmt.Sprintf("a file system of %d MB", size)
+	return nil
+}
+
+// roomMB is what a file system has room for; a little of it is for itself.
+func roomMB(st unix.Statfs_t) int64 { return int64(st.Blocks) * st.Bsize / mb * 8 / 9 }
 
 func atMost(what int, name string, most uint64) func(*world) error {
 	return func(w *world) error {

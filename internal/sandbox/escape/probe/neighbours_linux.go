@@ -53,6 +53,7 @@ var neighbours = []Assertion{
 	}},
 	{ID: "network/runtime-port", Control: Network, What: "take the place of the Runtime API", try: takesPort("127.0.0.1", 9001)},
 	{ID: "network/runtime-port-any", Control: Network, What: "take its place on all addresses", try: takesPort("0.0.0.0", 9001)},
+	{ID: "network/names-port", Control: Network, What: "take the place of AWS's services", try: takesPort("127.0.0.2", 443)},
 	{ID: "files/other-tmp-read", Control: Files, What: "read another function's temporary files", try: func(w *world) error {
 		if w.Other == nil {
 			return w.skip("there is no other function")

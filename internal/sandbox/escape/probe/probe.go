@@ -52,6 +52,8 @@ type Assertion struct {
 	// Unsafe attacks would change the machine if nothing stopped them. They are
 	// never tried outside of a sandbox.
 	Unsafe bool
+	// Temporary attacks hold where temporary files have a quota.
+	Temporary bool
 	// Soft has the levels at which it is documented not to hold, with the reason.
 	Soft map[string]string
 

@@ -201,6 +201,6 @@ func noNewPrivs(w *world) error {
 
 // What a sandbox cannot hold whose processes are all one user.
 var (
-	oneUser    = map[string]string{"userns": "it is user 0 of a namespace with no other: without capabilities, and outside of it the platform's user"}
+	oneUser    = map[string]string{"userns": "it is user 0 of a namespace with no other: without capabilities, and outside of it the platform's user, or a user without rights if that is root"}
 	ownSandbox = map[string]string{"userns": "the first process is the same user; it heeds no signal, and what harms it harms this sandbox alone"}
 )

@@ -1,0 +1,195 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/dropstack/dropstack/internal/api"
+	"github.com/dropstack/dropstack/internal/arn"
+	"github.com/dropstack/dropstack/internal/bucket"
+	"github.com/dropstack/dropstack/internal/deploy"
+	"github.com/dropstack/dropstack/internal/edge"
+	"github.com/dropstack/dropstack/internal/event"
+	"github.com/dropstack/dropstack/internal/function"
+	"github.com/dropstack/dropstack/internal/gateway"
+	"github.com/dropstack/dropstack/internal/iam"
+	"github.com/dropstack/dropstack/internal/instance"
+	"github.com/dropstack/dropstack/internal/lambda"
+	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/metric"
+	"github.com/dropstack/dropstack/internal/schedule"
+	"github.com/dropstack/dropstack/internal/topic"
+)
+
+// furnish builds every room from the engines up, and connects them.
+func (r *rooms) furnish(ctx context.Context, cfg Config, ls *listeners) error {
+	if err := r.openStores(ctx, cfg); err != nil {
+		return err
+	}
+	if err := r.openFunctions(ctx, cfg, ls); err != nil {
+		return err
+	}
+	if err := r.openSources(ctx, cfg, ls); err != nil {
+		return err
+	}
+	r.deployer = r.newDeployer(cfg)
+	r.topics.Editor = topicEditor{r.deployer}
+	r.api = r.newAPI(cfg, ls)
+	r.inner.Handler = r.api
+	var err error
+	r.platform, err = newPlatform(cfg, r, ls.endpoints)
+	return err
+}
+
+// openStores opens what is sealed, who may what, and what is written down.
+func (r *rooms) openStores(ctx context.Context, cfg Config) (err error) {
+	if r.secrets, err = openSecrets(ctx, cfg, r.eng, keyAuthority{r.keys}); err != nil {
+		return err
+	}
+	r.keys.Sealer = r.secrets.kept.Sealer("access keys and sessions")
+	if err := loadAuthority(ctx, cfg, r.eng.Streams, r.keys); err != nil {
+		return err
+	}
+	if r.trail, err = r.secrets.openTrail(ctx, cfg); err != nil {
+		return err
+	}
+	r.opened = append(r.opened, r.trail.Close)
+	r.secrets.recordReads(r.trail, cfg.Region)
+	r.metrics = &metric.Store{Dir: filepath.Join(cfg.Dir, "metrics"), Log: cfg.Log}
+	if err := r.metrics.Open(); err != nil {
+		return err
+	}
+	r.opened = append(r.opened, r.metrics.Close)
+	r.logs = &logs.Store{Streams: r.eng.Telemetry, State: r.eng.Streams, Region: cfg.Region, Log: cfg.Log}
+	if err := r.logs.Open(ctx); err != nil {
+		return err
+	}
+	r.opened = append(r.opened, r.logs.Close) // after the pool, whose instances write to it
+	return nil
+}
+
+// openFunctions opens sandboxes, their networks, and what runs in them.
+func (r *rooms) openFunctions(ctx context.Context, cfg Config, ls *listeners) (err error) {
+	at := ls.endpoints
+	if r.boxes, r.missing, r.examined, err = boxes(ctx, cfg, at, r.secrets.ca.PEM()); err != nil {
+		return err
+	}
+	r.inner = &http.Server{ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug)}
+	if r.networks, err = newNetworks(cfg, r.boxes.Level, at, ls.secure.Addr()); err != nil {
+		r.closeBoxes(cfg.Log)
+		return err
+	}
+	r.pool = &instance.Pool{
+		Log: cfg.Log, Logs: r.logs, Boxes: r.boxes,
+		ServeAWS:   func(l net.Listener) { _ = r.inner.Serve(l) },
+		ServeNames: func(l net.Listener) { _ = r.inner.Serve(r.api.Tunnel.Over(l)) },
+		Network:    r.networks.join,
+	}
+	r.opened = append(r.opened,
+		func() error { return r.topics.Close() }, // its appenders; instances publish until they end
+		func() error { r.networks.close(cfg.Log); return nil },
+		func() error { r.closeBoxes(cfg.Log); return nil }, // which leave the networks
+		r.pool.Close, // after the drain
+	)
+	r.topics = &topic.Topics{}
+	r.invoker = &function.Invoker{
+		Pool: r.pool, Streams: r.eng.Streams, Log: cfg.Log, Region: cfg.Region, Endpoint: at.AWS,
+		ArtifactRoot: filepath.Join(cfg.Dir, "artifacts"), MountRoot: filepath.Join(cfg.Dir, "mounts"),
+		LayerRoot: filepath.Join(cfg.Dir, "layers"), CacheRoot: filepath.Join(cfg.Dir, "caches"), Managed: newRuntimes(cfg.Dir, cfg.Log).start,
+		Credentials: func(fn function.Function, id string) (instance.Credentials, time.Time, error) {
+			c, err := r.keys.Instance(fn.ARN, fn.Role, id)
+			return instance.Credentials(c), time.Now().Add(iam.InstanceLifetime), err
+		},
+		Secrets: r.secrets.wanted(r.keys, cfg.Region), Sealer: r.secrets.environments(), Isolated: r.isolated,
+		Recorder: recorder{&metric.Functions{Store: r.metrics}},
+	}
+	return nil
+}
+
+// openSources opens what invokes functions.
+func (r *rooms) openSources(ctx context.Context, cfg Config, ls *listeners) error {
+	identity, err := topicIdentity(ctx, r.eng.Streams, r.secrets.kept.Sealer("messages"))
+	if err != nil {
+		return err
+	}
+	r.topics = &topic.Topics{
+		Streams: r.eng.Streams, Deliver: r.invoker, Log: cfg.Log, Endpoint: ls.endpoints.AWS, Region: cfg.Region,
+		Identity: identity, CheckPolicy: r.keys.CheckKeyPolicy, MayReachInside: func(ctx context.Context) bool { return cfg.PrivateEndpoints || isRoot(ctx) },
+		NewAppender: func(stream string) topic.Appender { return r.eng.NewAppender(stream) },
+	}
+	if cfg.SMTP.Server != "" {
+		r.topics.Mail = &cfg.SMTP
+	}
+	r.invoker.Publish = r.tell
+	r.schedules = &schedule.Scheduler{Streams: r.eng.Streams, Enqueue: r.invoker, Region: cfg.Region, Log: cfg.Log}
+	r.notifications = &bucket.Notifications{Invoker: r.invoker, Region: cfg.Region, Log: cfg.Log}
+	r.gateway = &gateway.Gateway{Invoker: r.invoker, Verify: r.keys, Log: cfg.Log}
+	r.edge = &edge.Server{Origins: r.gateway, Objects: r.eng.Objects, Log: cfg.Log}
+	return nil
+}
+
+// tell publishes what became of an event to a topic, for a function.
+func (r *rooms) tell(ctx context.Context, topicARN string, body []byte, attributes map[string]string) error {
+	in := topic.PublishInput{TopicArn: topicARN, Message: string(body), MessageAttributes: map[string]topic.MessageAttributeValue{}}
+	for name, value := range attributes {
+		in.MessageAttributes[name] = topic.MessageAttributeValue{DataType: "String", StringValue: &value}
+	}
+	_, err := r.topics.Publish(ctx, in)
+	return err
+}
+
+func (r *rooms) newDeployer(cfg Config) *deploy.Deployer {
+	return &deploy.Deployer{
+		Streams: r.eng.Streams, Objects: r.eng.Objects, Artifacts: filepath.Join(cfg.Dir, "artifacts"), LayerRoot: filepath.Join(cfg.Dir, "layers"),
+		Region: cfg.Region, Log: cfg.Log, Sealer: r.secrets.environments(),
+		Prepare: func(ctx context.Context, fn function.Function, _ string) error { return r.invoker.Prepare(ctx, fn) },
+		Rooms: deploy.Rooms{
+			Roles: r.keys, Networks: r.networks, Functions: r.invoker, Topics: r.topics, Schedules: r.schedules,
+			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge,
+		},
+	}
+}
+
+// newAPI is the AWS endpoint over all rooms.
+func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
+	at := ls.endpoints
+	control := &api.Control{
+		Deployer: r.deployer, Letters: r.invoker, Topics: r.topics, Flows: &r.networks.flows, Endpoints: at, Isolation: r.boxes.Level,
+		Records: r.trail, RootKey: r.secrets.root,
+	}
+	functions := &lambda.Functions{
+		Deployer: r.deployer, Invoker: r.invoker, Objects: r.eng.Objects, Region: cfg.Region,
+		Presign: presigner(at.AWS, cfg.Region, r.keys.Admin()), URL: onHost(at.HTTP), Roles: r.keys,
+	}
+	r.gateway.Permit = func(ctx context.Context, name string) error {
+		policies, err := functions.Policies(name, "")
+		if err != nil {
+			return err
+		}
+		conditions := map[string][]string{"lambda:FunctionUrlAuthType": {gateway.AuthIAM}}
+		return r.keys.AuthorizeWith(ctx, "lambda:InvokeFunctionUrl", arn.Function(cfg.Region, name), conditions, policies...)
+	}
+	s := &api.Server{
+		Authority: r.keys, Trail: r.trail, Region: cfg.Region, Log: cfg.Log, Certificate: r.topics.Identity.Certificate,
+		Objects: &api.Objects{
+			Store: r.eng.Objects.Handler, Caller: r.keys, Policy: r.eng.Objects.Policy,
+			Notifications: &api.Notifications{Deployer: r.deployer, Exists: r.eng.Objects.HasBucket},
+		},
+		Lambda: &api.Lambda{Invoker: r.invoker, Functions: functions, Region: cfg.Region},
+		Services: []*api.Service{
+			control.Service(),
+			(&api.SNS{Topics: r.topics, Region: cfg.Region}).Service(),
+			(&api.Logs{Store: r.logs, Region: cfg.Region}).Service(),
+			(&api.CloudWatch{Store: r.metrics}).Service(),
+			(&api.Events{Rules: &event.Rules{Deployer: r.deployer, Region: cfg.Region}, Region: cfg.Region}).Service(),
+			(&api.CloudTrail{Trail: r.trail}).Service(),
+			api.IAM(r.keys), api.STS(r.keys), api.SSM(r.secrets.parameters), api.KMS(r.secrets.keys),
+		},
+	}
+	s.Tunnel = &api.Tunnel{Certificate: r.secrets.ca.GetCertificate(arn.ServiceHost), Handler: s}
+	return s
+}
