@@ -2,7 +2,9 @@ package api
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -26,3 +28,23 @@ func ObjectNeeds(r *http.Request) (string, error) {
 	}
 	return text, err
 }
+
+// LambdaOperations are the operations of Lambda by their names in its API, with
+// those that share a path with another.
+func LambdaOperations() []string {
+	names := map[string]bool{"ListProvisionedConcurrencyConfigs": true, "GetLayerVersionByArn": true}
+	for path, route := range lambdaRoutes {
+		switch {
+		case strings.HasSuffix(path, "/response-streaming-invocations"):
+			names["InvokeWithResponseStream"] = true
+		case strings.HasSuffix(path, "/invocations"):
+			names["Invoke"] = true
+		default:
+			names[route.operation] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// Names are the operations of a service.
+func (s *Service) Names() []string { return slices.Sorted(maps.Keys(s.Operations)) }

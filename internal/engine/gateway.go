@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/versity/versitygw/auth"
@@ -139,7 +140,27 @@ func (g *gateway) connect(socket string, log *slog.Logger) {
 	}
 }
 
-func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) { g.proxy.ServeHTTP(w, r) }
+func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	g.proxy.ServeHTTP(&lowerMetadata{w}, r)
+}
+
+// lowerMetadata writes the names of an object's own metadata in lower case, as S3
+// does: clients such as boto3 take the name from the header as it comes.
+type lowerMetadata struct{ http.ResponseWriter }
+
+func (l *lowerMetadata) WriteHeader(status int) {
+	h := l.Header()
+	for name, values := range h {
+		if strings.HasPrefix(name, "X-Amz-Meta-") {
+			delete(h, name)
+			h[strings.ToLower(name)] = values
+		}
+	}
+	l.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets answers be flushed.
+func (l *lowerMetadata) Unwrap() http.ResponseWriter { return l.ResponseWriter }
 
 // close lets requests finish, up to versitygw's ten seconds.
 func (g *gateway) close() error {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -213,6 +214,69 @@ func do(t *testing.T, method, url, body string) (int, string) {
 		t.Fatal(err)
 	}
 	return resp.StatusCode, string(b)
+}
+
+func TestPartsInTheWrongOrderAreRefused(t *testing.T) {
+	e := open(t, t.TempDir(), nil)
+	client := s3Client(t, e, admin)
+	if err := e.Objects.CreateBucket(t.Context(), "bbb"); err != nil {
+		t.Fatal(err)
+	}
+	bucket, key := aws.String("bbb"), aws.String("k")
+	upload, err := client.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: bucket, Key: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var parts []types.CompletedPart
+	for n, body := range [][]byte{make([]byte, 5<<20), []byte("end")} {
+		number := aws.Int32(int32(n + 1))
+		out, err := client.UploadPart(t.Context(), &s3.UploadPartInput{Bucket: bucket, Key: key, UploadId: upload.UploadId, PartNumber: number, Body: bytes.NewReader(body)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts = append([]types.CompletedPart{{PartNumber: number, ETag: out.ETag}}, parts...)
+	}
+	_, err = client.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
+		Bucket: bucket, Key: key, UploadId: upload.UploadId, MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
+	})
+	if known, ok := errors.AsType[smithy.APIError](err); !ok || known.ErrorCode() != "InvalidPartOrder" {
+		t.Errorf("the parts 2, 1: %v, want InvalidPartOrder", err)
+	}
+}
+
+// Go's client would not tell: it makes header names its own way.
+func TestMetadataNamesAreLowerCase(t *testing.T) {
+	e := open(t, t.TempDir(), nil)
+	srv := httptest.NewServer(e.Objects.Handler)
+	t.Cleanup(srv.Close)
+	client := clientOf(srv, admin)
+	if err := e.Objects.CreateBucket(t.Context(), "bbb"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("bbb"), Key: aws.String("k"), Metadata: map[string]string{"Team": "shop"}}); err != nil {
+		t.Fatal(err)
+	}
+	signed, err := s3.NewPresignClient(client).PresignHeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String("bbb"), Key: aws.String("k")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := url.Parse(signed.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("tcp", u.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "HEAD %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", u.RequestURI(), u.Host)
+	answer, err := io.ReadAll(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(answer), "\r\nx-amz-meta-team: shop\r\n") {
+		t.Errorf("the answer's header is %q, want x-amz-meta-team in it", answer)
+	}
 }
 
 func TestStrangersAreRefused(t *testing.T) {

@@ -1,15 +1,18 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/versity/versitygw/backend"
@@ -50,6 +53,9 @@ func uploadKey(key, uploadID string) string {
 func (d *disk) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMultipartUploadInput) (s3response.CompleteMultipartUploadResult, string, error) {
 	rooted := *in
 	rooted.Bucket = d.path(in.Bucket)
+	if !inOrder(in.MultipartUpload) {
+		return s3response.CompleteMultipartUploadResult{}, "", s3err.GetAPIError(s3err.ErrInvalidPartOrder)
+	}
 	out, version, err := d.posix.CompleteMultipartUpload(ctx, &rooted)
 	out.Bucket = in.Bucket
 	if err != nil {
@@ -64,6 +70,14 @@ func (d *disk) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMulti
 	}
 	err = d.report("ObjectCreated:CompleteMultipartUpload", *in.Bucket, *in.Key, backend.GetStringFromPtr(out.ETag), size)
 	return out, version, d.answer(err)
+}
+
+// inOrder reports whether parts are in ascending order, before any of them is
+// looked at: the last one, found first, would be too small.
+func inOrder(upload *types.CompletedMultipartUpload) bool {
+	return upload == nil || slices.IsSortedFunc(upload.Parts, func(a, b types.CompletedPart) int {
+		return cmp.Compare(aws.ToInt32(a.PartNumber), aws.ToInt32(b.PartNumber))
+	})
 }
 
 func (d *disk) AbortMultipartUpload(ctx context.Context, in *s3.AbortMultipartUploadInput) error {

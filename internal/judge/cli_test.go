@@ -18,11 +18,12 @@ import (
 // that begins with
 //
 //	$   is a command: the arguments of aws, with $NAME for what was kept
-//	>   says what its output has to match (a regular expression)
-//	!   says that it fails, with an error of this code
+//	>   says what its output, or its error, has to match (a regular expression)
+//	!   says that it fails, with an error of exactly this code
 //	=   keeps a part of its JSON: NAME PATH
 //	#   names the calls that follow
 func TestCLI(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	aws, err := exec.LookPath("aws")
 	if err != nil {
@@ -33,7 +34,9 @@ func TestCLI(t *testing.T) {
 		t.Fatalf("no scripts: %v", err)
 	}
 	for _, path := range scripts {
-		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) {
+		service := strings.TrimSuffix(filepath.Base(path), ".txt")
+		t.Run(service, func(t *testing.T) {
+			t.Parallel()
 			doc, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
@@ -42,7 +45,7 @@ func TestCLI(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, "payload.json"), []byte(`{"a":1}`), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			s := script{aws: aws, world: w, kept: map[string]string{
+			s := script{aws: aws, service: service, world: w, kept: map[string]string{
 				"FUNCTION": w.function, "DIR": dir, "$": "$", "NOW": strconv.FormatInt(time.Now().UnixMilli(), 10),
 				"HOUR_AGO": time.Now().Add(-time.Hour).UTC().Format(time.RFC3339), "HOUR_AHEAD": time.Now().Add(time.Hour).UTC().Format(time.RFC3339),
 			}}
@@ -52,9 +55,10 @@ func TestCLI(t *testing.T) {
 }
 
 type script struct {
-	aws   string
-	world *world
-	kept  map[string]string
+	aws     string
+	service string
+	world   *world
+	kept    map[string]string
 }
 
 // command is one of a script, and what is expected of it.
@@ -103,7 +107,8 @@ func (s *script) call(t *testing.T, c *command) {
 	var out, failed bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &failed
 	err = cmd.Run()
-	report(t, "cli", fmt.Sprintf("%d %s", c.line, strings.Join(args[:min(2, len(args))], " ")), s.judge(c, err, out.String(), failed.String()))
+	name := fmt.Sprintf("%d %s", c.line, strings.Join(args[:min(2, len(args))], " "))
+	report(t, called{"cli", s.service, name, c.fails != ""}, s.judge(c, err, out.String(), failed.String()))
 }
 
 // judge compares what came of a command with what was expected.
@@ -112,12 +117,11 @@ func (s *script) judge(c *command, err error, out, failed string) error {
 		if err == nil {
 			return fmt.Errorf("it succeeded with %s, want the error %s", out, c.fails)
 		}
-		if !strings.Contains(failed, c.fails) {
+		if !strings.Contains(failed, "("+c.fails+")") {
 			return fmt.Errorf("it failed with %s, want the error %s", failed, c.fails)
 		}
-		return nil
-	}
-	if err != nil {
+		out = failed // what it says of the error
+	} else if err != nil {
 		return fmt.Errorf("%w: %s", err, failed)
 	}
 	for _, m := range c.matches {

@@ -1,57 +1,36 @@
 package judge
 
 import (
+	"archive/zip"
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/smithy-go"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/testkit"
 )
 
-// sdk makes the calls of the SDK for Go.
+// sdk makes the calls of the SDK for Go to one service.
 type sdk struct {
 	*testing.T
-	world  *world
-	config aws.Config
+	service string
+	world   *world
+	config  aws.Config // the administrator's
 }
 
-// call makes a call that has to succeed; check, if not nil, says what is wrong
-// with its answer.
-func call[Out any](s *sdk, name string, make func() (Out, error), check func(Out) error) Out {
-	s.Helper()
-	out, err := make()
-	if err == nil && check != nil {
-		err = check(out)
-	}
-	report(s.T, "go", name, err)
-	return out
-}
-
-// fails makes a call that has to fail with an error of this code.
-func fails[Out any](s *sdk, name, code string, make func() (Out, error)) {
-	s.Helper()
-	_, err := make()
-	var known smithy.APIError
-	switch {
-	case err == nil:
-		err = fmt.Errorf("it succeeded, want %s", code)
-	case errors.As(err, &known) && known.ErrorCode() == code:
-		err = nil
-	default:
-		err = fmt.Errorf("it failed with %w, want %s", err, code)
-	}
-	report(s.T, "go", name, err)
-}
-
-// TestGo makes the calls of every service that has some.
+// TestGo makes the calls of every service.
 func TestGo(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	keys, err := iam.ReadCredentials(filepath.Join(w.Dir, "credentials"))
 	if err != nil {
@@ -61,22 +40,104 @@ func TestGo(t *testing.T) {
 		Region: "us-east-1", BaseEndpoint: aws.String(w.AWS), HTTPClient: testkit.AWSClient(), RetryMaxAttempts: 1,
 		Credentials: credentials.NewStaticCredentialsProvider(keys.AccessKeyID, keys.SecretAccessKey, ""),
 	}
-	for name, calls := range map[string]func(*sdk){"lambda": lambdaCalls} {
-		t.Run(name, func(t *testing.T) { calls(&sdk{t, w, config}) })
+	for service, calls := range map[string]func(*sdk){
+		"cloudwatch": cloudwatchCalls, "events": eventsCalls, "iam": iamCalls, "kms": kmsCalls, "lambda": lambdaCalls,
+		"logs": logsCalls, "s3": s3Calls, "sns": snsCalls, "ssm": ssmCalls, "sts": stsCalls,
+	} {
+		t.Run(service, func(t *testing.T) { calls(&sdk{t, service, w, config}) })
 	}
 }
 
-func lambdaCalls(s *sdk) {
-	c, ctx := lambda.NewFromConfig(s.config), s.Context()
-	call(s, "invoke", func() (*lambda.InvokeOutput, error) {
-		return c.Invoke(ctx, &lambda.InvokeInput{FunctionName: &s.world.function, Payload: []byte(`{"a":1}`)})
-	}, func(out *lambda.InvokeOutput) error {
-		if string(out.Payload) != `{"a":1}` {
-			return fmt.Errorf("answered %s", out.Payload)
-		}
+// method is an operation of a client.
+type method[In, Opt, Out any] func(context.Context, *In, ...func(*Opt)) (*Out, error)
+
+// call makes a call that has to succeed; check, if not nil, says what is wrong
+// with its answer. What follows needs it, so a wrong one ends the service's calls.
+func call[In, Opt, Out any](s *sdk, name string, do method[In, Opt, Out], in *In, check func(*Out) error) *Out {
+	s.Helper()
+	out, err := do(s.Context(), in)
+	if err == nil && check != nil {
+		err = check(out)
+	}
+	s.judge(name, false, err)
+	return out
+}
+
+// fails makes a call that has to fail with an error of exactly this code.
+func fails[In, Opt, Out any](s *sdk, name, code string, do method[In, Opt, Out], in *In) {
+	s.Helper()
+	_, err := do(s.Context(), in)
+	s.judge(name, true, coded(err, code))
+}
+
+// judge reports a call.
+func (s *sdk) judge(name string, wantsError bool, err error) {
+	s.Helper()
+	report(s.T, called{"go", s.service, name, wantsError}, err)
+	if err != nil {
+		s.FailNow()
+	}
+}
+
+// coded is nil when err has the code.
+func coded(err error, code string) error {
+	if err == nil {
+		return fmt.Errorf("it succeeded, want %s", code)
+	}
+	if known, ok := errors.AsType[smithy.APIError](err); ok && known.ErrorCode() == code {
 		return nil
-	})
-	fails(s, "invoke nobody", "ResourceNotFoundException", func() (*lambda.InvokeOutput, error) {
-		return c.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("nobody")})
-	})
+	}
+	return fmt.Errorf("it failed with %w, want %s", err, code)
+}
+
+// as is the configuration of somebody with other keys.
+func (s *sdk) as(id, secret, token *string) aws.Config {
+	config := s.config.Copy()
+	config.Credentials = credentials.NewStaticCredentialsProvider(aws.ToString(id), aws.ToString(secret), aws.ToString(token))
+	return config
+}
+
+// same says how an answer differs from what it should be.
+func same(got, want any) error {
+	if diff := cmp.Diff(want, got); diff != "" {
+		return fmt.Errorf("the answer is not as it should be (-want +got):\n%s", diff)
+	}
+	return nil
+}
+
+// eventually asks until the answer is right, for what happens after a call.
+func (s *sdk) eventually(name string, right func() (bool, error)) {
+	s.Helper()
+	deadline := time.After(30 * time.Second)
+	for {
+		ok, err := right()
+		if ok || err != nil {
+			s.judge(name, false, err)
+			return
+		}
+		select {
+		case <-deadline:
+			s.judge(name, false, errors.New("it did not happen within 30 s"))
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// code is a zip with a handler in it, index.handler.
+func code(source string) []byte {
+	var doc bytes.Buffer
+	z := zip.NewWriter(&doc)
+	f, err := z.Create("index.js")
+	if err == nil {
+		_, err = f.Write([]byte(source))
+	}
+	if err = errors.Join(err, z.Close()); err != nil {
+		panic(err) // memory takes everything
+	}
+	return doc.Bytes()
+}
+
+// says makes a handler that answers with a text.
+func says(text string) string {
+	return fmt.Sprintf("exports.handler = async (e) => { console.log('got', JSON.stringify(e)); return %q; };\n", strings.TrimSpace(text))
 }

@@ -14,8 +14,9 @@ import (
 )
 
 // TestJavaScript runs testdata/js/judge.mjs, which makes its calls by the AWS SDK
-// for JavaScript and prints a line of JSON for each: {name, error}.
+// for JavaScript and prints a line of JSON for each: {service, name, wantsError, error}.
 func TestJavaScript(t *testing.T) {
+	t.Parallel()
 	w := start(t)
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS("testdata/js")); err != nil {
@@ -41,14 +42,17 @@ func TestJavaScript(t *testing.T) {
 	}
 	lines := bufio.NewScanner(bytes.NewReader(out))
 	for lines.Scan() {
-		var call struct{ Name, Error string }
+		var call struct {
+			Service, Name, Error string
+			WantsError           bool
+		}
 		if err := json.Unmarshal(lines.Bytes(), &call); err != nil {
 			t.Fatalf("%s: %v", lines.Bytes(), err)
 		}
+		var wrong error
 		if call.Error != "" {
-			err = errors.New(call.Error)
+			wrong = errors.New(call.Error)
 		}
-		report(t, "js", call.Name, err)
-		err = nil
+		report(t, called{"js", call.Service, call.Name, call.WantsError}, wrong)
 	}
 }

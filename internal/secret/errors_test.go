@@ -59,7 +59,7 @@ func TestErrorsAreThoseThatClientsKnow(t *testing.T) {
 		"put: 8 KB and one in advanced":     {put(secret.PutParameterInput{Name: "/n", Value: long(8193), Type: "String", Tier: "Advanced"}), "ValidationException"},
 		"put: 8 KB and one, any tier":       {put(secret.PutParameterInput{Name: "/n", Value: long(8193), Type: "String", Tier: "Intelligent-Tiering"}), "ValidationException"},
 		"put: no type":                      {put(secret.PutParameterInput{Name: "/n", Value: "x"}), "ValidationException"},
-		"put: unknown type":                 {put(secret.PutParameterInput{Name: "/n", Value: "x", Type: "Number"}), "UnsupportedParameterType"},
+		"put: unknown type":                 {put(secret.PutParameterInput{Name: "/n", Value: "x", Type: "Number"}), "ValidationException"},
 		"put: unknown tier":                 {put(secret.PutParameterInput{Name: "/n", Value: "x", Type: "String", Tier: "Gold"}), "ValidationException"},
 		"put: machine image":                {put(secret.PutParameterInput{Name: "/n", Value: "ami-1", Type: "String", DataType: "aws:ec2:image"}), "ValidationException"},
 		"put: unknown data type":            {put(secret.PutParameterInput{Name: "/n", Value: "x", Type: "String", DataType: "TEXT"}), "ValidationException"},

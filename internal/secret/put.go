@@ -67,7 +67,7 @@ func (in PutParameterInput) check() error {
 	case nested.MatchString(in.Value):
 		return invalid("Value cannot hold another parameter: {{ and }} are reserved")
 	case in.Type != "" && in.Type != plain && in.Type != list && in.Type != secure:
-		return fault.Coded(fault.Invalid, "UnsupportedParameterType", "Type %q is none of %s, %s and %s", in.Type, plain, list, secure)
+		return invalid("Type %q is none of %s, %s and %s", in.Type, plain, list, secure)
 	case in.Tier != "" && in.Tier != standard && in.Tier != advanced && in.Tier != intelligent:
 		return invalid("Tier %q is none of %s, %s and %s", in.Tier, standard, advanced, intelligent)
 	case in.DataType != "" && in.DataType != "text":

@@ -39,26 +39,26 @@ function validated(body) {
 export default async function ({ call, fails, same }) {
   const sns = new SNS({ maxAttempts: 1 });
   for (const version of ['1', '2']) {
-    const { TopicArn } = await call(`sns create topic ${version}`, () => sns.createTopic({ Name: `js-${version}`, Attributes: { SignatureVersion: version } }));
+    const { TopicArn } = await call(`create topic ${version}`, () => sns.createTopic({ Name: `js-${version}`, Attributes: { SignatureVersion: version } }));
     const to = await receiver();
-    await call(`sns subscribe http ${version}`, () => sns.subscribe({ TopicArn, Protocol: 'http', Endpoint: to.url }), (out) => same(out.SubscriptionArn, 'pending confirmation'));
-    const ask = await call(`sns validate confirmation ${version}`, async () => validated(await to.next()), (m) => same(m.Type, 'SubscriptionConfirmation'));
-    const { SubscriptionArn } = await call(`sns confirm ${version}`, () => sns.confirmSubscription({ TopicArn, Token: ask.Token }));
-    await call(`sns publish ${version}`, () => sns.publish({ TopicArn, Message: 'grüße\n<&>', Subject: 's', MessageAttributes: { n: { DataType: 'Number', StringValue: '1' } } }));
-    const note = await call(`sns validate notification ${version}`, async () => validated(await to.next()), (m) => {
+    await call(`subscribe http ${version}`, () => sns.subscribe({ TopicArn, Protocol: 'http', Endpoint: to.url }), (out) => same(out.SubscriptionArn, 'pending confirmation'));
+    const ask = await call(`validate confirmation ${version}`, async () => validated(await to.next()), (m) => same(m.Type, 'SubscriptionConfirmation'));
+    const { SubscriptionArn } = await call(`confirm ${version}`, () => sns.confirmSubscription({ TopicArn, Token: ask.Token }));
+    await call(`publish ${version}`, () => sns.publish({ TopicArn, Message: 'grüße\n<&>', Subject: 's', MessageAttributes: { n: { DataType: 'Number', StringValue: '1' } } }));
+    const note = await call(`validate notification ${version}`, async () => validated(await to.next()), (m) => {
       same([m.Type, m.Message, m.Subject, m.SignatureVersion], ['Notification', 'grüße\n<&>', 's', version]);
       same(m.MessageAttributes, { n: { Type: 'Number', Value: '1' } });
     });
-    await call(`sns unsubscribe by link ${version}`, async () => (await fetch(note.UnsubscribeURL)).status, (status) => same(status, 200));
+    await call(`unsubscribe by link ${version}`, async () => (await fetch(note.UnsubscribeURL)).status, (status) => same(status, 200));
     // this validator takes the signature of such a message for one of a notification, against SNS's documentation
-    await call(`sns told of the end ${version}`, async () => JSON.parse(await to.next()), (m) => same(m.Type, 'UnsubscribeConfirmation'));
-    await fails(`sns attributes of what left ${version}`, 'NotFoundException', () => sns.getSubscriptionAttributes({ SubscriptionArn }));
-    await call(`sns delete topic ${version}`, () => sns.deleteTopic({ TopicArn }));
+    await call(`told of the end ${version}`, async () => JSON.parse(await to.next()), (m) => same(m.Type, 'UnsubscribeConfirmation'));
+    await fails(`attributes of what left ${version}`, 'NotFoundException', () => sns.getSubscriptionAttributes({ SubscriptionArn }));
+    await call(`delete topic ${version}`, () => sns.deleteTopic({ TopicArn }));
     to.server.close();
     to.server.closeAllConnections();
   }
-  await fails('sns publish to nothing', 'NotFoundException', () => sns.publish({ TopicArn: 'arn:aws:sns:us-east-1:000000000000:nothing', Message: 'm' }));
-  await fails('sns bad filter policy', 'InvalidParameterException', async () => {
+  await fails('publish to nothing', 'NotFoundException', () => sns.publish({ TopicArn: 'arn:aws:sns:us-east-1:000000000000:nothing', Message: 'm' }));
+  await fails('bad filter policy', 'InvalidParameterException', async () => {
     const { TopicArn } = await sns.createTopic({ Name: 'js-3' });
     await sns.subscribe({ TopicArn, Protocol: 'lambda', Endpoint: 'arn:aws:lambda:us-east-1:000000000000:function:x', Attributes: { FilterPolicy: '{"a":[{"like":1}]}' } });
   });
