@@ -77,6 +77,9 @@ func (e *Engine) Attach(ctx context.Context, p *network.Port, ns network.Namespa
 	if err := equip(ns.Net, sandboxDevice, joined.addr); err != nil {
 		return fail(err)
 	}
+	if err := carries(r.nl, joined.number); err != nil {
+		return fail(err)
+	}
 	if err := e.enter(r, joined); err != nil {
 		return fail(err)
 	}

@@ -154,12 +154,15 @@ func (h *host) connect(r *router, device string) (*uplinkEnd, error) {
 	if err != nil {
 		return nil, err
 	}
-	index := veth.Attrs().Index
+	here, there := end.Attrs().Index, veth.Attrs().Index
 	err = errors.Join(
-		neighbour(h.nl, end.Attrs().Index, macRouter, addr),
+		neighbour(h.nl, here, macRouter, addr),
 		r.nl.LinkSetUp(veth),
 		r.nl.AddrAdd(veth, &netlink.Addr{IPNet: single(addr)}),
-		neighbour(r.nl, index, macPeer, gateway))
+		neighbour(r.nl, there, macPeer, gateway))
+	if err == nil {
+		err = carries(h.nl, here)
+	}
 	if err != nil {
 		return nil, err
 	}

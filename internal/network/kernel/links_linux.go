@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -105,6 +106,33 @@ func equip(ns *os.File, device string, addr netip.Addr) error {
 		}
 		return nil
 	})
+}
+
+const (
+	// carrierWait is what only a kernel that is stuck uses up.
+	carrierWait = 10 * time.Second
+	carrierPoll = time.Millisecond
+)
+
+// carries waits until a device sends whose pair has come up after it. The kernel
+// gives such a device its queue in a task of its own, some time after both ends are
+// up, and until then drops what the device is to send: the first answers to whoever is
+// behind it, for which UDP would not come again. Since Linux 6.8 the question for the
+// device does the task's work; before, it is asked again until the task has run.
+func carries(nl *netlink.Handle, index int) error {
+	for end := time.Now().Add(carrierWait); ; time.Sleep(carrierPoll) {
+		link, err := nl.LinkByIndex(index)
+		if err != nil {
+			return fmt.Errorf("carrier of device %d: %w", index, err)
+		}
+		state := link.Attrs().OperState
+		if state == netlink.OperUp {
+			return nil
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("device %s is still %s %v after both its ends were brought up", link.Attrs().Name, state, carrierWait)
+		}
+	}
 }
 
 // removeDevice deletes a device and its pair. One that is gone, with a sandbox's

@@ -58,6 +58,9 @@ func (e *Engine) join(id string, a, b *router) error {
 	err = errors.Join(
 		a.nl.LinkSetUp(veth), neighbour(a.nl, here, macPeer, gateway),
 		b.nl.LinkSetUp(other), neighbour(b.nl, there, macRouter, gateway))
+	if err == nil {
+		err = carries(a.nl, here)
+	}
 	if err != nil {
 		return fmt.Errorf("peering %s: %w", id, err)
 	}
