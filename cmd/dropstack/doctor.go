@@ -46,12 +46,13 @@ const (
 // doctor is one look at this machine.
 type doctor struct {
 	dir   string
+	key   string // where the root key is, as up --root-key has it
 	ports []struct{ flag, addr string }
 	nodes func(context.Context) ([]node.Install, error)
 }
 
 func (c *cli) doctor() *cobra.Command {
-	var edge, aws, console string
+	var edge, aws, console, place string
 	command := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check what this machine has for the platform and its functions",
@@ -69,7 +70,7 @@ different from what a service may expect is a warning.`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			search := &node.Search{Getenv: os.Getenv}
-			d := &doctor{dir: c.data, nodes: search.Find, ports: []struct{ flag, addr string }{{"--http", edge}, {"--aws", aws}, {"--console", console}}}
+			d := &doctor{dir: c.data, key: place, nodes: search.Find, ports: []struct{ flag, addr string }{{"--http", edge}, {"--aws", aws}, {"--console", console}}}
 			return c.report(d.look(cmd.Context()))
 		},
 	}
@@ -77,6 +78,7 @@ different from what a service may expect is a warning.`,
 	f.StringVar(&edge, "http", env("DROPSTACK_HTTP", "127.0.0.1:8080"), "address of the edge ($DROPSTACK_HTTP)")
 	f.StringVar(&aws, "aws", env("DROPSTACK_AWS", "127.0.0.1:4566"), "address of the AWS endpoint ($DROPSTACK_AWS)")
 	f.StringVar(&console, "console", env("DROPSTACK_CONSOLE", "127.0.0.1:8090"), "address of the console and the health checks ($DROPSTACK_CONSOLE)")
+	f.StringVar(&place, "root-key", os.Getenv("DROPSTACK_ROOT_KEY"), "where the root key is ($DROPSTACK_ROOT_KEY)")
 	return command
 }
 
@@ -122,6 +124,9 @@ func (d *doctor) look(ctx context.Context) []finding {
 	all = append(append(all, goTool), nodes...)
 	all = append(all, runtimes(installs)...)
 	all = append(all, dataDirectory(d.dir))
+	if f, ok := d.rootKey(); ok {
+		all = append(all, f)
+	}
 	if runs {
 		return append(all, finding{Check: "platform", Status: statusOK, Detail: fmt.Sprintf("runs on %s, answers at %s (AWS: %s, console: %s)", d.dir, at.HTTP, at.AWS, at.Console)})
 	}

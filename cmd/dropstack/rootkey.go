@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,4 +34,26 @@ func rootKey(data, place string) (root.Provider, error) {
 		}
 	}
 	return nil, fmt.Errorf("%w: --root-key %q: file:PATH, env:VARIABLE, systemd:CREDENTIAL or age:IDENTITY:FILE", errUsage, place)
+}
+
+// rootKey says what the place of the root key is worth, once there is one.
+func (d *doctor) rootKey() (finding, bool) {
+	f := finding{Check: "root key", Status: statusOK}
+	provider, err := rootKey(d.dir, d.key)
+	if err != nil {
+		f.Status, f.Detail = statusError, err.Error()
+		return f, true
+	}
+	standing, err := root.Stand(provider, d.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return f, false
+	}
+	if err != nil {
+		f.Status, f.Detail = statusError, err.Error()
+		return f, true
+	}
+	if f.Detail = standing.Statement; standing.SameDisk {
+		f.Status, f.Advice = statusWarning, "to protect the disk as well, name another place with --root-key"
+	}
+	return f, true
 }
