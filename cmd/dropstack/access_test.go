@@ -64,10 +64,10 @@ func TestFunctionsMayWhatTheirRolesSay(t *testing.T) {
 	const why = " because no identity-based policy allows the "
 	want = map[string]string{
 		"environment": "", "deployed": "planted",
-		"publish":     "AuthorizationError: " + who + "sns:Publish on resource: arn:aws:sns:us-east-1:000000000000:told" + why + "sns:Publish action",
-		"parameter":   "AccessDeniedException: " + who + "ssm:GetParameter on resource: arn:aws:ssm:us-east-1:000000000000:parameter/needs/PASSWORD" + why + "ssm:GetParameter action",
-		"put":         "AccessDenied: " + who + "s3:PutObject on resource: arn:aws:s3:::needs-dev/a" + why + "s3:PutObject action",
-		"get":         "AccessDenied: " + who + "s3:GetObject on resource: arn:aws:s3:::needs-dev/a" + why + "s3:GetObject action",
+		"publish":   "AuthorizationError: " + who + "sns:Publish on resource: arn:aws:sns:us-east-1:000000000000:told" + why + "sns:Publish action",
+		"parameter": "AccessDeniedException: " + who + "ssm:GetParameter on resource: arn:aws:ssm:us-east-1:000000000000:parameter/needs/PASSWORD" + why + "ssm:GetParameter action",
+		"put":       "AccessDenied: " + who + "s3:PutObject on resource: arn:aws:s3:::needs-dev/a" + why + "s3:PutObject action",
+		"get":       "AccessDenied: " + who + "s3:GetObject on resource: arn:aws:s3:::needs-dev/a" + why + "s3:GetObject action",
 	}
 	if diff := cmp.Diff(want, tried(t, p, "needs-dev-mayNot")); diff != "" {
 		t.Errorf("without: -want +got:\n%s", diff)
