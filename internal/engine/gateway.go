@@ -223,6 +223,10 @@ func (a accounts) ResolveAccounts(ids []string) ([]string, error) {
 	return missing, nil
 }
 
+// ResolvePrincipals takes every principal that a bucket's policy names: whoever
+// decides over requests has read the policy before it gets here, and knows them.
+func (accounts) ResolvePrincipals([]string) (unknown []string, err error) { return nil, nil }
+
 func (accounts) CreateAccount(auth.Account) error { return errNotHere }
 
 func (accounts) UpdateUserAccount(string, auth.MutableProps) error { return errNotHere }
@@ -238,4 +242,5 @@ var errNotHere = s3err.GetAPIError(s3err.ErrAdminMethodNotSupported)
 var (
 	_ auth.IAMService         = accounts{}
 	_ auth.SigningKeyProvider = accounts{}
+	_ auth.PrincipalResolver  = accounts{}
 )

@@ -216,6 +216,25 @@ func do(t *testing.T, method, url, body string) (int, string) {
 	return resp.StatusCode, string(b)
 }
 
+func TestABucketsPolicyNamesPrincipalsByARN(t *testing.T) {
+	e := open(t, t.TempDir(), nil)
+	client := s3Client(t, e, admin)
+	if err := e.Objects.CreateBucket(t.Context(), "bbb"); err != nil {
+		t.Fatal(err)
+	}
+	want := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["arn:aws:iam::000000000000:user/a","arn:aws:iam::000000000000:role/b"]},"Action":"s3:GetObject","Resource":"arn:aws:s3:::bbb/*"}]}`
+	if _, err := client.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: aws.String("bbb"), Policy: &want}); err != nil {
+		t.Fatal(err)
+	}
+	out, err := client.GetBucketPolicy(t.Context(), &s3.GetBucketPolicyInput{Bucket: aws.String("bbb")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := aws.ToString(out.Policy); got != want {
+		t.Errorf("the policy is %s, want %s", got, want)
+	}
+}
+
 func TestPartsInTheWrongOrderAreRefused(t *testing.T) {
 	e := open(t, t.TempDir(), nil)
 	client := s3Client(t, e, admin)

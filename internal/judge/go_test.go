@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -123,21 +122,16 @@ func (s *sdk) eventually(name string, right func() (bool, error)) {
 	}
 }
 
-// code is a zip with a handler in it, index.handler.
-func code(source string) []byte {
+// code is a zip of a function that answers with a text.
+func code(answer string) []byte {
 	var doc bytes.Buffer
 	z := zip.NewWriter(&doc)
 	f, err := z.Create("index.js")
 	if err == nil {
-		_, err = f.Write([]byte(source))
+		_, err = fmt.Fprintf(f, "exports.handler = async () => %q;\n", answer)
 	}
 	if err = errors.Join(err, z.Close()); err != nil {
 		panic(err) // memory takes everything
 	}
 	return doc.Bytes()
-}
-
-// says makes a handler that answers with a text.
-func says(text string) string {
-	return fmt.Sprintf("exports.handler = async (e) => { console.log('got', JSON.stringify(e)); return %q; };\n", strings.TrimSpace(text))
 }

@@ -26,15 +26,15 @@ func answers(want string) func(*lambda.InvokeOutput) error {
 func lambdaLife(s *sdk, c *lambda.Client) {
 	role := call(s, "a role", iam.NewFromConfig(s.config).CreateRole, &iam.CreateRoleInput{RoleName: aws.String("go-lambda"), AssumeRolePolicyDocument: aws.String(lambdaMay)}, nil).Role
 	name := aws.String("go-made")
-	create := &lambda.CreateFunctionInput{FunctionName: name, Role: role.Arn, Runtime: types.RuntimeNodejs20x, Handler: aws.String("index.handler"), Code: &types.FunctionCode{ZipFile: code(says("one"))}}
+	create := &lambda.CreateFunctionInput{FunctionName: name, Role: role.Arn, Runtime: types.RuntimeNodejs20x, Handler: aws.String("index.handler"), Code: &types.FunctionCode{ZipFile: code("one")}}
 	made := call(s, "create", c.CreateFunction, create, nil)
 	fails(s, "create twice", "ResourceConflictException", c.CreateFunction, create)
 	call(s, "it answers", c.Invoke, &lambda.InvokeInput{FunctionName: name}, answers(`"one"`))
 	call(s, "publish", c.PublishVersion, &lambda.PublishVersionInput{FunctionName: name, CodeSha256: made.CodeSha256}, func(out *lambda.PublishVersionOutput) error { return same(*out.Version, "1") })
 	fails(s, "publish other code", "InvalidParameterValueException", c.PublishVersion, &lambda.PublishVersionInput{FunctionName: name, CodeSha256: aws.String("AAAA")})
-	call(s, "other code, dry", c.UpdateFunctionCode, &lambda.UpdateFunctionCodeInput{FunctionName: name, ZipFile: code(says("two")), DryRun: true}, nil)
+	call(s, "other code, dry", c.UpdateFunctionCode, &lambda.UpdateFunctionCodeInput{FunctionName: name, ZipFile: code("two"), DryRun: true}, nil)
 	call(s, "it still answers", c.Invoke, &lambda.InvokeInput{FunctionName: name}, answers(`"one"`))
-	call(s, "other code", c.UpdateFunctionCode, &lambda.UpdateFunctionCodeInput{FunctionName: name, ZipFile: code(says("two"))}, nil)
+	call(s, "other code", c.UpdateFunctionCode, &lambda.UpdateFunctionCodeInput{FunctionName: name, ZipFile: code("two")}, nil)
 	call(s, "it answers another", c.Invoke, &lambda.InvokeInput{FunctionName: name}, answers(`"two"`))
 	fails(s, "of another revision", "PreconditionFailedException", c.UpdateFunctionConfiguration, &lambda.UpdateFunctionConfigurationInput{FunctionName: name, RevisionId: made.RevisionId, Timeout: aws.Int32(5)})
 	call(s, "configure", c.UpdateFunctionConfiguration, &lambda.UpdateFunctionConfigurationInput{FunctionName: name, Environment: &types.Environment{Variables: map[string]string{"A": "1"}}},

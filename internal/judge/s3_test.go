@@ -135,7 +135,15 @@ func s3Strangers(s *sdk, c *s3.Client, bucket *string) {
 	fails(s, "the user reads elsewhere", "AccessDenied", theirs.GetObject, &s3.GetObjectInput{Bucket: bucket, Key: aws.String("parts")})
 	call(s, "the user lists", theirs.ListObjectsV2, &s3.ListObjectsV2Input{Bucket: bucket, Prefix: aws.String("a/")}, nil)
 	fails(s, "the user lists everything", "AccessDenied", theirs.ListObjectsV2, &s3.ListObjectsV2Input{Bucket: bucket})
-	fails(s, "the user deletes", "AccessDenied", theirs.DeleteObject, &s3.DeleteObjectInput{Bucket: bucket, Key: aws.String("a/1")})
+	gone := &s3.DeleteObjectInput{Bucket: bucket, Key: aws.String("a/gone")}
+	fails(s, "the user deletes", "AccessDenied", theirs.DeleteObject, gone)
+	call(s, "a bucket's policy", c.PutBucketPolicy, &s3.PutBucketPolicyInput{Bucket: bucket, Policy: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow",
+		"Principal":{"AWS":"arn:aws:iam::000000000000:user/go-s3"},"Action":"s3:DeleteObject","Resource":"arn:aws:s3:::go-bucket/a/*"}]}`)}, nil)
+	call(s, "the user deletes by the bucket's policy", theirs.DeleteObject, gone, nil)
+	fails(s, "a bucket's policy of another bucket", "MalformedPolicy", c.PutBucketPolicy, &s3.PutBucketPolicyInput{Bucket: bucket, Policy: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow",
+		"Principal":{"AWS":"*"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::go-other/*"}]}`)})
+	call(s, "no policy of the bucket", c.DeleteBucketPolicy, &s3.DeleteBucketPolicyInput{Bucket: bucket}, nil)
+	fails(s, "get a policy that is none", "NoSuchBucketPolicy", c.GetBucketPolicy, &s3.GetBucketPolicyInput{Bucket: bucket})
 }
 
 // s3Notifies has an object call a function.
