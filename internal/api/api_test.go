@@ -113,17 +113,34 @@ func TestControlPlane(t *testing.T) {
 	}
 }
 
-func TestUnsignedRequestsAreTheObjectStores(t *testing.T) {
-	w, _ := endpoint(t)
-	url := w.url
-	for path, want := range map[string]int{"/bucket/key": http.StatusTeapot, "/healthz": http.StatusOK} {
-		resp, err := http.Get(url + path)
+// TestUnsignedRequests: what a bucket's policy gives everybody reaches the store.
+func TestUnsignedRequests(t *testing.T) {
+	open := `{"Version":"2012-10-17","Statement":[
+		{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::open/*"},
+		{"Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::open/not/*"}]}`
+	w := serve(t, &api.Server{Objects: &api.Objects{
+		Store: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }),
+		Policy: func(_ context.Context, bucket string) (string, error) {
+			return map[string]string{"open": open}[bucket], nil
+		},
+	}})
+	for request, want := range map[string]int{
+		"GET /healthz": http.StatusOK, "GET /open/key": http.StatusTeapot, "GET /open/not/key": http.StatusForbidden, "PUT /open/key": http.StatusForbidden,
+		"GET /": http.StatusForbidden, "GET /open": http.StatusForbidden, "GET /bucket/key": http.StatusForbidden, "OPTIONS /bucket/key": http.StatusTeapot,
+		"POST /open": http.StatusBadRequest,
+	} {
+		method, path, _ := strings.Cut(request, " ")
+		r, err := http.NewRequest(method, w.url+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.DefaultClient.Do(r)
 		if err != nil {
 			t.Fatal(err)
 		}
 		_ = resp.Body.Close()
 		if resp.StatusCode != want {
-			t.Errorf("%s: got %d, want %d", path, resp.StatusCode, want)
+			t.Errorf("%s: got %d, want %d", request, resp.StatusCode, want)
 		}
 	}
 }

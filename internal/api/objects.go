@@ -40,11 +40,15 @@ var objectsService = &Service{Scope: "s3"}
 // serveObjects passes a request on if its caller may make it.
 func (s *Server) serveObjects(w http.ResponseWriter, r *http.Request) {
 	scope, signed := iam.Scope(r)
-	if !signed { // the store knows what is public: nothing
+	c := &call{w: w, r: r, id: uuid.NewString(), at: r.Context(), scope: scope, service: objectsService}
+	if r.Method == http.MethodOptions { // a browser asks before it signs
 		s.Objects.Store.ServeHTTP(w, r)
 		return
 	}
-	c := &call{w: w, r: r, id: uuid.NewString(), at: r.Context(), scope: scope, service: objectsService}
+	if !signed {
+		s.serveStranger(c)
+		return
+	}
 	who, err := s.Objects.Caller.Claimed(r)
 	if err != nil {
 		s.failObjects(c, err)
@@ -84,6 +88,28 @@ func (s *Server) serveObjects(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		s.failObjects(c, err)
 	}
+}
+
+// serveStranger passes on what a bucket's policy allows everybody. The store has to
+// agree: it has a policy of the same text.
+func (s *Server) serveStranger(c *call) {
+	c.at = iam.With(c.at, iam.Anonymous, requestOf(c, s.Region))
+	o, err := objectOperation(c.r, s.Region)
+	if err == nil && o.name == "PostObject" {
+		err = fault.Coded(fault.Invalid, "NotImplemented", "Uploads by a browser's form are not available; sign the URL of a PUT.")
+	}
+	if err == nil {
+		err = s.Objects.askPolicy(c.at, &o)
+	}
+	for i := 0; err == nil && i < len(o.needs); i++ {
+		n := o.needs[i]
+		err = s.Authority.AuthorizeWith(c.at, n.Action, n.Resource, n.Conditions, n.Policies...)
+	}
+	if err != nil {
+		s.failObjects(c, err)
+		return
+	}
+	s.Objects.Store.ServeHTTP(c.w, c.r)
 }
 
 // askPolicy has the bucket's policy decide too, over what is asked of that bucket.

@@ -77,8 +77,6 @@ func objectOperation(r *http.Request, region string) (objectCall, error) {
 		return c.is("ListBuckets", "s3:ListAllMyBuckets"), nil
 	case r.Method == http.MethodPost && q.Has("delete") && key == "":
 		return c.deletesMany(r)
-	case r.Method == http.MethodOptions:
-		return c.is("PreflightObject", "s3:GetObject"), nil
 	}
 	for _, sub := range subresources {
 		if q.Has(sub.query) {

@@ -41,6 +41,10 @@ type Principal struct {
 	session []policy.Source // narrow a session
 }
 
+// Anonymous is whoever signs nothing: only the policy of a resource can allow them
+// anything.
+var Anonymous = Principal{Type: "AWSAccount", AccountID: "ANONYMOUS_PRINCIPAL", UserID: "ANONYMOUS_PRINCIPAL", Name: "anonymous"}
+
 // Root is the account itself, which may do everything.
 func (p Principal) Root() bool { return p.Type == TypeRoot }
 
