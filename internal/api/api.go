@@ -235,7 +235,7 @@ func (s *Server) authorize(c *call, o Operation) error {
 	}
 	c.needs = []Need{{}}
 	if o.need != nil {
-		c.needs = o.need(c.in)
+		c.needs = o.need(c.at, c.in)
 	}
 	for i := range c.needs {
 		n := &c.needs[i]

@@ -1,20 +1,25 @@
 package api
 
 import (
+	"context"
+
 	"github.com/dropstack/dropstack/internal/iam"
 )
 
 // IAM is AWS Identity and Access Management, which policies of the account's own
 // principals decide over like over anything else.
 func IAM(a *iam.Authority) *Service {
-	users := func(name string) []Need { return on(a.UserARN(name)) }
-	roles := func(name string) []Need { return on(a.RoleARN(name)) }
-	groups := func(name string) []Need { return on(a.GroupARN(name)) }
-	attached := func(principal, policy string) []Need {
-		return []Need{{Resource: principal, Conditions: map[string][]string{"iam:PolicyARN": {policy}}}}
+	named := func(kind string) func(context.Context, string) []Need {
+		return func(ctx context.Context, name string) []Need { return on(a.ResourceARN(ctx, kind, name)) }
+	}
+	attached := func(kind string) func(context.Context, string, string) []Need {
+		return func(ctx context.Context, name, policy string) []Need {
+			return []Need{{Resource: a.ResourceARN(ctx, kind, name), Conditions: map[string][]string{"iam:PolicyARN": {policy}}}}
+		}
 	}
 	return &Service{Scope: "iam", Namespace: "https://iam.amazonaws.com/doc/2010-05-08/", Operations: merge(
-		iamUsers(a, users, attached), iamRoles(a, roles, attached), iamGroups(a, users, groups, attached), iamPolicies(a),
+		iamUsers(a, named("user"), attached("user")), iamRoles(a, named("role"), attached("role")),
+		iamGroups(a, named("group"), attached("group")), iamPolicies(a),
 	)}
 }
 
@@ -29,73 +34,85 @@ func merge(tables ...map[string]Operation) map[string]Operation {
 	return all
 }
 
-func iamUsers(a *iam.Authority, on1 func(string) []Need, attached func(string, string) []Need) map[string]Operation {
+func iamUsers(a *iam.Authority, on1 func(context.Context, string) []Need, attached func(context.Context, string, string) []Need) map[string]Operation {
 	return map[string]Operation{
 		"CreateUser": op(a.CreateUser, func(in iam.CreateUserInput) []Need { return on(iam.NewARN("user", in.Path, in.UserName)) }),
-		"GetUser":    op(a.GetUser, func(in iam.GetUserInput) []Need { return on1(in.UserName) }),
+		"GetUser":    opBy(a.GetUser, func(ctx context.Context, in iam.GetUserInput) []Need { return on1(ctx, in.UserName) }),
 		"ListUsers":  op(a.ListUsers, nil),
-		"UpdateUser": op(a.UpdateUser, func(in iam.UpdateUserInput) []Need { return on1(in.UserName) }),
-		"DeleteUser": op(a.DeleteUser, func(in iam.DeleteUserInput) []Need { return on1(in.UserName) }),
+		"UpdateUser": opBy(a.UpdateUser, func(ctx context.Context, in iam.UpdateUserInput) []Need { return on1(ctx, in.UserName) }),
+		"DeleteUser": opBy(a.DeleteUser, func(ctx context.Context, in iam.DeleteUserInput) []Need { return on1(ctx, in.UserName) }),
 
-		"CreateAccessKey":      op(a.CreateAccessKey, func(in iam.CreateAccessKeyInput) []Need { return on1(in.UserName) }),
-		"ListAccessKeys":       op(a.ListAccessKeys, func(in iam.ListAccessKeysInput) []Need { return on1(in.UserName) }),
-		"UpdateAccessKey":      op(a.UpdateAccessKey, func(in iam.UpdateAccessKeyInput) []Need { return on1(in.UserName) }),
-		"DeleteAccessKey":      op(a.DeleteAccessKey, func(in iam.DeleteAccessKeyInput) []Need { return on1(in.UserName) }),
+		"CreateAccessKey":      opBy(a.CreateAccessKey, func(ctx context.Context, in iam.CreateAccessKeyInput) []Need { return on1(ctx, in.UserName) }),
+		"ListAccessKeys":       opBy(a.ListAccessKeys, func(ctx context.Context, in iam.ListAccessKeysInput) []Need { return on1(ctx, in.UserName) }),
+		"UpdateAccessKey":      opBy(a.UpdateAccessKey, func(ctx context.Context, in iam.UpdateAccessKeyInput) []Need { return on1(ctx, in.UserName) }),
+		"DeleteAccessKey":      opBy(a.DeleteAccessKey, func(ctx context.Context, in iam.DeleteAccessKeyInput) []Need { return on1(ctx, in.UserName) }),
 		"GetAccessKeyLastUsed": op(a.GetAccessKeyLastUsed, nil),
 
-		"PutUserPolicy":            op(a.PutUserPolicy, func(in iam.PutUserPolicyInput) []Need { return on1(in.UserName) }),
-		"GetUserPolicy":            op(a.GetUserPolicy, func(in iam.GetUserPolicyInput) []Need { return on1(in.UserName) }),
-		"ListUserPolicies":         op(a.ListUserPolicies, func(in iam.ListUserPoliciesInput) []Need { return on1(in.UserName) }),
-		"DeleteUserPolicy":         op(a.DeleteUserPolicy, func(in iam.DeleteUserPolicyInput) []Need { return on1(in.UserName) }),
-		"AttachUserPolicy":         op(a.AttachUserPolicy, func(in iam.AttachUserPolicyInput) []Need { return attached(a.UserARN(in.UserName), in.PolicyArn) }),
-		"DetachUserPolicy":         op(a.DetachUserPolicy, func(in iam.DetachUserPolicyInput) []Need { return attached(a.UserARN(in.UserName), in.PolicyArn) }),
-		"ListAttachedUserPolicies": op(a.ListAttachedUserPolicies, func(in iam.ListAttachedUserPoliciesInput) []Need { return on1(in.UserName) }),
-		"ListGroupsForUser":        op(a.ListGroupsForUser, func(in iam.ListGroupsForUserInput) []Need { return on1(in.UserName) }),
-		"TagUser":                  op(a.TagUser, func(in iam.TagUserInput) []Need { return on1(in.UserName) }),
-		"UntagUser":                op(a.UntagUser, func(in iam.UntagUserInput) []Need { return on1(in.UserName) }),
-		"ListUserTags":             op(a.ListUserTags, func(in iam.ListUserTagsInput) []Need { return on1(in.UserName) }),
+		"PutUserPolicy":    opBy(a.PutUserPolicy, func(ctx context.Context, in iam.PutUserPolicyInput) []Need { return on1(ctx, in.UserName) }),
+		"GetUserPolicy":    opBy(a.GetUserPolicy, func(ctx context.Context, in iam.GetUserPolicyInput) []Need { return on1(ctx, in.UserName) }),
+		"ListUserPolicies": opBy(a.ListUserPolicies, func(ctx context.Context, in iam.ListUserPoliciesInput) []Need { return on1(ctx, in.UserName) }),
+		"DeleteUserPolicy": opBy(a.DeleteUserPolicy, func(ctx context.Context, in iam.DeleteUserPolicyInput) []Need { return on1(ctx, in.UserName) }),
+		"AttachUserPolicy": opBy(a.AttachUserPolicy, func(ctx context.Context, in iam.AttachUserPolicyInput) []Need {
+			return attached(ctx, in.UserName, in.PolicyArn)
+		}),
+		"DetachUserPolicy": opBy(a.DetachUserPolicy, func(ctx context.Context, in iam.DetachUserPolicyInput) []Need {
+			return attached(ctx, in.UserName, in.PolicyArn)
+		}),
+		"ListAttachedUserPolicies": opBy(a.ListAttachedUserPolicies, func(ctx context.Context, in iam.ListAttachedUserPoliciesInput) []Need { return on1(ctx, in.UserName) }),
+		"ListGroupsForUser":        opBy(a.ListGroupsForUser, func(ctx context.Context, in iam.ListGroupsForUserInput) []Need { return on1(ctx, in.UserName) }),
+		"TagUser":                  opBy(a.TagUser, func(ctx context.Context, in iam.TagUserInput) []Need { return on1(ctx, in.UserName) }),
+		"UntagUser":                opBy(a.UntagUser, func(ctx context.Context, in iam.UntagUserInput) []Need { return on1(ctx, in.UserName) }),
+		"ListUserTags":             opBy(a.ListUserTags, func(ctx context.Context, in iam.ListUserTagsInput) []Need { return on1(ctx, in.UserName) }),
 	}
 }
 
-func iamRoles(a *iam.Authority, on1 func(string) []Need, attached func(string, string) []Need) map[string]Operation {
+func iamRoles(a *iam.Authority, on1 func(context.Context, string) []Need, attached func(context.Context, string, string) []Need) map[string]Operation {
 	return map[string]Operation{
 		"CreateRole":             op(a.CreateRole, func(in iam.CreateRoleInput) []Need { return on(iam.NewARN("role", in.Path, in.RoleName)) }),
-		"GetRole":                op(a.GetRole, func(in iam.GetRoleInput) []Need { return on1(in.RoleName) }),
+		"GetRole":                opBy(a.GetRole, func(ctx context.Context, in iam.GetRoleInput) []Need { return on1(ctx, in.RoleName) }),
 		"ListRoles":              op(a.ListRoles, nil),
-		"UpdateRole":             op(a.UpdateRole, func(in iam.UpdateRoleInput) []Need { return on1(in.RoleName) }),
-		"UpdateRoleDescription":  op(a.UpdateRoleDescription, func(in iam.UpdateRoleDescriptionInput) []Need { return on1(in.RoleName) }),
-		"UpdateAssumeRolePolicy": op(a.UpdateAssumeRolePolicy, func(in iam.UpdateAssumeRolePolicyInput) []Need { return on1(in.RoleName) }),
-		"DeleteRole":             op(a.DeleteRole, func(in iam.DeleteRoleInput) []Need { return on1(in.RoleName) }),
+		"UpdateRole":             opBy(a.UpdateRole, func(ctx context.Context, in iam.UpdateRoleInput) []Need { return on1(ctx, in.RoleName) }),
+		"UpdateRoleDescription":  opBy(a.UpdateRoleDescription, func(ctx context.Context, in iam.UpdateRoleDescriptionInput) []Need { return on1(ctx, in.RoleName) }),
+		"UpdateAssumeRolePolicy": opBy(a.UpdateAssumeRolePolicy, func(ctx context.Context, in iam.UpdateAssumeRolePolicyInput) []Need { return on1(ctx, in.RoleName) }),
+		"DeleteRole":             opBy(a.DeleteRole, func(ctx context.Context, in iam.DeleteRoleInput) []Need { return on1(ctx, in.RoleName) }),
 
-		"PutRolePolicy":            op(a.PutRolePolicy, func(in iam.PutRolePolicyInput) []Need { return on1(in.RoleName) }),
-		"GetRolePolicy":            op(a.GetRolePolicy, func(in iam.GetRolePolicyInput) []Need { return on1(in.RoleName) }),
-		"ListRolePolicies":         op(a.ListRolePolicies, func(in iam.ListRolePoliciesInput) []Need { return on1(in.RoleName) }),
-		"DeleteRolePolicy":         op(a.DeleteRolePolicy, func(in iam.DeleteRolePolicyInput) []Need { return on1(in.RoleName) }),
-		"AttachRolePolicy":         op(a.AttachRolePolicy, func(in iam.AttachRolePolicyInput) []Need { return attached(a.RoleARN(in.RoleName), in.PolicyArn) }),
-		"DetachRolePolicy":         op(a.DetachRolePolicy, func(in iam.DetachRolePolicyInput) []Need { return attached(a.RoleARN(in.RoleName), in.PolicyArn) }),
-		"ListAttachedRolePolicies": op(a.ListAttachedRolePolicies, func(in iam.ListAttachedRolePoliciesInput) []Need { return on1(in.RoleName) }),
-		"TagRole":                  op(a.TagRole, func(in iam.TagRoleInput) []Need { return on1(in.RoleName) }),
-		"UntagRole":                op(a.UntagRole, func(in iam.UntagRoleInput) []Need { return on1(in.RoleName) }),
-		"ListRoleTags":             op(a.ListRoleTags, func(in iam.ListRoleTagsInput) []Need { return on1(in.RoleName) }),
+		"PutRolePolicy":    opBy(a.PutRolePolicy, func(ctx context.Context, in iam.PutRolePolicyInput) []Need { return on1(ctx, in.RoleName) }),
+		"GetRolePolicy":    opBy(a.GetRolePolicy, func(ctx context.Context, in iam.GetRolePolicyInput) []Need { return on1(ctx, in.RoleName) }),
+		"ListRolePolicies": opBy(a.ListRolePolicies, func(ctx context.Context, in iam.ListRolePoliciesInput) []Need { return on1(ctx, in.RoleName) }),
+		"DeleteRolePolicy": opBy(a.DeleteRolePolicy, func(ctx context.Context, in iam.DeleteRolePolicyInput) []Need { return on1(ctx, in.RoleName) }),
+		"AttachRolePolicy": opBy(a.AttachRolePolicy, func(ctx context.Context, in iam.AttachRolePolicyInput) []Need {
+			return attached(ctx, in.RoleName, in.PolicyArn)
+		}),
+		"DetachRolePolicy": opBy(a.DetachRolePolicy, func(ctx context.Context, in iam.DetachRolePolicyInput) []Need {
+			return attached(ctx, in.RoleName, in.PolicyArn)
+		}),
+		"ListAttachedRolePolicies": opBy(a.ListAttachedRolePolicies, func(ctx context.Context, in iam.ListAttachedRolePoliciesInput) []Need { return on1(ctx, in.RoleName) }),
+		"TagRole":                  opBy(a.TagRole, func(ctx context.Context, in iam.TagRoleInput) []Need { return on1(ctx, in.RoleName) }),
+		"UntagRole":                opBy(a.UntagRole, func(ctx context.Context, in iam.UntagRoleInput) []Need { return on1(ctx, in.RoleName) }),
+		"ListRoleTags":             opBy(a.ListRoleTags, func(ctx context.Context, in iam.ListRoleTagsInput) []Need { return on1(ctx, in.RoleName) }),
 	}
 }
 
-func iamGroups(a *iam.Authority, users, on1 func(string) []Need, attached func(string, string) []Need) map[string]Operation {
+func iamGroups(a *iam.Authority, on1 func(context.Context, string) []Need, attached func(context.Context, string, string) []Need) map[string]Operation {
 	return map[string]Operation{
 		"CreateGroup":         op(a.CreateGroup, func(in iam.CreateGroupInput) []Need { return on(iam.NewARN("group", in.Path, in.GroupName)) }),
-		"GetGroup":            op(a.GetGroup, func(in iam.GetGroupInput) []Need { return on1(in.GroupName) }),
+		"GetGroup":            opBy(a.GetGroup, func(ctx context.Context, in iam.GetGroupInput) []Need { return on1(ctx, in.GroupName) }),
 		"ListGroups":          op(a.ListGroups, nil),
-		"DeleteGroup":         op(a.DeleteGroup, func(in iam.DeleteGroupInput) []Need { return on1(in.GroupName) }),
-		"AddUserToGroup":      op(a.AddUserToGroup, func(in iam.AddUserToGroupInput) []Need { return on1(in.GroupName) }),
-		"RemoveUserFromGroup": op(a.RemoveUserFromGroup, func(in iam.RemoveUserFromGroupInput) []Need { return on1(in.GroupName) }),
+		"DeleteGroup":         opBy(a.DeleteGroup, func(ctx context.Context, in iam.DeleteGroupInput) []Need { return on1(ctx, in.GroupName) }),
+		"AddUserToGroup":      opBy(a.AddUserToGroup, func(ctx context.Context, in iam.AddUserToGroupInput) []Need { return on1(ctx, in.GroupName) }),
+		"RemoveUserFromGroup": opBy(a.RemoveUserFromGroup, func(ctx context.Context, in iam.RemoveUserFromGroupInput) []Need { return on1(ctx, in.GroupName) }),
 
-		"PutGroupPolicy":            op(a.PutGroupPolicy, func(in iam.PutGroupPolicyInput) []Need { return on1(in.GroupName) }),
-		"GetGroupPolicy":            op(a.GetGroupPolicy, func(in iam.GetGroupPolicyInput) []Need { return on1(in.GroupName) }),
-		"ListGroupPolicies":         op(a.ListGroupPolicies, func(in iam.ListGroupPoliciesInput) []Need { return on1(in.GroupName) }),
-		"DeleteGroupPolicy":         op(a.DeleteGroupPolicy, func(in iam.DeleteGroupPolicyInput) []Need { return on1(in.GroupName) }),
-		"AttachGroupPolicy":         op(a.AttachGroupPolicy, func(in iam.AttachGroupPolicyInput) []Need { return attached(a.GroupARN(in.GroupName), in.PolicyArn) }),
-		"DetachGroupPolicy":         op(a.DetachGroupPolicy, func(in iam.DetachGroupPolicyInput) []Need { return attached(a.GroupARN(in.GroupName), in.PolicyArn) }),
-		"ListAttachedGroupPolicies": op(a.ListAttachedGroupPolicies, func(in iam.ListAttachedGroupPoliciesInput) []Need { return on1(in.GroupName) }),
+		"PutGroupPolicy":    opBy(a.PutGroupPolicy, func(ctx context.Context, in iam.PutGroupPolicyInput) []Need { return on1(ctx, in.GroupName) }),
+		"GetGroupPolicy":    opBy(a.GetGroupPolicy, func(ctx context.Context, in iam.GetGroupPolicyInput) []Need { return on1(ctx, in.GroupName) }),
+		"ListGroupPolicies": opBy(a.ListGroupPolicies, func(ctx context.Context, in iam.ListGroupPoliciesInput) []Need { return on1(ctx, in.GroupName) }),
+		"DeleteGroupPolicy": opBy(a.DeleteGroupPolicy, func(ctx context.Context, in iam.DeleteGroupPolicyInput) []Need { return on1(ctx, in.GroupName) }),
+		"AttachGroupPolicy": opBy(a.AttachGroupPolicy, func(ctx context.Context, in iam.AttachGroupPolicyInput) []Need {
+			return attached(ctx, in.GroupName, in.PolicyArn)
+		}),
+		"DetachGroupPolicy": opBy(a.DetachGroupPolicy, func(ctx context.Context, in iam.DetachGroupPolicyInput) []Need {
+			return attached(ctx, in.GroupName, in.PolicyArn)
+		}),
+		"ListAttachedGroupPolicies": opBy(a.ListAttachedGroupPolicies, func(ctx context.Context, in iam.ListAttachedGroupPoliciesInput) []Need { return on1(ctx, in.GroupName) }),
 	}
 }
 

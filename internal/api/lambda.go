@@ -169,7 +169,7 @@ func (s *Server) serveLambda(c *call) {
 
 // operation is what a route comes to for a call.
 func (l *Lambda) operation(c *lambdaCall, route lambdaRoute) (Operation, error) {
-	o := Operation{data: route.operation == "InvokeFunction", need: func(any) []Need { return []Need{{Resource: l.resource(c)}} }}
+	o := Operation{data: route.operation == "InvokeFunction", need: func(context.Context, any) []Need { return []Need{{Resource: l.resource(c)}} }}
 	if route.room == nil {
 		c.in = &lambdaParameters{FunctionName: c.name, Qualifier: c.qualifier, Name: c.sub}
 		o.do = func(context.Context, any) (any, error) { err := route.handle(l, c); return c.out, err }
@@ -177,7 +177,7 @@ func (l *Lambda) operation(c *lambdaCall, route lambdaRoute) (Operation, error) 
 			return o, nil
 		}
 		policies, err := l.Functions.Policies(c.name, c.qualifier)
-		o.need = func(any) []Need { return []Need{{Resource: l.resource(c), Policies: policies}} }
+		o.need = func(context.Context, any) []Need { return []Need{{Resource: l.resource(c), Policies: policies}} }
 		return o, err
 	}
 	in, err := route.room.input(c)
@@ -186,7 +186,7 @@ func (l *Lambda) operation(c *lambdaCall, route lambdaRoute) (Operation, error) 
 	}
 	c.in = in
 	if need := route.room.need; need != nil {
-		o.need = func(in any) []Need { return need(l, in) }
+		o.need = func(_ context.Context, in any) []Need { return need(l, in) }
 	}
 	o.do = func(_ context.Context, in any) (any, error) {
 		err := l.answerRoom(c, route.room, in)

@@ -68,7 +68,7 @@ func (s *Server) serveObjects(w http.ResponseWriter, r *http.Request) {
 	}
 	kept := &keptAnswer{header: http.Header{}}
 	err = s.perform(c, Operation{
-		need: func(any) []Need { return o.needs },
+		need: func(context.Context, any) []Need { return o.needs },
 		data: !o.control,
 		do: func(ctx context.Context, _ any) (any, error) {
 			if !o.control {

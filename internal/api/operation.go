@@ -31,7 +31,7 @@ type Service struct {
 type Operation struct {
 	new  func() any // an empty input
 	do   func(ctx context.Context, in any) (any, error)
-	need func(in any) []Need
+	need func(ctx context.Context, in any) []Need
 
 	data bool // about data, not control: recorded only when it is denied
 	open bool // answered without a signature too: what a token of ours proves
@@ -55,8 +55,15 @@ func op[In, Out any](method func(context.Context, In) (Out, error), need func(In
 		do:  func(ctx context.Context, in any) (any, error) { return method(ctx, *in.(*In)) },
 	}
 	if need != nil {
-		o.need = func(in any) []Need { return need(*in.(*In)) }
+		o.need = func(_ context.Context, in any) []Need { return need(*in.(*In)) }
 	}
+	return o
+}
+
+// opBy is op where what a caller must be allowed depends on who calls.
+func opBy[In, Out any](method func(context.Context, In) (Out, error), need func(context.Context, In) []Need) Operation {
+	o := op(method, nil)
+	o.need = func(ctx context.Context, in any) []Need { return need(ctx, *in.(*In)) }
 	return o
 }
 

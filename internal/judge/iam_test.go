@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 )
@@ -17,6 +18,7 @@ const (
 
 func iamCalls(s *sdk) {
 	c := iam.NewFromConfig(s.config)
+	defer ownUser(s, c)
 	role := aws.String("go-role")
 	call(s, "create role", c.CreateRole, &iam.CreateRoleInput{RoleName: role, Path: aws.String("/jobs/"), AssumeRolePolicyDocument: aws.String(lambdaMay), MaxSessionDuration: aws.Int32(7200)},
 		func(out *iam.CreateRoleOutput) error {
@@ -75,4 +77,20 @@ func iamCalls(s *sdk) {
 	call(s, "delete role policy", c.DeleteRolePolicy, &iam.DeleteRolePolicyInput{RoleName: role, PolicyName: aws.String("logs")}, nil)
 	call(s, "delete role", c.DeleteRole, &iam.DeleteRoleInput{RoleName: role}, nil)
 	fails(s, "get what is gone", "NoSuchEntity", c.GetRole, &iam.GetRoleInput{RoleName: role})
+}
+
+// ownUser has a user look at themselves: without a name the caller is meant.
+func ownUser(s *sdk, c *iam.Client) {
+	name := aws.String("go-self")
+	call(s, "create user", c.CreateUser, &iam.CreateUserInput{UserName: name, Path: aws.String("/staff/")}, nil)
+	call(s, "let a user see itself", c.PutUserPolicy, &iam.PutUserPolicyInput{
+		UserName: name, PolicyName: aws.String("self"),
+		PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:GetUser","Resource":"arn:aws:iam::000000000000:user/staff/${aws:username}"}]}`),
+	}, nil)
+	key := call(s, "create access key", c.CreateAccessKey, &iam.CreateAccessKeyInput{UserName: name}, nil).AccessKey
+	config := s.config
+	config.Credentials = credentials.NewStaticCredentialsProvider(*key.AccessKeyId, *key.SecretAccessKey, "")
+	self := iam.NewFromConfig(config)
+	call(s, "get the user who asks", self.GetUser, &iam.GetUserInput{}, func(out *iam.GetUserOutput) error { return same(*out.User.UserName, "go-self") })
+	fails(s, "get another user", "AccessDenied", self.GetUser, &iam.GetUserInput{UserName: aws.String("go-other")})
 }
