@@ -195,9 +195,9 @@ func (f Filter) startTime() *time.Time {
 	if f.policy() != jetstream.DeliverByStartTimePolicy {
 		return nil
 	}
-	early := f.Start
-	if f.view.loose { // what is of then may have come before
-		early = early.Add(-ahead)
+	early := f.Start.Add(-punctual) // what is of then may have come before
+	if f.view.loose {
+		early = f.Start.Add(-ahead)
 	}
 	return &early
 }

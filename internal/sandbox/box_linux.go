@@ -40,21 +40,8 @@ type inside struct {
 // device is the name of a sandbox's network device.
 const device = "eth0"
 
-// build has the guest build the sandbox, and takes what it answers with. The guest
-// is coming up meanwhile, so what can be done without it is done first.
+// build has the guest build the sandbox, and takes what it answers with.
 func (in *inside) build(b *Box) (err error) {
-	if b.Tmp, err = in.maker.temporary(in.first); err != nil {
-		return err
-	}
-	made := make(chan error, 1)
-	go func() { made <- in.partition(b.Tmp) }() // it takes its time too
-	err = in.reach()
-	if e := <-made; err == nil {
-		err = e
-	}
-	if err != nil {
-		return err
-	}
 	plan := in.maker.plan
 	plan.Mounts = append(slices.Clone(plan.Mounts), in.temporary(b.Tmp))
 	fds, done, err := in.detached(plan.Mounts)

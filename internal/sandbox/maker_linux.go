@@ -281,18 +281,35 @@ func (m *Maker) make() (b *Box, err error) {
 			b, err = nil, fmt.Errorf("make a sandbox: %w", err)
 		}
 	}()
-	if m.groups != nil {
-		if in.group, err = m.groups.New("sandbox-" + strconv.FormatUint(number, 10)); err != nil {
-			return nil, err
-		}
-		if err = in.group.Limit(cgroup.Limits{Pids: cgroup.PidsMax}); err != nil {
-			return nil, err
-		}
+	if b.Tmp, err = m.temporary(first); err != nil {
+		return nil, err
 	}
-	if in.visitor, err = m.spawn(in); err != nil {
+	made := make(chan error, 1)
+	go func() { made <- in.partition(b.Tmp) }() // it takes its time, as do the others
+	if err = in.join(number); err == nil {
+		in.visitor, err = m.spawn(in)
+	}
+	if err == nil {
+		err = in.reach()
+	}
+	if e := <-made; err == nil {
+		err = e
+	}
+	if err != nil {
 		return nil, err
 	}
 	return b, in.build(b)
+}
+
+// join makes the control groups of the sandbox.
+func (in *inside) join(number uint64) (err error) {
+	if in.maker.groups == nil {
+		return nil
+	}
+	if in.group, err = in.maker.groups.New("sandbox-" + strconv.FormatUint(number, 10)); err != nil {
+		return err
+	}
+	return in.group.Limit(cgroup.Limits{Pids: cgroup.PidsMax})
 }
 
 // spawn starts the first process of a sandbox.
