@@ -37,7 +37,7 @@ func stands(t *testing.T, pid int) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, rest, _ := strings.Cut(string(stat), ") "); rest[0] == 'T' {
+	if _, rest, _ := strings.Cut(string(stat), ") "); rest[0] == 'T' || rest[0] == 'Z' { // or it has ended, and its parent stands
 		return true
 	}
 	groups, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))

@@ -282,7 +282,7 @@ func (m *Maker) make() (b *Box, err error) {
 		}
 	}()
 	if b.Tmp, err = m.temporary(first); err != nil {
-		return nil, err
+		return b, err
 	}
 	made := make(chan error, 1)
 	go func() { made <- in.partition(b.Tmp) }() // it takes its time, as do the others
@@ -295,10 +295,10 @@ func (m *Maker) make() (b *Box, err error) {
 	if e := <-made; err == nil {
 		err = e
 	}
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = in.build(b)
 	}
-	return b, in.build(b)
+	return b, err // closed, if it is not whole
 }
 
 // join makes the control groups of the sandbox.
