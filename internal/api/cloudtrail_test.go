@@ -15,6 +15,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/audit"
+	"github.com/dropstack/dropstack/internal/testkit"
 )
 
 // history is an endpoint over an audit log of five calls.
@@ -42,7 +43,8 @@ func history(t *testing.T) *cloudtrail.Client {
 	w := serve(t, &api.Server{Services: []*api.Service{(&api.CloudTrail{Trail: log}).Service()}})
 	admin := w.keys.Admin()
 	return cloudtrail.New(cloudtrail.Options{
-		Region: "us-east-1", BaseEndpoint: aws.String(w.url), RetryMaxAttempts: 1,
+		HTTPClient: testkit.AWSClient(),
+		Region:     "us-east-1", BaseEndpoint: aws.String(w.url), RetryMaxAttempts: 1,
 		Credentials: credentials.NewStaticCredentialsProvider(admin.AccessKeyID, admin.SecretAccessKey, ""),
 	})
 }

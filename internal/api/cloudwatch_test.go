@@ -22,6 +22,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/metric"
+	"github.com/dropstack/dropstack/internal/testkit"
 )
 
 // watched is an endpoint with CloudWatch, and the official client of it.
@@ -34,6 +35,7 @@ func watched(t *testing.T) (*world, *metric.Store, *cloudwatch.Client) {
 	t.Cleanup(func() { store.Close() })
 	w := serve(t, &api.Server{Services: []*api.Service{(&api.CloudWatch{Store: store}).Service()}})
 	return w, store, cloudwatch.New(cloudwatch.Options{
+		HTTPClient:   testkit.AWSClient(),
 		BaseEndpoint: &w.url, Region: "us-east-1", Credentials: provider(w.keys.Admin()), RetryMaxAttempts: 1,
 	})
 }
@@ -126,7 +128,7 @@ func TestCloudWatchErrors(t *testing.T) {
 	if !errors.As(err, &named) || named.ErrorCode() != "NotImplemented" || !strings.Contains(named.ErrorMessage(), "DescribeAlarms") {
 		t.Errorf("got %v, want NotImplemented that names the operation", err)
 	}
-	fn := cloudwatch.New(cloudwatch.Options{BaseEndpoint: &w.url, Region: "us-east-1", Credentials: provider(w.function), RetryMaxAttempts: 1})
+	fn := cloudwatch.New(cloudwatch.Options{HTTPClient: testkit.AWSClient(), BaseEndpoint: &w.url, Region: "us-east-1", Credentials: provider(w.function), RetryMaxAttempts: 1})
 	_, err = fn.ListMetrics(t.Context(), &cloudwatch.ListMetricsInput{})
 	if !errors.As(err, &named) || named.ErrorCode() != "AccessDenied" || !strings.Contains(named.ErrorMessage(), "cloudwatch:ListMetrics") {
 		t.Errorf("got %v, want AccessDenied that names the action", err)

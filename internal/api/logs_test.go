@@ -14,6 +14,7 @@ import (
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/engine/enginetest"
 	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/testkit"
 )
 
 func TestTheOfficialLogsClient(t *testing.T) {
@@ -24,7 +25,7 @@ func TestTheOfficialLogsClient(t *testing.T) {
 	}
 	t.Cleanup(func() { store.Close() })
 	w := serve(t, &api.Server{Services: []*api.Service{(&api.Logs{Store: store, Region: "us-east-1"}).Service()}})
-	c := cloudwatchlogs.New(cloudwatchlogs.Options{BaseEndpoint: &w.url, Region: "us-east-1", Credentials: provider(w.keys.Admin()), RetryMaxAttempts: 1})
+	c := cloudwatchlogs.New(cloudwatchlogs.Options{HTTPClient: testkit.AWSClient(), BaseEndpoint: &w.url, Region: "us-east-1", Credentials: provider(w.keys.Admin()), RetryMaxAttempts: 1})
 	ctx, group, stream := t.Context(), aws.String("/app"), aws.String("web")
 	if _, err := c.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: group, Tags: map[string]string{"a": "b"}}); err != nil {
 		t.Fatal(err)
