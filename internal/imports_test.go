@@ -13,15 +13,16 @@ import (
 // floors is the direction of dependencies: a room imports only rooms of floors
 // below its own, never a sibling.
 var floors = [][]string{
-	{"arn", "fault", "wire", "durable"},
+	{"arn", "fault", "wire", "durable", "pattern"},
 	{"network", "ca"},
 	{"engine", "sandbox", "spec", "node"},
 	{"iam", "logs", "metric", "build", "audit", "secret"},
 	{"instance"},
 	{"function"},
-	{"edge", "gateway", "topic", "schedule", "bucket"},
+	{"queue"}, // others send to it
+	{"bus", "edge", "gateway", "topic", "schedule", "bucket"},
 	{"deploy"},
-	{"lambda", "event"},
+	{"lambda", "event", "cloudformation", "apigateway"},
 	{"api"},
 	{"server"},
 	{"testkit"},

@@ -14,41 +14,65 @@ import (
 	"time"
 
 	"github.com/dropstack/dropstack/internal/bucket"
+	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/network"
+	"github.com/dropstack/dropstack/internal/queue"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/topic"
 )
 
 // Revision is one deployed state of a stack. It never changes once written.
 type Revision struct {
-	ID            string                `json:"id"` // YYYYMMDDThhmmssmmmZ-<8 hex>, assigned when deployed
-	Stack         string                `json:"stack"`
-	Service       string                `json:"service"`
-	Stage         string                `json:"stage"`
-	Region        string                `json:"region"`
-	Created       time.Time             `json:"created"`
-	Source        string                `json:"source,omitempty"` // fingerprint of the inputs, to skip an unchanged build
-	Network       network.Model         `json:"network,omitzero"`
-	Roles         []iam.DeclaredRole    `json:"roles,omitempty"`
-	Functions     []function.Function   `json:"functions,omitempty"`
-	APIs          []gateway.API         `json:"apis,omitempty"`
-	Topics        []topic.Topic         `json:"topics,omitempty"`
-	Subscriptions []topic.Subscription  `json:"subscriptions,omitempty"`
-	Schedules     []schedule.Schedule   `json:"schedules,omitempty"`
-	Buckets       []string              `json:"buckets,omitempty"`
-	Notifications []bucket.Notification `json:"notifications,omitempty"`
-	Distributions []edge.Distribution   `json:"distributions,omitempty"`
-	Layers        []Layer               `json:"layers,omitempty"`            // of APIStack only
-	LastLayers    map[string]int        `json:"lastLayerVersions,omitempty"` // the highest number ever given, by name
+	ID            string                   `json:"id"` // YYYYMMDDThhmmssmmmZ-<8 hex>, assigned when deployed
+	Stack         string                   `json:"stack"`
+	Service       string                   `json:"service"`
+	Stage         string                   `json:"stage"`
+	Region        string                   `json:"region"`
+	Created       time.Time                `json:"created"`
+	Source        string                   `json:"source,omitempty"` // fingerprint of the inputs, to skip an unchanged build
+	Network       network.Model            `json:"network,omitzero"`
+	Roles         []iam.DeclaredRole       `json:"roles,omitempty"`
+	Functions     []function.Function      `json:"functions,omitempty"`
+	APIs          []gateway.API            `json:"apis,omitempty"`
+	Topics        []topic.Topic            `json:"topics,omitempty"`
+	Subscriptions []topic.Subscription     `json:"subscriptions,omitempty"`
+	Schedules     []schedule.Schedule      `json:"schedules,omitempty"`
+	Buckets       []string                 `json:"buckets,omitempty"`
+	Notifications []bucket.Notification    `json:"notifications,omitempty"`
+	Distributions []edge.Distribution      `json:"distributions,omitempty"`
+	Queues        []queue.Queue            `json:"queues,omitempty"`
+	Mappings      []queue.Mapping          `json:"eventSourceMappings,omitempty"`
+	Buses         []bus.Bus                `json:"buses,omitempty"`
+	Rules         []bus.Rule               `json:"rules,omitempty"`
+	APIKeys       []gateway.APIKey         `json:"apiKeys,omitempty"`
+	UsagePlans    []gateway.UsagePlan      `json:"usagePlans,omitempty"`
+	Aliases       []function.DeclaredAlias `json:"aliases,omitempty"`
+	Outputs       []Output                 `json:"outputs,omitempty"`
+	Owner         string                   `json:"owner,omitempty"` // OwnerCloudFormation, or "": the deploy command
+	Layers        []Layer                  `json:"layers,omitempty"`
+	LastLayers    map[string]int           `json:"lastLayerVersions,omitempty"` // the highest number ever given, by name
 
 	sealed map[string][]byte // environments as they are stored, by function
 }
 
-// Layer is a version of a layer that a call of the AWS API has published.
+// OwnerCloudFormation is the owner of stacks that are deployed as templates; the
+// deploy command leaves them alone.
+const OwnerCloudFormation = "cloudformation"
+
+// Output is a value that a stack shows, and may export to other stacks.
+type Output struct {
+	Key         string `json:"key"`
+	Value       string `json:"value"`
+	Description string `json:"description,omitempty"`
+	Export      string `json:"export,omitempty"` // a name, one of its kind in the region
+}
+
+// Layer is a version of a layer that a template declares or a call of the AWS API
+// has published.
 type Layer struct {
 	Name          string    `json:"name"`
 	Version       int       `json:"version"`

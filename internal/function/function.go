@@ -61,9 +61,24 @@ type Function struct {
 	CodeSize  int64             `json:"codeSize,omitempty"`  // bytes of the artifact; 0: not known
 	LayerARNs []string          `json:"layerArns,omitempty"` // of Layers that have one
 	Tags      map[string]string `json:"tags,omitempty"`
+	Shift     *Shift            `json:"shift,omitempty"` // nil: a deployment is for all callers at once
 	// Policies are the resource policies, JSON by qualifier; "" is the function's
 	// without one.
 	Policies map[string]string `json:"policies,omitempty"`
+}
+
+// Shift moves the callers of an alias to a new version bit by bit.
+type Shift struct {
+	Alias  string `json:"alias"`            // which events call
+	Type   string `json:"type"`             // of CodeDeploy: "Canary10Percent5Minutes", "Linear10PercentEvery1Minute", "AllAtOnce" ...
+	Before string `json:"before,omitempty"` // function that is asked before any caller is moved
+	After  string `json:"after,omitempty"`  // and after all are
+}
+
+// DeclaredAlias is an alias that a revision says of a function.
+type DeclaredAlias struct {
+	Function string `json:"function"`
+	Alias
 }
 
 // Secret is a parameter that is in the environment of the function's instances.

@@ -58,15 +58,24 @@ const (
 // API is one deployed API of a stack. A stack has at most one REST API and one
 // HTTP API, and a URL for each of its functions and their aliases.
 type API struct {
-	Stack       string   `json:"stack"`
-	ID          string   `json:"id"` // 10 characters, of a URL 32; the same for the same stack and kind, or function
-	Kind        string   `json:"kind"`
-	Name        string   `json:"name"`
-	Stage       string   `json:"stage"` // REST: the stage; else "$default"
-	Routes      []Route  `json:"routes"`
-	BinaryTypes []string `json:"binaryMediaTypes,omitempty"` // REST only
-	CORS        *CORS    `json:"cors,omitempty"`             // not REST, whose routes have it
-	Auth        string   `json:"auth,omitempty"`             // URL only: AuthNone (also "") or AuthIAM
+	Stack       string            `json:"stack"`
+	ID          string            `json:"id"` // 10 characters, of a URL 32; the same for the same stack and kind, or function
+	Kind        string            `json:"kind"`
+	Name        string            `json:"name"`
+	Stage       string            `json:"stage"` // REST: the stage; else "$default"
+	Routes      []Route           `json:"routes"`
+	BinaryTypes []string          `json:"binaryMediaTypes,omitempty"` // REST only
+	CORS        *CORS             `json:"cors,omitempty"`             // not REST, whose routes have it
+	Auth        string            `json:"auth,omitempty"`             // URL only: AuthNone (also "") or AuthIAM
+	Variables   map[string]string `json:"stageVariables,omitempty"`
+	Authorizers []Authorizer      `json:"authorizers,omitempty"`
+	Responses   []Response        `json:"gatewayResponses,omitempty"` // REST only
+	AccessLog   *AccessLog        `json:"accessLog,omitempty"`
+	Compress    *int              `json:"minimumCompressionSize,omitempty"` // REST: bytes from which responses are compressed; nil: never
+	KeySource   string            `json:"apiKeySource,omitempty"`           // REST: HEADER (also "") or AUTHORIZER
+	Throttle    *Throttle         `json:"throttle,omitempty"`               // of the stage
+	Description string            `json:"description,omitempty"`
+	Tags        map[string]string `json:"tags,omitempty"`
 	// Created and Modified are of a URL that calls of the AWS API made or changed.
 	Created  time.Time `json:"created,omitzero"`
 	Modified time.Time `json:"modified,omitzero"`
@@ -80,6 +89,15 @@ type Route struct {
 	Function string `json:"function"`         // name or name:qualifier
 	CORS     *CORS  `json:"cors,omitempty"`   // REST only
 	Stream   bool   `json:"stream,omitempty"` // REST and URL: send the response while the function writes it
+
+	Integration string      `json:"integration,omitempty"`          // IntegrationProxy and the others
+	URL         string      `json:"url,omitempty"`                  // of IntegrationHTTP
+	Payload     string      `json:"payloadFormatVersion,omitempty"` // HTTP: "1.0", or "2.0" (also "")
+	Timeout     int         `json:"timeout,omitempty"`              // milliseconds; 0: the kind's longest
+	Authorizer  string      `json:"authorizer,omitempty"`           // name of one of the API's, or AuthorizerIAM; "": anybody
+	Scopes      []string    `json:"scopes,omitempty"`               // JWT: any of which the token must have
+	KeyRequired bool        `json:"apiKeyRequired,omitempty"`
+	Validation  *Validation `json:"validation,omitempty"`
 }
 
 // Key is the route's name: "GET /notes/{id}", or "$default".

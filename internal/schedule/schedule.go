@@ -7,22 +7,31 @@
 //	KV bucket schedules, key STACK    for every rule: its expression and since when it counts
 package schedule
 
-import "time"
+import (
+	"time"
+
+	"github.com/dropstack/dropstack/internal/pattern"
+)
 
 // Schedule invokes a function at the instants of an expression, in UTC. A rule
 // with several targets is as many schedules, which share its name and ARN; one
 // without any is a schedule without a function, which does nothing.
 type Schedule struct {
-	Stack       string            `json:"stack"`
-	Name        string            `json:"name"`
-	ARN         string            `json:"arn"` // of the rule
-	Expression  string            `json:"expression"`
-	Description string            `json:"description,omitempty"`
-	Disabled    bool              `json:"disabled,omitempty"`
-	Target      string            `json:"target,omitempty"` // id of the target; "": the rule has no other
-	Function    string            `json:"function"`
-	Input       string            `json:"input,omitempty"` // JSON that replaces the event
-	Tags        map[string]string `json:"tags,omitempty"`
+	Stack       string               `json:"stack"`
+	Name        string               `json:"name"`
+	ARN         string               `json:"arn"` // of the rule
+	Expression  string               `json:"expression"`
+	Description string               `json:"description,omitempty"`
+	Disabled    bool                 `json:"disabled,omitempty"`
+	Target      string               `json:"target,omitempty"` // id of the target; "": the rule has no other
+	Function    string               `json:"function"`
+	Input       string               `json:"input,omitempty"` // JSON that replaces the event
+	InputPath   string               `json:"inputPath,omitempty"`
+	Transformer *pattern.Transformer `json:"inputTransformer,omitempty"`
+	Zone        string               `json:"timezone,omitempty"`  // IANA's name of the zone that cron() is meant in; "": UTC
+	Scheduler   bool                 `json:"scheduler,omitempty"` // a schedule of EventBridge Scheduler, whose event differs
+	Group       string               `json:"group,omitempty"`     // of EventBridge Scheduler; "": default
+	Tags        map[string]string    `json:"tags,omitempty"`
 }
 
 // key tells a schedule from all others.
