@@ -23,14 +23,15 @@ type open struct {
 	consumer jetstream.Consumer
 	reading  jetstream.ConsumeContext // of FIFO queues
 
-	mu     sync.Mutex
-	closed bool
-	held   map[uint64]*held // given out, by sequence
-	past   map[uint64]past
-	groups map[string]*group // of FIFO queues
-	ready  []*group          // those with messages that may be given out, the longest waiting first
-	news   chan struct{}     // closed when something may have become ready
-	purged uint64            // messages up to this sequence have been purged
+	mu      sync.Mutex
+	closed  bool
+	held    map[uint64]*held // given out, by sequence
+	past    map[uint64]past
+	groups  map[string]*group // of FIFO queues
+	ready   []*group          // those with messages that may be given out, the longest waiting first
+	news    chan struct{}     // closed when something may have become ready
+	purged  uint64            // messages up to this sequence have been purged
+	arrived uint64            // messages of a FIFO queue up to this sequence are in memory
 }
 
 func (o *open) get() Queue { return *o.queue.Load() }
@@ -197,7 +198,7 @@ func (o *open) arrive(msg jetstream.Msg) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.closed || h.seq <= o.purged {
+	if o.arrived = max(o.arrived, h.seq); o.closed || h.seq <= o.purged {
 		return
 	}
 	if h.count > 1 && o.known(h.seq) { // a sign of life was lost
@@ -213,7 +214,45 @@ func (o *open) arrive(msg jetstream.Msg) {
 	h.until = h.due()
 	g.waiting = append(g.waiting, h)
 	o.watch(h)
-	o.enlist(g)
+	if o.enlist(g); len(o.ready) == 0 {
+		o.announce() // to who waits for what has been sent
+	}
+}
+
+// catchUp waits until what has been sent to a FIFO queue is in memory, unless that
+// is full.
+func (o *open) catchUp(ctx context.Context) error {
+	info, err := o.stream.Info(ctx)
+	if err != nil {
+		return err
+	}
+	if info.State.Msgs == 0 {
+		return nil
+	}
+	bounded, cancel := context.WithTimeout(ctx, time.Second) // what expires or is deleted meanwhile never arrives
+	defer cancel()
+	for {
+		o.mu.Lock()
+		news, there := o.news, o.closed || o.arrived >= info.State.LastSeq || o.full()
+		o.mu.Unlock()
+		if there {
+			return nil
+		}
+		select {
+		case <-news:
+		case <-bounded.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// full says whether no more of a FIFO queue is looked at. The lock is held.
+func (o *open) full() bool {
+	n := len(o.held)
+	for _, g := range o.groups {
+		n += len(g.waiting)
+	}
+	return n >= maxFIFO
 }
 
 func (o *open) known(seq uint64) bool {

@@ -227,6 +227,11 @@ func (o *open) hold(h *held, hide time.Duration) {
 
 // take hands out messages of a FIFO queue whose groups are free.
 func (o *open) take(ctx context.Context, n int, hide time.Duration, blocking bool) ([]*held, error) {
+	if !blocking { // as long as it waits, it is told
+		if err := o.catchUp(context.WithoutCancel(ctx)); err != nil {
+			return nil, err
+		}
+	}
 	o.mu.Lock()
 	if len(o.ready) == 0 && blocking && !o.closed {
 		news := o.news
