@@ -106,8 +106,10 @@ type (
 	quietEdge    struct{}
 )
 
-func (quietRoles) Replace(string, iam.Declaration) error                                  { return nil }
-func (quietRoles) Trusts(context.Context, string, string) error                           { return nil }
+func (quietRoles) Replace(string, iam.Declaration) error { return nil }
+
+func (quietRoles) Trusts(context.Context, string, string) error { return nil }
+
 func (quietQueues) Replace(context.Context, string, []queue.Queue, []queue.Mapping) error { return nil }
 
 func (quietTopics) Replace(context.Context, string, []topic.Topic, []topic.Subscription) error {

@@ -51,13 +51,6 @@ type event struct {
 	}
 }
 
-func (e event) bodies() (all []string) {
-	for _, r := range e.Records {
-		all = append(all, r.Body)
-	}
-	return all
-}
-
 func (i invoker) Invoke(_ context.Context, inv function.Invocation) (function.Result, error) {
 	var e event
 	if err := json.Unmarshal(inv.Payload, &e); err != nil {
