@@ -1,0 +1,7 @@
+package arn
+
+// EventBus is the name of an event bus.
+func EventBus(region, name string) string { return of("events", region, "event-bus/"+name) }
+
+// BusRule is the name of a rule of an event bus other than the default one.
+func BusRule(region, bus, name string) string { return of("events", region, "rule/"+bus+"/"+name) }
