@@ -70,14 +70,15 @@ func (b *Buses) admit(r *Rule) error {
 			return invalid("rule %s: target %q is there twice", r.Name, t.ID)
 		}
 		known[t.ID] = true
-		if err := b.admitTarget(t); err != nil {
+		if err := b.AdmitTarget(*t); err != nil {
 			return invalid("rule %s: target %s: %w", r.Name, t.ID, err)
 		}
 	}
 	return nil
 }
 
-func (b *Buses) admitTarget(t *Target) error {
+// AdmitTarget says what is wrong with a target, fault.Invalid.
+func (b *Buses) AdmitTarget(t Target) error {
 	to, err := parseTarget(t.ARN)
 	switch {
 	case !targetID.MatchString(t.ID):
@@ -115,12 +116,6 @@ const (
 type destination struct {
 	kind int
 	name string // of a function: name or name:qualifier; of a bus its name
-}
-
-// CheckTarget says what is wrong with the ARN of a target.
-func CheckTarget(target string) error {
-	_, err := parseTarget(target)
-	return err
 }
 
 // parseTarget reads a target's ARN, which is of this account.

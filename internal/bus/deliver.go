@@ -103,16 +103,32 @@ func (b *Buses) hand(ctx context.Context, ev event, r *rule, t *Target, body []b
 	}
 	switch to.kind {
 	case functionTarget:
-		return b.Invoker.Enqueue(ctx, function.Invocation{ID: deliveryID(ev.id, r.ARN, t.ID), Function: to.name, Payload: body, TraceID: ev.trace})
+		return b.Invoker.Enqueue(ctx, function.Invocation{ID: deliveryID(ev.id, r.ARN, t.ID, body), Function: to.name, Payload: body, TraceID: ev.trace})
+	case busTarget:
+		return b.forward(ctx, ev, to.name, body, by)
+	}
+	return b.Deliver(ctx, t.ARN, t.Group, body)
+}
+
+// Deliver tells a topic, a queue, with the group of a FIFO one, or an event bus, and
+// answers once that is on disk. It is what schedules send by.
+func (b *Buses) Deliver(ctx context.Context, target, group string, body []byte) error {
+	to, err := parseTarget(target)
+	if err != nil {
+		return err
+	}
+	switch to.kind {
 	case topicTarget:
-		return b.Publish(ctx, t.ARN, body, nil)
+		return b.Publish(ctx, target, body, nil)
 	case queueTarget:
 		if b.Queues == nil {
 			return fault.Errorf(fault.NotFound, "there are no queues")
 		}
-		return b.Queues.Send(ctx, t.ARN, string(body), t.Group)
+		return b.Queues.Send(ctx, target, string(body), group)
+	case busTarget:
+		return b.publish(ctx, event{id: newID(), doc: body, ingested: time.Now()}, to.name)
 	}
-	return b.forward(ctx, ev, to.name, body, by)
+	return invalid("%s is called through its queue", target)
 }
 
 // forward puts an event on another bus, as it is but for what the target's input
@@ -134,10 +150,11 @@ func newID() string {
 	return uuid(id, 4)
 }
 
-// deliveryID is the same for the same event, rule and target, so that a function's
-// queue takes it once.
-func deliveryID(event, rule, target string) string {
-	sum := sha256.Sum256([]byte(event + "\n" + rule + "\n" + target))
+// deliveryID is the same for the same event, rule, target and input, so that a
+// function's queue takes it once. The input is in it because an event may come by two
+// ways over other buses.
+func deliveryID(event, rule, target string, body []byte) string {
+	sum := sha256.Sum256(append([]byte(event+"\n"+rule+"\n"+target+"\n"), body...))
 	return uuid([16]byte(sum[:16]), 8)
 }
 

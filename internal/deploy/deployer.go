@@ -53,6 +53,7 @@ type Rooms struct {
 	}
 	Buses interface {
 		Admit(buses []bus.Bus, rules []bus.Rule) error
+		AdmitTarget(t bus.Target) error
 		Replace(stack string, buses []bus.Bus, rules []bus.Rule) error
 	}
 	Buckets interface {

@@ -1,12 +1,14 @@
 package deploy
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"regexp"
 	"slices"
 
 	"github.com/dropstack/dropstack/internal/build"
+	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/gateway"
@@ -66,7 +68,11 @@ func (d *Deployer) validate(r *Revision) error {
 		}
 	}
 	for _, s := range r.Schedules {
-		if err := s.Check(); err != nil {
+		err := s.Check()
+		if err == nil && s.To != "" {
+			err = d.Rooms.Buses.AdmitTarget(bus.Target{ID: cmp.Or(s.Target, s.Name), ARN: s.To, Group: s.ToGroup})
+		}
+		if err != nil {
 			return fault.Coded(fault.Invalid, fault.CodeOf(err), "schedule %s: %w", s.Name, err)
 		}
 	}
@@ -120,8 +126,8 @@ func (r *Revision) events() map[string]bool {
 	for _, rule := range r.Rules {
 		names[rule.ARN] = true
 	}
-	for _, bus := range r.Buses {
-		names[bus.ARN] = true
+	for _, b := range r.Buses {
+		names[b.ARN] = true
 	}
 	return names
 }

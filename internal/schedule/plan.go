@@ -32,7 +32,7 @@ func (p *plan) update(stacks map[string][]entry, now time.Time) {
 	next := map[string]*pending{}
 	for _, entries := range stacks {
 		for _, e := range entries {
-			if e.Disabled || e.Function == "" {
+			if e.Disabled || !e.Aimed() {
 				continue
 			}
 			d := &pending{entry: e}

@@ -17,7 +17,7 @@ import (
 
 // Schedule invokes a function at the instants of an expression. A rule
 // with several targets is as many schedules, which share its name and ARN; one
-// without any is a schedule without a function, which does nothing.
+// without any is a schedule without a target, which does nothing.
 type Schedule struct {
 	Stack       string               `json:"stack"`
 	Name        string               `json:"name"`
@@ -27,7 +27,9 @@ type Schedule struct {
 	Disabled    bool                 `json:"disabled,omitempty"`
 	Target      string               `json:"target,omitempty"` // id of the target; "": the rule has no other
 	Function    string               `json:"function"`
-	Input       string               `json:"input,omitempty"` // JSON that replaces the event
+	To          string               `json:"to,omitempty"`      // ARN of a topic, a queue or an event bus that is told in place of a function
+	ToGroup     string               `json:"toGroup,omitempty"` // of a FIFO queue
+	Input       string               `json:"input,omitempty"`   // JSON that replaces the event
 	InputPath   string               `json:"inputPath,omitempty"`
 	Transformer *pattern.Transformer `json:"inputTransformer,omitempty"`
 	Zone        string               `json:"timezone,omitempty"`  // IANA's name of the zone that cron() is meant in; "": UTC
@@ -56,6 +58,9 @@ func (s *Schedule) Check() error {
 func (s *Schedule) input() pattern.Input {
 	return pattern.Input{Text: s.Input, Path: s.InputPath, Transformer: s.Transformer}
 }
+
+// Aimed reports whether a schedule has a target.
+func (s *Schedule) Aimed() bool { return s.Function != "" || s.To != "" }
 
 // key tells a schedule from all others.
 func (s *Schedule) key() string {

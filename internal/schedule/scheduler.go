@@ -36,10 +36,13 @@ type Buckets interface {
 	CreateOrUpdateKeyValue(ctx context.Context, cfg jetstream.KeyValueConfig) (jetstream.KeyValue, error)
 }
 
-// Scheduler fires the ticks of all stacks' schedules. All fields are required.
+// Scheduler fires the ticks of all stacks' schedules.
 type Scheduler struct {
 	Streams Buckets // of the durable server
 	Enqueue function.Enqueues
+	// Deliver tells a topic, a queue, with the group of a FIFO one, or an event bus, and
+	// answers once that is on disk. Optional: then schedules call functions only.
+	Deliver func(ctx context.Context, to, group string, body []byte) error
 	Region  string
 	Log     *slog.Logger
 
@@ -204,12 +207,7 @@ func (s *Scheduler) fire(ctx context.Context, p *pending) {
 	attempt, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	id := tickID(p.key(), p.tick)
-	payload, err := s.payload(p, id)
-	if err == nil {
-		err = s.Enqueue.Enqueue(attempt, function.Invocation{ID: id, Function: p.Function, Payload: payload})
-	} else {
-		err = fault.Errorf(fault.Invalid, "make the event: %w", err)
-	}
+	err := s.hand(attempt, p, id)
 	log := s.Log.With("schedule", p.ARN, "tick", p.tick, "request", id)
 	switch {
 	case err == nil:
@@ -224,6 +222,20 @@ func (s *Scheduler) fire(ctx context.Context, p *pending) {
 		log.Error("tick lost", "err", err, "attempt", p.failed)
 		p.advance(p.tick)
 	}
+}
+
+// hand gives a tick to its target.
+func (s *Scheduler) hand(ctx context.Context, p *pending, id string) error {
+	payload, err := s.payload(p, id)
+	switch {
+	case err != nil:
+		return fault.Errorf(fault.Invalid, "make the event: %w", err)
+	case p.To == "":
+		return s.Enqueue.Enqueue(ctx, function.Invocation{ID: id, Function: p.Function, Payload: payload})
+	case s.Deliver == nil:
+		return fault.Errorf(fault.Invalid, "%s is not a function, and nothing else can be told", p.To)
+	}
+	return s.Deliver(ctx, p.To, p.ToGroup, payload)
 }
 
 // transient says whether the same tick may go through later.

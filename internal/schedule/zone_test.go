@@ -1,9 +1,11 @@
 package schedule_test
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -88,6 +90,24 @@ func TestWhatFunctionsGetOfATick(t *testing.T) {
 		}
 		if got, want := string(q.got[2].Payload), `"`+part.ARN+`"`; got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	})
+}
+
+func TestATopicIsToldOfATick(t *testing.T) {
+	bubble(t, func(t *testing.T, s *schedule.Scheduler, _ *queue, _ time.Time) {
+		var got []string
+		s.Deliver = func(_ context.Context, to, group string, body []byte) error {
+			got = append(got, to+" "+group+" "+string(body))
+			return nil
+		}
+		told := rule("told", "rate(1 hour)")
+		told.Function, told.To, told.ToGroup, told.Input = "", "arn:aws:sqs:us-east-1:000000000000:q.fifo", "g", `{"n":1}`
+		replace(t, s, told)
+		time.Sleep(90 * time.Minute)
+		synctest.Wait()
+		if diff := cmp.Diff([]string{told.To + ` g {"n":1}`}, got); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
 		}
 	})
 }
