@@ -55,9 +55,12 @@ func (w *world) publish(_ context.Context, topicARN string, body []byte, _ map[s
 	return w.take(topicARN, string(body))
 }
 
-func (w *world) Send(_ context.Context, queueARN, body, group string) error {
+func (w *world) send(_ context.Context, queueARN, _, body, group string, attributes map[string]string) error {
 	if group != "" {
 		queueARN += "#" + group
+	}
+	if why := attributes["ERROR_CODE"]; why != "" {
+		body += " " + why
 	}
 	return w.take(queueARN, body)
 }
@@ -77,7 +80,7 @@ func (w *world) got() (places []string) {
 
 func newBuses(t *testing.T) (*bus.Buses, *world) {
 	w := &world{fail: map[string]error{}}
-	return &bus.Buses{Invoker: w, Publish: w.publish, Queues: w, Region: arn.Region, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}, w
+	return &bus.Buses{Invoker: w, Publish: w.publish, Send: w.send, Region: arn.Region, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}, w
 }
 
 func rule(name, onBus, text string, targets ...string) bus.Rule {
@@ -330,7 +333,7 @@ func TestReplaceRefusesWhatCannotBe(t *testing.T) {
 	if diff := cmp.Diff([]string{"f"}, w.got()); diff != "" {
 		t.Errorf("what was refused changed something (-want +got):\n%s", diff)
 	}
-	b.Queues = nil
+	b.Send = nil
 	if err := b.Admit(nil, []bus.Rule{rule("x", "", `{"a":[1]}`, queue)}); err == nil || !strings.Contains(err.Error(), "queues are not offered") {
 		t.Errorf("without queues: %v", err)
 	}

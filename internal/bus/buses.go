@@ -20,18 +20,15 @@ type Buses struct {
 	Invoker function.Enqueues
 	// Publish publishes to a topic and answers once that is on disk.
 	Publish func(ctx context.Context, topicARN string, body []byte, attributes map[string]string) error
-	Queues  Queues // nil: rules cannot send to queues
-	Region  string
-	Log     *slog.Logger
+	// Send puts a message into a queue and answers once it is on disk; one with an id
+	// that was there lately is dropped, and group is for FIFO queues. Optional: then
+	// rules cannot send to queues.
+	Send   func(ctx context.Context, queueARN, id, body, group string, attributes map[string]string) error
+	Region string
+	Log    *slog.Logger
 
 	current atomic.Pointer[snapshot]
 	change  sync.Mutex // serialises Replace
-}
-
-// Queues is what the room needs of queues. Send answers once the message is on disk;
-// group is the one of a FIFO queue, whose deduplication is by content.
-type Queues interface {
-	Send(ctx context.Context, arn, body, group string) error
 }
 
 // snapshot is what all stacks together declare. It never changes.

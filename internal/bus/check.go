@@ -85,7 +85,7 @@ func (b *Buses) AdmitTarget(t Target) error {
 		return invalid("an id has 1 to 64 letters, digits and .-_")
 	case err != nil:
 		return err
-	case to.kind == queueTarget && b.Queues == nil:
+	case to.kind == queueTarget && b.Send == nil:
 		return invalid("%s: queues are not offered here; send to a function or a topic", t.ARN)
 	case t.Group != "" && !strings.HasSuffix(t.ARN, ".fifo"):
 		return invalid("MessageGroupId is for FIFO queues, whose names end in .fifo")
@@ -97,7 +97,7 @@ func (b *Buses) AdmitTarget(t Target) error {
 		return invalid("MaximumRetryAttempts %d is not between 0 and 185", *t.MaxRetries)
 	}
 	if t.DeadLetter != "" {
-		if letters, err := parseTarget(t.DeadLetter); err != nil || letters.kind != queueTarget || b.Queues == nil || strings.HasSuffix(t.DeadLetter, ".fifo") {
+		if letters, err := parseTarget(t.DeadLetter); err != nil || letters.kind != queueTarget || b.Send == nil || strings.HasSuffix(t.DeadLetter, ".fifo") {
 			return invalid("DeadLetterConfig %s is not the ARN of a standard queue that there is", t.DeadLetter)
 		}
 	}

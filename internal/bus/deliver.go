@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -72,11 +73,12 @@ func (b *Buses) send(ctx context.Context, ev event, r *rule, t *Target, by []str
 		return err
 	}
 	log := b.Log.With("rule", r.ARN, "target", t.ARN, "event", ev.id, "err", err)
-	if t.DeadLetter == "" || b.Queues == nil {
+	if t.DeadLetter == "" || b.Send == nil {
 		log.Error("event not delivered")
 		return nil
 	}
-	if err := b.Queues.Send(ctx, t.DeadLetter, string(body), ""); err != nil {
+	why := map[string]string{"RULE_ARN": r.ARN, "TARGET_ARN": t.ARN, "ERROR_CODE": cmp.Or(fault.CodeOf(err), fault.KindOf(err).String()), "ERROR_MESSAGE": err.Error()}
+	if err := b.Send(ctx, t.DeadLetter, deliveryID(ev.id, r.ARN, t.ID, body), string(body), "", why); err != nil {
 		if transient(err) {
 			return err
 		}
@@ -101,34 +103,32 @@ func (b *Buses) hand(ctx context.Context, ev event, r *rule, t *Target, body []b
 	if err != nil {
 		return err
 	}
+	id := deliveryID(ev.id, r.ARN, t.ID, body)
 	switch to.kind {
 	case functionTarget:
-		return b.Invoker.Enqueue(ctx, function.Invocation{ID: deliveryID(ev.id, r.ARN, t.ID, body), Function: to.name, Payload: body, TraceID: ev.trace})
+		return b.Invoker.Enqueue(ctx, function.Invocation{ID: id, Function: to.name, Payload: body, TraceID: ev.trace})
 	case busTarget:
 		return b.forward(ctx, ev, to.name, body, by)
 	}
-	return b.Deliver(ctx, t.ARN, t.Group, body)
+	return b.Deliver(ctx, t.ARN, t.Group, id, body)
 }
 
 // Deliver tells a topic, a queue, with the group of a FIFO one, or an event bus, and
 // answers once that is on disk. It is what schedules send by.
-func (b *Buses) Deliver(ctx context.Context, target, group string, body []byte) error {
+func (b *Buses) Deliver(ctx context.Context, target, group, id string, body []byte) error {
 	to, err := parseTarget(target)
 	if err != nil {
 		return err
 	}
-	switch to.kind {
-	case topicTarget:
+	switch {
+	case to.kind == topicTarget:
 		return b.Publish(ctx, target, body, nil)
-	case queueTarget:
-		if b.Queues == nil {
-			return fault.Errorf(fault.NotFound, "there are no queues")
-		}
-		return b.Queues.Send(ctx, target, string(body), group)
-	case busTarget:
-		return b.publish(ctx, event{id: newID(), doc: body, ingested: time.Now()}, to.name)
+	case to.kind == queueTarget && b.Send != nil:
+		return b.Send(ctx, target, id, string(body), group, nil)
+	case to.kind == busTarget:
+		return b.publish(ctx, event{id: id, doc: body, ingested: time.Now()}, to.name)
 	}
-	return invalid("%s is called through its queue", target)
+	return invalid("%s cannot be told here", target)
 }
 
 // forward puts an event on another bus, as it is but for what the target's input

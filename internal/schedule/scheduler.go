@@ -41,8 +41,9 @@ type Scheduler struct {
 	Streams Buckets // of the durable server
 	Enqueue function.Enqueues
 	// Deliver tells a topic, a queue, with the group of a FIFO one, or an event bus, and
-	// answers once that is on disk. Optional: then schedules call functions only.
-	Deliver func(ctx context.Context, to, group string, body []byte) error
+	// answers once that is on disk. id is the tick's. Optional: then schedules call
+	// functions only.
+	Deliver func(ctx context.Context, to, group, id string, body []byte) error
 	Region  string
 	Log     *slog.Logger
 
@@ -235,7 +236,7 @@ func (s *Scheduler) hand(ctx context.Context, p *pending, id string) error {
 	case s.Deliver == nil:
 		return fault.Errorf(fault.Invalid, "%s is not a function, and nothing else can be told", p.To)
 	}
-	return s.Deliver(ctx, p.To, p.ToGroup, payload)
+	return s.Deliver(ctx, p.To, p.ToGroup, id, payload)
 }
 
 // transient says whether the same tick may go through later.

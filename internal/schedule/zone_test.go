@@ -97,7 +97,7 @@ func TestWhatFunctionsGetOfATick(t *testing.T) {
 func TestATopicIsToldOfATick(t *testing.T) {
 	bubble(t, func(t *testing.T, s *schedule.Scheduler, _ *queue, _ time.Time) {
 		var got []string
-		s.Deliver = func(_ context.Context, to, group string, body []byte) error {
+		s.Deliver = func(_ context.Context, to, group, _ string, body []byte) error {
 			got = append(got, to+" "+group+" "+string(body))
 			return nil
 		}
