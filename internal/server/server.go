@@ -15,6 +15,7 @@ import (
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/audit"
 	"github.com/dropstack/dropstack/internal/bucket"
+	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/engine"
@@ -112,6 +113,7 @@ type rooms struct {
 	queues        *queue.Queues
 	topics        *topic.Topics
 	schedules     *schedule.Scheduler
+	buses         *bus.Buses
 	notifications *bucket.Notifications
 	gateway       *gateway.Gateway
 	edge          *edge.Server
