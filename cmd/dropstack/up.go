@@ -129,7 +129,8 @@ func (c *cli) bundled(ctx context.Context, p *server.Platform, list []string) er
 			continue
 		}
 		c.progress("building and deploying " + filepath.Base(service))
-		if _, err := c.deployTo(ctx, client, service, o); err != nil {
+		// changed or not: the revision notes what it was made of
+		if _, _, err := c.deployTo(ctx, client, service, o, deployment{force: true}); err != nil {
 			if ctx.Err() != nil {
 				return nil // told to stop meanwhile
 			}

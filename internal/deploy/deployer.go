@@ -73,6 +73,9 @@ type Deployer struct {
 	// only in tests.
 	Sealer function.Sealer
 	Log    *slog.Logger
+	// Keep is how much of the past is kept of stacks that do not say themselves; what
+	// is 0 is DefaultKeep's.
+	Keep Keep
 	// Prepare makes a function ready to start fast, from its unpacked artifact in
 	// dir. It is called before activation, for each artifact, runtime, handler and
 	// layers that are new; its failure is logged and changes nothing. Optional.
@@ -105,7 +108,14 @@ func (d *Deployer) Load(ctx context.Context) error {
 		return fmt.Errorf("list the stacks: %w", err)
 	}
 	revisions, networks := map[string]*Revision{}, map[string]network.Model{}
+	var all []string
 	for stack := range keys.Keys() {
+		all = append(all, stack)
+	}
+	if err := d.neverActive(ctx, all); err != nil {
+		d.Log.Warn("revisions that a crash has left not removed", "err", err)
+	}
+	for _, stack := range all {
 		rev, _, err := d.pointed(ctx, stack)
 		if err != nil {
 			d.Log.Error("stack not started", "stack", stack, "err", err)
@@ -141,6 +151,27 @@ func (d *Deployer) Deploy(ctx context.Context, r *Revision) (*Revision, error) {
 	if r.Stack == APIStack {
 		return nil, fault.Errorf(fault.Invalid, "the stack %q holds what calls of the AWS API make and cannot be deployed; give the service another name or stage", APIStack)
 	}
+	next, err := d.deploy(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	d.Log.Info("deployed", "stack", next.Stack, "revision", next.ID, "functions", len(next.Functions))
+	return next, nil
+}
+
+// Preview says what deploying r would change, and what would refuse it.
+func (d *Deployer) Preview(_ context.Context, r *Revision) (*Diff, error) {
+	if err := d.validate(r); err != nil {
+		return nil, err
+	}
+	active, deployed := d.Active(r.Stack)
+	if deployed && active.Owner != r.Owner {
+		return nil, foreign(active)
+	}
+	return Compare(active, r.over(active)), nil
+}
+
+func (d *Deployer) deploy(ctx context.Context, r *Revision) (*Revision, error) {
 	if err := d.validate(r); err != nil {
 		return nil, err
 	}
@@ -159,12 +190,10 @@ func (d *Deployer) Deploy(ctx context.Context, r *Revision) (*Revision, error) {
 	if err != nil && fault.KindOf(err) != fault.NotFound {
 		return nil, err
 	}
-	next, err := d.activate(ctx, old, at, r.over(old))
-	if err != nil {
-		return nil, err
+	if old != nil && old.Owner != r.Owner {
+		return nil, foreign(old)
 	}
-	d.Log.Info("deployed", "stack", next.Stack, "revision", next.ID, "functions", len(next.Functions))
-	return next, nil
+	return d.activate(ctx, old, at, r.over(old))
 }
 
 // over is r with what calls of the AWS API have added to functions that stay, and
@@ -227,7 +256,7 @@ func (d *Deployer) Remove(ctx context.Context, stack string) error {
 		return fmt.Errorf("remove %s: %w", stack, err)
 	}
 	d.remember(stack, nil)
-	err = d.apply(ctx, old, &Revision{Stack: stack})
+	err = errors.Join(d.apply(ctx, old, &Revision{Stack: stack}), d.forget(ctx, stack, "*"))
 	d.Log.Info("removed", "stack", stack, "err", err)
 	return err
 }
@@ -291,10 +320,15 @@ func (d *Deployer) connect(old, next *Revision) error {
 // revert points the stack back at old after next could not be applied.
 func (d *Deployer) revert(ctx context.Context, next, old *Revision) error {
 	ctx = context.WithoutCancel(ctx)
+	var err error
 	if old == nil {
-		return errors.Join(d.stacks.Delete(ctx, next.Stack), d.apply(ctx, next, &Revision{Stack: next.Stack}))
+		err, old = d.stacks.Delete(ctx, next.Stack), &Revision{Stack: next.Stack}
+	} else {
+		_, err = d.stacks.PutString(ctx, next.Stack, old.ID)
 	}
-	_, err := d.stacks.PutString(ctx, next.Stack, old.ID)
+	if err == nil {
+		err = d.forget(ctx, next.Stack, next.ID)
+	}
 	return errors.Join(err, d.apply(ctx, next, old))
 }
 
@@ -307,18 +341,36 @@ func (d *Deployer) pointed(ctx context.Context, stack string) (*Revision, uint64
 	if err != nil {
 		return nil, 0, fmt.Errorf("read the pointer of %s: %w", stack, err)
 	}
-	doc, err := d.revisions.Get(ctx, stack+"."+string(entry.Value()))
+	rev, err := d.read(ctx, stack, string(entry.Value()))
 	if err != nil {
-		return nil, 0, fmt.Errorf("read revision %s of %s: %w", entry.Value(), stack, err)
+		return nil, 0, err
+	}
+	return rev, entry.Revision(), nil
+}
+
+// read returns a revision that is stored.
+func (d *Deployer) read(ctx context.Context, stack, id string) (*Revision, error) {
+	rev, err := d.stored(ctx, stack, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.open(ctx, rev); err != nil {
+		return nil, fmt.Errorf("revision %s of %s: %w", id, stack, err)
+	}
+	return rev, nil
+}
+
+// stored is a revision as it is stored: its environments stay sealed.
+func (d *Deployer) stored(ctx context.Context, stack, id string) (*Revision, error) {
+	doc, err := d.revisions.Get(ctx, stack+"."+id)
+	if err != nil {
+		return nil, fmt.Errorf("read revision %s of %s: %w", id, stack, err)
 	}
 	rev := new(Revision)
 	if err := json.Unmarshal(doc.Value(), rev); err != nil {
-		return nil, 0, fmt.Errorf("revision %s of %s: %w", entry.Value(), stack, err)
+		return nil, fmt.Errorf("revision %s of %s: %w", id, stack, err)
 	}
-	if err := d.open(ctx, rev); err != nil {
-		return nil, 0, fmt.Errorf("revision %s of %s: %w", entry.Value(), stack, err)
-	}
-	return rev, entry.Revision(), nil
+	return rev, nil
 }
 
 func (d *Deployer) write(ctx context.Context, r, old *Revision) error {
@@ -368,8 +420,14 @@ func (d *Deployer) remember(stack string, r *Revision) {
 func newID(t time.Time) string {
 	var b [4]byte
 	_, _ = rand.Read(b[:]) // never fails
+	return idAt(t) + hex.EncodeToString(b[:])
+}
+
+// idAt is what the ids of revisions of a moment begin with.
+func idAt(t time.Time) string {
 	// KV keys take no colon, and a dot would part the key
-	return t.Format("20060102T150405") + fmt.Sprintf("%03d", t.Nanosecond()/1e6) + "Z-" + hex.EncodeToString(b[:])
+	t = t.UTC()
+	return t.Format("20060102T150405") + fmt.Sprintf("%03d", t.Nanosecond()/1e6) + "Z-"
 }
 
 // union is first, then those of second that first does not name.

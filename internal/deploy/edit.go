@@ -10,8 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
 )
@@ -20,10 +18,6 @@ import (
 // rules that no serverless.yml has. It is there as soon as there is something in
 // it, and nobody deploys it.
 const APIStack = "api"
-
-// keepRevisions is how many revisions of a stack outlive an edit: enough to see
-// what was changed lately, while a script may edit for ever.
-const keepRevisions = 20
 
 // Edit makes the next revision of a stack from its present one and returns it.
 // change is given a copy of its own, which it may change as it likes; it must not
@@ -51,7 +45,7 @@ func (d *Deployer) Edit(ctx context.Context, stack string, change func(*Revision
 	if err := change(next); err != nil {
 		return nil, err
 	}
-	next.ID, next.Created, next.Stack = present.ID, present.Created, stack
+	next.ID, next.Created, next.Stack, next.Restores = present.ID, present.Created, stack, present.Restores
 	after, err := json.Marshal(next)
 	if err != nil {
 		return nil, err
@@ -65,12 +59,7 @@ func (d *Deployer) Edit(ctx context.Context, stack string, change func(*Revision
 	if err := d.fetch(ctx, next); err != nil {
 		return nil, err
 	}
-	active, err := d.activate(ctx, old, at, next)
-	if err != nil {
-		return nil, err
-	}
-	d.prune(ctx, active)
-	return active, nil
+	return d.activate(ctx, old, at, next)
 }
 
 // copy is a revision that shares nothing with r, and both as a document.
@@ -81,39 +70,6 @@ func (r *Revision) copy() (*Revision, []byte, error) {
 	}
 	next := new(Revision)
 	return next, doc, json.Unmarshal(doc, next)
-}
-
-// prune forgets all but the newest revisions of a stack, never the active one.
-// What cannot be forgotten now is with the next edit.
-func (d *Deployer) prune(ctx context.Context, active *Revision) {
-	if err := d.forget(ctx, active); err != nil {
-		d.Log.Warn("old revisions not removed", "stack", active.Stack, "err", err)
-	}
-}
-
-func (d *Deployer) forget(ctx context.Context, active *Revision) error {
-	const prefix = "$KV.revisions." // a purge of the stream leaves no marker behind, as one of the bucket would
-	stream, err := d.Streams.Stream(ctx, "KV_revisions")
-	if err != nil {
-		return err
-	}
-	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(prefix+active.Stack+".*"))
-	if err != nil {
-		return err
-	}
-	var subjects []string
-	for subject := range info.State.Subjects {
-		if subject != prefix+active.Stack+"."+active.ID {
-			subjects = append(subjects, subject)
-		}
-	}
-	slices.Sort(subjects) // by time, as their ids begin with it
-	for _, subject := range subjects[:max(0, len(subjects)-keepRevisions+1)] {
-		if err := stream.Purge(ctx, jetstream.WithPurgeSubject(subject)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // dated says of each function when it became what it is: now, unless it was so
@@ -141,17 +97,24 @@ func dated(old *Revision, functions []function.Function, now time.Time) []functi
 func (d *Deployer) activate(ctx context.Context, old *Revision, at uint64, r *Revision) (*Revision, error) {
 	next := *r
 	next.Created = time.Now().UTC()
+	if old != nil && next.Created.Sub(old.Created) < time.Millisecond {
+		next.Created = old.Created.Add(time.Millisecond) // ids sort as revisions came, whatever the clock does
+	}
 	next.ID = newID(next.Created)
 	next.Functions = dated(old, r.Functions, next.Created)
 	if err := d.write(ctx, &next, old); err != nil {
 		return nil, err
 	}
 	if err := d.point(ctx, next.Stack, next.ID, at); err != nil {
+		if fault.KindOf(err) == fault.Conflict { // else it may have moved all the same
+			err = errors.Join(err, d.forget(ctx, next.Stack, next.ID))
+		}
 		return nil, err
 	}
 	if err := d.apply(ctx, old, &next); err != nil {
 		return nil, errors.Join(fmt.Errorf("activate %s of %s: %w", next.ID, next.Stack, err), d.revert(ctx, &next, old))
 	}
 	d.remember(next.Stack, &next)
+	d.prune(ctx, &next)
 	return &next, nil
 }

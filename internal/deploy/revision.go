@@ -55,8 +55,16 @@ type Revision struct {
 	Owner         string                   `json:"owner,omitempty"` // OwnerCloudFormation, or "": the deploy command
 	Layers        []Layer                  `json:"layers,omitempty"`
 	LastLayers    map[string]int           `json:"lastLayerVersions,omitempty"` // the highest number ever given, by name
+	Restores      string                   `json:"restores,omitempty"`          // ID of the revision that this one brings back
+	Keep          *Keep                    `json:"keep,omitempty"`              // nil: what the platform keeps of stacks
 
 	sealed map[string][]byte // environments as they are stored, by function
+}
+
+// Keep is how much of a stack's past is kept.
+type Keep struct {
+	Revisions int `json:"revisions,omitempty"` // 0: as the platform does
+	Versions  int `json:"versions,omitempty"`  // of each function, besides those that aliases name; 0: as the platform does
 }
 
 // OwnerCloudFormation is the owner of stacks that are deployed as templates; the
