@@ -50,6 +50,14 @@ func (p *published) clone() *published {
 	return &published{maps.Clone(p.versions), maps.Clone(p.aliases)}
 }
 
+// version is the one with a number, or nil.
+func (p *published) version(number string) *version {
+	if p == nil {
+		return nil
+	}
+	return p.versions[number]
+}
+
 // newest is the version with the highest number, or nil.
 func (p *published) newest() *version {
 	var found *version
