@@ -59,6 +59,9 @@ func printDiff(w io.Writer, d deploy.Diff) {
 	for _, name := range d.Restarts {
 		fmt.Fprintf(w, "instances of %s start anew\n", name)
 	}
+	for _, m := range d.Shifts {
+		fmt.Fprintf(w, "callers of %s:%s are moved by %s\n", m.Function, m.Alias, m.Type)
+	}
 }
 
 // turned is what becomes of a field.

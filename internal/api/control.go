@@ -75,7 +75,8 @@ type StackInput struct {
 type Info struct {
 	Revision  *deploy.Revision `json:"revision"`
 	Endpoints Endpoints        `json:"endpoints"`
-	Isolation string           `json:"isolation"` // level at which its functions run: full, userns, process or none
+	Isolation string           `json:"isolation"`       // level at which its functions run: full, userns, process or none
+	Shift     *deploy.Shift    `json:"shift,omitempty"` // the last move of callers to new versions
 }
 
 // StackSummary is one line of a list of stacks.
@@ -98,6 +99,7 @@ func (c *Control) Service() *Service {
 
 		"DescribeChanges": op(c.changes, func(in DeployInput) []Need { return on(stackARN(in.Stack)) }),
 		"ListRevisions":   op(c.revisions, stack),
+		"DeployFunction":  op(c.deployFunction, func(in DeployFunctionInput) []Need { return on(stackARN(in.Stack)) }),
 		"Rollback":        op(c.rollback, func(in RollbackInput) []Need { return on(stackARN(in.Stack)) }),
 
 		"DeadLetters": op(c.deadLetters, letters),
@@ -135,7 +137,7 @@ func (c *Control) info(_ context.Context, in StackInput) (Info, error) {
 	if !ok {
 		return Info{}, fault.Errorf(fault.NotFound, "stack %q is not deployed; `dropstack info` lists what is", in.Stack)
 	}
-	return Info{rev, c.Endpoints, c.Isolation}, nil
+	return c.about(rev), nil
 }
 
 func (c *Control) list(context.Context, struct{}) ([]StackSummary, error) {

@@ -27,6 +27,14 @@ type Diff struct {
 	From     string   `json:"from,omitempty"` // revision that is active; "": the stack is new
 	Changes  []Change `json:"changes"`
 	Restarts []string `json:"restarts"` // functions whose instances start anew
+	Shifts   []Moving `json:"shifts,omitempty"`
+}
+
+// Moving is an alias whose callers a deployment moves to new code bit by bit.
+type Moving struct {
+	Function string `json:"function"`
+	Alias    string `json:"alias"`
+	Type     string `json:"type"`
 }
 
 // Actions of changes.
@@ -84,8 +92,12 @@ func Compare(old, next *Revision) *Diff {
 	compare(d, "output", old.Outputs, next.Outputs, func(o Output) string { return o.Key })
 	for _, was := range old.Functions {
 		i := slices.IndexFunc(next.Functions, func(f function.Function) bool { return f.Name == was.Name })
-		if i >= 0 && function.Restarts(was, next.Functions[i]) {
-			d.Restarts = append(d.Restarts, was.Name)
+		if i < 0 || !function.Restarts(was, next.Functions[i]) {
+			continue
+		}
+		d.Restarts = append(d.Restarts, was.Name)
+		if s := next.Functions[i].Shift; s != nil {
+			d.Shifts = append(d.Shifts, Moving{was.Name, s.Alias, s.Type})
 		}
 	}
 	return d

@@ -59,6 +59,7 @@ type Rooms struct {
 	Edge interface {
 		Replace(stack string, dists []edge.Distribution) error
 	}
+	Versions Versions // nil only in tests: then no aliases are made, and nobody is shifted
 }
 
 // Deployer owns which revision of each stack is active.
@@ -67,8 +68,13 @@ type Deployer struct {
 	Objects   engine.ObjectStore
 	Artifacts string // directory that artifacts are unpacked into
 	LayerRoot string // directory of merged layers, by build.LayersID; "": functions have no layers
-	Rooms     Rooms
-	Region    string // of the stack APIStack
+	Caches    string // directory of functions' compiled code, by function.CacheName; "": there is none
+	// Stored lists the objects of a bucket. Optional: then artifacts are never removed.
+	Stored interface {
+		Each(ctx context.Context, bucket string, visit func(engine.Object) error) error
+	}
+	Rooms  Rooms
+	Region string // of the stack APIStack
 	// Sealer encrypts the environments of functions where revisions are stored; nil
 	// only in tests.
 	Sealer function.Sealer
@@ -80,8 +86,19 @@ type Deployer struct {
 	// dir. It is called before activation, for each artifact, runtime, handler and
 	// layers that are new; its failure is logged and changes nothing. Optional.
 	Prepare func(ctx context.Context, fn function.Function, dir string) error
+	Hooks   function.Enqueues // takes events for the functions that shifts ask
 
-	mu        sync.Mutex // one deployment at a time
+	shifts  jetstream.KeyValue
+	ledgers atomic.Pointer[map[string]*ledger] // by stack
+	kicked  chan struct{}                      // wakes Run; made by Load
+
+	files  sync.RWMutex         // read while a deployment needs files that nothing refers to yet
+	unused map[string]time.Time // directories, since when nothing has referred to them; of Sweep
+
+	mu        sync.Mutex           // one deployment at a time
+	asked     map[string]bool      // executions of hooks that this process has asked for
+	counted   map[string]counts    // by move, when it began
+	undoing   map[string]time.Time // by stack, when it may be tried again
 	stacks    jetstream.KeyValue
 	revisions jetstream.KeyValue
 	active    atomic.Pointer[map[string]*Revision] // never nil after Load
@@ -100,6 +117,11 @@ func (d *Deployer) Load(ctx context.Context) error {
 	if err := d.Objects.CreateBucket(ctx, ArtifactBucket); err != nil {
 		return err
 	}
+	if err := d.loadShifts(ctx); err != nil {
+		return err
+	}
+	d.kicked = make(chan struct{}, 1)
+	d.asked, d.counted, d.undoing = map[string]bool{}, map[string]counts{}, map[string]time.Time{}
 	d.active.Store(&map[string]*Revision{})
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -132,6 +154,9 @@ func (d *Deployer) Load(ctx context.Context) error {
 			continue
 		}
 		d.remember(stack, rev)
+		if err := errors.Join(d.begin(ctx, rev), d.resume(ctx, stack)); err != nil {
+			d.Log.Error("callers not moved to the new versions", "stack", stack, "err", err)
+		}
 	}
 	return nil
 }
@@ -146,7 +171,8 @@ func (d *Deployer) Active(stack string) (*Revision, bool) {
 func (d *Deployer) List() map[string]*Revision { return *d.active.Load() }
 
 // Deploy makes r the active revision of its stack and returns it with its ID.
-// When any step fails the old revision keeps serving.
+// When any step fails the old revision keeps serving. While callers of the stack
+// are being moved it is a conflict.
 func (d *Deployer) Deploy(ctx context.Context, r *Revision) (*Revision, error) {
 	if r.Stack == APIStack {
 		return nil, fault.Errorf(fault.Invalid, "the stack %q holds what calls of the AWS API make and cannot be deployed; give the service another name or stage", APIStack)
@@ -166,9 +192,18 @@ func (d *Deployer) Preview(_ context.Context, r *Revision) (*Diff, error) {
 	}
 	active, deployed := d.Active(r.Stack)
 	if deployed && active.Owner != r.Owner {
-		return nil, foreign(active)
+		return nil, Foreign(active)
 	}
 	return Compare(active, r.over(active)), nil
+}
+
+// Supersede is Deploy, also while callers of the stack are being moved: they go
+// back first.
+func (d *Deployer) Supersede(ctx context.Context, r *Revision) (*Revision, error) {
+	if _, err := d.stop(ctx, r.Stack, "stopped by another deployment"); err != nil {
+		return nil, err
+	}
+	return d.Deploy(ctx, r)
 }
 
 func (d *Deployer) deploy(ctx context.Context, r *Revision) (*Revision, error) {
@@ -178,6 +213,8 @@ func (d *Deployer) deploy(ctx context.Context, r *Revision) (*Revision, error) {
 	if err := d.trusted(ctx, r); err != nil {
 		return nil, err
 	}
+	d.files.RLock()
+	defer d.files.RUnlock()
 	if err := d.fetch(ctx, r); err != nil { // takes long; others may deploy meanwhile
 		return nil, err
 	}
@@ -186,12 +223,15 @@ func (d *Deployer) deploy(ctx context.Context, r *Revision) (*Revision, error) {
 	if err := d.validate(r); err != nil { // again, beside what they have deployed
 		return nil, err
 	}
+	if err := d.busy(r.Stack); err != nil {
+		return nil, err
+	}
 	old, at, err := d.pointed(ctx, r.Stack)
 	if err != nil && fault.KindOf(err) != fault.NotFound {
 		return nil, err
 	}
 	if old != nil && old.Owner != r.Owner {
-		return nil, foreign(old)
+		return nil, Foreign(old)
 	}
 	return d.activate(ctx, old, at, r.over(old))
 }
@@ -257,6 +297,9 @@ func (d *Deployer) Remove(ctx context.Context, stack string) error {
 	}
 	d.remember(stack, nil)
 	err = errors.Join(d.apply(ctx, old, &Revision{Stack: stack}), d.forget(ctx, stack, "*"))
+	if d.ledger(stack) != nil {
+		err = errors.Join(err, d.keep(ctx, stack, nil))
+	}
 	d.Log.Info("removed", "stack", stack, "err", err)
 	return err
 }
@@ -281,6 +324,9 @@ func (d *Deployer) apply(ctx context.Context, old, next *Revision) error {
 	}
 	if err := d.Rooms.Functions.PublishChanged(ctx, next.Stack); err != nil { // before a route names a version
 		return fmt.Errorf("functions: %w", err)
+	}
+	if err := d.alias(ctx, next); err != nil {
+		return err
 	}
 	if err := d.Rooms.Topics.Replace(ctx, next.Stack, next.Topics, next.Subscriptions); err != nil {
 		return fmt.Errorf("topics: %w", err)

@@ -25,6 +25,8 @@ const APIStack = "api"
 // when any later step fails the old revision keeps serving. Edits and deployments
 // come one after the other, so change sees what the last one left.
 func (d *Deployer) Edit(ctx context.Context, stack string, change func(*Revision) error) (*Revision, error) {
+	d.files.RLock()
+	defer d.files.RUnlock()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	old, at, err := d.pointed(ctx, stack)
@@ -45,7 +47,8 @@ func (d *Deployer) Edit(ctx context.Context, stack string, change func(*Revision
 	if err := change(next); err != nil {
 		return nil, err
 	}
-	next.ID, next.Created, next.Stack, next.Restores = present.ID, present.Created, stack, present.Restores
+	next.ID, next.Created, next.Stack = present.ID, present.Created, stack
+	next.Previous, next.Restores = present.Previous, present.Restores
 	after, err := json.Marshal(next)
 	if err != nil {
 		return nil, err
@@ -56,6 +59,10 @@ func (d *Deployer) Edit(ctx context.Context, stack string, change func(*Revision
 	if err := d.validate(next); err != nil {
 		return nil, err
 	}
+	if err := d.disturbs(present, next); err != nil {
+		return nil, err
+	}
+	next.Restores = "" // it is another one
 	if err := d.fetch(ctx, next); err != nil {
 		return nil, err
 	}
@@ -101,7 +108,13 @@ func (d *Deployer) activate(ctx context.Context, old *Revision, at uint64, r *Re
 		next.Created = old.Created.Add(time.Millisecond) // ids sort as revisions came, whatever the clock does
 	}
 	next.ID = newID(next.Created)
-	next.Functions = dated(old, r.Functions, next.Created)
+	next.Functions, next.Previous = dated(old, r.Functions, next.Created), ""
+	if old != nil {
+		next.Previous = old.ID
+	}
+	if err := d.leave(ctx, old, &next); err != nil {
+		return nil, err
+	}
 	if err := d.write(ctx, &next, old); err != nil {
 		return nil, err
 	}
@@ -111,10 +124,42 @@ func (d *Deployer) activate(ctx context.Context, old *Revision, at uint64, r *Re
 		}
 		return nil, err
 	}
-	if err := d.apply(ctx, old, &next); err != nil {
+	err := d.apply(ctx, old, &next)
+	if err == nil {
+		err = d.begin(ctx, &next)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("activate %s of %s: %w", next.ID, next.Stack, err), d.revert(ctx, &next, old))
 	}
 	d.remember(next.Stack, &next)
 	d.prune(ctx, &next)
 	return &next, nil
+}
+
+// DeployFunction replaces one function of a stack, which has it already: code and
+// configuration, or with configOnly the configuration alone. What calls it stays.
+func (d *Deployer) DeployFunction(ctx context.Context, stack string, f function.Function, configOnly bool) (*Revision, error) {
+	if active, ok := d.Active(stack); ok && active.Owner != "" {
+		return nil, Foreign(active)
+	}
+	return d.Edit(ctx, stack, func(r *Revision) error {
+		i := slices.IndexFunc(r.Functions, func(was function.Function) bool { return was.Name == f.Name })
+		if i < 0 {
+			return fault.Errorf(fault.NotFound, "stack %s has no function %s; `dropstack deploy` adds it", stack, f.Name)
+		}
+		next, was := f, r.Functions[i]
+		next.Stack, next.Policies = was.Stack, was.Policies
+		if next.Tags == nil {
+			next.Tags = was.Tags
+		}
+		next.Shift, next.Provisioned = was.Shift, was.Provisioned // what calls it knows its aliases
+		if configOnly {
+			next.Artifact, next.CodeSize, next.Layers, next.LayerARNs = was.Artifact, was.CodeSize, was.Layers, was.LayerARNs
+		} else if next.Artifact == was.Artifact {
+			next.CodeSize = was.CodeSize
+		}
+		next.Modified = was.Modified
+		r.Functions[i] = next
+		return nil
+	})
 }

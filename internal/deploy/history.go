@@ -52,7 +52,8 @@ func (d *Deployer) History(ctx context.Context, stack string) ([]Past, error) {
 // Rollback brings an earlier revision of a stack back, as the next one: all callers
 // get it at once. to is its ID or, as the Serverless Framework has it, a time in
 // milliseconds: the revision that was active then. "" is the one before the active
-// one; again, it is the one before that.
+// one; again, it is the one before that. While callers are being moved to the active
+// one, it stops that.
 func (d *Deployer) Rollback(ctx context.Context, stack, to string) (*Revision, error) {
 	if stack == APIStack {
 		return nil, fault.Errorf(fault.Invalid, "the stack %q holds what calls of the AWS API make and is not rolled back", APIStack)
@@ -62,7 +63,14 @@ func (d *Deployer) Rollback(ctx context.Context, stack, to string) (*Revision, e
 		return nil, notDeployed(stack)
 	}
 	if active.Owner != "" {
-		return nil, foreign(active)
+		return nil, Foreign(active)
+	}
+	stopped, err := d.stop(ctx, stack, "stopped by a rollback")
+	if err != nil {
+		return nil, err
+	}
+	if active, ok = d.Active(stack); stopped && ok && to == "" {
+		return active, nil
 	}
 	id, err := d.earlier(ctx, active, to)
 	if err != nil {
@@ -122,8 +130,8 @@ func notDeployed(stack string) error {
 	return fault.Errorf(fault.NotFound, "stack %q is not deployed", stack)
 }
 
-// foreign is the error of a stack that is deployed in another way.
-func foreign(r *Revision) error {
+// Foreign is the error of a stack that is deployed in another way.
+func Foreign(r *Revision) error {
 	if r.Owner == OwnerCloudFormation {
 		return fault.Errorf(fault.Conflict, "stack %s was deployed as a CloudFormation template; change and remove it with the tool that did that, or give this service another name or stage", r.Stack)
 	}
@@ -198,16 +206,21 @@ func (d *Deployer) neverActive(ctx context.Context, stacks []string) error {
 	return nil
 }
 
-// prune forgets all but the newest revisions of a stack, never the active one.
-// What cannot be forgotten now is with the next deployment.
+// prune forgets all but the newest revisions of a stack and versions of its
+// functions, never what is active. What cannot be forgotten now is with the next deployment.
 func (d *Deployer) prune(ctx context.Context, active *Revision) {
+	d.pruneVersions(ctx, active)
 	ids, err := d.ids(ctx, active.Stack)
 	if err != nil {
 		d.Log.Warn("old revisions not removed", "stack", active.Stack, "err", err)
 		return
 	}
 	keep := d.keeps(active).Revisions
-	ids = slices.DeleteFunc(ids, func(id string) bool { return id == active.ID })
+	back := "" // what a shift under way may go back to
+	if s := d.ledger(active.Stack).shifting(); s != nil {
+		back = s.Back
+	}
+	ids = slices.DeleteFunc(ids, func(id string) bool { return id == active.ID || id == back })
 	for _, id := range ids[:max(0, len(ids)-keep+1)] {
 		if err := d.forget(ctx, active.Stack, id); err != nil {
 			d.Log.Warn("old revision not removed", "stack", active.Stack, "err", err)

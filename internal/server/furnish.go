@@ -145,11 +145,12 @@ func (r *rooms) tell(ctx context.Context, topicARN string, body []byte, attribut
 func (r *rooms) newDeployer(cfg Config) *deploy.Deployer {
 	return &deploy.Deployer{
 		Streams: r.eng.Streams, Objects: r.eng.Objects, Artifacts: filepath.Join(cfg.Dir, "artifacts"), LayerRoot: filepath.Join(cfg.Dir, "layers"),
+		Caches: filepath.Join(cfg.Dir, "caches"), Stored: r.eng.Objects, Hooks: r.invoker, Keep: cfg.Keep,
 		Region: cfg.Region, Log: cfg.Log, Sealer: r.secrets.environments(),
 		Prepare: func(ctx context.Context, fn function.Function, _ string) error { return r.invoker.Prepare(ctx, fn) },
 		Rooms: deploy.Rooms{
 			Roles: r.keys, Networks: r.networks, Functions: r.invoker, Topics: r.topics, Schedules: r.schedules,
-			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge,
+			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge, Versions: r.invoker,
 		},
 	}
 }
