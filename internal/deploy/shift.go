@@ -41,6 +41,7 @@ type Shift struct {
 	Revision string    `json:"revision"` // whose versions callers are moved to
 	Back     string    `json:"back"`     // the revision that comes back if it fails
 	Status   string    `json:"status"`
+	Code     string    `json:"code,omitempty"` // CodeDeploy's of the reason
 	Reason   string    `json:"reason,omitempty"`
 	Undo     bool      `json:"undo,omitempty"` // Back is yet to come back
 	Created  time.Time `json:"created"`

@@ -88,9 +88,10 @@ func (d *Deployer) step(ctx context.Context, stack string, now time.Time) error 
 	done := true
 	for i := range s.Moves {
 		m := &s.Moves[i]
-		changed, why, err := d.move(ctx, m, now)
-		if why != "" {
-			return d.giveUp(ctx, stack, Failed, fmt.Sprintf("%s:%s: %s", m.Function, m.Alias, why))
+		changed, wrong, err := d.move(ctx, m, now)
+		if wrong != nil {
+			wrong.reason = fmt.Sprintf("%s:%s: %s", m.Function, m.Alias, wrong.reason)
+			return d.giveUp(ctx, stack, Failed, *wrong)
 		}
 		if changed {
 			err = errors.Join(err, d.keep(ctx, stack, l.copy()))
@@ -114,13 +115,16 @@ func (d *Deployer) step(ctx context.Context, stack string, now time.Time) error 
 	return d.keep(ctx, stack, l)
 }
 
-// move is what is next of a move; why says that it has failed.
-func (d *Deployer) move(ctx context.Context, m *Move, now time.Time) (changed bool, why string, err error) {
+// failure is why a shift is given up, in CodeDeploy's code and in words.
+type failure struct{ code, reason string }
+
+// move is what is next of a move; wrong says that it has failed.
+func (d *Deployer) move(ctx context.Context, m *Move, now time.Time) (changed bool, wrong *failure, err error) {
 	was := *m
 	enter := func(phase string) { m.Phase, m.Since, m.Hook, m.Answer = phase, now, "", "" }
 	switch m.Phase {
 	case phaseBefore:
-		if why, err = d.ask(ctx, m, m.Before, now); why != "" || err != nil {
+		if wrong, err = d.ask(ctx, m, m.Before, now); wrong != nil || err != nil {
 			break
 		}
 		if m.Before == "" || m.Answer == Succeeded {
@@ -129,7 +133,7 @@ func (d *Deployer) move(ctx context.Context, m *Move, now time.Time) (changed bo
 			m.Weight = m.traffic().weight(0)
 		}
 	case phaseTraffic:
-		if why = d.judge(m); why != "" {
+		if wrong = d.judge(m); wrong != nil {
 			break
 		}
 		if w := m.traffic().weight(now.Sub(m.Since)); w > m.Weight {
@@ -140,17 +144,17 @@ func (d *Deployer) move(ctx context.Context, m *Move, now time.Time) (changed bo
 			enter(phaseAfter)
 		}
 	case phaseAfter:
-		if why = d.judge(m); why != "" {
+		if wrong = d.judge(m); wrong != nil {
 			break
 		}
-		if why, err = d.ask(ctx, m, m.After, now); why != "" || err != nil {
+		if wrong, err = d.ask(ctx, m, m.After, now); wrong != nil || err != nil {
 			break
 		}
 		if m.After == "" || m.Answer == Succeeded {
 			enter(phaseDone)
 		}
 	}
-	return *m != was, why, err
+	return *m != was, wrong, err
 }
 
 func (m *Move) traffic() traffic {
@@ -175,31 +179,31 @@ func (d *Deployer) weigh(ctx context.Context, m *Move) error {
 }
 
 // ask has a function say whether a move may go on, once.
-func (d *Deployer) ask(ctx context.Context, m *Move, name string, now time.Time) (why string, err error) {
+func (d *Deployer) ask(ctx context.Context, m *Move, name string, now time.Time) (*failure, error) {
 	switch {
 	case name == "" || m.Answer == Succeeded:
-		return "", nil
+		return nil, nil
 	case m.Answer != "":
-		return fmt.Sprintf("the hook %s has reported %s", name, m.Answer), nil
+		return &failure{"HOOK_EXECUTION_FAILURE", fmt.Sprintf("the hook %s has reported %s", name, m.Answer)}, nil
 	case now.Sub(m.Since) > hookTime:
-		return fmt.Sprintf("the hook %s has not reported within %s", name, hookTime), nil
+		return &failure{"HOOK_EXECUTION_FAILURE", fmt.Sprintf("the hook %s has not reported within %s", name, hookTime)}, nil
 	case m.Hook != "" && d.asked[m.Hook]:
-		return "", nil
+		return nil, nil
 	}
 	if m.Hook == "" {
 		m.Hook = rand.Text()
-		return "", nil // stored first, so that it can report
+		return nil, nil // stored first, so that it can report
 	}
 	payload, err := json.Marshal(map[string]string{"DeploymentId": m.ID, "LifecycleEventHookExecutionId": m.Hook})
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	// after a crash it may be asked again, under the same id
 	if err := d.Hooks.Enqueue(ctx, function.Invocation{ID: m.Hook, Function: name, Payload: payload}); err != nil {
-		return "", fmt.Errorf("hook %s: %w", name, err)
+		return nil, fmt.Errorf("hook %s: %w", name, err)
 	}
 	d.asked[m.Hook] = true
-	return "", nil
+	return nil, nil
 }
 
 // counts is what both versions of a move had been counted when it began.
@@ -211,14 +215,17 @@ func (d *Deployer) watch(m *Move) {
 	d.counted[m.ID] = counts{v.Tally(m.Function, m.From), v.Tally(m.Function, m.To)}
 }
 
-// judge says why a move is to be given up; "" if it is not.
-func (d *Deployer) judge(m *Move) string {
+// judge says why a move is to be given up; nil if it is not.
+func (d *Deployer) judge(m *Move) *failure {
 	v, began := d.Rooms.Versions, d.counted[m.ID]
 	since := func(version string, t function.Tally) function.Tally {
 		now := v.Tally(m.Function, version)
 		return function.Tally{Ended: now.Ended - t.Ended, Failed: now.Failed - t.Failed}
 	}
-	return failing(since(m.To, began.to), since(m.From, began.from))
+	if why := failing(since(m.To, began.to), since(m.From, began.from)); why != "" {
+		return &failure{"ALARM_ACTIVE", why}
+	}
+	return nil
 }
 
 // resume goes on after a start with what a stack's shift was at: what was counted
@@ -242,13 +249,13 @@ func (d *Deployer) resume(ctx context.Context, stack string) error {
 }
 
 // giveUp ends a shift and sends all callers back to what they had. The lock is held.
-func (d *Deployer) giveUp(ctx context.Context, stack, status, reason string) error {
+func (d *Deployer) giveUp(ctx context.Context, stack, status string, why failure) error {
 	l := d.ledger(stack).copy()
-	l.Current.Status, l.Current.Reason, l.Current.Undo = status, reason, true
+	l.Current.Status, l.Current.Code, l.Current.Reason, l.Current.Undo = status, why.code, why.reason, true
 	if err := d.keep(ctx, stack, l); err != nil {
 		return err
 	}
-	d.Log.Warn("callers go back to the old version", "stack", stack, "revision", l.Current.Revision, "reason", reason)
+	d.Log.Warn("callers go back to the old version", "stack", stack, "revision", l.Current.Revision, "reason", why.reason)
 	return d.undo(ctx, stack)
 }
 
@@ -312,5 +319,5 @@ func (d *Deployer) stop(ctx context.Context, stack, reason string) (stopped bool
 	if s.Undo {
 		return true, d.undo(ctx, stack)
 	}
-	return true, d.giveUp(ctx, stack, Stopped, reason)
+	return true, d.giveUp(ctx, stack, Stopped, failure{"MANUAL_STOP", reason})
 }

@@ -188,6 +188,7 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 			(&api.CloudWatch{Store: r.metrics}).Service(),
 			(&api.Events{Rules: &event.Rules{Deployer: r.deployer, Region: cfg.Region}, Region: cfg.Region}).Service(),
 			(&api.CloudTrail{Trail: r.trail}).Service(),
+			api.CodeDeploy(r.deployer),
 			api.IAM(r.keys), api.STS(r.keys), api.SSM(r.secrets.parameters), api.KMS(r.secrets.keys),
 		},
 	}
