@@ -129,7 +129,7 @@ func stackARN(stack string) string {
 func (c *Control) deploy(ctx context.Context, r deploy.Revision) (Info, error) {
 	// a client that leaves must not cut a deployment in two
 	rev, err := c.Deployer.Deploy(context.WithoutCancel(ctx), &r)
-	return Info{rev, c.Endpoints, c.Isolation}, err
+	return Info{rev.Shown(), c.Endpoints, c.Isolation}, err
 }
 
 func (c *Control) info(_ context.Context, in StackInput) (Info, error) {
@@ -137,7 +137,7 @@ func (c *Control) info(_ context.Context, in StackInput) (Info, error) {
 	if !ok {
 		return Info{}, fault.Errorf(fault.NotFound, "stack %q is not deployed; `dropstack info` lists what is", in.Stack)
 	}
-	return Info{rev, c.Endpoints, c.Isolation}, nil
+	return Info{rev.Shown(), c.Endpoints, c.Isolation}, nil
 }
 
 func (c *Control) list(context.Context, struct{}) ([]StackSummary, error) {

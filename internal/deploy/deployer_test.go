@@ -97,8 +97,10 @@ func (r topicRoom) Replace(_ context.Context, stack string, topics []topic.Topic
 
 func (scheduleRoom) Replace(context.Context, string, []schedule.Schedule) error { return nil }
 func (bucketRoom) Replace(string, []bucket.Notification) error                  { return nil }
-func (gatewayRoom) Replace(string, []gateway.API) error                         { return nil }
-func (edgeRoom) Replace(string, []edge.Distribution) error                      { return nil }
+func (gatewayRoom) Replace(string, []gateway.API, []gateway.APIKey, []gateway.UsagePlan) error {
+	return nil
+}
+func (edgeRoom) Replace(string, []edge.Distribution) error { return nil }
 
 // shelf is an object store in memory.
 type shelf map[string][]byte

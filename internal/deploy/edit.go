@@ -143,6 +143,7 @@ func (d *Deployer) activate(ctx context.Context, old *Revision, at uint64, r *Re
 	next.Created = time.Now().UTC()
 	next.ID = newID(next.Created)
 	next.Functions = dated(old, r.Functions, next.Created)
+	next.APIKeys = valued(old, r.APIKeys)
 	if err := d.write(ctx, &next, old); err != nil {
 		return nil, err
 	}

@@ -79,7 +79,7 @@ func (s *server) stream(w http.ResponseWriter, r *request, inv function.Invocati
 			out.err = errors.New("it ended within the prelude")
 		}
 		s.log(r, res, fmt.Errorf("malformed response: %w", out.err))
-		s.fail(w, r.Request, failFunction)
+		s.fail(w, r, &failure{cause: functionFailed})
 	}
 }
 
@@ -100,7 +100,7 @@ func (s *server) unstreamed(w http.ResponseWriter, r *request, res function.Resu
 		return
 	}
 	s.log(r, res, errors.New("malformed response: the route streams, but the function answered without streaming; wrap its handler in awslambda.streamifyResponse or the like, or set the route's transferMode to BUFFERED"))
-	s.fail(w, r.Request, failFunction)
+	s.fail(w, r, &failure{cause: functionFailed})
 }
 
 // limits are those of a REST API's streams; moved is to be called for each byte's

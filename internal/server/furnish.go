@@ -127,7 +127,9 @@ func (r *rooms) openSources(ctx context.Context, cfg Config, ls *listeners) erro
 	r.invoker.Publish = r.tell
 	r.schedules = &schedule.Scheduler{Streams: r.eng.Streams, Enqueue: r.invoker, Region: cfg.Region, Log: cfg.Log}
 	r.notifications = &bucket.Notifications{Invoker: r.invoker, Region: cfg.Region, Log: cfg.Log}
-	r.gateway = &gateway.Gateway{Invoker: r.invoker, Verify: r.keys, Log: cfg.Log}
+	if err := r.openGateway(ctx, cfg); err != nil {
+		return err
+	}
 	r.edge = &edge.Server{Origins: r.gateway, Objects: r.eng.Objects, Log: cfg.Log}
 	return nil
 }
