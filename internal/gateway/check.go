@@ -123,8 +123,9 @@ func checkIntegration(kind string, r Route, add func(string, ...any)) {
 			add("route %q: integration %s is for REST APIs", r.Key(), r.Integration)
 		}
 	case IntegrationHTTP:
-		if u, err := url.Parse(plainURL(r.URL)); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			add("route %q: url %q must begin with http:// or https:// and a host", r.Key(), r.URL)
+		host, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(r.URL, "http://"), "https://"), "/")
+		if u, err := url.Parse(plainURL(r.URL)); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.ContainsAny(host, "{}?") {
+			add("route %q: url %q must begin with http:// or https:// and the name of a host; parameters stand in its path", r.Key(), r.URL)
 		}
 	default:
 		add("route %q: integration %q must be %q, %q, %q, %q or nothing", r.Key(), r.Integration, IntegrationAsync, IntegrationEvent, IntegrationHTTP, IntegrationMock)
@@ -193,6 +194,9 @@ func checkAccess(api API, add func(string, ...any)) {
 	}
 	if err := checkThrottle(api.Throttle); err != nil {
 		add("API %q: %w", api.Name, err)
+	}
+	if l := api.AccessLog; l != nil && (l.Group == "" || l.Format == "") {
+		add("API %q: an access log needs a log group and a format", api.Name)
 	}
 }
 

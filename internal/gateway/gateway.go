@@ -34,6 +34,7 @@ import (
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/iam/policy"
+	"github.com/dropstack/dropstack/internal/logs"
 )
 
 // Kinds of API.
@@ -121,7 +122,13 @@ type CORS struct {
 // Gateway serves the APIs of all stacks.
 type Gateway struct {
 	Invoker function.Invokes
-	Log     *slog.Logger
+	// Events takes what functions are told and not waited for; routes with
+	// IntegrationAsync need it.
+	Events function.Enqueues
+	Log    *slog.Logger
+	// Logs takes access logs, and drops lines rather than wait. Optional: without it
+	// there are none.
+	Logs logs.Appender
 	// Verify checks the signatures that function URLs with AuthIAM ask for.
 	// Optional: without it such URLs are refused.
 	Verify Verifier
@@ -209,7 +216,10 @@ func (g *Gateway) Replace(stack string, apis []API, keys []APIKey, plans []Usage
 // able is an error for an API that asks for what this gateway was not given.
 func (g *Gateway) able(api API) error {
 	iam := func(r Route) bool { return r.Authorizer == AuthorizerIAM }
+	async := func(r Route) bool { return r.Integration == IntegrationAsync }
 	switch {
+	case g.Events == nil && slices.ContainsFunc(api.Routes, async):
+		return fault.Errorf(fault.Invalid, "stack %q has asynchronous routes, and there is no queue for their events here", api.Stack)
 	case g.Verify == nil && api.Auth == AuthIAM:
 		return fault.Errorf(fault.Invalid, "stack %q has a function URL with AWS_IAM, which cannot be checked here; use authorizer none", api.Stack)
 	case (g.Verify == nil || g.Authorize == nil) && slices.ContainsFunc(api.Routes, iam):

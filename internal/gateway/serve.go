@@ -26,12 +26,18 @@ type server struct {
 	cors      *apiCORS // not REST
 	guards    map[string]guarded
 	responses customised
+	line      template // of the access log; nil: none
+	logStream string   // in its group
 }
 
 func newServer(g *Gateway, api API) *server {
 	s := &server{gateway: g, api: api, routes: matcher{rest: api.Kind == REST}}
 	s.guards = newGuards(s)
 	s.responses, _ = customise(api.Responses) // Check has read them
+	if api.AccessLog != nil && g.Logs != nil {
+		s.line = parseTemplate(api.AccessLog.Format)
+		s.logStream = logStream(api)
+	}
 	for _, r := range api.Routes {
 		s.routes.add(r, s.target(r))
 	}
@@ -59,6 +65,10 @@ func (s *server) target(r Route) *target {
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req := &request{Request: r, api: &s.api, at: time.Now().UTC(), ext: extendedID()}
 	s.identify(w, req)
+	if s.line != nil {
+		w = s.measured(w, req)
+		defer s.record(req)
+	}
 	s.serve(w, req)
 }
 
@@ -110,6 +120,12 @@ func (s *server) enter(w http.ResponseWriter, r *request) {
 		return
 	}
 	r.body = body
+	if s.api.Compress != nil && r.Header.Get("Content-Encoding") != "" {
+		if err := r.decompress(); err != nil {
+			s.fail(w, r, err)
+			return
+		}
+	}
 	if s.api.Auth == AuthIAM && !s.signedURL(w, r) {
 		return
 	}
@@ -118,7 +134,7 @@ func (s *server) enter(w http.ResponseWriter, r *request) {
 		s.refuse(w, r, err)
 		return
 	}
-	s.invoke(w, r)
+	s.integrate(w, r)
 }
 
 // admit asks everything that stands before a route, in API Gateway's order: who it
@@ -220,7 +236,7 @@ func (s *server) answer(w http.ResponseWriter, r *request, res function.Result, 
 		s.refuse(w, r, &failure{cause: functionFailed, err: fmt.Errorf("malformed response: %w", err)})
 		return
 	}
-	out.write(w, r.Request, s.cors)
+	s.compressed(r, out).write(w, r.Request, s.cors)
 }
 
 func (s *server) log(r *request, res function.Result, err error) {
@@ -249,11 +265,12 @@ func (s *server) event(r *request) ([]byte, error) {
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
 }
 
+var tooLong = fault.Errorf(fault.TooLarge, "HTTP content length exceeded %d bytes.", MaxBody)
+
 // readBody reads a body within the limit; REST APIs word the refusal like this.
 func readBody(r *http.Request) ([]byte, error) {
-	tooLarge := fault.Errorf(fault.TooLarge, "HTTP content length exceeded %d bytes.", MaxBody)
 	if r.ContentLength > MaxBody {
-		return nil, tooLarge
+		return nil, tooLong
 	}
 	if r.Body == nil || r.ContentLength == 0 {
 		return nil, nil
@@ -264,7 +281,7 @@ func readBody(r *http.Request) ([]byte, error) {
 		return nil, err
 	}
 	if buf.Len() > MaxBody {
-		return nil, tooLarge
+		return nil, tooLong
 	}
 	return buf.Bytes(), nil
 }

@@ -151,6 +151,14 @@ func mediaTypes(header string) iter.Seq[string] {
 	}
 }
 
+// contentType is the type of a request's body; one that says none sends JSON.
+func contentType(h http.Header) string {
+	for media := range mediaTypes(h.Get("Content-Type")) {
+		return media
+	}
+	return "application/json"
+}
+
 // quoted is a text as a JSON string.
 func quoted(text string) string {
 	doc, err := json.Marshal(text)

@@ -85,7 +85,10 @@ func (v *rules) check(r *request) error {
 	if len(missing) > 0 {
 		return &failure{cause: badParameters, message: "Missing required request parameters: [" + strings.Join(missing, ", ") + "]"}
 	}
-	schema := v.model(r.Header.Get("Content-Type"))
+	schema := v.models[contentType(r.Header)]
+	if schema == nil {
+		schema = v.models[anyType]
+	}
 	if schema == nil {
 		return nil
 	}
@@ -97,19 +100,6 @@ func (v *rules) check(r *request) error {
 		return &failure{cause: badBody, detail: describe(err)}
 	}
 	return nil
-}
-
-// model is the schema for a content type; a request without one sends JSON.
-func (v *rules) model(header string) *jsonschema.Schema {
-	media := "application/json"
-	for one := range mediaTypes(header) {
-		media = one
-		break
-	}
-	if schema := v.models[media]; schema != nil {
-		return schema
-	}
-	return v.models[anyType]
 }
 
 // describe lists what a body lacks, for $context.error.validationErrorString.

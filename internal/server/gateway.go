@@ -13,7 +13,8 @@ func (r *rooms) openGateway(ctx context.Context, cfg Config) error {
 		return err
 	}
 	r.gateway = &gateway.Gateway{
-		Invoker: r.invoker, Verify: r.keys, Authorize: r.keys.Authorize, Meter: meter, Region: cfg.Region, Log: cfg.Log,
+		Invoker: r.invoker, Events: r.invoker, Verify: r.keys, Authorize: r.keys.Authorize,
+		Logs: r.logs, Meter: meter, Region: cfg.Region, Log: cfg.Log,
 	}
 	return nil
 }
