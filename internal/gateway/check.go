@@ -195,6 +195,9 @@ func checkAccess(api API, add func(string, ...any)) {
 	if err := checkThrottle(api.Throttle); err != nil {
 		add("API %q: %w", api.Name, err)
 	}
+	if api.Kind == URL && (api.Throttle != nil || api.AccessLog != nil) {
+		add("function URL %q has no throttle and no access log", api.Name)
+	}
 	if l := api.AccessLog; l != nil && (l.Group == "" || l.Format == "") {
 		add("API %q: an access log needs a log group and a format", api.Name)
 	}

@@ -128,7 +128,10 @@ var worded = map[string]map[cause]wording{
 
 // words are how the API tells a failure.
 func (s *server) words(f *failure) wording {
-	w := worded[s.api.Kind][f.cause]
+	w, ok := worded[s.api.Kind][f.cause]
+	if !ok { // the kind has no such cause
+		w = worded[s.api.Kind][internal]
+	}
 	if f.message != "" && (s.api.Kind == REST || f.cause == tooLarge || f.cause == unreadable) {
 		w.message = f.message
 	}

@@ -54,10 +54,12 @@ func (s *server) stream(w http.ResponseWriter, r *request, inv function.Invocati
 	defer cancel()
 	out := &sink{server: s, w: w, r: r, moved: moved, flush: http.NewResponseController(w).Flush}
 	inv.Stream = out
+	began := time.Now()
 	res, err := s.gateway.Invoker.Invoke(ctx, inv)
 	if err != nil && ctx.Err() != nil {
 		err = errTimeout
 	}
+	r.done(res, time.Since(began), err)
 	failed := err
 	if err == nil && res.FunctionError != "" {
 		failed = fmt.Errorf("function error %s", res.ErrorType)
