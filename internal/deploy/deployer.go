@@ -20,6 +20,7 @@ import (
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam"
+	"github.com/dropstack/dropstack/internal/logs"
 	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/topic"
@@ -58,6 +59,13 @@ type Rooms struct {
 	}
 	Edge interface {
 		Replace(stack string, dists []edge.Distribution) error
+	}
+	Logs interface {
+		Declare(ctx context.Context, groups []logs.Declared) error
+	}
+	Storage interface {
+		SetPolicy(ctx context.Context, bucket, text string) error
+		SetCORS(ctx context.Context, bucket string, doc []byte) error
 	}
 }
 
@@ -167,13 +175,14 @@ func (d *Deployer) Deploy(ctx context.Context, r *Revision) (*Revision, error) {
 	return next, nil
 }
 
-// over is r with what calls of the AWS API have added to functions that stay, and
-// no serverless.yml can say: who else may call them, and tags.
+// over is r with what calls of the AWS API have added to functions that stay: who
+// else may call them, and tags; and with what is never to be given again.
 func (r *Revision) over(old *Revision) *Revision {
 	if old == nil {
 		return r
 	}
 	next := *r
+	next.LastLayers = lastLayers(old, r)
 	next.Functions = slices.Clone(r.Functions)
 	for i := range next.Functions {
 		f := &next.Functions[i]
@@ -181,7 +190,7 @@ func (r *Revision) over(old *Revision) *Revision {
 		if j < 0 {
 			continue
 		}
-		f.Policies = old.Functions[j].Policies
+		f.Policies = r.policies(old, *f, old.Functions[j])
 		if f.Tags == nil {
 			f.Tags = old.Functions[j].Tags
 		}
@@ -246,6 +255,9 @@ func (d *Deployer) apply(ctx context.Context, old, next *Revision) error {
 	}
 	if err := d.Rooms.Roles.Replace(next.Stack, permissions(next, old, both)); err != nil {
 		return fmt.Errorf("roles: %w", err)
+	}
+	if err := d.settle(ctx, old, next); err != nil {
+		return err
 	}
 	if err := d.Rooms.Functions.Replace(next.Stack, both); err != nil {
 		return fmt.Errorf("functions: %w", err)

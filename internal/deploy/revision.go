@@ -19,6 +19,7 @@ import (
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam"
+	"github.com/dropstack/dropstack/internal/logs"
 	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/queue"
 	"github.com/dropstack/dropstack/internal/schedule"
@@ -55,6 +56,12 @@ type Revision struct {
 	Owner         string                   `json:"owner,omitempty"` // OwnerCloudFormation, or "": the deploy command
 	Layers        []Layer                  `json:"layers,omitempty"`
 	LastLayers    map[string]int           `json:"lastLayerVersions,omitempty"` // the highest number ever given, by name
+
+	BucketSettings []bucket.Settings `json:"bucketSettings,omitempty"` // of Buckets
+	LogGroups      []logs.Declared   `json:"logGroups,omitempty"`
+	// Granted are the ids of the statements in functions' policies that the stack
+	// declares, by the function's name; the others are of calls of the AWS API.
+	Granted map[string][]string `json:"granted,omitempty"`
 
 	sealed map[string][]byte // environments as they are stored, by function
 }

@@ -156,7 +156,9 @@ func (i *Invoker) make(v *version, of *entry) (*entry, error) {
 	if made := v.made.Load(); made != nil {
 		return made, nil
 	}
-	e, err := i.prepare(v.Function)
+	fn := v.Function
+	fn.Provisioned = of.Provisioned
+	e, err := i.prepare(fn)
 	if err != nil {
 		return nil, fmt.Errorf("version %s of %s: %w", v.Version, v.Name, err)
 	}
@@ -222,6 +224,7 @@ func same(a, b Function) bool {
 	for _, f := range []*Function{&a, &b} {
 		f.Version, f.Description, f.Warm, f.Publish = "", "", 0, false
 		f.Modified, f.CodeSize, f.Policies, f.Tags, f.LayerARNs = time.Time{}, 0, nil, nil, nil
+		f.common()
 	}
 	x, errX := json.Marshal(a)
 	y, errY := json.Marshal(b)

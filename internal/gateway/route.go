@@ -95,7 +95,7 @@ type matcher struct {
 }
 
 func (m *matcher) add(api API, r Route) {
-	t := &target{Route: r, resourceID: hashID(6, api.ID, r.Path)}
+	t := &target{Route: r, resourceID: ResourceID(api.ID, r.Path)}
 	if r.Path == catchAll {
 		t.resource, m.fallback = &resource{path: catchAll}, t
 		return

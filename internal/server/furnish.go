@@ -149,7 +149,7 @@ func (r *rooms) newDeployer(cfg Config) *deploy.Deployer {
 		Prepare: func(ctx context.Context, fn function.Function, _ string) error { return r.invoker.Prepare(ctx, fn) },
 		Rooms: deploy.Rooms{
 			Roles: r.keys, Networks: r.networks, Functions: r.invoker, Topics: r.topics, Schedules: r.schedules,
-			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge,
+			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge, Logs: r.logs, Storage: r.eng.Objects,
 		},
 	}
 }
