@@ -32,7 +32,6 @@ func framework(t *testing.T) (*template, *ground) {
 	tpl := parse(t, text)
 	delete(tpl.Resources, "UploadsTable")
 	delete(tpl.Resources, "WorkerEventSourceMappingDynamodbUploadsTable")
-	delete(tpl.Resources["OnUploadSnsSubscriptionDropfiltered"].Properties, "RedrivePolicy")
 	for _, r := range tpl.Resources {
 		without(r.Properties, "UploadsTable", "arn:aws:dynamodb:us-east-1:"+arn.Account+":table/uploads-dev")
 	}
