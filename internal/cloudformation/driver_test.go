@@ -151,6 +151,9 @@ func (d *driver) make(ctx context.Context, id string) error {
 	return nil
 }
 
+// sprintf fills a template.
+func sprintf(text string, parts ...any) string { return fmt.Sprintf(text, parts...) }
+
 func list(v any) []any {
 	switch v := v.(type) {
 	case nil:

@@ -77,6 +77,9 @@ func lambdaMapping(_ context.Context, p *plan, r Resource) (Identity, error) {
 	in.idle("it is for streams", "MaximumRecordAgeInSeconds", "MaximumRetryAttempts", "ParallelizationFactor", "StartingPosition", "StartingPositionTimestamp")
 	in.idle("messages are polled as fast as they come", "ProvisionedPollerConfig", "MetricsConfig")
 	in.known("KmsKeyArn", "Tags", "LoggingConfig")
+	if err := m.Check(); err != nil && len(in.wrong) == 0 {
+		in.fail("EventSourceArn", "%v", err)
+	}
 	if err := in.done(p); err != nil {
 		return Identity{}, err
 	}

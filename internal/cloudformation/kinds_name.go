@@ -125,7 +125,7 @@ func (p *plan) own(name string) *function.Function {
 func (p *properties) ownFunction(of *plan, name, qualifier string) (f *function.Function, q string) {
 	bare, q, _ := strings.Cut(p.function(name), ":")
 	if f = of.own(bare); f == nil && bare != "" {
-		p.fail(name, "%q is none of this template's functions", bare)
+		p.fail(name, "%q is no function of this template that is made before; name it by Ref or Fn::GetAtt", bare)
 	}
 	if qualifier != "" {
 		if beside := p.text(qualifier); beside != "" && beside != function.Latest {

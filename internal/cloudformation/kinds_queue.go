@@ -37,6 +37,9 @@ func sqsQueue(_ context.Context, p *plan, r Resource) (Identity, error) {
 		MaxSize: in.number("MaximumMessageSize", 1024, 1048576), KMSKey: in.text("KmsMasterKeyId"), Tags: in.tags("Tags"),
 	}
 	in.redrive(&q)
+	if err := q.Check(); err != nil && len(in.wrong) == 0 {
+		in.fail("QueueName", "%v", err)
+	}
 	in.known("SqsManagedSseEnabled", "KmsDataKeyReusePeriodSeconds", "DeduplicationScope", "FifoThroughputLimit", "RedriveAllowPolicy")
 	if err := in.done(p); err != nil {
 		return Identity{}, err
