@@ -150,6 +150,9 @@ func (c *Control) list(context.Context, struct{}) ([]StackSummary, error) {
 }
 
 func (c *Control) remove(ctx context.Context, in StackInput) (struct{}, error) {
+	if rev, ok := c.Deployer.Active(in.Stack); ok && rev.Owner == deploy.OwnerCloudFormation {
+		return struct{}{}, fault.Errorf(fault.Conflict, "stack %q was deployed as a template; delete it by aws cloudformation delete-stack --stack-name %s, or with the tool that deployed it", in.Stack, in.Stack)
+	}
 	return struct{}{}, c.Deployer.Remove(context.WithoutCancel(ctx), in.Stack)
 }
 

@@ -147,6 +147,11 @@ func (d *Deployer) Deploy(ctx context.Context, r *Revision) (*Revision, error) {
 	if err := d.trusted(ctx, r); err != nil {
 		return nil, err
 	}
+	if old, ok := d.Active(r.Stack); ok {
+		if err := r.owned(old); err != nil {
+			return nil, err
+		}
+	}
 	if err := d.fetch(ctx, r); err != nil { // takes long; others may deploy meanwhile
 		return nil, err
 	}
@@ -157,6 +162,9 @@ func (d *Deployer) Deploy(ctx context.Context, r *Revision) (*Revision, error) {
 	}
 	old, at, err := d.pointed(ctx, r.Stack)
 	if err != nil && fault.KindOf(err) != fault.NotFound {
+		return nil, err
+	}
+	if err := r.owned(old); err != nil {
 		return nil, err
 	}
 	next, err := d.activate(ctx, old, at, r.over(old))
@@ -307,16 +315,9 @@ func (d *Deployer) pointed(ctx context.Context, stack string) (*Revision, uint64
 	if err != nil {
 		return nil, 0, fmt.Errorf("read the pointer of %s: %w", stack, err)
 	}
-	doc, err := d.revisions.Get(ctx, stack+"."+string(entry.Value()))
+	rev, err := d.Stored(ctx, stack, string(entry.Value()))
 	if err != nil {
-		return nil, 0, fmt.Errorf("read revision %s of %s: %w", entry.Value(), stack, err)
-	}
-	rev := new(Revision)
-	if err := json.Unmarshal(doc.Value(), rev); err != nil {
-		return nil, 0, fmt.Errorf("revision %s of %s: %w", entry.Value(), stack, err)
-	}
-	if err := d.open(ctx, rev); err != nil {
-		return nil, 0, fmt.Errorf("revision %s of %s: %w", entry.Value(), stack, err)
+		return nil, 0, fmt.Errorf("the active revision: %v", err) // it is ours, also when there is none
 	}
 	return rev, entry.Revision(), nil
 }
