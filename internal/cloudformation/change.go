@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/dropstack/dropstack/internal/deploy"
 )
 
 // begin writes that a change is under way and starts it. The lock is held.
@@ -140,7 +143,39 @@ func (c *change) last(ctx context.Context, p *pass, o order) error {
 	if _, err := c.Deployer.Deploy(context.WithoutCancel(ctx), p.plan.revision); err != nil {
 		return blame(p.resources, err)
 	}
-	return nil
+	return c.shifted(ctx)
+}
+
+// look is how often a shift of callers is looked at.
+const look = 250 * time.Millisecond
+
+// shifted waits until callers have been moved to the versions of the active
+// revision; an error says that they have been moved back.
+func (c *change) shifted(ctx context.Context) error {
+	active, _ := c.Deployer.Active(c.stack.Name)
+	for {
+		s := c.Deployer.Shifting(c.stack.Name)
+		switch {
+		case s == nil || active == nil || s.Revision != active.ID && s.Status != deploy.InProgress && !s.Undo:
+			return nil
+		case s.Status == deploy.Succeeded:
+			return nil
+		case s.Status != deploy.InProgress && !s.Undo:
+			why := fmt.Sprintf("callers were moved back to the version before: %s", s.Reason)
+			f := &failure{map[string]string{}, errors.New(why)}
+			for _, r := range c.stack.Work.Result {
+				if r.Type == "AWS::Lambda::Alias" {
+					f.of[r.ID] = why
+				}
+			}
+			return f
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(look):
+		}
+	}
 }
 
 // actionOf is what happens to a resource, "" when nothing does.

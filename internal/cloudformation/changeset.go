@@ -2,6 +2,7 @@ package cloudformation
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"slices"
 	"strings"
@@ -254,11 +255,29 @@ func (s *Stacks) plan(ctx context.Context, st *stack, o *order, t *Template, ans
 	if err := p.run(ctx); err != nil {
 		return p, err
 	}
+	if len(p.ready)+len(p.waiting) == 0 {
+		if _, err := s.Deployer.Preview(ctx, p.plan.revision); err != nil {
+			return p, refused(p, err)
+		}
+	}
 	if s.Address != nil {
 		answering(p.plan.revision, s.Address)
 		p.outputs = p.plan.revision.Outputs
 	}
 	return p, nil
+}
+
+// refused is what the deployer says of a revision, told of the resource that it
+// names.
+func refused(p *pass, err error) error {
+	f, ok := errors.AsType[*failure](blame(p.resources, err))
+	if !ok {
+		return err
+	}
+	for id, why := range f.of {
+		p.wrong.of(p.template.Resources[id], errors.New(why))
+	}
+	return p.wrong.err()
 }
 
 // differs reports whether a pass makes anything else of a stack than it is.

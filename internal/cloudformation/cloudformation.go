@@ -37,11 +37,15 @@ type Sealer interface {
 // Deployer is what stacks need of deployments.
 type Deployer interface {
 	Deploy(ctx context.Context, r *deploy.Revision) (*deploy.Revision, error)
+	// Preview is an error when Deploy would refuse a revision.
+	Preview(ctx context.Context, r *deploy.Revision) (*deploy.Diff, error)
 	Remove(ctx context.Context, stack string) error
 	Active(stack string) (*deploy.Revision, bool)
 	List() map[string]*deploy.Revision
-	// Stored is a revision of a stack that was active once.
-	Stored(ctx context.Context, stack, id string) (*deploy.Revision, error)
+	// Recall returns a revision of a stack that was active once.
+	Recall(ctx context.Context, stack, id string) (*deploy.Revision, error)
+	// Shifting is how callers were moved to new versions last, nil if never.
+	Shifting(stack string) *deploy.Shift
 }
 
 // Objects is what stacks need of buckets: they make them and delete them, and read

@@ -150,7 +150,7 @@ func (c *change) revert(ctx context.Context, w *work) error {
 			return err
 		}
 	case w.Before != "" && (!there || active.ID != w.Before):
-		old, err := c.Deployer.Stored(ctx, c.stack.Name, w.Before)
+		old, err := c.Deployer.Recall(ctx, c.stack.Name, w.Before)
 		if err != nil {
 			return err
 		}
@@ -194,7 +194,11 @@ func (c *change) resume(ctx context.Context) {
 	case status == updateCleanup:
 		c.cleanup(ctx, w)
 	case w.Final && there && active.Source == w.Mark:
-		c.finish(ctx, w)
+		if err := c.shifted(ctx); err == nil {
+			c.finish(ctx, w)
+		} else if c.base.Err() == nil {
+			c.undo(ctx, err)
+		}
 	default:
 		c.undo(ctx, fault.Errorf(fault.Unavailable, "The platform ended while the stack was changed. "))
 	}

@@ -55,6 +55,7 @@ type deployments struct {
 	all    map[string]*deploy.Revision // by id
 	active map[string]*deploy.Revision // by stack
 	refuse func(r *deploy.Revision) error
+	shift  *deploy.Shift
 }
 
 func (d *deployments) Deploy(_ context.Context, r *deploy.Revision) (*deploy.Revision, error) {
@@ -70,6 +71,16 @@ func (d *deployments) Deploy(_ context.Context, r *deploy.Revision) (*deploy.Rev
 	next.ID = fmt.Sprint("r", d.n)
 	d.all[next.ID], d.active[next.Stack] = &next, &next
 	return &next, nil
+}
+
+func (d *deployments) Preview(context.Context, *deploy.Revision) (*deploy.Diff, error) {
+	return &deploy.Diff{}, nil
+}
+
+func (d *deployments) Shifting(string) *deploy.Shift {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.shift
 }
 
 func (d *deployments) Remove(_ context.Context, stack string) error {
@@ -96,7 +107,7 @@ func (d *deployments) List() map[string]*deploy.Revision {
 	return list
 }
 
-func (d *deployments) Stored(_ context.Context, _, id string) (*deploy.Revision, error) {
+func (d *deployments) Recall(_ context.Context, _, id string) (*deploy.Revision, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if r := d.all[id]; r != nil {
