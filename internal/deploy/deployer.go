@@ -64,7 +64,7 @@ type Rooms struct {
 		Replace(stack string, list []bucket.Notification) error
 	}
 	Gateway interface {
-		Replace(stack string, apis []gateway.API) error
+		Replace(stack string, apis []gateway.API, keys []gateway.APIKey, plans []gateway.UsagePlan) error
 	}
 	Edge interface {
 		Replace(stack string, dists []edge.Distribution) error
@@ -350,7 +350,7 @@ func (d *Deployer) apply(ctx context.Context, old, next *Revision) error {
 	if err := d.Rooms.Buckets.Replace(next.Stack, next.Notifications); err != nil {
 		return fmt.Errorf("bucket events: %w", err)
 	}
-	if err := d.Rooms.Gateway.Replace(next.Stack, next.APIs); err != nil {
+	if err := d.Rooms.Gateway.Replace(next.Stack, next.APIs, next.APIKeys, next.UsagePlans); err != nil {
 		return fmt.Errorf("APIs: %w", err)
 	}
 	if err := d.Rooms.Edge.Replace(next.Stack, next.Distributions); err != nil {

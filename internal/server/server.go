@@ -149,6 +149,7 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	g.Go(func() error { return r.invoker.Run(ctx) })
 	g.Go(func() error { return r.queues.Run(ctx) })
 	g.Go(func() error { return r.topics.Run(ctx) })
+	g.Go(func() error { return r.gateway.Meter.Run(ctx) })
 	g.Go(func() error { return r.schedules.Run(ctx) })
 	g.Go(func() error { return r.cloudformation.Run(ctx) })
 	g.Go(func() error { return r.deployer.Run(ctx) })
