@@ -133,6 +133,14 @@ func (c *change) last(ctx context.Context, p *pass, o order) error {
 			t.of(*r, action+inProgress, reason)
 			r.State = state{action + inProgress, "", at}
 		}
+		for _, r := range result {
+			if text := p.warned(r.ID); text != "" {
+				if w.Warned == nil {
+					w.Warned = map[string]string{}
+				}
+				w.Warned[r.ID] = text
+			}
+		}
 		w.Final, w.Order, w.Result, w.Output, w.Import = true, o, result, p.outputs, p.imports
 		c.keepFunctions(p.plan.revision, result, w)
 	})
@@ -255,9 +263,9 @@ func (c *change) finish(ctx context.Context, w *work) {
 			if action == "" {
 				continue
 			}
-			r.State = state{action + complete, "", at}
+			r.State = state{action + complete, w.Warned[r.ID], at}
 			if !w.called(r.ID) {
-				t.of(*r, action+complete, "")
+				t.of(*r, action+complete, w.Warned[r.ID])
 			}
 		}
 		t.stack.Resources, t.stack.Outputs, t.stack.Imports, t.stack.Order = list, w.Output, w.Import, w.Order

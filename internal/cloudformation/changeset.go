@@ -242,7 +242,7 @@ func (s *Stacks) plan(ctx context.Context, st *stack, o *order, t *Template, ans
 		},
 		plan: plan{
 			revision: &deploy.Revision{Stack: st.Name, Service: st.Name, Region: s.Region, Owner: deploy.OwnerCloudFormation},
-			stack:    st.Name, stackID: st.ID, region: s.Region, platform: s.Platform,
+			stack:    st.Name, stackID: st.ID, region: s.Region, platform: s.Platform, endpoint: s.Endpoint, url: s.URL,
 		},
 		kinds: s.kinds, before: byID(st.Resources), answered: answered, exported: owners,
 	}

@@ -64,8 +64,8 @@ type Authorizer interface {
 	Authorize(ctx context.Context, action, resource string, conditions map[string][]string) error
 }
 
-// Stacks are the stacks that templates have made. All fields are required but
-// Address. All methods are safe for concurrent use.
+// Stacks are the stacks that templates have made. All fields are required that do
+// not say otherwise. All methods are safe for concurrent use.
 type Stacks struct {
 	Bucket, Events store.Bucket
 	Sealer         Sealer
@@ -83,10 +83,15 @@ type Stacks struct {
 	Answers func(token string) string
 	// Address is where a stage of an API answers. Optional.
 	Address func(id, stage string) string
+	// Endpoint is the URL of the AWS endpoint, with which those of queues begin, and
+	// URL where the edge answers for a host. Optional: they are Amazon's.
+	Endpoint string
+	URL      func(host string) string
 
 	kinds   map[string]kind // of tests; nil: all
 	base    context.Context // the platform's
 	working sync.WaitGroup  // changes that are under way
+	left    []*stack        // by the last platform, while they were changed
 
 	mu     sync.Mutex            // guards what follows, and writing to the buckets
 	stacks map[string]*stack     // by UUID; those that were deleted too

@@ -106,19 +106,37 @@ func (p *pass) make(ctx context.Context, d *declaration) error {
 	if !ours {
 		return p.custom(r, was, there)
 	}
-	identity, err := add(ctx, &p.plan, r.seen())
+	seen := r.seen()
+	seen.Metadata, _ = d.Metadata.(map[string]any)
+	p.plan.templates[r.ID] = seen
+	identity, err := add(ctx, &p.plan, seen)
 	if err != nil {
+		delete(p.plan.templates, r.ID)
 		return err
 	}
 	p.keep(r, identity)
 	return nil
 }
 
+// warned is what of a resource has no effect here, for its event.
+func (p *pass) warned(id string) string {
+	var list []string
+	for _, w := range p.plan.warnings {
+		if w.ID == id {
+			list = append(list, w.Message)
+		}
+	}
+	return strings.Join(list, "; ")
+}
+
 // keep notes what became of a resource.
 func (p *pass) keep(r resource, identity Identity) {
 	r.Physical, r.Ref, r.Attributes = identity.Physical, identity.Ref, identity.Attributes
 	p.resources = append(p.resources, r)
-	p.made[r.ID], p.plan.made[r.ID], p.plan.templates[r.ID] = identity, identity, r.seen()
+	p.made[r.ID], p.plan.made[r.ID] = identity, identity
+	seen := r.seen()
+	seen.Metadata = p.plan.templates[r.ID].Metadata
+	p.plan.templates[r.ID] = seen
 }
 
 // seen is a resource as its kind sees it.

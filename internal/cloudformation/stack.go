@@ -78,20 +78,21 @@ type order struct {
 // work is a change of a stack that is under way. It is written before each step
 // that lasts, so that a platform that was killed knows what there is to undo.
 type work struct {
-	Action string          `json:"action"`           // CREATE, UPDATE, DELETE
-	Token  string          `json:"token,omitempty"`  // ClientRequestToken
-	Mark   string          `json:"mark"`             // Source of the revisions that it makes
-	Before string          `json:"before,omitempty"` // the revision that was active
-	Order  order           `json:"order"`
-	Set    string          `json:"set,omitempty"` // change set
-	Made   []string        `json:"made,omitempty"`
-	Called []resource      `json:"called,omitempty"` // custom resources that were called to create or update
-	Final  bool            `json:"final,omitempty"`  // the revision of what follows is activated next
-	Result []resource      `json:"result,omitempty"`
-	Output []deploy.Output `json:"output,omitempty"`
-	Import []string        `json:"import,omitempty"`
-	Gone   []resource      `json:"gone,omitempty"`   // what is to be deleted once the rest is done
-	Retain []string        `json:"retain,omitempty"` // logical ids, of a deletion
+	Action string            `json:"action"`           // CREATE, UPDATE, DELETE
+	Token  string            `json:"token,omitempty"`  // ClientRequestToken
+	Mark   string            `json:"mark"`             // Source of the revisions that it makes
+	Before string            `json:"before,omitempty"` // the revision that was active
+	Order  order             `json:"order"`
+	Set    string            `json:"set,omitempty"` // change set
+	Made   []string          `json:"made,omitempty"`
+	Called []resource        `json:"called,omitempty"` // custom resources that were called to create or update
+	Final  bool              `json:"final,omitempty"`  // the revision of what follows is activated next
+	Result []resource        `json:"result,omitempty"`
+	Output []deploy.Output   `json:"output,omitempty"`
+	Import []string          `json:"import,omitempty"`
+	Warned map[string]string `json:"warned,omitempty"` // what has no effect here, by logical id
+	Gone   []resource        `json:"gone,omitempty"`   // what is to be deleted once the rest is done
+	Retain []string          `json:"retain,omitempty"` // logical ids, of a deletion
 	// Kept are functions, and roles, that stay until they have deleted custom
 	// resources that are not in the template any more.
 	Kept      []string `json:"kept,omitempty"`

@@ -52,6 +52,9 @@ func (s *Stacks) Load(ctx context.Context) error {
 				return err
 			}
 			s.stacks[parts[0]] = st
+			if st.Work != nil && st.busy() {
+				s.left = append(s.left, st)
+			}
 		case setKind:
 			set := &changeSet{revision: record.Revision}
 			if err := s.open(record, set); err != nil {

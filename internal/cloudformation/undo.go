@@ -173,13 +173,10 @@ func (c *change) revert(ctx context.Context, w *work) error {
 
 // resume goes on with the changes that were under way when the platform ended.
 func (s *Stacks) resume() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, st := range s.stacks {
-		if st.Work != nil && st.busy() {
-			s.start(s.base, func(ctx context.Context) { (&change{Stacks: s, stack: st, before: st.Resources}).resume(ctx) })
-		}
+	for _, st := range s.left {
+		s.start(s.base, func(ctx context.Context) { (&change{Stacks: s, stack: st, before: st.Resources}).resume(ctx) })
 	}
+	s.left = nil
 }
 
 func (c *change) resume(ctx context.Context) {

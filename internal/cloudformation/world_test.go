@@ -218,6 +218,10 @@ func (platform) Artifact(context.Context, string, string, string) (string, int64
 	return "", 0, errors.New("no code here")
 }
 
+func (platform) Store(context.Context, []byte) (string, int64, error) {
+	return "", 0, errors.New("no code here")
+}
+
 func (platform) NextVersion(context.Context, string) (int, function.Function, error) {
 	return 1, function.Function{}, nil
 }

@@ -68,6 +68,12 @@ func (l *Functions) Take(ctx context.Context, bucket, key string) (sha string, s
 	return a.sha, a.size, err
 }
 
+// Store keeps a zip as an artifact; it returns its SHA-256 in hex and its size.
+func (l *Functions) Store(ctx context.Context, zip []byte) (sha string, size int64, err error) {
+	a, err := l.store(ctx, Code{ZipFile: zip}, false)
+	return a.sha, a.size, err
+}
+
 // take fetches code from a bucket. The object may change meanwhile, so it is
 // copied before it is looked at.
 func (l *Functions) take(ctx context.Context, c Code, dry bool) (artifact, error) {

@@ -27,6 +27,7 @@ func (r *rooms) openStacks(ctx context.Context, cfg Config, at api.Endpoints) (e
 		Region: cfg.Region, Log: cfg.Log, Parameter: r.parameter,
 		Platform: templates{r, ask, &lambda.Functions{Objects: r.eng.Objects, Invoker: r.invoker, Deployer: r.deployer, Region: cfg.Region}},
 		Answers:  r.answersURL(at.AWS, cfg.Region),
+		Endpoint: at.AWS, URL: onHost(at.HTTP),
 		Address: func(id, stage string) string {
 			return at.HTTP + "/restapis/" + id + "/" + url.PathEscape(stage) + "/_user_request_"
 		},
@@ -92,6 +93,11 @@ func (t templates) Artifact(ctx context.Context, bucket, key, version string) (s
 		return "", 0, err
 	}
 	return t.code.Take(ctx, bucket, key)
+}
+
+// Store implements cloudformation.Platform.
+func (t templates) Store(ctx context.Context, zip []byte) (sha string, size int64, err error) {
+	return t.code.Store(ctx, zip)
 }
 
 // NextVersion implements cloudformation.Platform.
