@@ -108,13 +108,13 @@ func (r *Revision) addRole(svc *spec.Service, role spec.Role, whose func(spec.Fu
 // Framework words it; network says that one of them is in a network.
 func logStatements(svc *spec.Service, whose func(spec.Function) bool) (doc string, network bool, err error) {
 	own := arn.ARN{Partition: "aws", Service: "logs", Region: svc.Region, Account: arn.Account, Resource: "log-group:/aws/lambda/"}.String()
-	groups := []string{own + svc.Stack() + "*"}
+	groups := []string{own + svc.Prefix() + "*"}
 	for _, f := range svc.Functions {
 		if !whose(f) {
 			continue
 		}
 		network = network || f.VPC != nil
-		if !strings.HasPrefix(f.Name, svc.Stack()) {
+		if !strings.HasPrefix(f.Name, svc.Prefix()) {
 			groups = append(groups, own+f.Name)
 		}
 	}

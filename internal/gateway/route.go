@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/url"
 	"strings"
+
+	"github.com/dropstack/dropstack/internal/arn"
 )
 
 // catchAll is the HTTP API's route for whatever no other route takes.
@@ -95,7 +97,7 @@ type matcher struct {
 }
 
 func (m *matcher) add(api API, r Route) {
-	t := &target{Route: r, resourceID: hashID(6, api.ID, r.Path)}
+	t := &target{Route: r, resourceID: arn.ID(6, api.ID, r.Path)}
 	if r.Path == catchAll {
 		t.resource, m.fallback = &resource{path: catchAll}, t
 		return

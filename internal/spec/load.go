@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -26,6 +25,9 @@ type Options struct {
 	// Parameter reads a parameter for ${ssm:NAME}, in clear or as it is stored; nil:
 	// there is nobody to ask. One that does not exist is no error.
 	Parameter func(name string, clear bool) (p Parameter, ok bool, err error)
+	// Import is what a stack exports under a name, for Fn::ImportValue; nil: there is
+	// nobody to ask. An export that does not exist is no error.
+	Import func(name string) (value string, ok bool, err error)
 	// Arch is what functions will run on, as Go calls it; "" is this machine's.
 	Arch string
 }
@@ -102,10 +104,17 @@ func parseService(file, dir string, data []byte, o Options) (*Service, error) {
 	r := &reader{svc: &Service{Dir: dir, File: file}, names: map[string]resource{}, targets: map[string]string{}, undone: map[string]resource{}}
 	r.perms = roles{declared: map[string]declaredRole{}, policies: map[string]Policy{}}
 	r.nets = nets{declared: map[string][]declared{}, place: map[string]Pos{}, table: map[string]string{}}
+	r.buckets = map[string]string{}
+	r.template = template{
+		conditions: map[string]field{}, parameters: map[string]field{}, mappings: map[string]*node{},
+		given: map[string]*node{}, decided: map[string]bool{},
+	}
+	r.gates = gates{named: map[string]string{}, external: map[string]string{}}
 	src := &source{opts: o, dir: filepath.Dir(file), files: map[string]*node{}}
 	src.fail = func(p Problem) { r.fail(p.Pos, "%s", p.Message) }
 	r.vars = &variables{root: root, source: src, done: map[*node]*node{}}
 	r.vars.report = func(pos Pos, message string) { r.fail(pos, "%s", message) }
+	r.vars.structure = r.structure
 	r.service(root)
 	if err := r.err(); err != nil {
 		return nil, err
@@ -125,7 +134,6 @@ func (r *reader) service(root *node) {
 	r.stage(root, provider)
 	r.region(root, provider)
 	var service, resources, functions, custom, pack, layers *node
-	set := func(into **node) func(*node) { return func(n *node) { *into = n } }
 	r.object(root, "", keys{
 		"service": set(&service), "provider": nil, "functions": set(&functions),
 		"resources": set(&resources), "custom": set(&custom), "package": set(&pack), "layers": set(&layers), "params": nil,
@@ -133,14 +141,19 @@ func (r *reader) service(root *node) {
 		"plugins": r.plugins,
 	}, effects{"stepFunctions": "no state machine would run"})
 	r.name(root, service)
+	r.fragment(resources)
 	if r.provider(root, provider); r.elsewhere {
 		return // the rest is another provider's, and would only seem wrong
 	}
 	if pack != nil {
 		r.svc.Package = r.pack(pack, "package")
 	}
+	r.nameAPIs()
 	if resources != nil {
 		r.resources(resources)
+	}
+	for _, name := range r.naming {
+		name()
 	}
 	r.networkFile()
 	r.networks()
@@ -151,6 +164,7 @@ func (r *reader) service(root *node) {
 	r.perms.inherit = r.inherits(custom)
 	r.plugin = r.warmup(custom)
 	r.sayWarm()
+	r.settings = r.deploymentSettings(custom)
 	if functions != nil {
 		r.functions(functions)
 	}
@@ -165,6 +179,7 @@ func (r *reader) service(root *node) {
 
 var (
 	serviceName = regexp.MustCompile(`^[a-zA-Z][0-9a-zA-Z-]*$`)
+	apiStage    = regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)
 	stageName   = regexp.MustCompile(`^[a-zA-Z0-9-]+$`)
 	regionName  = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-\d+$`)
 )
@@ -227,61 +242,6 @@ func (r *reader) plugins(n *node) {
 		if p = r.vars.resolve(p); p.scalar() {
 			r.warn(p.pos, "plugin %s is not run", p.text)
 		}
-	}
-}
-
-func (r *reader) provider(root, n *node) {
-	if n == nil || n.kind == null {
-		r.missing(root, "provider", `write "provider: {name: aws, runtime: nodejs22.x}"`)
-		return
-	}
-	if n.kind == text {
-		n = &node{pos: n.pos, kind: object, fields: []field{{"name", n.pos, n}}}
-	}
-	r.defaults = defaults{memory: 1024, timeout: 6}
-	named := false
-	known := keys{
-		"name": func(v *node) {
-			if named = true; r.str(v, "provider.name") != "aws" {
-				r.elsewhere = true
-				r.fail(v.pos, "provider.name must be aws, not %s", v.text)
-			}
-		},
-		"stage": nil, "region": nil,
-		"runtime":     func(v *node) { r.defaults.runtime = v },
-		"memorySize":  func(v *node) { r.defaults.memory = r.memory(v, "provider.memorySize") },
-		"timeout":     func(v *node) { r.defaults.timeout = r.timeout(v, "provider.timeout") },
-		"environment": func(v *node) { r.env = v },
-		"httpApi": func(v *node) {
-			r.object(v, "provider.httpApi", keys{"cors": func(v *node) { r.svc.HTTPCORS = r.modernCORS(v, "provider.httpApi.cors") }},
-				effects{"authorizers": "requests would reach functions unchecked"})
-		},
-		"apiGateway": func(v *node) {
-			r.object(v, "provider.apiGateway", keys{"binaryMediaTypes": func(v *node) {
-				r.svc.BinaryTypes = r.strings(v, "provider.apiGateway.binaryMediaTypes")
-			}}, effects{
-				"apiKeys":        "requests would reach functions unchecked",
-				"resourcePolicy": "requests would reach functions unchecked",
-			})
-		},
-		"layers":            func(v *node) { r.defaults.layers = v },
-		"versionFunctions":  func(v *node) { r.defaults.unversioned = !r.boolean(v, "provider.versionFunctions") },
-		"architecture":      func(v *node) { r.architecture(v, "provider.architecture") },
-		"runtimeManagement": func(v *node) { r.runtimeManagement(v, "provider.runtimeManagement") },
-		"tracing":           r.providerTracing,
-		"logs": func(v *node) {
-			r.object(v, "provider.logs", keys{"lambda": func(v *node) {
-				r.defaults.logs = r.logs(v, "provider.logs.lambda", logging{})
-			}}, effects{})
-		},
-		"lambdaHashingVersion": nil, "deploymentMethod": nil,
-		"vpc":       func(v *node) { r.defaults.vpc = v },
-		"kmsKeyArn": func(v *node) { r.defaults.key = v },
-	}
-	maps.Copy(known, r.providerRoles())
-	r.object(n, "provider", known, effects{"rolePermissionsBoundary": unbounded})
-	if !named && n.kind == object && n.get("name") == nil {
-		r.fail(n.pos, `provider.name is missing; write "name: aws"`)
 	}
 }
 
