@@ -30,6 +30,7 @@ import (
 	"github.com/dropstack/dropstack/internal/lambda"
 	"github.com/dropstack/dropstack/internal/logs"
 	"github.com/dropstack/dropstack/internal/network"
+	"github.com/dropstack/dropstack/internal/queue"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/topic"
 	"github.com/nats-io/nats.go/jetstream"
@@ -99,13 +100,18 @@ func zipped(t *testing.T, files ...string) ([]byte, string) {
 // The rooms with which these tests are not concerned.
 type (
 	quietRoles   struct{}
+	quietQueues  struct{}
 	quietTopics  struct{}
 	quietBuckets struct{}
 	quietEdge    struct{}
 )
 
-func (quietRoles) Replace(string, iam.Declaration) error        { return nil }
+func (quietRoles) Replace(string, iam.Declaration) error { return nil }
+
 func (quietRoles) Trusts(context.Context, string, string) error { return nil }
+
+func (quietQueues) Replace(context.Context, string, []queue.Queue, []queue.Mapping) error { return nil }
+
 func (quietTopics) Replace(context.Context, string, []topic.Topic, []topic.Subscription) error {
 	return nil
 }
@@ -148,7 +154,7 @@ func newHouse(t *testing.T) *house {
 	h.deployer = &deploy.Deployer{
 		Streams: h.streams, Objects: h.objects, Artifacts: h.invoker.ArtifactRoot, LayerRoot: h.invoker.LayerRoot, Region: arn.Region, Log: log,
 		Rooms: deploy.Rooms{
-			Roles: quietRoles{}, Networks: &network.Networks{Log: log}, Functions: h.invoker, Topics: quietTopics{},
+			Roles: quietRoles{}, Networks: &network.Networks{Log: log}, Functions: h.invoker, Queues: quietQueues{}, Topics: quietTopics{},
 			Schedules: h.schedules, Buckets: quietBuckets{}, Gateway: gateways, Edge: quietEdge{},
 		},
 	}

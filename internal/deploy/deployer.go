@@ -21,6 +21,7 @@ import (
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/network"
+	"github.com/dropstack/dropstack/internal/queue"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/topic"
 	"github.com/nats-io/nats.go/jetstream"
@@ -43,6 +44,9 @@ type Rooms struct {
 		Admit(fns []function.Function) error
 		Replace(stack string, fns []function.Function) error
 		PublishChanged(ctx context.Context, stack string) error
+	}
+	Queues interface {
+		Replace(ctx context.Context, stack string, queues []queue.Queue, mappings []queue.Mapping) error
 	}
 	Topics interface {
 		Replace(ctx context.Context, stack string, topics []topic.Topic, subs []topic.Subscription) error
@@ -252,6 +256,9 @@ func (d *Deployer) apply(ctx context.Context, old, next *Revision) error {
 	}
 	if err := d.Rooms.Functions.PublishChanged(ctx, next.Stack); err != nil { // before a route names a version
 		return fmt.Errorf("functions: %w", err)
+	}
+	if err := d.Rooms.Queues.Replace(ctx, next.Stack, next.Queues, next.Mappings); err != nil {
+		return fmt.Errorf("queues: %w", err)
 	}
 	if err := d.Rooms.Topics.Replace(ctx, next.Stack, next.Topics, next.Subscriptions); err != nil {
 		return fmt.Errorf("topics: %w", err)

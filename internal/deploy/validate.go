@@ -66,6 +66,9 @@ func (d *Deployer) validate(r *Revision) error {
 			return fmt.Errorf("policy of topic %s: %w", t.ARN, err)
 		}
 	}
+	if err := d.ownQueues(r); err != nil {
+		return err
+	}
 	for _, s := range r.Schedules {
 		if _, err := schedule.Parse(s.Expression); err != nil {
 			return fault.Errorf(fault.Invalid, "schedule %s: %w", s.Name, err)
@@ -107,6 +110,39 @@ func (d *Deployer) ownRules(r *Revision) error {
 			if taken[s.ARN] {
 				return fault.Errorf(fault.Conflict, "rule %q exists in stack %q", s.Name, stack)
 			}
+		}
+	}
+	return nil
+}
+
+// ownQueues refuses queues and mappings that cannot be, and the name of a queue that
+// another stack uses.
+func (d *Deployer) ownQueues(r *Revision) error {
+	taken := map[string]string{}
+	for stack, other := range d.List() {
+		for _, q := range other.Queues {
+			if stack != r.Stack {
+				taken[q.ARN] = "exists in stack " + stack
+			}
+		}
+	}
+	for _, q := range r.Queues {
+		if err := q.Check(); err != nil {
+			return err
+		}
+		if where, ok := taken[q.ARN]; ok {
+			return fault.Errorf(fault.Conflict, "queue %q %s", q.Name, where)
+		}
+		taken[q.ARN] = "is there twice"
+		if q.Policy != "" {
+			if _, err := policy.Parse(policy.Resource, q.Policy); err != nil {
+				return fmt.Errorf("policy of queue %s: %w", q.ARN, err)
+			}
+		}
+	}
+	for _, m := range r.Mappings {
+		if err := m.Check(); err != nil {
+			return err
 		}
 	}
 	return nil

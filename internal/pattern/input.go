@@ -1,5 +1,3 @@
-// Package pattern is EventBridge's language of events: patterns that choose them,
-// and what a target gets of one.
 package pattern
 
 // Input says what a target gets in place of the event it was chosen for; at most

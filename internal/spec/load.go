@@ -136,7 +136,7 @@ func (r *reader) service(root *node) {
 	var service, resources, functions, custom, pack, layers *node
 	r.object(root, "", keys{
 		"service": set(&service), "provider": nil, "functions": set(&functions),
-		"resources": set(&resources), "custom": set(&custom), "package": set(&pack), "layers": set(&layers), "params": nil,
+		"resources": set(&resources), "custom": set(&custom), "package": set(&pack), "layers": set(&layers), "params": nil, "build": nil,
 		"frameworkVersion": nil, "configValidationMode": nil, "variablesResolutionMode": nil, "deprecationNotificationMode": nil,
 		"plugins": r.plugins,
 	}, effects{"stepFunctions": "no state machine would run"})
@@ -165,6 +165,7 @@ func (r *reader) service(root *node) {
 	r.plugin = r.warmup(custom)
 	r.sayWarm()
 	r.settings = r.deploymentSettings(custom)
+	r.svc.Bundle = r.bundle(root.get("plugins"), custom, root.get("build"))
 	if functions != nil {
 		r.functions(functions)
 	}
