@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"slices"
 
+	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/gateway"
 )
 
@@ -20,6 +21,28 @@ func (d *Deployer) complete(r, old *Revision) (*Revision, error) {
 		k := &next.APIKeys[i]
 		if k.Value == "" {
 			k.Value = old.keyValue(k.ID)
+		}
+	}
+	return next, nil
+}
+
+// completeAgain completes a revision beside what others have deployed since it was
+// first: fetched is what it came to then, whose files are at hand.
+func (d *Deployer) completeAgain(given, fetched, old *Revision) (*Revision, error) {
+	next, err := d.complete(given, old)
+	if err != nil {
+		return nil, err
+	}
+	for i := range next.Functions {
+		f := &next.Functions[i]
+		if !slices.Equal(f.Layers, fetched.Functions[i].Layers) {
+			return nil, fault.Errorf(fault.Conflict, "the layers of function %s were deployed by somebody else meanwhile; deploy again", f.Name)
+		}
+		f.CodeSize = fetched.Functions[i].CodeSize
+	}
+	for i := range next.Layers {
+		if l := &next.Layers[i]; l.Size == 0 && i < len(fetched.Layers) && fetched.Layers[i].Artifact == l.Artifact {
+			l.Size = fetched.Layers[i].Size
 		}
 	}
 	return next, nil

@@ -145,6 +145,12 @@ func (d *Deployer) Deploy(ctx context.Context, r *Revision) (*Revision, error) {
 	if r.Stack == APIStack {
 		return nil, fault.Errorf(fault.Invalid, "the stack %q holds what calls of the AWS API make and cannot be deployed; give the service another name or stage", APIStack)
 	}
+	given := r
+	active, _ := d.Active(given.Stack)
+	r, err := d.complete(given, active)
+	if err != nil {
+		return nil, err
+	}
 	if err := d.validate(r); err != nil {
 		return nil, err
 	}
@@ -156,11 +162,14 @@ func (d *Deployer) Deploy(ctx context.Context, r *Revision) (*Revision, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.validate(r); err != nil { // again, beside what they have deployed
-		return nil, err
-	}
 	old, at, err := d.pointed(ctx, r.Stack)
 	if err != nil && fault.KindOf(err) != fault.NotFound {
+		return nil, err
+	}
+	if r, err = d.completeAgain(given, r, old); err != nil { // beside what they have deployed
+		return nil, err
+	}
+	if err := d.validate(r); err != nil { // likewise
 		return nil, err
 	}
 	next, err := d.activate(ctx, old, at, r.over(old))
@@ -205,6 +214,15 @@ func (d *Deployer) fetch(ctx context.Context, r *Revision) error {
 				return fmt.Errorf("artifact %s: %w", f.Artifact, err)
 			}
 			f.CodeSize = o.Size
+		}
+	}
+	for i := range r.Layers {
+		if l := &r.Layers[i]; l.Size == 0 {
+			o, err := d.Objects.Stat(ctx, ArtifactBucket, ArtifactKey(l.Artifact))
+			if err != nil {
+				return fmt.Errorf("artifact %s of layer %s: %w", l.Artifact, l.Name, err)
+			}
+			l.Size = o.Size
 		}
 	}
 	d.prepare(ctx, r)
