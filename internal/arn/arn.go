@@ -43,22 +43,6 @@ func Topic(region, name string) string { return of("sns", region, name) }
 // Rule is the name of a schedule's rule.
 func Rule(region, name string) string { return of("events", region, "rule/"+name) }
 
-// BusRule is the name of a rule of an event bus.
-func BusRule(region, bus, name string) string {
-	if bus == "" || bus == "default" {
-		return Rule(region, name)
-	}
-	return Rule(region, bus+"/"+name)
-}
-
-// Bus is the name of an event bus.
-func Bus(region, name string) string { return of("events", region, "event-bus/"+name) }
-
-// Schedule is the name of a schedule of EventBridge Scheduler.
-func Schedule(region, group, name string) string {
-	return of("scheduler", region, "schedule/"+group+"/"+name)
-}
-
 // Queue is the name of a queue.
 func Queue(region, name string) string { return of("sqs", region, name) }
 

@@ -128,7 +128,7 @@ func (r *Revision) addResources(svc *spec.Service) {
 		})
 	}
 	for _, b := range svc.Buses {
-		r.Buses = append(r.Buses, bus.Bus{Stack: r.Stack, Name: b.Name, ARN: arn.Bus(r.Region, b.Name), Description: b.Description, Tags: tags(svc, b.Tags)})
+		r.Buses = append(r.Buses, bus.Bus{Stack: r.Stack, Name: b.Name, ARN: arn.EventBus(r.Region, b.Name), Description: b.Description, Tags: tags(svc, b.Tags)})
 	}
 	for _, rule := range svc.Rules {
 		r.addRuleResource(svc, rule)

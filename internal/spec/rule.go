@@ -167,7 +167,7 @@ func (r *reader) bus(f field, n *node) {
 	if b.Name == "" {
 		b.Name = r.svc.Stack() + "-" + f.key
 	}
-	a := arn.Bus(r.svc.Region, b.Name)
+	a := arn.EventBus(r.svc.Region, b.Name)
 	r.names[f.key] = resource{b.Name, b.Name, map[string]string{"Arn": a, "Name": b.Name}}
 	r.svc.Buses = append(r.svc.Buses, b)
 }
