@@ -8,46 +8,8 @@ import (
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/function"
-	"github.com/dropstack/dropstack/internal/instance"
-	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/spec"
 )
-
-// Check asks the rooms what the parts of a service mean, and answers with what
-// they refuse, each with its line.
-func Check(svc *spec.Service) []spec.Problem {
-	var problems []spec.Problem
-	report := func(pos spec.Pos, format string, args ...any) {
-		problems = append(problems, spec.Problem{Pos: pos, Message: fmt.Sprintf(format, args...)})
-	}
-	for _, f := range svc.Functions {
-		for name := range f.Environment {
-			if instance.Reserved(name) {
-				report(f.Pos, "function %q sets %s, which the platform sets; choose another name", f.Key, name)
-			}
-		}
-		for _, e := range f.Events {
-			if e.Schedule == nil {
-				continue
-			}
-			for _, x := range e.Schedule.Expressions {
-				if _, err := schedule.Parse(x.Text); err != nil {
-					report(x.Pos, "%s: %v", x.Text, err)
-				}
-			}
-		}
-	}
-	checkRoles(svc, report)
-	if _, _, wrong := planTopics(svc); len(wrong) > 0 {
-		problems = append(problems, wrong...)
-	}
-	for i, d := range svc.Distributions {
-		if err := edge.Check([]edge.Distribution{distribution(svc, i)}); err != nil {
-			report(d.Pos, "distribution %q: %v", d.Name, err)
-		}
-	}
-	return problems
-}
 
 // Plan derives the revision that a checked service asks for. artifacts holds the
 // SHA-256 of each function's artifact by the function's key, layers those of the

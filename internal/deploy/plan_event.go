@@ -124,7 +124,7 @@ func (r *Revision) addResources(svc *spec.Service) {
 		r.Queues = append(r.Queues, queue.Queue{
 			Stack: r.Stack, Name: q.Name, ARN: arn.Queue(r.Region, q.Name), FIFO: q.FIFO, ContentDedup: q.ContentDedup,
 			Visibility: q.Visibility, Retention: q.Retention, Delay: q.Delay, Wait: q.Wait, MaxSize: q.MaxSize,
-			DeadLetter: q.DeadLetter, MaxReceive: q.MaxReceive, Policy: q.Policy, KMSKey: q.KMSKey, Tags: tags(svc, q.Tags),
+			DeadLetter: q.DeadLetter, MaxReceive: q.MaxReceive, Policy: q.Policy.Document, KMSKey: q.KMSKey, Tags: tags(svc, q.Tags),
 		})
 	}
 	for _, b := range svc.Buses {
@@ -155,9 +155,14 @@ func (r *Revision) addRuleResource(svc *spec.Service, rule spec.Rule) {
 	add := func(t spec.RuleTarget) {
 		s := r.schedule(rule.Name, rule.Expression.Text, t.Input)
 		s.Description, s.Disabled, s.Tags, s.Target = rule.Description, rule.Disabled, out.Tags, t.ID
-		s.Function = nameOf(t.ARN)
+		if a, err := arn.Parse(t.ARN); err == nil && a.Service != "lambda" {
+			s.To, s.ToGroup = t.ARN, t.Group
+		} else {
+			s.Function = nameOf(t.ARN)
+		}
 		if rule.Scheduler {
 			s.atScheduler(rule.Group, rule.Zone)
+			s.Start, s.End = rule.Start, rule.End
 		}
 		r.Schedules = append(r.Schedules, s.Schedule)
 	}

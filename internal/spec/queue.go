@@ -19,8 +19,7 @@ type Queue struct {
 	Visibility, Retention, Delay, Wait, MaxSize *int
 	DeadLetter                                  string // ARN of a queue
 	MaxReceive                                  int    `json:",omitzero"`
-	Policy                                      string // JSON
-	PolicyPos                                   Pos
+	Policy                                      Policy // without a Document: none
 	KMSKey                                      string
 	Tags                                        map[string]string
 }
@@ -209,7 +208,7 @@ func (r *reader) queuePolicy(f field, n *node) {
 		url := r.value(v, what+".Queues")
 		i := slices.IndexFunc(r.svc.Queues, func(q Queue) bool { return strings.HasSuffix(url, "/"+arn.Account+"/"+q.Name) || url == q.Name })
 		if i >= 0 {
-			r.svc.Queues[i].Policy, r.svc.Queues[i].PolicyPos = doc.Document, doc.Pos
+			r.svc.Queues[i].Policy = doc
 		} else if url != "" {
 			r.fail(v.pos, "%s: %q is none of this service's queues", what, url)
 		}

@@ -43,7 +43,7 @@ const (
 	defaultBus                 = "default"
 )
 
-var busName = regexp.MustCompile(`^[/.\-_A-Za-z0-9]{1,256}$`)
+var busName = regexp.MustCompile(`^[.\-_A-Za-z0-9]{1,256}$`)
 
 // RuleName is what the Serverless Framework calls the rule of a function's n-th
 // event, counted from 1.
@@ -139,7 +139,7 @@ func (r *reader) busOf(n *node, what string) (name string, byName bool) {
 	case name == defaultBus || name == "":
 		return "", false
 	case !busName.MatchString(name):
-		r.fail(n.pos, "%s: the bus %q must be 1 to 256 letters, digits and . - _ /", what, name)
+		r.fail(n.pos, "%s: the bus %q must be 1 to 256 letters, digits and . - _", what, name)
 		return "", false
 	}
 	return name, byName
@@ -153,7 +153,7 @@ func (r *reader) bus(f field, n *node) {
 		r.object(v, what, keys{
 			"Name": func(v *node) {
 				if b.Name = r.value(v, what+".Name"); !busName.MatchString(b.Name) || b.Name == defaultBus {
-					r.fail(v.pos, "%s.Name must be 1 to 256 letters, digits and . - _ /, and not default, not %q", what, b.Name)
+					r.fail(v.pos, "%s.Name must be 1 to 256 letters, digits and . - _, and not default, not %q", what, b.Name)
 				}
 			},
 			"Description": func(v *node) { b.Description = r.str(v, what+".Description") },

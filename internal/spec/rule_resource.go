@@ -3,6 +3,7 @@ package spec
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dropstack/dropstack/internal/arn"
 )
@@ -13,8 +14,10 @@ type Rule struct {
 	Pos       Pos
 	RuleEvent // without what is said of a target
 	Scheduler bool
-	Zone      string // of Scheduler
-	Group     string // likewise
+	Zone      string    // of Scheduler
+	Group     string    // likewise
+	Start     time.Time `json:",omitzero"` // likewise: no tick before it
+	End       time.Time `json:",omitzero"` // and none after it
 	Tags      map[string]string
 	Targets   []RuleTarget
 }
@@ -88,13 +91,6 @@ func (r *reader) eventsRule(f field, n *node, e Rule) {
 	case e.Expression.Text != "" && e.Bus != "":
 		r.fail(e.Expression.Pos, "%s.ScheduleExpression goes with the default bus only", what)
 	}
-	if e.Expression.Text != "" {
-		for _, t := range e.Targets {
-			if _, ok := functionOf(t.ARN); !ok && t.ARN != "" {
-				r.fail(t.Pos, "%s: a schedule calls a function here, not %s; let the function pass it on", what, t.ARN)
-			}
-		}
-	}
 	r.svc.Rules = append(r.svc.Rules, e)
 }
 
@@ -159,7 +155,6 @@ func (r *reader) cfnInputs(to keys, in *Input, what string) {
 // scheduled reads an AWS::Scheduler::Schedule.
 func (r *reader) scheduled(f field, n *node, e Rule) {
 	what := "resource " + f.key
-	const window = "it would fire before and after"
 	r.around(n, what, func(v *node) {
 		r.object(v, what, keys{
 			"Name": nil, "KmsKeyArn": nil,
@@ -172,17 +167,22 @@ func (r *reader) scheduled(f field, n *node, e Rule) {
 			},
 			"GroupName": func(v *node) { e.Group = r.ruleName(v, what+".GroupName") },
 			"Target":    func(v *node) { e.Targets = []RuleTarget{r.ruleTarget(v, what+".Target")} },
-		}, effects{"StartDate": window, "EndDate": window})
+			"StartDate": func(v *node) { e.Start = r.instant(v, what+".StartDate") },
+			"EndDate":   func(v *node) { e.End = r.instant(v, what+".EndDate") },
+		}, effects{})
 	})
-	switch {
-	case e.Expression.Text == "" || len(e.Targets) == 0:
+	if e.Expression.Text == "" || len(e.Targets) == 0 {
 		r.fail(f.pos, "%s wants a ScheduleExpression and a Target", what)
 		return
-	case e.Targets[0].ARN == "":
-	default:
-		if _, ok := functionOf(e.Targets[0].ARN); !ok {
-			r.fail(e.Targets[0].Pos, "%s: a schedule calls a function here, not %s; let the function pass it on", what, e.Targets[0].ARN)
-		}
 	}
 	r.svc.Rules = append(r.svc.Rules, e)
+}
+
+// instant reads a date and a time.
+func (r *reader) instant(n *node, what string) time.Time {
+	t, err := time.Parse(time.RFC3339, r.str(n, what))
+	if err != nil && n.kind != broken {
+		r.fail(n.pos, "%s must be such as 2030-01-31T12:00:00Z, not %q", what, n.text)
+	}
+	return t
 }
