@@ -94,6 +94,9 @@ func (d *Deployer) validate(r *Revision) error {
 	if err := gateway.Check(r.APIs); err != nil {
 		return err
 	}
+	if err := gateway.CheckKeys(r.Stack, r.APIKeys, r.UsagePlans); err != nil {
+		return err
+	}
 	return edge.Check(r.Distributions)
 }
 

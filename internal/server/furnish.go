@@ -131,7 +131,9 @@ func (r *rooms) openSources(ctx context.Context, cfg Config, ls *listeners) erro
 	r.buses = &bus.Buses{Invoker: r.invoker, Publish: r.tell, Send: r.send, Region: cfg.Region, Log: cfg.Log}
 	r.schedules = &schedule.Scheduler{Streams: r.eng.Streams, Enqueue: r.invoker, Deliver: r.buses.Deliver, Region: cfg.Region, Log: cfg.Log}
 	r.notifications = &bucket.Notifications{Invoker: r.invoker, Region: cfg.Region, Log: cfg.Log}
-	r.gateway = &gateway.Gateway{Invoker: r.invoker, Verify: r.keys, Log: cfg.Log}
+	if err := r.openGateway(ctx, cfg); err != nil {
+		return err
+	}
 	r.edge = &edge.Server{Origins: r.gateway, Objects: r.eng.Objects, Log: cfg.Log}
 	return nil
 }
@@ -156,6 +158,7 @@ func (r *rooms) newDeployer(cfg Config) *deploy.Deployer {
 			Roles: r.keys, Networks: r.networks, Functions: r.invoker, Versions: r.invoker,
 			Queues: r.queues, Topics: r.topics, Schedules: r.schedules, Buses: r.buses,
 			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge,
+			Logs: r.logs, Storage: r.eng.Objects,
 		},
 	}
 }
