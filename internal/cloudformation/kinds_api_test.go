@@ -37,29 +37,45 @@ func TestMethods(t *testing.T) {
 		want       []gateway.Route
 	}{
 		{"a proxy", `, "M": ` + method(`"HttpMethod": "get", "AuthorizationType": "NONE", "OperationName": "x", `+proxy), []gateway.Route{{Method: "GET", Path: "/items/{id}", Function: "f"}}},
-		{"a stream", `, "M": ` + method(`"HttpMethod": "GET", "Integration": {"Type": "AWS_PROXY", "ResponseTransferMode": "STREAM", "TimeoutInMillis": "5000",
+		{
+			"a stream", `, "M": ` + method(`"HttpMethod": "GET", "Integration": {"Type": "AWS_PROXY", "ResponseTransferMode": "STREAM", "TimeoutInMillis": "5000",
 			"Uri": {"Fn::Join": ["", ["arn:aws:apigateway:us-east-1:lambda:path/2021-11-15/functions/", {"Fn::GetAtt": ["F", "Arn"]}, ":live/response-streaming-invocations"]]}}`),
-			[]gateway.Route{{Method: "GET", Path: "/items/{id}", Function: "f:live", Stream: true, Timeout: 5000}}},
-		{"signed, with a key", `, "M": ` + method(`"HttpMethod": "GET", "AuthorizationType": "AWS_IAM", "ApiKeyRequired": "true", `+proxy),
-			[]gateway.Route{{Method: "GET", Path: "/items/{id}", Function: "f", Authorizer: gateway.AuthorizerIAM, KeyRequired: true}}},
-		{"an event", `, "M": ` + method(`"HttpMethod": "GET", "Integration": {"Type": "AWS", `+uri+`, "RequestTemplates": `+templates+`,
+			[]gateway.Route{{Method: "GET", Path: "/items/{id}", Function: "f:live", Stream: true, Timeout: 5000}},
+		},
+		{
+			"signed, with a key", `, "M": ` + method(`"HttpMethod": "GET", "AuthorizationType": "AWS_IAM", "ApiKeyRequired": "true", `+proxy),
+			[]gateway.Route{{Method: "GET", Path: "/items/{id}", Function: "f", Authorizer: gateway.AuthorizerIAM, KeyRequired: true}},
+		},
+		{
+			"an event", `, "M": ` + method(`"HttpMethod": "GET", "Integration": {"Type": "AWS", `+uri+`, "RequestTemplates": `+templates+`,
 			"IntegrationResponses": [{"StatusCode": 200}, {"StatusCode": "404", "SelectionPattern": "[\\s\\S]*\\[404\\][\\s\\S]*"}]}`),
-			[]gateway.Route{{Method: "GET", Path: "/items/{id}", Function: "f", Integration: gateway.IntegrationEvent}}},
-		{"an event that is not waited for", `, "M": ` + method(`"HttpMethod": "GET", "Integration": {"Type": "AWS", `+uri+`, "RequestTemplates": `+templates+`,
+			[]gateway.Route{{Method: "GET", Path: "/items/{id}", Function: "f", Integration: gateway.IntegrationEvent}},
+		},
+		{
+			"an event that is not waited for", `, "M": ` + method(`"HttpMethod": "GET", "Integration": {"Type": "AWS", `+uri+`, "RequestTemplates": `+templates+`,
 			"RequestParameters": {"integration.request.header.X-Amz-Invocation-Type": "'Event'"}}`),
-			[]gateway.Route{{Method: "GET", Path: "/items/{id}", Function: "f", Integration: gateway.IntegrationAsync}}},
-		{"another server", `, "M": ` + method(`"HttpMethod": "ANY", "RequestParameters": {"method.request.path.id": true}, "Integration": {"Type": "HTTP_PROXY", "IntegrationHttpMethod": "ANY", "Uri": "https://example.com/{id}",
+			[]gateway.Route{{Method: "GET", Path: "/items/{id}", Function: "f", Integration: gateway.IntegrationAsync}},
+		},
+		{
+			"another server", `, "M": ` + method(`"HttpMethod": "ANY", "RequestParameters": {"method.request.path.id": true}, "Integration": {"Type": "HTTP_PROXY", "IntegrationHttpMethod": "ANY", "Uri": "https://example.com/{id}",
 			"RequestParameters": {"integration.request.path.id": "method.request.path.id"}}`),
-			[]gateway.Route{{Method: "ANY", Path: "/items/{id}", Integration: gateway.IntegrationHTTP, URL: "https://example.com/{id}"}}},
-		{"preflight requests alone", `, "M": ` + method(`"HttpMethod": "OPTIONS", `+mockCORS("")),
-			[]gateway.Route{{Method: "OPTIONS", Path: "/items/{id}", Integration: gateway.IntegrationMock, CORS: &gateway.CORS{Origins: []string{"https://a.example"}, Methods: []string{"GET", "PUT"}}}}},
-		{"preflight requests of several origins", `, "A": ` + method(`"HttpMethod": "OPTIONS", `+mockCORS(origins)) + `, "M": ` + method(`"HttpMethod": "GET", `+proxy),
-			[]gateway.Route{{Method: "GET", Path: "/items/{id}", Function: "f", CORS: &gateway.CORS{Origins: []string{"https://a.example", "https://*.b.example"}, Methods: []string{"GET", "PUT"}}}}},
-		{"what has to be there", `, "M": ` + method(`"HttpMethod": "GET", "RequestParameters": {"method.request.querystring.page": true, "method.request.header.X": false},
+			[]gateway.Route{{Method: "ANY", Path: "/items/{id}", Integration: gateway.IntegrationHTTP, URL: "https://example.com/{id}"}},
+		},
+		{
+			"preflight requests alone", `, "M": ` + method(`"HttpMethod": "OPTIONS", `+mockCORS("")),
+			[]gateway.Route{{Method: "OPTIONS", Path: "/items/{id}", Integration: gateway.IntegrationMock, CORS: &gateway.CORS{Origins: []string{"https://a.example"}, Methods: []string{"GET", "PUT"}}}},
+		},
+		{
+			"preflight requests of several origins", `, "A": ` + method(`"HttpMethod": "OPTIONS", `+mockCORS(origins)) + `, "M": ` + method(`"HttpMethod": "GET", `+proxy),
+			[]gateway.Route{{Method: "GET", Path: "/items/{id}", Function: "f", CORS: &gateway.CORS{Origins: []string{"https://a.example", "https://*.b.example"}, Methods: []string{"GET", "PUT"}}}},
+		},
+		{
+			"what has to be there", `, "M": ` + method(`"HttpMethod": "GET", "RequestParameters": {"method.request.querystring.page": true, "method.request.header.X": false},
 			"RequestModels": {"application/json": {"Ref": "Model"}}, "RequestValidatorId": {"Ref": "V"}, `+proxy) + `,
 			"Model": {"Type": "AWS::ApiGateway::Model", "Properties": {"RestApiId": {"Ref": "Api"}, "Schema": {"type": "object"}, "ContentType": "application/json"}},
 			"V": {"Type": "AWS::ApiGateway::RequestValidator", "Properties": {"RestApiId": {"Ref": "Api"}, "ValidateRequestBody": "true", "ValidateRequestParameters": true}}`,
-			[]gateway.Route{{Method: "GET", Path: "/items/{id}", Function: "f", Validation: &gateway.Validation{Parameters: []string{"querystring.page"}, Models: map[string]string{"application/json": `{"type":"object"}`}}}}},
+			[]gateway.Route{{Method: "GET", Path: "/items/{id}", Function: "f", Validation: &gateway.Validation{Parameters: []string{"querystring.page"}, Models: map[string]string{"application/json": `{"type":"object"}`}}}},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := planned(t, &ground{}, rest(c.more))
