@@ -60,6 +60,8 @@ say otherwise; port 0 picks a free one.`,
 	f.StringVar(&cfg.SMTP.User, "smtp-user", os.Getenv("DROPSTACK_SMTP_USER"), "who logs in to the mail server; nobody if empty ($DROPSTACK_SMTP_USER)")
 	f.BoolVar(&cfg.SMTP.RequireTLS, "smtp-require-tls", false, "refuse a mail server that does not offer TLS")
 	f.BoolVar(&cfg.PrivateEndpoints, "private-endpoints", false, "let everybody who may subscribe have messages sent to loopback and private addresses; without it only the administrator may")
+	f.IntVar(&cfg.Keep.Revisions, "keep-revisions", deploy.DefaultKeep.Revisions, "how many revisions of a stack are kept to go back to")
+	f.IntVar(&cfg.Keep.Versions, "keep-versions", deploy.DefaultKeep.Versions, "how many versions of each function are kept, besides those that aliases name")
 	f.StringVar(&services, "services", "", `directory of the bundled services ("none": start without; default: services/ beside the program or here)`)
 	f.BoolVarP(&verbose, "verbose", "v", false, "log every cold start and engine message")
 	return command
@@ -120,16 +122,14 @@ func (c *cli) serve(ctx context.Context, cfg server.Config, services string) err
 func (c *cli) bundled(ctx context.Context, p *server.Platform, list []string) error {
 	client := &api.Client{Endpoint: p.Endpoints.AWS}
 	client.Keys.AccessKeyID, client.Keys.SecretAccessKey = p.Admin.AccessKeyID, p.Admin.SecretAccessKey
-	o := spec.Options{Stage: c.stage, Parameter: func(name string, clear bool) (spec.Parameter, bool, error) {
-		return readParameter(ctx, client, name, clear)
-	}}
-	o.Env = withSettings(p)
+	o := c.equip(spec.Options{Stage: c.stage, Env: withSettings(p)}, platform{ctx, func() (*api.Client, error) { return client, nil }})
 	for _, service := range list {
 		if c.unchanged(p, service, o) {
 			continue
 		}
 		c.progress("building and deploying " + filepath.Base(service))
-		if _, err := c.deployTo(ctx, client, service, o); err != nil {
+		// changed or not: the revision notes what it was made of
+		if _, _, err := c.deployTo(ctx, client, service, o, deployment{force: true}); err != nil {
 			if ctx.Err() != nil {
 				return nil // told to stop meanwhile
 			}
