@@ -86,7 +86,7 @@ func (w *walker) walk(n *node) *node {
 	}
 	if slices.Contains(w.above, n) || w.spent >= maxSpent {
 		if w.spent < maxSpent {
-			w.v.report(n.pos, "variables go round in a circle: this value holds itself")
+			w.v.report(n.pos, "variables go round in a circle: this value holds itself; take a part of it")
 		}
 		return &node{pos: n.pos, kind: broken}
 	}
