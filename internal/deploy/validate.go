@@ -1,18 +1,20 @@
 package deploy
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"regexp"
 	"slices"
 
 	"github.com/dropstack/dropstack/internal/build"
+	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam/policy"
 	"github.com/dropstack/dropstack/internal/network"
-	"github.com/dropstack/dropstack/internal/schedule"
 )
 
 var (
@@ -49,6 +51,9 @@ func (d *Deployer) validate(r *Revision) error {
 	if err := d.ownNames(r); err != nil {
 		return err
 	}
+	if err := d.checkShifts(r); err != nil {
+		return err
+	}
 	if err := d.Rooms.Functions.Admit(r.Functions); err != nil {
 		return err
 	}
@@ -66,15 +71,62 @@ func (d *Deployer) validate(r *Revision) error {
 			return fmt.Errorf("policy of topic %s: %w", t.ARN, err)
 		}
 	}
+	if err := d.ownQueues(r); err != nil {
+		return err
+	}
 	for _, s := range r.Schedules {
-		if _, err := schedule.Parse(s.Expression); err != nil {
-			return fault.Errorf(fault.Invalid, "schedule %s: %w", s.Name, err)
+		err := s.Check()
+		if err == nil && s.To != "" {
+			err = d.Rooms.Buses.AdmitTarget(bus.Target{ID: cmp.Or(s.Target, s.Name), ARN: s.To, Group: s.ToGroup})
 		}
+		if err != nil {
+			return fault.Coded(fault.Invalid, fault.CodeOf(err), "schedule %s: %w", s.Name, err)
+		}
+	}
+	if err := d.Rooms.Buses.Admit(r.Buses, r.Rules); err != nil {
+		return err
 	}
 	if err := gateway.Check(r.APIs); err != nil {
 		return err
 	}
+	if err := gateway.CheckKeys(r.Stack, r.APIKeys, r.UsagePlans); err != nil {
+		return err
+	}
 	return edge.Check(r.Distributions)
+}
+
+// checkShifts refuses shifts that cannot be made.
+func (d *Deployer) checkShifts(r *Revision) error {
+	all := maps.Clone(d.List())
+	all[r.Stack] = r
+	exists := func(name string) bool {
+		for _, other := range all {
+			if slices.ContainsFunc(other.Functions, func(f function.Function) bool { return f.Name == name }) {
+				return true
+			}
+		}
+		return false
+	}
+	for _, f := range r.Functions {
+		if f.Shift == nil {
+			continue
+		}
+		if _, err := parseTraffic(f.Shift.Type); err != nil {
+			return fmt.Errorf("function %q: %w", f.Name, err)
+		}
+		if f.Provisioned > 0 {
+			return fault.Errorf(fault.Invalid, "function %q has provisioned concurrency, whose alias %s its callers have; they cannot be shifted too", f.Name, function.ProvisionedAlias)
+		}
+		if err := function.CheckAlias(f.Shift.Alias); err != nil {
+			return fmt.Errorf("function %q: %w", f.Name, err)
+		}
+		for _, hook := range []string{f.Shift.Before, f.Shift.After} {
+			if hook != "" && !exists(hook) {
+				return fault.Errorf(fault.Invalid, "function %q: the hook %q is no function; hooks are named in full", f.Name, hook)
+			}
+		}
+	}
+	return nil
 }
 
 // uses lists the places in networks that functions of all stacks have once r is
@@ -92,21 +144,66 @@ func (d *Deployer) uses(r *Revision) (list []network.Use) {
 	return list
 }
 
-// ownRules refuses the name of a rule that another stack uses: ticks are told apart
-// by it.
+// ownRules refuses the name of a rule or an event bus that another stack uses: ticks
+// are told apart by it, and calls name no stack.
 func (d *Deployer) ownRules(r *Revision) error {
 	for stack, other := range d.List() {
 		if stack == r.Stack {
 			continue
 		}
-		taken := map[string]bool{}
-		for _, s := range other.Schedules {
-			taken[s.ARN] = true
-		}
-		for _, s := range r.Schedules {
-			if taken[s.ARN] {
-				return fault.Errorf(fault.Conflict, "rule %q exists in stack %q", s.Name, stack)
+		taken := other.events()
+		for arn := range r.events() {
+			if taken[arn] {
+				return fault.Errorf(fault.Conflict, "%s exists in stack %q", arn, stack)
 			}
+		}
+	}
+	return nil
+}
+
+// events are the ARNs of schedules, rules and event buses.
+func (r *Revision) events() map[string]bool {
+	names := map[string]bool{}
+	for _, s := range r.Schedules {
+		names[s.ARN] = true
+	}
+	for _, rule := range r.Rules {
+		names[rule.ARN] = true
+	}
+	for _, b := range r.Buses {
+		names[b.ARN] = true
+	}
+	return names
+}
+
+// ownQueues refuses queues and mappings that cannot be, and the name of a queue that
+// another stack uses.
+func (d *Deployer) ownQueues(r *Revision) error {
+	taken := map[string]string{}
+	for stack, other := range d.List() {
+		for _, q := range other.Queues {
+			if stack != r.Stack {
+				taken[q.ARN] = "exists in stack " + stack
+			}
+		}
+	}
+	for _, q := range r.Queues {
+		if err := q.Check(); err != nil {
+			return err
+		}
+		if where, ok := taken[q.ARN]; ok {
+			return fault.Errorf(fault.Conflict, "queue %q %s", q.Name, where)
+		}
+		taken[q.ARN] = "is there twice"
+		if q.Policy != "" {
+			if _, err := policy.Parse(policy.Resource, q.Policy); err != nil {
+				return fmt.Errorf("policy of queue %s: %w", q.ARN, err)
+			}
+		}
+	}
+	for _, m := range r.Mappings {
+		if err := m.Check(); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/bucket"
+	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/event"
@@ -37,7 +38,7 @@ func (r *rooms) furnish(ctx context.Context, cfg Config, ls *listeners) error {
 		return err
 	}
 	r.deployer = r.newDeployer(cfg)
-	r.topics.Editor = topicEditor{r.deployer}
+	r.queues.Editor, r.topics.Editor = queueEditor{r.deployer}, topicEditor{r.deployer}
 	r.api = r.newAPI(cfg, ls)
 	r.inner.Handler = r.api
 	var err error
@@ -91,6 +92,7 @@ func (r *rooms) openFunctions(ctx context.Context, cfg Config, ls *listeners) (e
 	}
 	r.opened = append(r.opened,
 		func() error { return r.topics.Close() }, // its appenders; instances publish until they end
+		func() error { return r.queues.Close() }, // likewise, and topics send to them
 		func() error { r.networks.close(cfg.Log); return nil },
 		func() error { r.closeBoxes(cfg.Log); return nil }, // which leave the networks
 		r.pool.Close, // after the drain
@@ -112,6 +114,7 @@ func (r *rooms) openFunctions(ctx context.Context, cfg Config, ls *listeners) (e
 
 // openSources opens what invokes functions.
 func (r *rooms) openSources(ctx context.Context, cfg Config, ls *listeners) error {
+	r.openQueues(cfg, ls)
 	identity, err := topicIdentity(ctx, r.eng.Streams, r.secrets.kept.Sealer("messages"))
 	if err != nil {
 		return err
@@ -124,10 +127,13 @@ func (r *rooms) openSources(ctx context.Context, cfg Config, ls *listeners) erro
 	if cfg.SMTP.Server != "" {
 		r.topics.Mail = &cfg.SMTP
 	}
-	r.invoker.Publish = r.tell
-	r.schedules = &schedule.Scheduler{Streams: r.eng.Streams, Enqueue: r.invoker, Region: cfg.Region, Log: cfg.Log}
+	r.invoker.Publish, r.topics.Send = r.tell, r.forward
+	r.buses = &bus.Buses{Invoker: r.invoker, Publish: r.tell, Send: r.send, Region: cfg.Region, Log: cfg.Log}
+	r.schedules = &schedule.Scheduler{Streams: r.eng.Streams, Enqueue: r.invoker, Deliver: r.buses.Deliver, Region: cfg.Region, Log: cfg.Log}
 	r.notifications = &bucket.Notifications{Invoker: r.invoker, Region: cfg.Region, Log: cfg.Log}
-	r.gateway = &gateway.Gateway{Invoker: r.invoker, Verify: r.keys, Log: cfg.Log}
+	if err := r.openGateway(ctx, cfg); err != nil {
+		return err
+	}
 	r.edge = &edge.Server{Origins: r.gateway, Objects: r.eng.Objects, Log: cfg.Log}
 	return nil
 }
@@ -145,10 +151,12 @@ func (r *rooms) tell(ctx context.Context, topicARN string, body []byte, attribut
 func (r *rooms) newDeployer(cfg Config) *deploy.Deployer {
 	return &deploy.Deployer{
 		Streams: r.eng.Streams, Objects: r.eng.Objects, Artifacts: filepath.Join(cfg.Dir, "artifacts"), LayerRoot: filepath.Join(cfg.Dir, "layers"),
+		Caches: filepath.Join(cfg.Dir, "caches"), Stored: r.eng.Objects, Hooks: r.invoker, Keep: cfg.Keep,
 		Region: cfg.Region, Log: cfg.Log, Sealer: r.secrets.environments(),
 		Prepare: func(ctx context.Context, fn function.Function, _ string) error { return r.invoker.Prepare(ctx, fn) },
 		Rooms: deploy.Rooms{
-			Roles: r.keys, Networks: r.networks, Functions: r.invoker, Topics: r.topics, Schedules: r.schedules,
+			Roles: r.keys, Networks: r.networks, Functions: r.invoker, Versions: r.invoker,
+			Queues: r.queues, Topics: r.topics, Schedules: r.schedules, Buses: r.buses,
 			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge,
 		},
 	}
@@ -183,10 +191,12 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 		Services: []*api.Service{
 			control.Service(),
 			(&api.SNS{Topics: r.topics, Region: cfg.Region}).Service(),
+			(&api.SQS{Queues: r.queues}).Service(),
 			(&api.Logs{Store: r.logs, Region: cfg.Region}).Service(),
 			(&api.CloudWatch{Store: r.metrics}).Service(),
-			(&api.Events{Rules: &event.Rules{Deployer: r.deployer, Region: cfg.Region}, Region: cfg.Region}).Service(),
+			(&api.Events{Rules: &event.Rules{Deployer: r.deployer, Region: cfg.Region}, Buses: r.buses, Region: cfg.Region}).Service(),
 			(&api.CloudTrail{Trail: r.trail}).Service(),
+			api.CodeDeploy(r.deployer),
 			api.IAM(r.keys), api.STS(r.keys), api.SSM(r.secrets.parameters), api.KMS(r.secrets.keys),
 		},
 	}

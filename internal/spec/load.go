@@ -207,6 +207,7 @@ func (r *reader) service(root *node) {
 	r.perms.inherit = r.inherits(custom)
 	r.plugin = r.warmup(custom)
 	r.sayWarm()
+	r.svc.Bundle = r.bundle(root.get("plugins"), custom, root.get("build"))
 	if functions != nil {
 		r.functions(functions)
 	}
