@@ -15,7 +15,7 @@ import (
 	"github.com/dropstack/dropstack/internal/testkit"
 )
 
-var update = flag.Bool("update", false, "rewrite what testdata/wrong-files.txtar wants")
+var update = flag.Bool("update", false, "rewrite what testdata/wrong/files.txtar wants")
 
 // leastWrong is how many wrong files there have to be.
 const leastWrong = 40
@@ -23,7 +23,7 @@ const leastWrong = 40
 // TestWrongFiles deploys services that are wrong, each in one way: the command ends
 // with 2, names the line and what to do, and the stack is as it was.
 func TestWrongFiles(t *testing.T) {
-	const table = "testdata/wrong-files.txtar"
+	const table = "testdata/wrong/files.txtar"
 	a, err := txtar.ParseFile(table)
 	if err != nil {
 		t.Fatal(err)
