@@ -174,6 +174,7 @@ func (r *Revision) over(old *Revision) *Revision {
 		return r
 	}
 	next := *r
+	next.APIs = r.stages(old)
 	next.Functions = slices.Clone(r.Functions)
 	for i := range next.Functions {
 		f := &next.Functions[i]

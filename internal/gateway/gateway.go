@@ -76,6 +76,7 @@ type API struct {
 	Throttle    *Throttle         `json:"throttle,omitempty"`               // of the stage
 	Description string            `json:"description,omitempty"`
 	Tags        map[string]string `json:"tags,omitempty"`
+	Settings    *StageSettings    `json:"stageSettings,omitempty"` // REST only
 	// Created and Modified are of a URL that calls of the AWS API made or changed.
 	Created  time.Time `json:"created,omitzero"`
 	Modified time.Time `json:"modified,omitzero"`

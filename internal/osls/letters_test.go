@@ -1,7 +1,6 @@
 package osls
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -61,8 +60,7 @@ func (s *stack) receives(queues *sqs.Client, output, text string) {
 			if strings.Contains(*m.Body, text) {
 				return nil
 			}
-			return fmt.Errorf("got %s, want %s", *m.Body, text)
 		}
-		return errors.New("nothing came")
+		return fmt.Errorf("%d messages, none with %q", len(out.Messages), text)
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dropstack/dropstack/internal/api"
+	"github.com/dropstack/dropstack/internal/apigateway"
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/bucket"
 	"github.com/dropstack/dropstack/internal/deploy"
@@ -38,6 +39,7 @@ func (r *rooms) furnish(ctx context.Context, cfg Config, ls *listeners) error {
 	}
 	r.deployer = r.newDeployer(cfg)
 	r.topics.Editor = topicEditor{r.deployer}
+	r.apis.Deployer = r.deployer
 	r.api = r.newAPI(cfg, ls)
 	r.inner.Handler = r.api
 	var err error
@@ -129,7 +131,8 @@ func (r *rooms) openSources(ctx context.Context, cfg Config, ls *listeners) erro
 	r.notifications = &bucket.Notifications{Invoker: r.invoker, Region: cfg.Region, Log: cfg.Log}
 	r.gateway = &gateway.Gateway{Invoker: r.invoker, Verify: r.keys, Log: cfg.Log}
 	r.edge = &edge.Server{Origins: r.gateway, Objects: r.eng.Objects, Log: cfg.Log}
-	return nil
+	r.apis = &apigateway.APIs{Streams: r.eng.Streams, Region: cfg.Region, URL: byPath(ls.endpoints.HTTP)}
+	return r.apis.Open(ctx)
 }
 
 // tell publishes what became of an event to a topic, for a function.
@@ -187,6 +190,7 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 			(&api.CloudWatch{Store: r.metrics}).Service(),
 			(&api.Events{Rules: &event.Rules{Deployer: r.deployer, Region: cfg.Region}, Region: cfg.Region}).Service(),
 			(&api.CloudTrail{Trail: r.trail}).Service(),
+			api.APIGateway(r.apis, cfg.Region),
 			api.IAM(r.keys), api.STS(r.keys), api.SSM(r.secrets.parameters), api.KMS(r.secrets.keys),
 		},
 	}

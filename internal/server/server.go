@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/dropstack/dropstack/internal/api"
+	"github.com/dropstack/dropstack/internal/apigateway"
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/audit"
 	"github.com/dropstack/dropstack/internal/bucket"
@@ -112,6 +113,7 @@ type rooms struct {
 	schedules     *schedule.Scheduler
 	notifications *bucket.Notifications
 	gateway       *gateway.Gateway
+	apis          *apigateway.APIs
 	edge          *edge.Server
 	deployer      *deploy.Deployer
 	api           *api.Server
