@@ -18,6 +18,7 @@ import (
 	"github.com/dropstack/dropstack/internal/apigateway"
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/bucket"
+	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/engine"
@@ -31,6 +32,7 @@ import (
 	"github.com/dropstack/dropstack/internal/lambda"
 	"github.com/dropstack/dropstack/internal/logs"
 	"github.com/dropstack/dropstack/internal/network"
+	"github.com/dropstack/dropstack/internal/queue"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/topic"
 	"github.com/nats-io/nats.go/jetstream"
@@ -100,13 +102,18 @@ func zipped(t *testing.T, files ...string) ([]byte, string) {
 // The rooms with which these tests are not concerned.
 type (
 	quietRoles   struct{}
+	quietQueues  struct{}
 	quietTopics  struct{}
 	quietBuckets struct{}
 	quietEdge    struct{}
 )
 
-func (quietRoles) Replace(string, iam.Declaration) error        { return nil }
+func (quietRoles) Replace(string, iam.Declaration) error { return nil }
+
 func (quietRoles) Trusts(context.Context, string, string) error { return nil }
+
+func (quietQueues) Replace(context.Context, string, []queue.Queue, []queue.Mapping) error { return nil }
+
 func (quietTopics) Replace(context.Context, string, []topic.Topic, []topic.Subscription) error {
 	return nil
 }
@@ -121,6 +128,13 @@ type house struct {
 	invoker   *function.Invoker
 	deployer  *deploy.Deployer
 	schedules *schedule.Scheduler
+	buses     *bus.Buses
+	published chan string // what rules have told topics
+}
+
+func (h *house) publish(_ context.Context, topicARN string, body []byte, _ map[string]string) error {
+	h.published <- topicARN + " " + string(body)
+	return nil
 }
 
 func newHouse(t *testing.T) *house {
@@ -129,7 +143,7 @@ func newHouse(t *testing.T) *house {
 	if err := os.Chmod(root, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	h := &house{streams: enginetest.Streams(t), objects: newShelf()}
+	h := &house{streams: enginetest.Streams(t), objects: newShelf(), published: make(chan string, 8)}
 	pool := &instance.Pool{Log: log, Logs: nowhere{}}
 	t.Cleanup(func() { pool.Close() })
 	h.invoker = &function.Invoker{
@@ -144,13 +158,14 @@ func newHouse(t *testing.T) *house {
 	if err := h.invoker.Load(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	h.schedules = &schedule.Scheduler{Streams: h.streams, Enqueue: h.invoker, Region: arn.Region, Log: log}
+	h.buses = &bus.Buses{Invoker: h.invoker, Publish: h.publish, Region: arn.Region, Log: log}
+	h.schedules = &schedule.Scheduler{Streams: h.streams, Enqueue: h.invoker, Deliver: h.buses.Deliver, Region: arn.Region, Log: log}
 	gateways := &gateway.Gateway{Invoker: h.invoker, Log: log}
 	h.deployer = &deploy.Deployer{
 		Streams: h.streams, Objects: h.objects, Artifacts: h.invoker.ArtifactRoot, LayerRoot: h.invoker.LayerRoot, Region: arn.Region, Log: log,
 		Rooms: deploy.Rooms{
-			Roles: quietRoles{}, Networks: &network.Networks{Log: log}, Functions: h.invoker, Topics: quietTopics{},
-			Schedules: h.schedules, Buckets: quietBuckets{}, Gateway: gateways, Edge: quietEdge{},
+			Roles: quietRoles{}, Networks: &network.Networks{Log: log}, Functions: h.invoker, Queues: quietQueues{}, Topics: quietTopics{},
+			Schedules: h.schedules, Buses: h.buses, Buckets: quietBuckets{}, Gateway: gateways, Edge: quietEdge{},
 		},
 	}
 	if err := h.deployer.Load(t.Context()); err != nil {
@@ -170,7 +185,7 @@ func newHouse(t *testing.T) *house {
 	h.world = serve(t, &api.Server{
 		Lambda: &api.Lambda{Invoker: h.invoker, Functions: functions, Region: arn.Region},
 		Services: []*api.Service{
-			(&api.Events{Rules: &event.Rules{Deployer: h.deployer, Region: arn.Region}, Region: arn.Region}).Service(),
+			(&api.Events{Rules: &event.Rules{Deployer: h.deployer, Region: arn.Region}, Buses: h.buses, Region: arn.Region}).Service(),
 			api.APIGateway(apis, arn.Region),
 		},
 	})

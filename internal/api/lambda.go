@@ -117,6 +117,12 @@ var lambdaRoutes = map[string]lambdaRoute{
 	"DELETE tags/*": of("UntagResource", 204, (*lambda.Functions).UntagResource).at("Resource", ""),
 	"GET tags/*":    of("ListTags", 200, (*lambda.Functions).ListTags).at("Resource", ""),
 
+	"GET event-source-mappings":      needs(of("ListEventSourceMappings", 200, (*lambda.Functions).ListEventSourceMappings), mappingsNeeds),
+	"POST event-source-mappings":     needs(of("CreateEventSourceMapping", 202, (*lambda.Functions).CreateEventSourceMapping), mappingNeeds),
+	"GET event-source-mappings/*":    needs(of("GetEventSourceMapping", 200, (*lambda.Functions).GetEventSourceMapping).at("UUID", ""), mappingIDNeeds),
+	"PUT event-source-mappings/*":    needs(of("UpdateEventSourceMapping", 202, (*lambda.Functions).UpdateEventSourceMapping).at("UUID", ""), mappingNeeds),
+	"DELETE event-source-mappings/*": needs(of("DeleteEventSourceMapping", 202, (*lambda.Functions).DeleteEventSourceMapping).at("UUID", ""), mappingIDNeeds),
+
 	"GET layers":                 needs(of("ListLayers", 200, (*lambda.Functions).ListLayers), layersNeeds),
 	"POST layers/*/versions":     needs(of("PublishLayerVersion", 201, (*lambda.Functions).PublishLayerVersion).at("LayerName", ""), publishLayerNeeds),
 	"GET layers/*/versions":      needs(of("ListLayerVersions", 200, (*lambda.Functions).ListLayerVersions).at("LayerName", ""), layersNeeds),

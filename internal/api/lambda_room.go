@@ -147,3 +147,16 @@ func layersNeeds(*Lambda, lambda.LayersInput) []Need { return on("*") }
 func publishLayerNeeds(l *Lambda, in lambda.PublishLayerVersionInput) []Need {
 	return append(on(layerARN(l.Region, in.LayerName, 0)), reads(in.Content, nil)...)
 }
+
+// mappingNeeds name the function, as policies of mappings do.
+func mappingNeeds(l *Lambda, in lambda.MappingInput) []Need {
+	if in.FunctionName == "" {
+		return on("*")
+	}
+	need := Need{Resource: "*", Conditions: map[string][]string{"lambda:FunctionArn": {functionARN(l.Region, in.FunctionName)}}}
+	return []Need{need}
+}
+
+func mappingIDNeeds(*Lambda, lambda.MappingID) []Need { return on("*") }
+
+func mappingsNeeds(*Lambda, lambda.MappingsInput) []Need { return on("*") }

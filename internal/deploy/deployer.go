@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/dropstack/dropstack/internal/bucket"
+	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/engine"
 	"github.com/dropstack/dropstack/internal/fault"
@@ -21,6 +22,7 @@ import (
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/network"
+	"github.com/dropstack/dropstack/internal/queue"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/topic"
 	"github.com/nats-io/nats.go/jetstream"
@@ -44,11 +46,19 @@ type Rooms struct {
 		Replace(stack string, fns []function.Function) error
 		PublishChanged(ctx context.Context, stack string) error
 	}
+	Queues interface {
+		Replace(ctx context.Context, stack string, queues []queue.Queue, mappings []queue.Mapping) error
+	}
 	Topics interface {
 		Replace(ctx context.Context, stack string, topics []topic.Topic, subs []topic.Subscription) error
 	}
 	Schedules interface {
 		Replace(ctx context.Context, stack string, schedules []schedule.Schedule) error
+	}
+	Buses interface {
+		Admit(buses []bus.Bus, rules []bus.Rule) error
+		AdmitTarget(t bus.Target) error
+		Replace(stack string, buses []bus.Bus, rules []bus.Rule) error
 	}
 	Buckets interface {
 		Replace(stack string, list []bucket.Notification) error
@@ -254,8 +264,14 @@ func (d *Deployer) apply(ctx context.Context, old, next *Revision) error {
 	if err := d.Rooms.Functions.PublishChanged(ctx, next.Stack); err != nil { // before a route names a version
 		return fmt.Errorf("functions: %w", err)
 	}
+	if err := d.Rooms.Queues.Replace(ctx, next.Stack, next.Queues, next.Mappings); err != nil {
+		return fmt.Errorf("queues: %w", err)
+	}
 	if err := d.Rooms.Topics.Replace(ctx, next.Stack, next.Topics, next.Subscriptions); err != nil {
 		return fmt.Errorf("topics: %w", err)
+	}
+	if err := d.Rooms.Buses.Replace(next.Stack, next.Buses, next.Rules); err != nil {
+		return fmt.Errorf("event buses: %w", err)
 	}
 	if err := d.Rooms.Buckets.Replace(next.Stack, next.Notifications); err != nil {
 		return fmt.Errorf("bucket events: %w", err)

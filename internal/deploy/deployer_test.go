@@ -17,6 +17,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/bucket"
 	"github.com/dropstack/dropstack/internal/build"
+	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/engine"
@@ -26,6 +27,7 @@ import (
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/network"
+	"github.com/dropstack/dropstack/internal/queue"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/topic"
 	"github.com/nats-io/nats.go/jetstream"
@@ -45,7 +47,7 @@ func newHouse() *house {
 
 func (h *house) rooms() deploy.Rooms {
 	return deploy.Rooms{
-		Roles: roleRoom{}, Networks: &network.Networks{Log: slog.New(slog.DiscardHandler)}, Functions: functionRoom{h}, Topics: topicRoom{h}, Schedules: scheduleRoom{},
+		Roles: roleRoom{}, Networks: &network.Networks{Log: slog.New(slog.DiscardHandler)}, Functions: functionRoom{h}, Queues: queueRoom{}, Topics: topicRoom{h}, Schedules: scheduleRoom{}, Buses: &bus.Buses{},
 		Buckets: bucketRoom{}, Gateway: gatewayRoom{}, Edge: edgeRoom{},
 	}
 }
@@ -54,6 +56,7 @@ type (
 	roleRoom     struct{}
 	functionRoom struct{ *house }
 	topicRoom    struct{ *house }
+	queueRoom    struct{}
 	scheduleRoom struct{}
 	bucketRoom   struct{}
 	gatewayRoom  struct{}
@@ -95,10 +98,15 @@ func (r topicRoom) Replace(_ context.Context, stack string, topics []topic.Topic
 	return nil
 }
 
+func (queueRoom) Replace(context.Context, string, []queue.Queue, []queue.Mapping) error { return nil }
+
 func (scheduleRoom) Replace(context.Context, string, []schedule.Schedule) error { return nil }
-func (bucketRoom) Replace(string, []bucket.Notification) error                  { return nil }
-func (gatewayRoom) Replace(string, []gateway.API) error                         { return nil }
-func (edgeRoom) Replace(string, []edge.Distribution) error                      { return nil }
+
+func (bucketRoom) Replace(string, []bucket.Notification) error { return nil }
+
+func (gatewayRoom) Replace(string, []gateway.API) error { return nil }
+
+func (edgeRoom) Replace(string, []edge.Distribution) error { return nil }
 
 // shelf is an object store in memory.
 type shelf map[string][]byte

@@ -81,11 +81,11 @@ functions:
           topicName: a
           filterPolicy:
             kind: [{like: x}]
-      - sns: {topicName: b, redrivePolicy: {deadLetterTargetArn: "arn:aws:sqs:us-east-1:000000000000:q"}}
+      - sns: {topicName: b, redrivePolicy: {deadLetterTargetArn: "q"}}
 resources:
   Resources:
     T: {Type: AWS::SNS::Topic, Properties: {SignatureVersion: 3}}
-    S: {Type: AWS::SNS::Subscription, Properties: {TopicArn: !Ref T, Protocol: sqs, Endpoint: "arn:aws:sqs:us-east-1:000000000000:q"}}
+    S: {Type: AWS::SNS::Subscription, Properties: {TopicArn: !Ref T, Protocol: sqs, Endpoint: "arn:aws:sqs:us-east-1:000000000000:q.fifo"}}
 `)
 	var got []string
 	for _, p := range deploy.Check(svc) {
@@ -95,8 +95,8 @@ resources:
 	want := []string{
 		"serverless.yml:14: SignatureVersion Reason: \"3\" is not 1 or 2",
 		"serverless.yml:10: FilterPolicy: Unrecognized match type like (at \"kind\")",
-		"serverless.yml:11: RedrivePolicy: queues are not offered here; let deadLetterTargetArn be a topic",
-		"serverless.yml:15: subscription to arn:aws:sns:us-east-1:000000000000:shop-dev-T: Invalid parameter: Protocol Reason: sqs is not offered here; lambda, http, https, email and email-json are",
+		"serverless.yml:11: RedrivePolicy: deadLetterTargetArn is an invalid arn",
+		"serverless.yml:15: subscription to arn:aws:sns:us-east-1:000000000000:shop-dev-T: Invalid parameter: Endpoint Reason: a FIFO queue takes no messages of a topic that is none",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

@@ -1,18 +1,19 @@
 package deploy
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"regexp"
 	"slices"
 
 	"github.com/dropstack/dropstack/internal/build"
+	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam/policy"
 	"github.com/dropstack/dropstack/internal/network"
-	"github.com/dropstack/dropstack/internal/schedule"
 )
 
 var (
@@ -66,10 +67,20 @@ func (d *Deployer) validate(r *Revision) error {
 			return fmt.Errorf("policy of topic %s: %w", t.ARN, err)
 		}
 	}
+	if err := d.ownQueues(r); err != nil {
+		return err
+	}
 	for _, s := range r.Schedules {
-		if _, err := schedule.Parse(s.Expression); err != nil {
-			return fault.Errorf(fault.Invalid, "schedule %s: %w", s.Name, err)
+		err := s.Check()
+		if err == nil && s.To != "" {
+			err = d.Rooms.Buses.AdmitTarget(bus.Target{ID: cmp.Or(s.Target, s.Name), ARN: s.To, Group: s.ToGroup})
 		}
+		if err != nil {
+			return fault.Coded(fault.Invalid, fault.CodeOf(err), "schedule %s: %w", s.Name, err)
+		}
+	}
+	if err := d.Rooms.Buses.Admit(r.Buses, r.Rules); err != nil {
+		return err
 	}
 	if err := gateway.Check(r.APIs); err != nil {
 		return err
@@ -92,21 +103,66 @@ func (d *Deployer) uses(r *Revision) (list []network.Use) {
 	return list
 }
 
-// ownRules refuses the name of a rule that another stack uses: ticks are told apart
-// by it.
+// ownRules refuses the name of a rule or an event bus that another stack uses: ticks
+// are told apart by it, and calls name no stack.
 func (d *Deployer) ownRules(r *Revision) error {
 	for stack, other := range d.List() {
 		if stack == r.Stack {
 			continue
 		}
-		taken := map[string]bool{}
-		for _, s := range other.Schedules {
-			taken[s.ARN] = true
-		}
-		for _, s := range r.Schedules {
-			if taken[s.ARN] {
-				return fault.Errorf(fault.Conflict, "rule %q exists in stack %q", s.Name, stack)
+		taken := other.events()
+		for arn := range r.events() {
+			if taken[arn] {
+				return fault.Errorf(fault.Conflict, "%s exists in stack %q", arn, stack)
 			}
+		}
+	}
+	return nil
+}
+
+// events are the ARNs of schedules, rules and event buses.
+func (r *Revision) events() map[string]bool {
+	names := map[string]bool{}
+	for _, s := range r.Schedules {
+		names[s.ARN] = true
+	}
+	for _, rule := range r.Rules {
+		names[rule.ARN] = true
+	}
+	for _, b := range r.Buses {
+		names[b.ARN] = true
+	}
+	return names
+}
+
+// ownQueues refuses queues and mappings that cannot be, and the name of a queue that
+// another stack uses.
+func (d *Deployer) ownQueues(r *Revision) error {
+	taken := map[string]string{}
+	for stack, other := range d.List() {
+		for _, q := range other.Queues {
+			if stack != r.Stack {
+				taken[q.ARN] = "exists in stack " + stack
+			}
+		}
+	}
+	for _, q := range r.Queues {
+		if err := q.Check(); err != nil {
+			return err
+		}
+		if where, ok := taken[q.ARN]; ok {
+			return fault.Errorf(fault.Conflict, "queue %q %s", q.Name, where)
+		}
+		taken[q.ARN] = "is there twice"
+		if q.Policy != "" {
+			if _, err := policy.Parse(policy.Resource, q.Policy); err != nil {
+				return fmt.Errorf("policy of queue %s: %w", q.ARN, err)
+			}
+		}
+	}
+	for _, m := range r.Mappings {
+		if err := m.Check(); err != nil {
+			return err
 		}
 	}
 	return nil

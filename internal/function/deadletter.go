@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/fault"
 )
 
@@ -71,16 +72,21 @@ func (t *task) bury(v verdict) error {
 	return t.msg.Ack()
 }
 
+// publish sends a letter to the topic or queue that the function names.
 func (t *task) publish(topic string, l DeadLetter) error {
-	if topic == "" || t.Publish == nil {
+	attributes := map[string]string{"RequestID": l.RequestID, "ErrorCode": strconv.Itoa(l.ErrorCode), "ErrorMessage": l.ErrorMessage}
+	var err error
+	switch a, _ := arn.Parse(topic); { // what is none is not found
+	case topic == "":
 		return nil
+	case a.Service == "sqs" && t.Send != nil:
+		err = t.Send(t.run, topic, t.key+"/letter", string(l.Body), attributes)
+	case t.Publish != nil:
+		err = t.Publish(t.run, topic, l.Body, attributes)
 	}
-	err := t.Publish(t.run, topic, l.Body, map[string]string{
-		"RequestID": l.RequestID, "ErrorCode": strconv.Itoa(l.ErrorCode), "ErrorMessage": l.ErrorMessage,
-	})
 	if fault.KindOf(err) == fault.NotFound && err != nil {
 		t.buried(true)
-		t.Log.Error("the dead-letter topic does not exist; the letter is kept in the stream only", "function", l.Function, "topic", topic)
+		t.Log.Error("the dead-letter topic or queue does not exist; the letter is kept in the stream only", "function", l.Function, "target", topic)
 		return nil
 	}
 	if err != nil {

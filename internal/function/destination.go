@@ -1,22 +1,14 @@
 package function
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/fault"
 )
-
-// queuesName is the stream of queue destinations: what is sent to the queue
-// arn:aws:sqs:REGION:ACCOUNT:NAME is a message under queues.NAME, kept for 14 days.
-const queuesName = "queues"
 
 // How an asynchronous invocation ended, as Lambda words it.
 const (
@@ -107,26 +99,10 @@ func (t *task) send(to string, body []byte) error {
 		return t.Enqueue(t.run, Invocation{ID: requestID(t.key + "/destination"), Function: to, Payload: body, Marshalled: true})
 	case a.Service == "sns" && t.Publish != nil:
 		return t.Publish(t.run, to, body, nil)
-	case a.Service == "sqs" && validName.MatchString(a.Resource):
-		if err := t.openQueues(t.run); err != nil {
-			return err
-		}
-		_, err := t.Streams.Publish(t.run, queuesName+"."+a.Resource, body, jetstream.WithMsgID(t.key))
-		return err
+	case a.Service == "sqs" && t.Send != nil:
+		return t.Send(t.run, to, t.key, string(body), nil)
 	}
 	return fault.Errorf(fault.Invalid, "destination %s is no function, topic or queue", to)
-}
-
-// openQueues makes the stream of queues when the first message comes.
-func (i *Invoker) openQueues(ctx context.Context) error {
-	_, err := i.Streams.CreateStream(ctx, jetstream.StreamConfig{
-		Name: queuesName, Subjects: []string{queuesName + ".>"}, Storage: jetstream.FileStorage,
-		MaxAge: keepLetters, Duplicates: dedupe,
-	})
-	if err != nil && !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-		return fmt.Errorf("open the stream of queues: %w", err)
-	}
-	return nil
 }
 
 // checkDestinations refuses what could never be told.

@@ -4,11 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/engine/enginetest"
@@ -36,19 +36,23 @@ func asked(condition string, invocations float64) map[string]any {
 	}
 }
 
-func queueMessage(t *testing.T, js jetstream.JetStream, queue string) []byte {
+// mailbox is the queues that an invoker sends to: the last message of each.
+type mailbox struct{ sync.Map }
+
+func (m *mailbox) send(_ context.Context, queueARN, _, body string, _ map[string]string) error {
+	m.Store(queueARN[strings.LastIndexByte(queueARN, ':')+1:], []byte(body))
+	return nil
+}
+
+func (m *mailbox) message(t *testing.T, queue string) []byte {
 	t.Helper()
 	var got []byte
 	wait(t, "a message in the queue", func() bool {
-		stream, err := js.Stream(t.Context(), "queues")
-		if err != nil {
-			return false
+		body, ok := m.Load(queue)
+		if ok {
+			got = body.([]byte)
 		}
-		msg, err := stream.GetLastMsgForSubject(t.Context(), "queues."+queue)
-		if err == nil {
-			got = msg.Data
-		}
-		return err == nil
+		return ok
 	})
 	return got
 }
@@ -72,12 +76,14 @@ func TestQueueHearsOfSuccessAndFailure(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			js := enginetest.Streams(t)
 			i := newInvoker(t, js)
+			queues := &mailbox{}
+			i.Send = queues.send
 			f := fn("a")
 			f.OnSuccess, f.OnFailure = "arn:aws:sqs:us-east-1:000000000000:done", "arn:aws:sqs:us-east-1:000000000000:done"
 			replace(t, i, f)
 			run(t, i)
 			enqueue(t, i, "a", "id-1", c.event)
-			if diff := cmp.Diff(c.want, heard(t, queueMessage(t, js, "done"))); diff != "" {
+			if diff := cmp.Diff(c.want, heard(t, queues.message(t, "done"))); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -110,6 +116,8 @@ func TestTopicAndFunctionHearOfIt(t *testing.T) {
 func TestOldEventsAreGivenUp(t *testing.T) {
 	js := enginetest.Streams(t)
 	i := newInvoker(t, js)
+	queues := &mailbox{}
+	i.Send = queues.send
 	i.RetryDelays = []time.Duration{300 * time.Millisecond, time.Hour}
 	i.MaxEventAge = 200 * time.Millisecond
 	f := fn("a")
@@ -117,7 +125,7 @@ func TestOldEventsAreGivenUp(t *testing.T) {
 	replace(t, i, f)
 	run(t, i)
 	enqueue(t, i, "a", "id-1", `{"mode":"fail"}`)
-	got := heard(t, queueMessage(t, js, "old"))
+	got := heard(t, queues.message(t, "old"))
 	if diff := cmp.Diff(asked("EventAgeExceeded", 1), got["requestContext"]); diff != "" {
 		t.Error(diff)
 	}
@@ -127,6 +135,8 @@ func TestOldEventsAreGivenUp(t *testing.T) {
 func TestNoRetries(t *testing.T) {
 	js := enginetest.Streams(t)
 	i := newInvoker(t, js)
+	queues := &mailbox{}
+	i.Send = queues.send
 	none, off := 0, 0
 	f, g := fn("a"), fn("off")
 	f.MaxRetries, f.OnFailure = &none, "arn:aws:sqs:us-east-1:000000000000:failed"
@@ -134,11 +144,11 @@ func TestNoRetries(t *testing.T) {
 	replace(t, i, f, g)
 	run(t, i)
 	enqueue(t, i, "a", "id-1", `{"mode":"fail"}`)
-	if diff := cmp.Diff(asked("RetriesExhausted", 1), heard(t, queueMessage(t, js, "failed"))["requestContext"]); diff != "" {
+	if diff := cmp.Diff(asked("RetriesExhausted", 1), heard(t, queues.message(t, "failed"))["requestContext"]); diff != "" {
 		t.Error(diff)
 	}
 	enqueue(t, i, "off", "id-2", `{}`) // switched off: told at once, and it did not run
-	if got := heard(t, queueMessage(t, js, "off")); got["responseContext"] != nil {
+	if got := heard(t, queues.message(t, "off")); got["responseContext"] != nil {
 		t.Errorf("got %v of a function that never ran", got)
 	}
 }
@@ -146,6 +156,8 @@ func TestNoRetries(t *testing.T) {
 func TestAsyncInvocationOfAnAlias(t *testing.T) {
 	js := enginetest.Streams(t)
 	i := newInvoker(t, js)
+	queues := &mailbox{}
+	i.Send = queues.send
 	if err := i.Load(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +173,7 @@ func TestAsyncInvocationOfAnAlias(t *testing.T) {
 	replace(t, i, next)
 	run(t, i)
 	enqueue(t, i, "told:live", "id-1", `{"mode":"env"}`)
-	if got := string(queueMessage(t, js, "ran")); !strings.Contains(got, "WORD=one") || !strings.Contains(got, `"executedVersion":"1"`) {
+	if got := string(queues.message(t, "ran")); !strings.Contains(got, "WORD=one") || !strings.Contains(got, `"executedVersion":"1"`) {
 		t.Errorf("got %s, want version 1 to have run", got)
 	}
 }

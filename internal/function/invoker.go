@@ -55,6 +55,9 @@ type Invoker struct {
 	// Publish hands dead letters to the topics that functions name. Optional: then
 	// they are kept in the dead-letter stream only.
 	Publish func(ctx context.Context, topicARN string, body []byte, attributes map[string]string) error
+	// Send puts a message into a queue that functions name; of two with an id the
+	// second is dropped. Optional: then there are no queues.
+	Send func(ctx context.Context, queueARN, id, body string, attributes map[string]string) error
 	// Recorder measures. Optional: then nobody does.
 	Recorder Recorder
 

@@ -41,7 +41,7 @@ func TestGo(t *testing.T) {
 	}
 	for service, calls := range map[string]func(*sdk){
 		"apigateway": apigatewayCalls, "cloudwatch": cloudwatchCalls, "events": eventsCalls, "iam": iamCalls, "kms": kmsCalls, "lambda": lambdaCalls,
-		"logs": logsCalls, "s3": s3Calls, "sns": snsCalls, "ssm": ssmCalls, "sts": stsCalls,
+		"logs": logsCalls, "s3": s3Calls, "sns": snsCalls, "sqs": sqsCalls, "ssm": ssmCalls, "sts": stsCalls,
 	} {
 		t.Run(service, func(t *testing.T) { calls(&sdk{t, service, w, config}) })
 	}

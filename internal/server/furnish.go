@@ -12,6 +12,7 @@ import (
 	"github.com/dropstack/dropstack/internal/apigateway"
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/bucket"
+	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/event"
@@ -38,7 +39,7 @@ func (r *rooms) furnish(ctx context.Context, cfg Config, ls *listeners) error {
 		return err
 	}
 	r.deployer = r.newDeployer(cfg)
-	r.topics.Editor = topicEditor{r.deployer}
+	r.queues.Editor, r.topics.Editor = queueEditor{r.deployer}, topicEditor{r.deployer}
 	r.apis.Deployer = r.deployer
 	r.api = r.newAPI(cfg, ls)
 	r.inner.Handler = r.api
@@ -93,6 +94,7 @@ func (r *rooms) openFunctions(ctx context.Context, cfg Config, ls *listeners) (e
 	}
 	r.opened = append(r.opened,
 		func() error { return r.topics.Close() }, // its appenders; instances publish until they end
+		func() error { return r.queues.Close() }, // likewise, and topics send to them
 		func() error { r.networks.close(cfg.Log); return nil },
 		func() error { r.closeBoxes(cfg.Log); return nil }, // which leave the networks
 		r.pool.Close, // after the drain
@@ -114,6 +116,7 @@ func (r *rooms) openFunctions(ctx context.Context, cfg Config, ls *listeners) (e
 
 // openSources opens what invokes functions.
 func (r *rooms) openSources(ctx context.Context, cfg Config, ls *listeners) error {
+	r.openQueues(cfg, ls)
 	identity, err := topicIdentity(ctx, r.eng.Streams, r.secrets.kept.Sealer("messages"))
 	if err != nil {
 		return err
@@ -126,8 +129,9 @@ func (r *rooms) openSources(ctx context.Context, cfg Config, ls *listeners) erro
 	if cfg.SMTP.Server != "" {
 		r.topics.Mail = &cfg.SMTP
 	}
-	r.invoker.Publish = r.tell
-	r.schedules = &schedule.Scheduler{Streams: r.eng.Streams, Enqueue: r.invoker, Region: cfg.Region, Log: cfg.Log}
+	r.invoker.Publish, r.topics.Send = r.tell, r.forward
+	r.buses = &bus.Buses{Invoker: r.invoker, Publish: r.tell, Send: r.send, Region: cfg.Region, Log: cfg.Log}
+	r.schedules = &schedule.Scheduler{Streams: r.eng.Streams, Enqueue: r.invoker, Deliver: r.buses.Deliver, Region: cfg.Region, Log: cfg.Log}
 	r.notifications = &bucket.Notifications{Invoker: r.invoker, Region: cfg.Region, Log: cfg.Log}
 	r.gateway = &gateway.Gateway{Invoker: r.invoker, Verify: r.keys, Log: cfg.Log}
 	r.edge = &edge.Server{Origins: r.gateway, Objects: r.eng.Objects, Log: cfg.Log}
@@ -151,7 +155,7 @@ func (r *rooms) newDeployer(cfg Config) *deploy.Deployer {
 		Region: cfg.Region, Log: cfg.Log, Sealer: r.secrets.environments(),
 		Prepare: func(ctx context.Context, fn function.Function, _ string) error { return r.invoker.Prepare(ctx, fn) },
 		Rooms: deploy.Rooms{
-			Roles: r.keys, Networks: r.networks, Functions: r.invoker, Topics: r.topics, Schedules: r.schedules,
+			Roles: r.keys, Networks: r.networks, Functions: r.invoker, Queues: r.queues, Topics: r.topics, Schedules: r.schedules, Buses: r.buses,
 			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge,
 		},
 	}
@@ -186,9 +190,10 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 		Services: []*api.Service{
 			control.Service(),
 			(&api.SNS{Topics: r.topics, Region: cfg.Region}).Service(),
+			(&api.SQS{Queues: r.queues}).Service(),
 			(&api.Logs{Store: r.logs, Region: cfg.Region}).Service(),
 			(&api.CloudWatch{Store: r.metrics}).Service(),
-			(&api.Events{Rules: &event.Rules{Deployer: r.deployer, Region: cfg.Region}, Region: cfg.Region}).Service(),
+			(&api.Events{Rules: &event.Rules{Deployer: r.deployer, Region: cfg.Region}, Buses: r.buses, Region: cfg.Region}).Service(),
 			(&api.CloudTrail{Trail: r.trail}).Service(),
 			api.APIGateway(r.apis, cfg.Region),
 			api.IAM(r.keys), api.STS(r.keys), api.SSM(r.secrets.parameters), api.KMS(r.secrets.keys),

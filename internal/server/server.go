@@ -16,6 +16,7 @@ import (
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/audit"
 	"github.com/dropstack/dropstack/internal/bucket"
+	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/engine"
@@ -25,6 +26,7 @@ import (
 	"github.com/dropstack/dropstack/internal/instance"
 	"github.com/dropstack/dropstack/internal/logs"
 	"github.com/dropstack/dropstack/internal/metric"
+	"github.com/dropstack/dropstack/internal/queue"
 	"github.com/dropstack/dropstack/internal/sandbox"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/topic"
@@ -109,8 +111,10 @@ type rooms struct {
 	inner         *http.Server // the AWS endpoint inside of sandboxes
 	pool          *instance.Pool
 	invoker       *function.Invoker
+	queues        *queue.Queues
 	topics        *topic.Topics
 	schedules     *schedule.Scheduler
+	buses         *bus.Buses
 	notifications *bucket.Notifications
 	gateway       *gateway.Gateway
 	apis          *apigateway.APIs
@@ -143,6 +147,7 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	g.Go(func() error { return r.keys.Run(ctx) })
 	g.Go(func() error { return r.secrets.run(ctx) })
 	g.Go(func() error { return r.invoker.Run(ctx) })
+	g.Go(func() error { return r.queues.Run(ctx) })
 	g.Go(func() error { return r.topics.Run(ctx) })
 	g.Go(func() error { return r.schedules.Run(ctx) })
 	g.Go(func() error { return r.edge.Serve(ctx, ls.http) })

@@ -182,7 +182,7 @@ func (s *Subscription) Set(name, value string) error {
 		if err != nil {
 			return invalid("Invalid parameter: RawMessageDelivery Reason: %q is not true or false", value)
 		}
-		if raw && s.protocol() != ProtocolHTTP && s.protocol() != ProtocolHTTPS {
+		if raw && s.protocol() != ProtocolHTTP && s.protocol() != ProtocolHTTPS && s.protocol() != ProtocolSQS {
 			return invalid("Invalid parameter: RawMessageDelivery Reason: it is not for protocol %s", s.protocol())
 		}
 		s.Raw = raw
@@ -230,7 +230,7 @@ func (s *Subscription) Check() error {
 }
 
 // parseRedrive returns the target of a redrive policy. AWS knows queues only;
-// here it is a topic, until there are queues.
+// here it may be a topic as well.
 func parseRedrive(value string) (string, error) {
 	if value == "" {
 		return "", nil
@@ -246,7 +246,7 @@ func parseRedrive(value string) (string, error) {
 	case err != nil:
 		return "", invalid("Invalid parameter: RedrivePolicy: deadLetterTargetArn is an invalid arn")
 	case a.Service == "sqs":
-		return "", invalid("Invalid parameter: RedrivePolicy: queues are not offered here; let deadLetterTargetArn be a topic")
+		return policy.Target, nil
 	}
 	if _, err := nameOf(policy.Target); err != nil {
 		return "", invalid("Invalid parameter: RedrivePolicy: deadLetterTargetArn: %v", err)

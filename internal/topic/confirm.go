@@ -81,7 +81,7 @@ func confirmedKey(subARN string) string { return "confirmed." + consumerName(sub
 // ofDeployment says whether the subscription is one that a deployment declares and
 // an endpoint has to confirm.
 func (s *Subscription) ofDeployment() bool {
-	return s.protocol() != ProtocolLambda && s.Requested.IsZero()
+	return s.protocol() != ProtocolSQS && s.protocol() != ProtocolLambda && s.Requested.IsZero()
 }
 
 // recall gives subscriptions of deployments the state that their endpoints chose.

@@ -18,12 +18,14 @@ const (
 // document is what an endpoint outside gets: what SNS posts, and what a person
 // reads in an e-mail.
 type document struct {
-	kind    string // Notification …
-	id      string // of the message
-	body    []byte // posted
-	raw     bool   // the body is the message alone
-	subject string // of an e-mail
-	text    string // of an e-mail
+	kind string // Notification …
+	id   string // of the message
+	body []byte // posted
+	raw  bool   // the body is the message alone
+	// attributes are those of the message where the body does not have them.
+	attributes map[string]Attribute
+	subject    string // of an e-mail
+	text       string // of an e-mail
 }
 
 // posted is a notification as endpoints outside get it: spelt otherwise than that
@@ -92,6 +94,7 @@ func (t *Topics) notify(topic *Topic, sub Subscription, rec record) (document, e
 		return d, nil
 	}
 	if sub.Raw {
+		d.attributes = rec.Attributes
 		return d, nil
 	}
 	p := &posted{

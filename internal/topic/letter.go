@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/fault"
 )
 
@@ -64,11 +65,15 @@ func (t *Topics) keepLetter(ctx context.Context, key string, sub Subscription, r
 	return nil
 }
 
-// redrive publishes a dead message to the topic of the subscription's redrive
-// policy, with what went wrong as attributes.
+// redrive brings a dead message to the topic or queue of the subscription's redrive
+// policy: to a topic with what went wrong as attributes, to a queue as the
+// subscription would have got it.
 func (t *Topics) redrive(ctx context.Context, sub Subscription, rec record, code int, why string) error {
 	if sub.DeadLetter == "" {
 		return nil
+	}
+	if a, err := arn.Parse(sub.DeadLetter); err == nil && a.Service == "sqs" {
+		return t.redriveToQueue(ctx, sub, rec)
 	}
 	to, ok := t.load().topics[sub.DeadLetter]
 	if !ok {

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/dropstack/dropstack/internal/pattern"
 )
 
 // Bounds of numbers in policies, and of the wildcards in them.
@@ -115,66 +117,23 @@ func textual(name string, compare func(s, with string) bool) func(*compiler, any
 // wildcard matches a pattern in which * stands for any characters, \* for itself
 // and \\ for a backslash.
 func wildcard(c *compiler, arg any) (func(any) bool, error) {
-	pattern, ok := arg.(string)
-	if !ok || pattern == "" {
+	text, ok := arg.(string)
+	if !ok || text == "" {
 		return nil, refusal("wildcard match pattern must be a string that is not empty")
 	}
-	parts, err := splitWildcard(pattern)
+	w, err := pattern.ParseWildcard(text)
 	if err != nil {
-		return nil, err
+		return nil, badPolicy(err.Error())
 	}
-	switch n := len(parts) - 1; {
+	switch n := w.Stars(); {
 	case n > maxWildcards:
-		return nil, refusal("Filter policy is too complex: %d wildcards in %q, at most %d", n, pattern, maxWildcards)
+		return nil, refusal("Filter policy is too complex: %d wildcards in %q, at most %d", n, text, maxWildcards)
 	case n > 1: // several make the match of each longer
 		c.points += 3 * n
 	default:
 		c.points += n
 	}
-	return func(v any) bool { s, ok := v.(string); return ok && matchParts(parts, s) }, nil
-}
-
-// splitWildcard splits a pattern at its wildcards and takes the escapes out.
-func splitWildcard(pattern string) (parts []string, err error) {
-	var part strings.Builder
-	for i := 0; i < len(pattern); i++ {
-		switch b := pattern[i]; {
-		case b == '\\' && i+1 < len(pattern) && (pattern[i+1] == '*' || pattern[i+1] == '\\'):
-			i++
-			part.WriteByte(pattern[i])
-		case b == '\\':
-			return nil, refusal("Invalid escape character at pos %d", i)
-		case b == '*' && i > 0 && len(parts) > 0 && part.Len() == 0:
-			return nil, refusal("Consecutive wildcard characters at pos %d", i-1)
-		case b == '*':
-			parts = append(parts, part.String())
-			part.Reset()
-		default:
-			part.WriteByte(b)
-		}
-	}
-	return append(parts, part.String()), nil
-}
-
-// matchParts reports whether s is the parts with anything in between. To take the
-// first place for each part leaves the most for those that follow.
-func matchParts(parts []string, s string) bool {
-	first, last := parts[0], parts[len(parts)-1]
-	if len(parts) == 1 {
-		return s == first
-	}
-	if len(s) < len(first)+len(last) || !strings.HasPrefix(s, first) || !strings.HasSuffix(s, last) {
-		return false
-	}
-	s = s[len(first) : len(s)-len(last)]
-	for _, part := range parts[1 : len(parts)-1] {
-		_, after, found := strings.Cut(s, part)
-		if !found {
-			return false
-		}
-		s = after
-	}
-	return true
+	return func(v any) bool { s, ok := v.(string); return ok && w.Match(s) }, nil
 }
 
 // anythingBut matches what one scalar, all of a list, or another operator does not.

@@ -207,6 +207,8 @@ func (t *Topics) send(ctx context.Context, sub Subscription, p plan, d document)
 			return errors.New("e-mail is not configured any more")
 		}
 		return t.Mail.Mail(ctx, sub.Endpoint, d.subject, d.text)
+	case ProtocolSQS:
+		return t.toQueue(ctx, sub.Endpoint, sub.ARN+" "+d.id, string(d.body), d.attributes)
 	}
 	return t.post(ctx, sub, p, d)
 }

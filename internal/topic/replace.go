@@ -139,7 +139,9 @@ func (s *Subscription) declare(stack string) error {
 	}
 	if s.protocol() != ProtocolLambda && s.ARN == "" { // what a deployment declares has to be confirmed, once
 		s.ARN = s.Topic + ":" + uuid("subscription", s.Topic, s.Protocol, s.Endpoint)
-		s.State, s.Requested, s.Inside = Pending, time.Time{}, true
+		if s.Protocol != ProtocolSQS {
+			s.State, s.Requested, s.Inside = Pending, time.Time{}, true
+		}
 	}
 	s.Stack = stack
 	if !strings.HasPrefix(s.ARN, s.Topic+":") {

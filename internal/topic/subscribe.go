@@ -92,8 +92,16 @@ func (s *Subscription) resolve() error {
 		if a, err := mail.ParseAddress(s.Endpoint); err != nil || a.Address != s.Endpoint {
 			return invalid("Invalid parameter: Email address")
 		}
-	case "sqs", "sms", "application", "firehose":
-		return invalid("Invalid parameter: Protocol Reason: %s is not offered here; lambda, http, https, email and email-json are", s.Protocol)
+	case ProtocolSQS:
+		a, err := arn.Parse(s.Endpoint)
+		if err != nil || a.Service != "sqs" || a.Account != arn.Account {
+			return invalid("Invalid parameter: SQS endpoint ARN")
+		}
+		if strings.HasSuffix(a.Resource, ".fifo") {
+			return invalid("Invalid parameter: Endpoint Reason: a FIFO queue takes no messages of a topic that is none")
+		}
+	case "sms", "application", "firehose":
+		return invalid("Invalid parameter: Protocol Reason: %s is not offered here; lambda, sqs, http, https, email and email-json are", s.Protocol)
 	default:
 		return invalid("Invalid parameter: Does not support this protocol string: %s", s.Protocol)
 	}
@@ -116,7 +124,9 @@ func (t *Topics) describe(ctx context.Context, in SubscribeInput) (Subscription,
 		}
 		s.ARN = in.TopicArn + ":" + newMessageID()
 		s.Inside = !mail && t.MayReachInside != nil && t.MayReachInside(ctx)
-		s.State, s.Requested = Pending, now()
+		if s.Protocol != ProtocolSQS {
+			s.State, s.Requested = Pending, now()
+		}
 	}
 	if err := setAll(in.Attributes, s.Set); err != nil {
 		return s, inAttributes(err)

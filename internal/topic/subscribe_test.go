@@ -85,7 +85,8 @@ func TestSubscriptionsThatAreRefused(t *testing.T) {
 	lambda := arn.Function(arn.Region, "f")
 	for name, in := range map[string]topic.SubscribeInput{
 		"a protocol":              {Protocol: "pigeon", Endpoint: "coop"},
-		"queues, until there are": {Protocol: "sqs", Endpoint: "arn:aws:sqs:us-east-1:000000000000:q"},
+		"a queue by its name":     {Protocol: "sqs", Endpoint: "q"},
+		"a FIFO queue":            {Protocol: "sqs", Endpoint: "arn:aws:sqs:us-east-1:000000000000:q.fifo"},
 		"telephones":              {Protocol: "sms", Endpoint: "+1"},
 		"a function by its name":  {Protocol: "lambda", Endpoint: "f"},
 		"http of https":           {Protocol: "http", Endpoint: "https://example.com/"},
@@ -97,7 +98,7 @@ func TestSubscriptionsThatAreRefused(t *testing.T) {
 		"a scope":                 {Protocol: "lambda", Endpoint: lambda, Attributes: map[string]string{"FilterPolicyScope": "Both"}},
 		"raw, for a function":     {Protocol: "lambda", Endpoint: lambda, Attributes: map[string]string{"RawMessageDelivery": "true"}},
 		"retries, for a function": {Protocol: "lambda", Endpoint: lambda, Attributes: map[string]string{"DeliveryPolicy": `{}`}},
-		"a queue for the dead":    {Protocol: "lambda", Endpoint: lambda, Attributes: map[string]string{"RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:q"}`}},
+		"a bucket for the dead":   {Protocol: "lambda", Endpoint: lambda, Attributes: map[string]string{"RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:s3:::b"}`}},
 		"the topic for its dead":  {Protocol: "lambda", Endpoint: lambda, Attributes: map[string]string{"RedrivePolicy": `{"deadLetterTargetArn":"` + created + `"}`}},
 		"an attribute":            {Protocol: "lambda", Endpoint: lambda, Attributes: map[string]string{"Colour": "red"}},
 	} {

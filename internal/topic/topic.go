@@ -65,6 +65,7 @@ const (
 	ProtocolHTTPS     = "https"
 	ProtocolEmail     = "email"
 	ProtocolEmailJSON = "email-json"
+	ProtocolSQS       = "sqs"
 )
 
 // States of a subscription whose endpoint has to agree. A confirmed one, as every
@@ -92,7 +93,7 @@ type Subscription struct {
 	Raw            bool   `json:"rawMessageDelivery,omitempty"`
 	Filter         string `json:"filterPolicy,omitempty"`
 	FilterScope    string `json:"filterPolicyScope,omitempty"` // "": MessageAttributes
-	DeadLetter     string `json:"deadLetter,omitempty"`        // ARN of a topic
+	DeadLetter     string `json:"deadLetter,omitempty"`        // ARN of a topic or queue
 	DeliveryPolicy string `json:"deliveryPolicy,omitempty"`
 	Role           string `json:"role,omitempty"` // kept: nothing here is reached by a role
 }
@@ -146,6 +147,9 @@ type Topics struct {
 	Identity *Identity
 	Editor   Editor // for the calls that change something
 	Mail     Mailer // nil: no subscriptions by e-mail
+	// Send puts a message into a queue; of two with an id the second is dropped. nil:
+	// there are no queues.
+	Send func(ctx context.Context, queueARN, id, body string, attributes map[string]Attribute) error
 	// CheckPolicy says what is wrong with the text of a topic's policy. Optional.
 	CheckPolicy func(policy string) error
 	// MayReachInside says whether a caller may have messages sent to loopback and

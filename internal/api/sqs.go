@@ -1,0 +1,77 @@
+package api
+
+import (
+	"github.com/dropstack/dropstack/internal/iam/policy"
+	"github.com/dropstack/dropstack/internal/queue"
+)
+
+// SQS is Amazon SQS over the queues. Its clients speak AWS JSON; the Query protocol
+// that clients before 2023 have is not spoken.
+type SQS struct {
+	Queues *queue.Queues
+
+	parsed policy.Cache
+}
+
+// on needs an action on the queue at a URL, over which its own policy decides too.
+func (s *SQS) on(action, url string) []Need {
+	name := s.Queues.ARNOf(url)
+	need := Need{Resource: name}
+	if action != "" {
+		need.Action = "sqs:" + action
+	}
+	if text := s.Queues.Policy(name); text != "" {
+		document, err := s.parsed.Parse(policy.Resource, text)
+		if err != nil { // one that cannot be read, which nothing stores, forbids everything
+			document, _ = s.parsed.Parse(policy.Resource, `{"Statement":{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}}`)
+		}
+		need.Policies = []policy.Document{document}
+	}
+	return []Need{need}
+}
+
+// Service is the service "sqs".
+func (s *SQS) Service() *Service {
+	q := s.Queues
+	at := func(in queue.QueueURL) []Need { return s.on("", in.QueueUrl) }
+	named := func(name string) []Need { return on(queue.ARN(q.Region, name)) }
+	batch := func(action string) func(queue.BatchInput) []Need {
+		return func(in queue.BatchInput) []Need { return s.on(action, in.QueueUrl) }
+	}
+	return &Service{
+		Scope: "sqs", Prefix: "AmazonSQS.",
+		QueryCodes: map[string]string{
+			"QueueDoesNotExist": "AWS.SimpleQueueService.NonExistentQueue", "QueueNameExists": "QueueAlreadyExists",
+			"EmptyBatchRequest": "AWS.SimpleQueueService.EmptyBatchRequest", "TooManyEntriesInBatchRequest": "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
+			"BatchEntryIdsNotDistinct": "AWS.SimpleQueueService.BatchEntryIdsNotDistinct", "InvalidBatchEntryId": "AWS.SimpleQueueService.InvalidBatchEntryId",
+			"BatchRequestTooLong": "AWS.SimpleQueueService.BatchRequestTooLong", "MessageNotInflight": "AWS.SimpleQueueService.MessageNotInflight",
+		},
+		Operations: map[string]Operation{
+			"SendMessage": op(q.SendMessage, func(in queue.SendMessageInput) []Need { return s.on("", in.QueueUrl) }).aboutData(),
+			"SendMessageBatch": op(q.SendMessageBatch, func(in queue.SendMessageBatchInput) []Need {
+				return s.on("SendMessage", in.QueueUrl)
+			}).aboutData(),
+			"ReceiveMessage":     op(q.ReceiveMessage, func(in queue.ReceiveMessageInput) []Need { return s.on("", in.QueueUrl) }).aboutData(),
+			"DeleteMessage":      op(q.DeleteMessage, func(in queue.DeleteMessageInput) []Need { return s.on("", in.QueueUrl) }).aboutData(),
+			"DeleteMessageBatch": op(q.DeleteMessageBatch, batch("DeleteMessage")).aboutData(),
+			"ChangeMessageVisibility": op(q.ChangeMessageVisibility, func(in queue.ChangeMessageVisibilityInput) []Need {
+				return s.on("", in.QueueUrl)
+			}).aboutData(),
+			"ChangeMessageVisibilityBatch": op(q.ChangeMessageVisibilityBatch, batch("ChangeMessageVisibility")).aboutData(),
+
+			"CreateQueue":        op(q.CreateQueue, func(in queue.CreateQueueInput) []Need { return named(in.QueueName) }),
+			"DeleteQueue":        op(q.DeleteQueue, at),
+			"PurgeQueue":         op(q.PurgeQueue, at),
+			"GetQueueUrl":        op(q.GetQueueUrl, func(in queue.GetQueueUrlInput) []Need { return s.on("", q.URL(in.QueueName)) }),
+			"ListQueues":         op(q.ListQueues, nil),
+			"GetQueueAttributes": op(q.GetQueueAttributes, func(in queue.GetQueueAttributesInput) []Need { return s.on("", in.QueueUrl) }),
+			"SetQueueAttributes": op(q.SetQueueAttributes, func(in queue.SetQueueAttributesInput) []Need { return s.on("", in.QueueUrl) }),
+
+			"TagQueue":      op(q.TagQueue, func(in queue.TagQueueInput) []Need { return s.on("", in.QueueUrl) }),
+			"UntagQueue":    op(q.UntagQueue, func(in queue.UntagQueueInput) []Need { return s.on("", in.QueueUrl) }),
+			"ListQueueTags": op(q.ListQueueTags, at),
+
+			"ListDeadLetterSourceQueues": op(q.ListDeadLetterSourceQueues, at),
+		},
+	}
+}

@@ -1,0 +1,404 @@
+package queue
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/dropstack/dropstack/internal/fault"
+)
+
+// ReceiveMessageInput asks for messages.
+type ReceiveMessageInput struct {
+	QueueUrl                    string
+	AttributeNames              []string `json:",omitempty"` // the older name of the next
+	MessageSystemAttributeNames []string `json:",omitempty"`
+	MessageAttributeNames       []string `json:",omitempty"`
+	MaxNumberOfMessages         *int     `json:",omitempty"` // 1-10; default 1
+	VisibilityTimeout           *int     `json:",omitempty"` // seconds; default: the queue's
+	WaitTimeSeconds             *int     `json:",omitempty"` // 0-20; default: the queue's
+	ReceiveRequestAttemptId     string   `json:",omitempty"`
+}
+
+// ReceiveMessageOutput is what there was.
+type ReceiveMessageOutput struct {
+	Messages []Message `json:",omitempty"`
+}
+
+// Message is a message as its receiver gets it.
+type Message struct {
+	MessageId              string
+	ReceiptHandle          string
+	MD5OfBody              string
+	Body                   string                    `audit:"hidden"`
+	Attributes             map[string]string         `json:",omitempty"`
+	MD5OfMessageAttributes string                    `json:",omitempty"`
+	MessageAttributes      map[string]AttributeValue `json:",omitempty" audit:"hidden"`
+}
+
+// ReceiveMessage gives out messages and hides them from other receivers for a
+// while.
+func (q *Queues) ReceiveMessage(ctx context.Context, in ReceiveMessageInput) (ReceiveMessageOutput, error) {
+	o, err := q.at(in.QueueUrl)
+	if err != nil {
+		return ReceiveMessageOutput{}, err
+	}
+	queue := o.get()
+	n, hide, wait := or(in.MaxNumberOfMessages, 1), or(in.VisibilityTimeout, queue.visibility()), or(in.WaitTimeSeconds, queue.wait())
+	switch {
+	case n < 1 || n > maxBatch:
+		return ReceiveMessageOutput{}, invalid("Value %d for parameter MaxNumberOfMessages is invalid. Reason: Must be between 1 and 10, if provided.", n)
+	case hide < 0 || hide > maxHidden:
+		return ReceiveMessageOutput{}, invalid("Value %d for parameter VisibilityTimeout is invalid. Reason: Must be >= 0 and <= %d, if provided.", hide, maxHidden)
+	case wait < 0 || wait > 20:
+		return ReceiveMessageOutput{}, invalid("Value %d for parameter WaitTimeSeconds is invalid. Reason: Must be >= 0 and <= 20, if provided.", wait)
+	}
+	got, err := q.receive(ctx, o, n, time.Duration(hide)*time.Second, time.Duration(wait)*time.Second)
+	if err != nil {
+		return ReceiveMessageOutput{}, err
+	}
+	var out ReceiveMessageOutput
+	for _, h := range got {
+		m := Message{MessageId: h.ID, ReceiptHandle: h.receipt, MD5OfBody: sum(h.Body), Body: h.Body}
+		all := h.attributes(queue.FIFO)
+		for _, name := range slices.Concat(in.AttributeNames, in.MessageSystemAttributeNames) {
+			if m.Attributes == nil {
+				m.Attributes = map[string]string{}
+			}
+			if name == "All" {
+				m.Attributes = all
+			} else if v, ok := all[name]; ok {
+				m.Attributes[name] = v
+			}
+		}
+		m.MessageAttributes = chosen(h.Attributes, in.MessageAttributeNames)
+		m.MD5OfMessageAttributes = sumOf(m.MessageAttributes)
+		out.Messages = append(out.Messages, m)
+	}
+	return out, nil
+}
+
+// chosen are the attributes that a receiver asks for: by name, "prefix.*" or All.
+func chosen(all map[string]AttributeValue, names []string) map[string]AttributeValue {
+	out := map[string]AttributeValue{}
+	for name, value := range all {
+		if slices.ContainsFunc(names, func(want string) bool {
+			prefix, any := strings.CutSuffix(want, ".*")
+			return want == name || want == "All" || want == ".*" || any && strings.HasPrefix(name, prefix+".")
+		}) {
+			out[name] = value
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+// attributes are what SQS says of a message.
+func (h *held) attributes(fifo bool) map[string]string {
+	milliseconds := func(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
+	all := map[string]string{
+		"SenderId": h.Sender, "SentTimestamp": milliseconds(h.At),
+		"ApproximateReceiveCount": strconv.Itoa(h.count), "ApproximateFirstReceiveTimestamp": milliseconds(h.first),
+	}
+	for name, value := range map[string]string{
+		"AWSTraceHeader": h.Trace, "MessageGroupId": h.Group, "MessageDeduplicationId": h.Dedup, "DeadLetterQueueSourceArn": h.From,
+	} {
+		if value != "" {
+			all[name] = value
+		}
+	}
+	if fifo {
+		all["SequenceNumber"] = sequence(h.seq)
+	}
+	return all
+}
+
+// read is a message as the stream has it.
+func read(msg jetstream.Msg) (*held, error) {
+	meta, err := msg.Metadata()
+	if err != nil {
+		return nil, err
+	}
+	h := &held{msg: msg, seq: meta.Sequence.Stream, count: int(meta.NumDelivered)}
+	return h, json.Unmarshal(msg.Data(), &h.record)
+}
+
+// receive gives out up to n messages, and waits for the first.
+func (q *Queues) receive(ctx context.Context, o *open, n int, hide, wait time.Duration) ([]*held, error) {
+	pull := o.pull
+	if o.get().FIFO {
+		pull = o.take
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	for blocking := false; ; blocking = wait > 0 {
+		got, err := pull(ctx, n, hide, blocking)
+		if err != nil {
+			return nil, fault.Errorf(fault.Unavailable, "receive from queue %s: %w", o.get().Name, err)
+		}
+		kept := got[:0]
+		for _, h := range got {
+			if dead, err := q.bury(context.WithoutCancel(ctx), o, h); err != nil {
+				q.Log.Error("a message cannot be moved to the dead-letter queue", "queue", o.get().Name, "message", h.ID, "err", err)
+			} else if !dead {
+				kept = append(kept, h)
+			}
+		}
+		if len(kept) > 0 || ctx.Err() != nil || wait == 0 && len(got) == 0 {
+			return kept, nil
+		}
+	}
+}
+
+// pull takes messages of a standard queue off the server: what there is, or the
+// first that comes.
+func (o *open) pull(ctx context.Context, n int, hide time.Duration, blocking bool) ([]*held, error) {
+	fetch := func() (jetstream.MessageBatch, error) { return o.consumer.FetchNoWait(n) }
+	if blocking {
+		fetch = func() (jetstream.MessageBatch, error) { return o.consumer.Fetch(1, jetstream.FetchContext(ctx)) }
+	}
+	batch, err := fetch()
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, nil
+		}
+		return nil, err
+	}
+	var got []*held
+	for msg := range batch.Messages() {
+		h, err := read(msg)
+		if err != nil {
+			_ = msg.Term() // not one of ours
+			continue
+		}
+		if o.give(h, hide) {
+			got = append(got, h)
+		}
+	}
+	if err := batch.Error(); err != nil && ctx.Err() == nil && !errors.Is(err, jetstream.ErrNoMessages) {
+		return got, err
+	}
+	return got, nil
+}
+
+// give hands a message of a standard queue out, unless it is too early.
+func (o *open) give(h *held, hide time.Duration) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed || h.seq <= o.purged {
+		return false
+	}
+	was := o.past[h.seq]
+	if early := time.Until(h.due()); h.Delay > 0 && early > 0 {
+		o.past[h.seq] = past{delayed: true}
+		_ = h.msg.NakWithDelay(early)
+		return false
+	}
+	if was.delayed {
+		h.count--
+	}
+	if was.first.IsZero() {
+		was.first = time.Now()
+		o.past[h.seq] = was
+	}
+	h.first = was.first
+	o.hold(h, hide)
+	return true
+}
+
+// hold gives a message a receipt and hides it. The lock is held.
+func (o *open) hold(h *held, hide time.Duration) {
+	h.receipt, h.until = newReceipt(h.seq), time.Now().Add(hide)
+	o.held[h.seq] = h
+	o.watch(h)
+}
+
+// take hands out messages of a FIFO queue whose groups are free.
+func (o *open) take(ctx context.Context, n int, hide time.Duration, blocking bool) ([]*held, error) {
+	if !blocking { // as long as it waits, it is told
+		if err := o.catchUp(context.WithoutCancel(ctx)); err != nil {
+			return nil, err
+		}
+	}
+	o.mu.Lock()
+	if len(o.ready) == 0 && blocking && !o.closed {
+		news := o.news
+		o.mu.Unlock()
+		select {
+		case <-news:
+		case <-ctx.Done():
+		}
+		o.mu.Lock()
+	}
+	defer o.mu.Unlock()
+	var got []*held
+	for len(got) < n && len(o.ready) > 0 && !o.closed {
+		g := o.ready[0]
+		o.ready = o.ready[1:]
+		for len(got) < n && len(g.waiting) > 0 && g.waiting[0].until.IsZero() {
+			h := g.waiting[0]
+			g.waiting = g.waiting[1:]
+			g.flying++
+			h.count++
+			if h.first.IsZero() {
+				h.first = time.Now()
+			}
+			o.hold(h, hide)
+			got = append(got, h)
+		}
+	}
+	return got, nil
+}
+
+// bury moves a message that was given out too often to the dead-letter queue.
+func (q *Queues) bury(ctx context.Context, o *open, h *held) (dead bool, err error) {
+	queue := o.get()
+	if queue.DeadLetter == "" || h.count <= queue.MaxReceive {
+		return false, nil
+	}
+	to, err := q.find(queue.DeadLetter)
+	if err != nil {
+		return false, err
+	}
+	r := h.record
+	r.From, r.Delay = queue.ARN, 0
+	if _, err := to.store(ctx, r, o.subject+" "+sequence(h.seq)); err != nil { // of two, after a crash, the second is dropped
+		return false, err
+	}
+	return true, o.settle(ctx, h.receipt)
+}
+
+// newReceipt names one giving out of a message.
+func newReceipt(seq uint64) string {
+	id := uuid.New()
+	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint64(id[:], seq))
+}
+
+func sequenceOf(receipt string) (seq uint64, ok bool) {
+	raw, err := base64.RawURLEncoding.DecodeString(receipt)
+	if err != nil || len(raw) != 24 {
+		return 0, false
+	}
+	return binary.BigEndian.Uint64(raw[16:]), true
+}
+
+// settle deletes the message that a receipt was given for.
+func (o *open) settle(ctx context.Context, receipt string) error {
+	seq, ok := sequenceOf(receipt)
+	if !ok {
+		return fault.Coded(fault.Invalid, "ReceiptHandleIsInvalid", "The input receipt handle is invalid.")
+	}
+	o.mu.Lock()
+	h := o.held[seq]
+	o.mu.Unlock()
+	switch {
+	case h != nil && h.receipt != receipt:
+		if o.get().FIFO {
+			return invalid("Value %s for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired.", receipt)
+		}
+		return nil // somebody else has it now, and it is theirs to delete
+	case h != nil:
+		if err := h.msg.DoubleAck(ctx); err != nil && !errors.Is(err, jetstream.ErrMsgAlreadyAckd) {
+			return fault.Errorf(fault.Unavailable, "delete a message of queue %s: %w", o.get().Name, err)
+		}
+	case o.get().FIFO:
+		return nil // it has been deleted, or waits to be received again
+	default: // given out before a restart, or its time is over and nobody has taken it
+		err := o.stream.DeleteMsg(ctx, seq)
+		if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) && !errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
+			return fault.Errorf(fault.Unavailable, "delete a message of queue %s: %w", o.get().Name, err)
+		}
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.past, seq)
+	o.release(h)
+	return nil
+}
+
+// release forgets a message that is no more. The lock is held.
+func (o *open) release(h *held) {
+	if h == nil || o.held[h.seq] != h {
+		return
+	}
+	h.timer.Stop()
+	delete(o.held, h.seq)
+	if g := o.groups[h.Group]; o.get().FIFO && g != nil {
+		g.flying--
+		o.enlist(g)
+	}
+}
+
+// hide changes how long from now a message stays hidden.
+func (o *open) hide(receipt string, for_ int) error {
+	seq, ok := sequenceOf(receipt)
+	if !ok {
+		return fault.Coded(fault.Invalid, "ReceiptHandleIsInvalid", "The input receipt handle is invalid.")
+	}
+	if for_ < 0 || for_ > maxHidden {
+		return invalid("Value %d for parameter VisibilityTimeout is invalid. Reason: VisibilityTimeout must be an integer between 0 and %d", for_, maxHidden)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	h := o.held[seq]
+	if h == nil || h.receipt != receipt {
+		return fault.Coded(fault.Invalid, "MessageNotInflight", "Value %s for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility timeout change.", receipt)
+	}
+	h.until = time.Now().Add(time.Duration(for_) * time.Second)
+	if for_ == 0 {
+		o.surface(h)
+		return nil
+	}
+	o.watch(h)
+	return nil
+}
+
+// event is what a function gets of messages (Lambda's SQSEvent).
+func event(region string, queue Queue, list []*held) ([]byte, error) {
+	type attribute struct {
+		StringValue      *string  `json:"stringValue,omitempty"`
+		BinaryValue      []byte   `json:"binaryValue,omitempty"`
+		StringListValues []string `json:"stringListValues"`
+		BinaryListValues []string `json:"binaryListValues"`
+		DataType         string   `json:"dataType"`
+	}
+	type body struct {
+		MessageID         string               `json:"messageId"`
+		ReceiptHandle     string               `json:"receiptHandle"`
+		Body              string               `json:"body"`
+		Attributes        map[string]string    `json:"attributes"`
+		MessageAttributes map[string]attribute `json:"messageAttributes"`
+		MD5OfAttributes   string               `json:"md5OfMessageAttributes,omitempty"`
+		MD5OfBody         string               `json:"md5OfBody"`
+		EventSource       string               `json:"eventSource"`
+		EventSourceARN    string               `json:"eventSourceARN"`
+		Region            string               `json:"awsRegion"`
+	}
+	var doc struct{ Records []body }
+	for _, h := range list {
+		b := body{
+			h.ID, h.receipt, h.Body, h.attributes(queue.FIFO),
+			map[string]attribute{},
+			sumOf(h.Attributes), sum(h.Body),
+			"aws:sqs", queue.ARN, region,
+		}
+		for _, name := range slices.Sorted(maps.Keys(h.Attributes)) {
+			a := h.Attributes[name]
+			b.MessageAttributes[name] = attribute{a.StringValue, a.BinaryValue, []string{}, []string{}, a.DataType}
+		}
+		doc.Records = append(doc.Records, b)
+	}
+	return json.Marshal(doc)
+}
