@@ -52,7 +52,7 @@ HTTP APIs, topics, schedules and buckets, in one process.
 	flags.StringVar(&c.profile, "profile", "", "profile of the AWS credentials file (default: the data directory's own key)")
 	flags.StringVar(&c.data, "data", server.DefaultDir(), "data directory ($DROPSTACK_DATA)")
 	flags.BoolVar(&c.json, "json", false, "print JSON, one value a line")
-	root.AddCommand(c.up(), c.deploy(), c.pack(), c.info(), c.invoke(), c.logs(), c.deadLetters(), c.redrive(), c.topic(), c.network(), c.audit(), c.param(), c.key(), c.env(), c.iam(), c.remove(), c.doctor(), c.version())
+	root.AddCommand(c.up(), c.deploy(), c.rollback(), c.pack(), c.info(), c.invoke(), c.logs(), c.deadLetters(), c.redrive(), c.topic(), c.network(), c.audit(), c.param(), c.key(), c.env(), c.iam(), c.remove(), c.doctor(), c.version())
 	for _, command := range root.Commands() {
 		if args := command.Args; args != nil {
 			command.Args = func(cmd *cobra.Command, given []string) error {

@@ -15,15 +15,18 @@ import (
 )
 
 func (c *cli) deploy() *cobra.Command {
-	return &cobra.Command{
+	var how deployment
+	var plan bool
+	command := &cobra.Command{
 		Use:   "deploy [DIRECTORY]",
 		Short: "Build a service and make it the active revision",
 		Long: `Reads serverless.yml, checks it, builds the functions and activates the new
 revision at once: requests move over without an error, and when anything is
-wrong the old revision keeps serving.
+wrong the old revision keeps serving. What is as it is deployed already is left
+alone.
 
 Exit code 2 means that the service is wrong; the message names file and line.`,
-		Example: "  dropstack deploy\n  dropstack deploy services/drops --stage prod\n  dropstack deploy --json",
+		Example: "  dropstack deploy\n  dropstack deploy services/drops --stage prod\n  dropstack deploy --plan",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client, err := c.client(cmd)
@@ -34,42 +37,78 @@ Exit code 2 means that the service is wrong; the message names file and line.`,
 			if len(args) == 1 {
 				dir = args[0]
 			}
-			started := time.Now()
-			info, err := c.deployTo(cmd.Context(), client, dir, c.specOptions(cmd))
-			if err != nil {
-				return err
+			if plan {
+				return c.showPlan(cmd.Context(), client, dir, c.specOptions(cmd))
 			}
-			if c.json {
-				c.writeJSON(c.stdout, info)
-				return nil
-			}
-			fmt.Fprintf(c.stderr, "%s deployed in %.1fs\n", info.Revision.Stack, time.Since(started).Seconds())
-			c.printInfo(info)
-			return nil
+			_, err = c.deployDirectory(cmd.Context(), client, dir, c.specOptions(cmd), how)
+			return err
 		},
 	}
+	f := command.Flags()
+	f.BoolVar(&plan, "plan", false, "show what would be created, changed, removed and started anew, and change nothing")
+	f.BoolVar(&how.force, "force", false, "deploy what is deployed already")
+	command.AddCommand(c.deployList())
+	return command
+}
+
+// deployment is how a service is deployed.
+type deployment struct {
+	force bool // even if nothing changes
+}
+
+// deployDirectory deploys the service in dir, unless it is as it is deployed
+// already, and says so.
+func (c *cli) deployDirectory(ctx context.Context, client *api.Client, dir string, o spec.Options, how deployment) (api.Info, error) {
+	started := time.Now()
+	info, changes, err := c.deployTo(ctx, client, dir, o, how)
+	switch {
+	case err != nil:
+		return info, err
+	case c.json:
+		c.writeJSON(c.stdout, deployed{info, changes})
+		return info, nil
+	case changes.Empty() && !how.force:
+		fmt.Fprintf(c.stderr, "%s is deployed as it is; nothing was changed (--force deploys it again)\n", info.Revision.Stack)
+	default:
+		fmt.Fprintf(c.stderr, "%s deployed in %.1fs\n", info.Revision.Stack, time.Since(started).Seconds())
+	}
+	c.printInfo(info)
+	return info, nil
+}
+
+// deployed is what deploy prints as JSON.
+type deployed struct {
+	api.Info
+	Diff *deploy.Diff `json:"diff"`
 }
 
 // deployTo builds the service in dir and deploys it. It is the only way in, for
 // the bundled services too.
-func (c *cli) deployTo(ctx context.Context, client *api.Client, dir string, o spec.Options) (api.Info, error) {
+func (c *cli) deployTo(ctx context.Context, client *api.Client, dir string, o spec.Options, how deployment) (info api.Info, changes *deploy.Diff, err error) {
 	out, err := os.MkdirTemp("", "dropstack-package-")
 	if err != nil {
-		return api.Info{}, err
+		return info, nil, err
 	}
 	defer func() { _ = os.RemoveAll(out) }()
 	pkg, err := c.prepare(ctx, dir, o, out)
 	if err != nil {
-		return api.Info{}, err
+		return info, nil, err
+	}
+	in := api.DeployInput{Revision: *pkg.Revision}
+	if err := client.Call(ctx, "DescribeChanges", in, &changes); err != nil {
+		return info, nil, err
+	}
+	if changes.Empty() && !how.force {
+		err = client.Call(ctx, "Info", api.StackInput{Stack: in.Stack}, &info)
+		return info, changes, err
 	}
 	for sha, path := range pkg.Artifacts {
 		if err := client.PutArtifact(ctx, sha, path); err != nil {
-			return api.Info{}, err
+			return info, nil, err
 		}
 	}
-	var info api.Info
-	err = client.Call(ctx, "Deploy", pkg.Revision, &info)
-	return info, err
+	err = client.Call(ctx, "Deploy", in, &info)
+	return info, changes, err
 }
 
 func (c *cli) prepare(ctx context.Context, dir string, o spec.Options, out string) (*deploy.Package, error) {

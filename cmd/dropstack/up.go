@@ -60,6 +60,8 @@ say otherwise; port 0 picks a free one.`,
 	f.StringVar(&cfg.SMTP.User, "smtp-user", os.Getenv("DROPSTACK_SMTP_USER"), "who logs in to the mail server; nobody if empty ($DROPSTACK_SMTP_USER)")
 	f.BoolVar(&cfg.SMTP.RequireTLS, "smtp-require-tls", false, "refuse a mail server that does not offer TLS")
 	f.BoolVar(&cfg.PrivateEndpoints, "private-endpoints", false, "let everybody who may subscribe have messages sent to loopback and private addresses; without it only the administrator may")
+	f.IntVar(&cfg.Keep.Revisions, "keep-revisions", deploy.DefaultKeep.Revisions, "how many revisions of a stack are kept to go back to")
+	f.IntVar(&cfg.Keep.Versions, "keep-versions", deploy.DefaultKeep.Versions, "how many versions of each function are kept, besides those that aliases name")
 	f.StringVar(&services, "services", "", `directory of the bundled services ("none": start without; default: services/ beside the program or here)`)
 	f.BoolVarP(&verbose, "verbose", "v", false, "log every cold start and engine message")
 	return command
@@ -129,7 +131,8 @@ func (c *cli) bundled(ctx context.Context, p *server.Platform, list []string) er
 			continue
 		}
 		c.progress("building and deploying " + filepath.Base(service))
-		if _, err := c.deployTo(ctx, client, service, o); err != nil {
+		// changed or not: the revision notes what it was made of
+		if _, _, err := c.deployTo(ctx, client, service, o, deployment{force: true}); err != nil {
 			if ctx.Err() != nil {
 				return nil // told to stop meanwhile
 			}

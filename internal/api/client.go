@@ -115,15 +115,16 @@ func (c *Client) do(ctx context.Context, service, path string, header http.Heade
 	return resp, answer, nil
 }
 
-// PutArtifact uploads an artifact under its SHA-256, unless it is there already.
+// PutArtifact uploads an artifact under its SHA-256, unless it is there already and
+// stays.
 func (c *Client) PutArtifact(ctx context.Context, sha, path string) error {
 	store := c.S3()
 	bucket, key := aws.String(deploy.ArtifactBucket), aws.String(deploy.ArtifactKey(sha))
-	_, err := store.HeadObject(ctx, &s3.HeadObjectInput{Bucket: bucket, Key: key})
-	if err == nil {
+	there, err := store.HeadObject(ctx, &s3.HeadObjectInput{Bucket: bucket, Key: key})
+	if err == nil && deploy.Fresh(aws.ToTime(there.LastModified)) {
 		return nil
 	}
-	if _, missing := errors.AsType[*types.NotFound](err); !missing {
+	if _, missing := errors.AsType[*types.NotFound](err); err != nil && !missing {
 		return fault.Errorf(fault.Unavailable, "look for artifact %s: %w", sha, err)
 	}
 	f, err := os.Open(path)

@@ -75,7 +75,8 @@ type StackInput struct {
 type Info struct {
 	Revision  *deploy.Revision `json:"revision"`
 	Endpoints Endpoints        `json:"endpoints"`
-	Isolation string           `json:"isolation"` // level at which its functions run: full, userns, process or none
+	Isolation string           `json:"isolation"`       // level at which its functions run: full, userns, process or none
+	Shift     *deploy.Shift    `json:"shift,omitempty"` // the last move of callers to new versions
 }
 
 // StackSummary is one line of a list of stacks.
@@ -91,10 +92,15 @@ func (c *Control) Service() *Service {
 	stack := func(in StackInput) []Need { return on(stackARN(in.Stack)) }
 	letters := func(in LettersInput) []Need { return on(functionARN(arn.Region, in.Function)) }
 	return &Service{Scope: "dropstack", Prefix: "Dropstack.", Strict: true, Operations: map[string]Operation{
-		"Deploy": op(c.deploy, func(r deploy.Revision) []Need { return on(stackARN(r.Stack)) }),
+		"Deploy": op(c.deploy, func(in DeployInput) []Need { return on(stackARN(in.Stack)) }),
 		"Info":   op(c.info, stack),
 		"List":   op(c.list, nil),
 		"Remove": op(c.remove, stack),
+
+		"DescribeChanges": op(c.changes, func(in DeployInput) []Need { return on(stackARN(in.Stack)) }),
+		"ListRevisions":   op(c.revisions, stack),
+		"DeployFunction":  op(c.deployFunction, func(in DeployFunctionInput) []Need { return on(stackARN(in.Stack)) }),
+		"Rollback":        op(c.rollback, func(in RollbackInput) []Need { return on(stackARN(in.Stack)) }),
 
 		"DeadLetters": op(c.deadLetters, letters),
 		"Redrive":     op(c.redrive, letters),
@@ -126,18 +132,12 @@ func stackARN(stack string) string {
 	return arn.ARN{Partition: "aws", Service: "dropstack", Region: arn.Region, Account: arn.Account, Resource: "stack/" + stack}.String()
 }
 
-func (c *Control) deploy(ctx context.Context, r deploy.Revision) (Info, error) {
-	// a client that leaves must not cut a deployment in two
-	rev, err := c.Deployer.Deploy(context.WithoutCancel(ctx), &r)
-	return Info{rev, c.Endpoints, c.Isolation}, err
-}
-
 func (c *Control) info(_ context.Context, in StackInput) (Info, error) {
 	rev, ok := c.Deployer.Active(in.Stack)
 	if !ok {
 		return Info{}, fault.Errorf(fault.NotFound, "stack %q is not deployed; `dropstack info` lists what is", in.Stack)
 	}
-	return Info{rev, c.Endpoints, c.Isolation}, nil
+	return c.about(rev), nil
 }
 
 func (c *Control) list(context.Context, struct{}) ([]StackSummary, error) {
@@ -147,10 +147,6 @@ func (c *Control) list(context.Context, struct{}) ([]StackSummary, error) {
 	}
 	sort.Slice(list, func(i, j int) bool { return list[i].Stack < list[j].Stack })
 	return list, nil
-}
-
-func (c *Control) remove(ctx context.Context, in StackInput) (struct{}, error) {
-	return struct{}{}, c.Deployer.Remove(context.WithoutCancel(ctx), in.Stack)
 }
 
 func (c *Control) deadLetters(ctx context.Context, in LettersInput) ([]function.DeadLetter, error) {

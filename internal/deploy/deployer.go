@@ -69,6 +69,7 @@ type Rooms struct {
 	Edge interface {
 		Replace(stack string, dists []edge.Distribution) error
 	}
+	Versions Versions // nil only in tests: then no aliases are made, and nobody is shifted
 }
 
 // Deployer owns which revision of each stack is active.
@@ -77,18 +78,37 @@ type Deployer struct {
 	Objects   engine.ObjectStore
 	Artifacts string // directory that artifacts are unpacked into
 	LayerRoot string // directory of merged layers, by build.LayersID; "": functions have no layers
-	Rooms     Rooms
-	Region    string // of the stack APIStack
+	Caches    string // directory of functions' compiled code, by function.CacheName; "": there is none
+	// Stored lists the objects of a bucket. Optional: then artifacts are never removed.
+	Stored interface {
+		Each(ctx context.Context, bucket string, visit func(engine.Object) error) error
+	}
+	Rooms  Rooms
+	Region string // of the stack APIStack
 	// Sealer encrypts the environments of functions where revisions are stored; nil
 	// only in tests.
 	Sealer function.Sealer
 	Log    *slog.Logger
+	// Keep is how much of the past is kept of stacks that do not say themselves; what
+	// is 0 is DefaultKeep's.
+	Keep Keep
 	// Prepare makes a function ready to start fast, from its unpacked artifact in
 	// dir. It is called before activation, for each artifact, runtime, handler and
 	// layers that are new; its failure is logged and changes nothing. Optional.
 	Prepare func(ctx context.Context, fn function.Function, dir string) error
+	Hooks   function.Enqueues // takes events for the functions that shifts ask
 
-	mu        sync.Mutex // one deployment at a time
+	shifts  jetstream.KeyValue
+	ledgers atomic.Pointer[map[string]*ledger] // by stack
+	kicked  chan struct{}                      // wakes Run; made by Load
+
+	files  sync.RWMutex         // read while a deployment needs files that nothing refers to yet
+	unused map[string]time.Time // directories, since when nothing has referred to them; of Sweep
+
+	mu        sync.Mutex           // one deployment at a time
+	asked     map[string]bool      // executions of hooks that this process has asked for
+	counted   map[string]counts    // by move, when it began
+	undoing   map[string]time.Time // by stack, when it may be tried again
 	stacks    jetstream.KeyValue
 	revisions jetstream.KeyValue
 	active    atomic.Pointer[map[string]*Revision] // never nil after Load
@@ -107,6 +127,11 @@ func (d *Deployer) Load(ctx context.Context) error {
 	if err := d.Objects.CreateBucket(ctx, ArtifactBucket); err != nil {
 		return err
 	}
+	if err := d.loadShifts(ctx); err != nil {
+		return err
+	}
+	d.kicked = make(chan struct{}, 1)
+	d.asked, d.counted, d.undoing = map[string]bool{}, map[string]counts{}, map[string]time.Time{}
 	d.active.Store(&map[string]*Revision{})
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -115,7 +140,14 @@ func (d *Deployer) Load(ctx context.Context) error {
 		return fmt.Errorf("list the stacks: %w", err)
 	}
 	revisions, networks := map[string]*Revision{}, map[string]network.Model{}
+	var all []string
 	for stack := range keys.Keys() {
+		all = append(all, stack)
+	}
+	if err := d.neverActive(ctx, all); err != nil {
+		d.Log.Warn("revisions that a crash has left not removed", "err", err)
+	}
+	for _, stack := range all {
 		rev, _, err := d.pointed(ctx, stack)
 		if err != nil {
 			d.Log.Error("stack not started", "stack", stack, "err", err)
@@ -132,6 +164,9 @@ func (d *Deployer) Load(ctx context.Context) error {
 			continue
 		}
 		d.remember(stack, rev)
+		if err := errors.Join(d.begin(ctx, rev), d.resume(ctx, stack)); err != nil {
+			d.Log.Error("callers not moved to the new versions", "stack", stack, "err", err)
+		}
 	}
 	return nil
 }
@@ -146,17 +181,50 @@ func (d *Deployer) Active(stack string) (*Revision, bool) {
 func (d *Deployer) List() map[string]*Revision { return *d.active.Load() }
 
 // Deploy makes r the active revision of its stack and returns it with its ID.
-// When any step fails the old revision keeps serving.
+// When any step fails the old revision keeps serving. While callers of the stack
+// are being moved it is a conflict.
 func (d *Deployer) Deploy(ctx context.Context, r *Revision) (*Revision, error) {
 	if r.Stack == APIStack {
 		return nil, fault.Errorf(fault.Invalid, "the stack %q holds what calls of the AWS API make and cannot be deployed; give the service another name or stage", APIStack)
 	}
+	next, err := d.deploy(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	d.Log.Info("deployed", "stack", next.Stack, "revision", next.ID, "functions", len(next.Functions))
+	return next, nil
+}
+
+// Preview says what deploying r would change, and what would refuse it.
+func (d *Deployer) Preview(_ context.Context, r *Revision) (*Diff, error) {
+	if err := d.validate(r); err != nil {
+		return nil, err
+	}
+	active, deployed := d.Active(r.Stack)
+	if deployed && active.Owner != r.Owner {
+		return nil, Foreign(active)
+	}
+	return Compare(active, r.over(active)), nil
+}
+
+// Supersede is Deploy, also while callers of the stack are being moved: they go
+// back first.
+func (d *Deployer) Supersede(ctx context.Context, r *Revision) (*Revision, error) {
+	if _, err := d.stop(ctx, r.Stack, "stopped by another deployment"); err != nil {
+		return nil, err
+	}
+	return d.Deploy(ctx, r)
+}
+
+func (d *Deployer) deploy(ctx context.Context, r *Revision) (*Revision, error) {
 	if err := d.validate(r); err != nil {
 		return nil, err
 	}
 	if err := d.trusted(ctx, r); err != nil {
 		return nil, err
 	}
+	d.files.RLock()
+	defer d.files.RUnlock()
 	if err := d.fetch(ctx, r); err != nil { // takes long; others may deploy meanwhile
 		return nil, err
 	}
@@ -165,16 +233,17 @@ func (d *Deployer) Deploy(ctx context.Context, r *Revision) (*Revision, error) {
 	if err := d.validate(r); err != nil { // again, beside what they have deployed
 		return nil, err
 	}
+	if err := d.busy(r.Stack); err != nil {
+		return nil, err
+	}
 	old, at, err := d.pointed(ctx, r.Stack)
 	if err != nil && fault.KindOf(err) != fault.NotFound {
 		return nil, err
 	}
-	next, err := d.activate(ctx, old, at, r.over(old))
-	if err != nil {
-		return nil, err
+	if old != nil && old.Owner != r.Owner {
+		return nil, Foreign(old)
 	}
-	d.Log.Info("deployed", "stack", next.Stack, "revision", next.ID, "functions", len(next.Functions))
-	return next, nil
+	return d.activate(ctx, old, at, r.over(old))
 }
 
 // over is r with what calls of the AWS API have added to functions that stay, and
@@ -238,7 +307,10 @@ func (d *Deployer) Remove(ctx context.Context, stack string) error {
 		return fmt.Errorf("remove %s: %w", stack, err)
 	}
 	d.remember(stack, nil)
-	err = d.apply(ctx, old, &Revision{Stack: stack})
+	err = errors.Join(d.apply(ctx, old, &Revision{Stack: stack}), d.forget(ctx, stack, "*"))
+	if d.ledger(stack) != nil {
+		err = errors.Join(err, d.keep(ctx, stack, nil))
+	}
 	d.Log.Info("removed", "stack", stack, "err", err)
 	return err
 }
@@ -263,6 +335,9 @@ func (d *Deployer) apply(ctx context.Context, old, next *Revision) error {
 	}
 	if err := d.Rooms.Functions.PublishChanged(ctx, next.Stack); err != nil { // before a route names a version
 		return fmt.Errorf("functions: %w", err)
+	}
+	if err := d.alias(ctx, next); err != nil {
+		return err
 	}
 	if err := d.Rooms.Queues.Replace(ctx, next.Stack, next.Queues, next.Mappings); err != nil {
 		return fmt.Errorf("queues: %w", err)
@@ -308,10 +383,15 @@ func (d *Deployer) connect(old, next *Revision) error {
 // revert points the stack back at old after next could not be applied.
 func (d *Deployer) revert(ctx context.Context, next, old *Revision) error {
 	ctx = context.WithoutCancel(ctx)
+	var err error
 	if old == nil {
-		return errors.Join(d.stacks.Delete(ctx, next.Stack), d.apply(ctx, next, &Revision{Stack: next.Stack}))
+		err, old = d.stacks.Delete(ctx, next.Stack), &Revision{Stack: next.Stack}
+	} else {
+		_, err = d.stacks.PutString(ctx, next.Stack, old.ID)
 	}
-	_, err := d.stacks.PutString(ctx, next.Stack, old.ID)
+	if err == nil {
+		err = d.forget(ctx, next.Stack, next.ID)
+	}
 	return errors.Join(err, d.apply(ctx, next, old))
 }
 
@@ -324,18 +404,36 @@ func (d *Deployer) pointed(ctx context.Context, stack string) (*Revision, uint64
 	if err != nil {
 		return nil, 0, fmt.Errorf("read the pointer of %s: %w", stack, err)
 	}
-	doc, err := d.revisions.Get(ctx, stack+"."+string(entry.Value()))
+	rev, err := d.read(ctx, stack, string(entry.Value()))
 	if err != nil {
-		return nil, 0, fmt.Errorf("read revision %s of %s: %w", entry.Value(), stack, err)
+		return nil, 0, err
+	}
+	return rev, entry.Revision(), nil
+}
+
+// read returns a revision that is stored.
+func (d *Deployer) read(ctx context.Context, stack, id string) (*Revision, error) {
+	rev, err := d.stored(ctx, stack, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.open(ctx, rev); err != nil {
+		return nil, fmt.Errorf("revision %s of %s: %w", id, stack, err)
+	}
+	return rev, nil
+}
+
+// stored is a revision as it is stored: its environments stay sealed.
+func (d *Deployer) stored(ctx context.Context, stack, id string) (*Revision, error) {
+	doc, err := d.revisions.Get(ctx, stack+"."+id)
+	if err != nil {
+		return nil, fmt.Errorf("read revision %s of %s: %w", id, stack, err)
 	}
 	rev := new(Revision)
 	if err := json.Unmarshal(doc.Value(), rev); err != nil {
-		return nil, 0, fmt.Errorf("revision %s of %s: %w", entry.Value(), stack, err)
+		return nil, fmt.Errorf("revision %s of %s: %w", id, stack, err)
 	}
-	if err := d.open(ctx, rev); err != nil {
-		return nil, 0, fmt.Errorf("revision %s of %s: %w", entry.Value(), stack, err)
-	}
-	return rev, entry.Revision(), nil
+	return rev, nil
 }
 
 func (d *Deployer) write(ctx context.Context, r, old *Revision) error {
@@ -385,8 +483,14 @@ func (d *Deployer) remember(stack string, r *Revision) {
 func newID(t time.Time) string {
 	var b [4]byte
 	_, _ = rand.Read(b[:]) // never fails
+	return idAt(t) + hex.EncodeToString(b[:])
+}
+
+// idAt is what the ids of revisions of a moment begin with.
+func idAt(t time.Time) string {
 	// KV keys take no colon, and a dot would part the key
-	return t.Format("20060102T150405") + fmt.Sprintf("%03d", t.Nanosecond()/1e6) + "Z-" + hex.EncodeToString(b[:])
+	t = t.UTC()
+	return t.Format("20060102T150405") + fmt.Sprintf("%03d", t.Nanosecond()/1e6) + "Z-"
 }
 
 // union is first, then those of second that first does not name.

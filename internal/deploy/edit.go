@@ -10,8 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
 )
@@ -21,16 +19,14 @@ import (
 // it, and nobody deploys it.
 const APIStack = "api"
 
-// keepRevisions is how many revisions of a stack outlive an edit: enough to see
-// what was changed lately, while a script may edit for ever.
-const keepRevisions = 20
-
 // Edit makes the next revision of a stack from its present one and returns it.
 // change is given a copy of its own, which it may change as it likes; it must not
 // call the deployer. When it fails, or changes nothing, no revision is written;
 // when any later step fails the old revision keeps serving. Edits and deployments
 // come one after the other, so change sees what the last one left.
 func (d *Deployer) Edit(ctx context.Context, stack string, change func(*Revision) error) (*Revision, error) {
+	d.files.RLock()
+	defer d.files.RUnlock()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	old, at, err := d.pointed(ctx, stack)
@@ -52,6 +48,7 @@ func (d *Deployer) Edit(ctx context.Context, stack string, change func(*Revision
 		return nil, err
 	}
 	next.ID, next.Created, next.Stack = present.ID, present.Created, stack
+	next.Previous, next.Restores = present.Previous, present.Restores
 	after, err := json.Marshal(next)
 	if err != nil {
 		return nil, err
@@ -62,15 +59,14 @@ func (d *Deployer) Edit(ctx context.Context, stack string, change func(*Revision
 	if err := d.validate(next); err != nil {
 		return nil, err
 	}
+	if err := d.disturbs(present, next); err != nil {
+		return nil, err
+	}
+	next.Restores = "" // it is another one
 	if err := d.fetch(ctx, next); err != nil {
 		return nil, err
 	}
-	active, err := d.activate(ctx, old, at, next)
-	if err != nil {
-		return nil, err
-	}
-	d.prune(ctx, active)
-	return active, nil
+	return d.activate(ctx, old, at, next)
 }
 
 // copy is a revision that shares nothing with r, and both as a document.
@@ -81,39 +77,6 @@ func (r *Revision) copy() (*Revision, []byte, error) {
 	}
 	next := new(Revision)
 	return next, doc, json.Unmarshal(doc, next)
-}
-
-// prune forgets all but the newest revisions of a stack, never the active one.
-// What cannot be forgotten now is with the next edit.
-func (d *Deployer) prune(ctx context.Context, active *Revision) {
-	if err := d.forget(ctx, active); err != nil {
-		d.Log.Warn("old revisions not removed", "stack", active.Stack, "err", err)
-	}
-}
-
-func (d *Deployer) forget(ctx context.Context, active *Revision) error {
-	const prefix = "$KV.revisions." // a purge of the stream leaves no marker behind, as one of the bucket would
-	stream, err := d.Streams.Stream(ctx, "KV_revisions")
-	if err != nil {
-		return err
-	}
-	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(prefix+active.Stack+".*"))
-	if err != nil {
-		return err
-	}
-	var subjects []string
-	for subject := range info.State.Subjects {
-		if subject != prefix+active.Stack+"."+active.ID {
-			subjects = append(subjects, subject)
-		}
-	}
-	slices.Sort(subjects) // by time, as their ids begin with it
-	for _, subject := range subjects[:max(0, len(subjects)-keepRevisions+1)] {
-		if err := stream.Purge(ctx, jetstream.WithPurgeSubject(subject)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // dated says of each function when it became what it is: now, unless it was so
@@ -141,17 +104,62 @@ func dated(old *Revision, functions []function.Function, now time.Time) []functi
 func (d *Deployer) activate(ctx context.Context, old *Revision, at uint64, r *Revision) (*Revision, error) {
 	next := *r
 	next.Created = time.Now().UTC()
+	if old != nil && next.Created.Sub(old.Created) < time.Millisecond {
+		next.Created = old.Created.Add(time.Millisecond) // ids sort as revisions came, whatever the clock does
+	}
 	next.ID = newID(next.Created)
-	next.Functions = dated(old, r.Functions, next.Created)
+	next.Functions, next.Previous = dated(old, r.Functions, next.Created), ""
+	if old != nil {
+		next.Previous = old.ID
+	}
+	if err := d.leave(ctx, old, &next); err != nil {
+		return nil, err
+	}
 	if err := d.write(ctx, &next, old); err != nil {
 		return nil, err
 	}
 	if err := d.point(ctx, next.Stack, next.ID, at); err != nil {
+		if fault.KindOf(err) == fault.Conflict { // else it may have moved all the same
+			err = errors.Join(err, d.forget(ctx, next.Stack, next.ID))
+		}
 		return nil, err
 	}
-	if err := d.apply(ctx, old, &next); err != nil {
+	err := d.apply(ctx, old, &next)
+	if err == nil {
+		err = d.begin(ctx, &next)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("activate %s of %s: %w", next.ID, next.Stack, err), d.revert(ctx, &next, old))
 	}
 	d.remember(next.Stack, &next)
+	d.prune(ctx, &next)
 	return &next, nil
+}
+
+// DeployFunction replaces one function of a stack, which has it already: code and
+// configuration, or with configOnly the configuration alone. What calls it stays.
+func (d *Deployer) DeployFunction(ctx context.Context, stack string, f function.Function, configOnly bool) (*Revision, error) {
+	if active, ok := d.Active(stack); ok && active.Owner != "" {
+		return nil, Foreign(active)
+	}
+	return d.Edit(ctx, stack, func(r *Revision) error {
+		i := slices.IndexFunc(r.Functions, func(was function.Function) bool { return was.Name == f.Name })
+		if i < 0 {
+			return fault.Errorf(fault.NotFound, "stack %s has no function %s; `dropstack deploy` adds it", stack, f.Name)
+		}
+		next, was := f, r.Functions[i]
+		next.Stack, next.Policies = was.Stack, was.Policies
+		if next.Tags == nil {
+			next.Tags = was.Tags
+		}
+		next.Shift, next.Provisioned = was.Shift, was.Provisioned // what calls it knows its aliases
+		if configOnly {
+			next.Artifact, next.CodeSize, next.Layers, next.LayerARNs = was.Artifact, was.CodeSize, was.Layers, was.LayerARNs
+		} else if next.Artifact == was.Artifact {
+			next.CodeSize = was.CodeSize
+		}
+		next.Modified = was.Modified
+		r.Functions[i] = next
+		return nil
+	})
 }

@@ -3,11 +3,12 @@
 // A revision is one immutable document that says everything a stack consists of.
 // Deploying writes it, then moves the stack's pointer to it by one compare-and-set;
 // every room derives its snapshot from it and swaps. Until the pointer moves
-// nothing has changed, and afterwards everything has. Stored, in two KV buckets of
+// nothing has changed, and afterwards everything has. Stored, in KV buckets of
 // the durable engine:
 //
 //	revisions  STACK.ID   the document
 //	stacks     STACK      the ID that is active
+//	shifts     STACK      how far callers have been moved to new versions
 package deploy
 
 import (
@@ -55,8 +56,17 @@ type Revision struct {
 	Owner         string                   `json:"owner,omitempty"` // OwnerCloudFormation, or "": the deploy command
 	Layers        []Layer                  `json:"layers,omitempty"`
 	LastLayers    map[string]int           `json:"lastLayerVersions,omitempty"` // the highest number ever given, by name
+	Previous      string                   `json:"previous,omitempty"`          // ID of the revision that was active before, if there was one
+	Restores      string                   `json:"restores,omitempty"`          // ID of the revision that this one brings back
+	Keep          *Keep                    `json:"keep,omitempty"`              // nil: what the platform keeps of stacks
 
 	sealed map[string][]byte // environments as they are stored, by function
+}
+
+// Keep is how much of a stack's past is kept.
+type Keep struct {
+	Revisions int `json:"revisions,omitempty"` // 0: as the platform does
+	Versions  int `json:"versions,omitempty"`  // of each function, besides those that aliases name; 0: as the platform does
 }
 
 // OwnerCloudFormation is the owner of stacks that are deployed as templates; the

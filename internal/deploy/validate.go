@@ -11,6 +11,7 @@ import (
 	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam/policy"
 	"github.com/dropstack/dropstack/internal/network"
@@ -50,6 +51,9 @@ func (d *Deployer) validate(r *Revision) error {
 	if err := d.ownNames(r); err != nil {
 		return err
 	}
+	if err := d.checkShifts(r); err != nil {
+		return err
+	}
 	if err := d.Rooms.Functions.Admit(r.Functions); err != nil {
 		return err
 	}
@@ -86,6 +90,40 @@ func (d *Deployer) validate(r *Revision) error {
 		return err
 	}
 	return edge.Check(r.Distributions)
+}
+
+// checkShifts refuses shifts that cannot be made.
+func (d *Deployer) checkShifts(r *Revision) error {
+	all := maps.Clone(d.List())
+	all[r.Stack] = r
+	exists := func(name string) bool {
+		for _, other := range all {
+			if slices.ContainsFunc(other.Functions, func(f function.Function) bool { return f.Name == name }) {
+				return true
+			}
+		}
+		return false
+	}
+	for _, f := range r.Functions {
+		if f.Shift == nil {
+			continue
+		}
+		if _, err := parseTraffic(f.Shift.Type); err != nil {
+			return fmt.Errorf("function %q: %w", f.Name, err)
+		}
+		if f.Provisioned > 0 {
+			return fault.Errorf(fault.Invalid, "function %q has provisioned concurrency, whose alias %s its callers have; they cannot be shifted too", f.Name, function.ProvisionedAlias)
+		}
+		if err := function.CheckAlias(f.Shift.Alias); err != nil {
+			return fmt.Errorf("function %q: %w", f.Name, err)
+		}
+		for _, hook := range []string{f.Shift.Before, f.Shift.After} {
+			if hook != "" && !exists(hook) {
+				return fault.Errorf(fault.Invalid, "function %q: the hook %q is no function; hooks are named in full", f.Name, hook)
+			}
+		}
+	}
+	return nil
 }
 
 // uses lists the places in networks that functions of all stacks have once r is

@@ -63,12 +63,20 @@ func (i *Invoker) putAlias(ctx context.Context, name string, a Alias, allowed fu
 	return nil
 }
 
+// CheckAlias refuses what no alias can be called.
+func CheckAlias(name string) error {
+	if _, err := strconv.Atoi(name); err == nil || !aliasName.MatchString(name) {
+		return fault.Coded(fault.Invalid, "InvalidParameterValueException", "alias %q must be 1-128 letters, digits, - or _, and not a number", name)
+	}
+	return nil
+}
+
 func (p *published) check(name string, a Alias) error {
 	invalid := func(format string, args ...any) error {
 		return fault.Coded(fault.Invalid, "InvalidParameterValueException", format, args...)
 	}
-	if _, err := strconv.Atoi(a.Name); err == nil || !aliasName.MatchString(a.Name) {
-		return invalid("alias %q must be 1-128 letters, digits, - or _, and not a number", a.Name)
+	if err := CheckAlias(a.Name); err != nil {
+		return err
 	}
 	for _, v := range []string{a.Version, a.Additional} {
 		if v != "" && v != Latest && p.versions[v] == nil {

@@ -20,12 +20,15 @@ func (i *Invoker) PublishChanged(ctx context.Context, stack string) error {
 	defer i.replace.Unlock()
 	var names []string
 	for name, e := range i.snapshot().functions {
-		if e.Stack == stack && (e.Function.Publish || e.Provisioned > 0) {
+		if e.Stack == stack && (e.Function.Publish || e.Provisioned > 0 || e.Shift != nil) {
 			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
 	for _, name := range names {
+		if i.current(name) != "" {
+			continue // what callers have already, or get bit by bit
+		}
 		fn, err := i.publish(ctx, name, "")
 		if err != nil {
 			return fmt.Errorf("publish a version of %s: %w", name, err)

@@ -90,6 +90,7 @@ type entry struct {
 	Function
 	config  instance.Config
 	running *atomic.Int64 // shared by all versions of the name
+	tally   tally
 }
 
 func (i *Invoker) snapshot() *table {
@@ -254,14 +255,20 @@ func (i *Invoker) equip(c *instance.Config, fn Function) error {
 	maps.Copy(c.Env, start.Env)
 	maps.Copy(c.Env, fn.Environment)
 	if len(start.Prepare) > 0 && i.CacheRoot != "" {
-		id := sha256.Sum256([]byte(fn.ARN + " " + fn.Artifact + " " + build.LayersID(fn.Layers)))
-		c.Cache = filepath.Join(i.CacheRoot, hex.EncodeToString(id[:16]))
+		c.Cache = filepath.Join(i.CacheRoot, CacheName(fn))
 		if err := os.MkdirAll(c.Cache, 0o755); err != nil {
 			return fmt.Errorf("compile cache: %w", err)
 		}
 	}
 	i.Pool.Stock(*c)
 	return nil
+}
+
+// CacheName is the name of the directory that compiled code of a function is kept
+// in.
+func CacheName(fn Function) string {
+	id := sha256.Sum256([]byte(fn.ARN + " " + fn.Artifact + " " + build.LayersID(fn.Layers)))
+	return hex.EncodeToString(id[:16])
 }
 
 // Prepare does what a function's runtime can do ahead of its first start, which

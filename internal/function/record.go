@@ -1,6 +1,7 @@
 package function
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/dropstack/dropstack/internal/instance"
@@ -31,15 +32,53 @@ type Run struct {
 	Init              time.Duration // of a cold start, else 0
 }
 
+// Tally counts how invocations of a version have ended, since this process has it.
+type Tally struct {
+	Ended, Failed int64
+}
+
+// tally is a Tally in the making.
+type tally struct{ ended, failed atomic.Int64 }
+
+func (t *tally) add(failed bool) {
+	if failed {
+		t.failed.Add(1) // first: it is never less than was read with ended
+	}
+	t.ended.Add(1)
+}
+
+// Tally is that of a version of a function, a number or Latest.
+func (i *Invoker) Tally(name, version string) Tally {
+	t := i.snapshot()
+	e := t.functions[name]
+	if e != nil && version != Latest {
+		v := t.published[name].version(version)
+		if v == nil {
+			return Tally{}
+		}
+		e = v.made.Load()
+	}
+	if e == nil {
+		return Tally{}
+	}
+	ended := e.tally.ended.Load()
+	return Tally{ended, min(ended, e.tally.failed.Load())}
+}
+
 // measured records an invocation that begins, and how it ends when what it
 // returns is called.
 func (i *Invoker) measured(e *entry, qualifier string, release func()) func(instance.Outcome, error) {
-	if i.Recorder == nil {
-		return func(instance.Outcome, error) { release() }
+	if i.Recorder != nil {
+		i.Recorder.Running(e.Name, 1)
 	}
-	i.Recorder.Running(e.Name, 1)
 	return func(out instance.Outcome, err error) {
 		release()
+		if err == nil {
+			e.tally.add(out.FunctionError != "")
+		}
+		if i.Recorder == nil {
+			return
+		}
 		i.Recorder.Running(e.Name, -1)
 		if err != nil {
 			return

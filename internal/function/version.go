@@ -50,6 +50,14 @@ func (p *published) clone() *published {
 	return &published{maps.Clone(p.versions), maps.Clone(p.aliases)}
 }
 
+// version is the one with a number, or nil.
+func (p *published) version(number string) *version {
+	if p == nil {
+		return nil
+	}
+	return p.versions[number]
+}
+
 // newest is the version with the highest number, or nil.
 func (p *published) newest() *version {
 	var found *version
@@ -221,11 +229,26 @@ func (i *Invoker) publish(ctx context.Context, name, description string) (Functi
 func same(a, b Function) bool {
 	for _, f := range []*Function{&a, &b} {
 		f.Version, f.Description, f.Warm, f.Publish = "", "", 0, false
-		f.Modified, f.CodeSize, f.Policies, f.Tags, f.LayerARNs = time.Time{}, 0, nil, nil, nil
+		f.Modified, f.CodeSize, f.Policies, f.Tags, f.LayerARNs, f.Shift = time.Time{}, 0, nil, nil, nil, nil
 	}
+	return alike(a, b)
+}
+
+func alike(a, b Function) bool {
 	x, errX := json.Marshal(a)
 	y, errY := json.Marshal(b)
 	return errX == nil && errY == nil && string(x) == string(y)
+}
+
+// Restarts reports whether instances of a function have to start anew when it
+// becomes another.
+func Restarts(was, is Function) bool {
+	for _, f := range []*Function{&was, &is} {
+		f.Description, f.Warm, f.Publish, f.Provisioned, f.Concurrency, f.DeadLetter = "", 0, false, 0, nil, ""
+		f.MaxEventAge, f.MaxRetries, f.OnSuccess, f.OnFailure, f.KeyARN, f.Sealed, f.MinIsolation = 0, nil, "", "", "", nil, ""
+		f.Modified, f.CodeSize, f.Policies, f.Tags, f.LayerARNs, f.Shift = time.Time{}, 0, nil, nil, nil, nil
+	}
+	return !alike(was, is)
 }
 
 // count gives the next number of a function; a number that was given is never

@@ -93,7 +93,7 @@ func (l *Functions) keep(ctx context.Context, sha string, r io.ReaderAt, size in
 	if err := l.room(a); err != nil || dry {
 		return a, err
 	}
-	if _, err := l.Objects.Stat(ctx, deploy.ArtifactBucket, deploy.ArtifactKey(sha)); err == nil {
+	if o, err := l.Objects.Stat(ctx, deploy.ArtifactBucket, deploy.ArtifactKey(sha)); err == nil && deploy.Fresh(o.Modified) {
 		return a, nil // the same bytes
 	}
 	_, err := l.Objects.Put(ctx, deploy.ArtifactBucket, deploy.ArtifactKey(sha), io.NewSectionReader(r, 0, size), size, engine.PutOptions{ContentType: "application/zip"})

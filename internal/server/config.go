@@ -12,6 +12,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/audit"
+	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/sandbox"
 	"github.com/dropstack/dropstack/internal/secret/root"
@@ -46,6 +47,7 @@ type Config struct {
 	// RootKey is where the key is under which secrets are sealed; nil is the file
 	// root.key of the data directory.
 	RootKey root.Provider
+	Keep    deploy.Keep // how much of the past of stacks is kept; what is 0 is deploy.DefaultKeep's
 	Log     *slog.Logger
 	// Ready is called once everything serves, with what it serves on. Optional.
 	Ready func(*Platform)
@@ -73,6 +75,9 @@ func (c *Config) check() error {
 		if err := c.SMTP.Check(); err != nil {
 			return fault.Errorf(fault.Invalid, "--smtp: %w", err)
 		}
+	}
+	if c.Keep.Revisions < 0 || c.Keep.Versions < 0 {
+		return fault.Errorf(fault.Invalid, "--keep-revisions %d, --keep-versions %d: at least 1, or 0 for the default", c.Keep.Revisions, c.Keep.Versions)
 	}
 	if c.AuditKeep < 0 {
 		return fault.Errorf(fault.Invalid, "--audit-keep %v: a number of days, or 0 for the default", c.AuditKeep)
@@ -174,7 +179,7 @@ func mkdirs(dir string, names ...string) error {
 // artifacts that were being downloaded or unpacked.
 func sweep(dir string) error {
 	left := []string{filepath.Join(dir, "instances")}
-	for _, pattern := range []string{"artifacts/download-*.zip", "artifacts/.unpack-*", "layers/.unpack-*"} {
+	for _, pattern := range []string{"artifacts/download-*.zip", "artifacts/.unpack-*", "layers/.unpack-*", "caches/.unpack-*"} {
 		found, err := filepath.Glob(filepath.Join(dir, pattern))
 		if err != nil {
 			return err

@@ -152,10 +152,12 @@ func (r *rooms) tell(ctx context.Context, topicARN string, body []byte, attribut
 func (r *rooms) newDeployer(cfg Config) *deploy.Deployer {
 	return &deploy.Deployer{
 		Streams: r.eng.Streams, Objects: r.eng.Objects, Artifacts: filepath.Join(cfg.Dir, "artifacts"), LayerRoot: filepath.Join(cfg.Dir, "layers"),
+		Caches: filepath.Join(cfg.Dir, "caches"), Stored: r.eng.Objects, Hooks: r.invoker, Keep: cfg.Keep,
 		Region: cfg.Region, Log: cfg.Log, Sealer: r.secrets.environments(),
 		Prepare: func(ctx context.Context, fn function.Function, _ string) error { return r.invoker.Prepare(ctx, fn) },
 		Rooms: deploy.Rooms{
-			Roles: r.keys, Networks: r.networks, Functions: r.invoker, Queues: r.queues, Topics: r.topics, Schedules: r.schedules, Buses: r.buses,
+			Roles: r.keys, Networks: r.networks, Functions: r.invoker, Versions: r.invoker,
+			Queues: r.queues, Topics: r.topics, Schedules: r.schedules, Buses: r.buses,
 			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge,
 		},
 	}
@@ -196,6 +198,7 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 			(&api.Events{Rules: &event.Rules{Deployer: r.deployer, Region: cfg.Region}, Buses: r.buses, Region: cfg.Region}).Service(),
 			(&api.CloudTrail{Trail: r.trail}).Service(),
 			api.APIGateway(r.apis, cfg.Region),
+			api.CodeDeploy(r.deployer),
 			api.IAM(r.keys), api.STS(r.keys), api.SSM(r.secrets.parameters), api.KMS(r.secrets.keys),
 		},
 	}

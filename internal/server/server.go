@@ -150,6 +150,7 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	g.Go(func() error { return r.queues.Run(ctx) })
 	g.Go(func() error { return r.topics.Run(ctx) })
 	g.Go(func() error { return r.schedules.Run(ctx) })
+	g.Go(func() error { return r.deployer.Run(ctx) })
 	g.Go(func() error { return r.edge.Serve(ctx, ls.http) })
 	g.Go(func() error { return serveHTTP(ctx, ls.aws, r.api) })
 	g.Go(func() error { return serveHTTP(ctx, ls.console, r.health(ctx)) })

@@ -79,11 +79,11 @@ const (
 // compares.
 type Subscription struct {
 	Stack    string `json:"stack"`
-	ARN      string `json:"arn"`                // TopicARN:uuid; of a function always the same for the same topic
-	Topic    string `json:"topic"`              // ARN
-	Protocol string `json:"protocol,omitempty"` // "": lambda
-	Function string `json:"function,omitempty"` // of lambda: name or name:qualifier
-	Endpoint string `json:"endpoint,omitempty"` // of others: URL or address
+	ARN      string `json:"arn"`                               // TopicARN:uuid; of a function always the same for the same topic
+	Topic    string `json:"topic"`                             // ARN
+	Protocol string `json:"protocol,omitempty"`                // "": lambda
+	Function string `json:"function,omitempty"`                // of lambda: name or name:qualifier
+	Endpoint string `json:"endpoint,omitempty" audit:"hidden"` // of others: URL or address
 
 	State     string    `json:"state,omitempty"`
 	Requested time.Time `json:"requested,omitzero"` // when the endpoint was asked last
