@@ -17,6 +17,7 @@ import (
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/bucket"
+	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/engine"
@@ -126,6 +127,13 @@ type house struct {
 	invoker   *function.Invoker
 	deployer  *deploy.Deployer
 	schedules *schedule.Scheduler
+	buses     *bus.Buses
+	published chan string // what rules have told topics
+}
+
+func (h *house) publish(_ context.Context, topicARN string, body []byte, _ map[string]string) error {
+	h.published <- topicARN + " " + string(body)
+	return nil
 }
 
 func newHouse(t *testing.T) *house {
@@ -134,7 +142,7 @@ func newHouse(t *testing.T) *house {
 	if err := os.Chmod(root, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	h := &house{streams: enginetest.Streams(t), objects: newShelf()}
+	h := &house{streams: enginetest.Streams(t), objects: newShelf(), published: make(chan string, 8)}
 	pool := &instance.Pool{Log: log, Logs: nowhere{}}
 	t.Cleanup(func() { pool.Close() })
 	h.invoker = &function.Invoker{
@@ -149,13 +157,14 @@ func newHouse(t *testing.T) *house {
 	if err := h.invoker.Load(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	h.schedules = &schedule.Scheduler{Streams: h.streams, Enqueue: h.invoker, Region: arn.Region, Log: log}
+	h.buses = &bus.Buses{Invoker: h.invoker, Publish: h.publish, Region: arn.Region, Log: log}
+	h.schedules = &schedule.Scheduler{Streams: h.streams, Enqueue: h.invoker, Deliver: h.buses.Deliver, Region: arn.Region, Log: log}
 	gateways := &gateway.Gateway{Invoker: h.invoker, Log: log}
 	h.deployer = &deploy.Deployer{
 		Streams: h.streams, Objects: h.objects, Artifacts: h.invoker.ArtifactRoot, LayerRoot: h.invoker.LayerRoot, Region: arn.Region, Log: log,
 		Rooms: deploy.Rooms{
 			Roles: quietRoles{}, Networks: &network.Networks{Log: log}, Functions: h.invoker, Queues: quietQueues{}, Topics: quietTopics{},
-			Schedules: h.schedules, Buckets: quietBuckets{}, Gateway: gateways, Edge: quietEdge{},
+			Schedules: h.schedules, Buses: h.buses, Buckets: quietBuckets{}, Gateway: gateways, Edge: quietEdge{},
 		},
 	}
 	if err := h.deployer.Load(t.Context()); err != nil {
@@ -170,7 +179,7 @@ func newHouse(t *testing.T) *house {
 	}
 	h.world = serve(t, &api.Server{
 		Lambda:   &api.Lambda{Invoker: h.invoker, Functions: functions, Region: arn.Region},
-		Services: []*api.Service{(&api.Events{Rules: &event.Rules{Deployer: h.deployer, Region: arn.Region}, Region: arn.Region}).Service()},
+		Services: []*api.Service{(&api.Events{Rules: &event.Rules{Deployer: h.deployer, Region: arn.Region}, Buses: h.buses, Region: arn.Region}).Service()},
 	})
 	gateways.Verify = h.keys
 	return h

@@ -142,6 +142,9 @@ func (b *builder) function(ctx context.Context, fn *spec.Function) (Artifact, er
 		return b.prebuilt(fn, b.svc.Package)
 	}
 	if spec.IsNode(fn.Runtime) {
+		if entry := b.bundled(fn); entry != "" {
+			return b.bundle(fn, entry)
+		}
 		return b.node(ctx, fn)
 	}
 	entry, err := entryName(fn)

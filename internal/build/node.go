@@ -170,11 +170,6 @@ func (b *builder) handler(fn *spec.Function) (handler, error) {
 	if regular(filepath.Join(b.svc.Dir, "node_modules", h.module+".js")) {
 		return h, nil
 	}
-	for _, ext := range []string{".ts", ".mts", ".cts", ".tsx"} {
-		if regular(filepath.Join(b.svc.Dir, h.module+ext)) {
-			return handler{}, invalid(fn.HandlerPos, "handler %q of function %s is TypeScript (%s), which is not bundled here yet; compile it first (npx tsc, npx esbuild) and let the handler name what comes out", fn.Handler, fn.Key, h.module+ext)
-		}
-	}
 	return handler{}, invalid(fn.HandlerPos, "handler %q of function %s: there is no %s in the service's directory", fn.Handler, fn.Key, alternatives(tried))
 }
 

@@ -317,8 +317,12 @@ func TestWhatTheNodeAuthorHasToMend(t *testing.T) {
 			`serverless.yml:5: handler "src/a.handler" of function f: there is no src/a.js, src/a.mjs or src/a.cjs in the service's directory`,
 		},
 		{
-			"TypeScript", "functions:\n  f:\n    handler: src/a.handler", "-- src/a.ts --\n",
-			`serverless.yml:5: handler "src/a.handler" of function f is TypeScript (src/a.ts), which is not bundled here yet; compile it first`,
+			"TypeScript", "functions:\n  f:\n    handler: src/a.handler", "-- src/a.ts --\nexport const a = 1;\nimport { b } from './none';\nexport const handler = () => b",
+			"serverless.yml:5: function f cannot be bundled:\nsrc/a.ts:2: Could not resolve \"./none\"",
+		},
+		{
+			"a package that is not installed", "functions:\n  f:\n    handler: src/a.handler", "-- src/a.ts --\nimport { b } from 'none';\nexport const handler = () => b",
+			"serverless.yml:5: function f cannot be bundled:\nsrc/a.ts:1: Could not resolve \"none\"; install the service's dependencies (npm install), or name it under external or exclude",
 		},
 		{
 			"no export", "functions:\n  f:\n    handler: src/a", "-- src/a.js --\n",

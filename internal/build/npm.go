@@ -112,3 +112,20 @@ func resolvePackage(root, dir, name string) string {
 		dir = up
 	}
 }
+
+// reached are the directories of packages of a root, and of all that they need, by
+// name relative to it.
+func reached(root string, packages []string) map[string]bool {
+	all, named := map[string]bool{}, map[string]string{}
+	for _, name := range packages {
+		named[name] = ""
+	}
+	reach(root, root, all, named)
+	lead := map[string]bool{}
+	for dir := range all {
+		if rel, ok := within(root, dir); ok {
+			lead[rel] = true
+		}
+	}
+	return lead
+}

@@ -1,5 +1,13 @@
 // Package bus is EventBridge's event buses: events that are put are matched
 // against the patterns of rules and sent to their targets.
+//
+// It keeps nothing itself. An event is in the queue of each function, the stream of
+// each topic and each queue that rules choose it for before whoever put it is
+// answered, so what was acknowledged will be delivered, and retries, dead letters and
+// order are those of where it is. What a target cannot take, because it is gone or
+// the event too large for it, goes to the target's dead-letter queue, and without one
+// into the log: another attempt would fare no better. What cannot be stored now fails
+// the entry, and the publisher tries again.
 package bus
 
 import "github.com/dropstack/dropstack/internal/pattern"

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/dropstack/dropstack/internal/bucket"
+	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/engine"
 	"github.com/dropstack/dropstack/internal/fault"
@@ -54,11 +55,16 @@ type Rooms struct {
 	Schedules interface {
 		Replace(ctx context.Context, stack string, schedules []schedule.Schedule) error
 	}
+	Buses interface {
+		Admit(buses []bus.Bus, rules []bus.Rule) error
+		AdmitTarget(t bus.Target) error
+		Replace(stack string, buses []bus.Bus, rules []bus.Rule) error
+	}
 	Buckets interface {
 		Replace(stack string, list []bucket.Notification) error
 	}
 	Gateway interface {
-		Replace(stack string, apis []gateway.API) error
+		Replace(stack string, apis []gateway.API, keys []gateway.APIKey, plans []gateway.UsagePlan) error
 	}
 	Edge interface {
 		Replace(stack string, dists []edge.Distribution) error
@@ -338,10 +344,13 @@ func (d *Deployer) apply(ctx context.Context, old, next *Revision) error {
 	if err := d.Rooms.Topics.Replace(ctx, next.Stack, next.Topics, next.Subscriptions); err != nil {
 		return fmt.Errorf("topics: %w", err)
 	}
+	if err := d.Rooms.Buses.Replace(next.Stack, next.Buses, next.Rules); err != nil {
+		return fmt.Errorf("event buses: %w", err)
+	}
 	if err := d.Rooms.Buckets.Replace(next.Stack, next.Notifications); err != nil {
 		return fmt.Errorf("bucket events: %w", err)
 	}
-	if err := d.Rooms.Gateway.Replace(next.Stack, next.APIs); err != nil {
+	if err := d.Rooms.Gateway.Replace(next.Stack, next.APIs, next.APIKeys, next.UsagePlans); err != nil {
 		return fmt.Errorf("APIs: %w", err)
 	}
 	if err := d.Rooms.Edge.Replace(next.Stack, next.Distributions); err != nil {

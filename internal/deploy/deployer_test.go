@@ -17,6 +17,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/bucket"
 	"github.com/dropstack/dropstack/internal/build"
+	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/engine"
@@ -46,7 +47,7 @@ func newHouse() *house {
 
 func (h *house) rooms() deploy.Rooms {
 	return deploy.Rooms{
-		Roles: roleRoom{}, Networks: &network.Networks{Log: slog.New(slog.DiscardHandler)}, Functions: functionRoom{h}, Queues: queueRoom{}, Topics: topicRoom{h}, Schedules: scheduleRoom{},
+		Roles: roleRoom{}, Networks: &network.Networks{Log: slog.New(slog.DiscardHandler)}, Functions: functionRoom{h}, Queues: queueRoom{}, Topics: topicRoom{h}, Schedules: scheduleRoom{}, Buses: &bus.Buses{},
 		Buckets: bucketRoom{}, Gateway: gatewayRoom{}, Edge: edgeRoom{},
 	}
 }
@@ -103,7 +104,9 @@ func (scheduleRoom) Replace(context.Context, string, []schedule.Schedule) error 
 
 func (bucketRoom) Replace(string, []bucket.Notification) error { return nil }
 
-func (gatewayRoom) Replace(string, []gateway.API) error { return nil }
+func (gatewayRoom) Replace(string, []gateway.API, []gateway.APIKey, []gateway.UsagePlan) error {
+	return nil
+}
 
 func (edgeRoom) Replace(string, []edge.Distribution) error { return nil }
 

@@ -1,19 +1,20 @@
 package deploy
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"regexp"
 	"slices"
 
 	"github.com/dropstack/dropstack/internal/build"
+	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam/policy"
 	"github.com/dropstack/dropstack/internal/network"
-	"github.com/dropstack/dropstack/internal/schedule"
 )
 
 var (
@@ -74,11 +75,21 @@ func (d *Deployer) validate(r *Revision) error {
 		return err
 	}
 	for _, s := range r.Schedules {
-		if _, err := schedule.Parse(s.Expression); err != nil {
-			return fault.Errorf(fault.Invalid, "schedule %s: %w", s.Name, err)
+		err := s.Check()
+		if err == nil && s.To != "" {
+			err = d.Rooms.Buses.AdmitTarget(bus.Target{ID: cmp.Or(s.Target, s.Name), ARN: s.To, Group: s.ToGroup})
+		}
+		if err != nil {
+			return fault.Coded(fault.Invalid, fault.CodeOf(err), "schedule %s: %w", s.Name, err)
 		}
 	}
+	if err := d.Rooms.Buses.Admit(r.Buses, r.Rules); err != nil {
+		return err
+	}
 	if err := gateway.Check(r.APIs); err != nil {
+		return err
+	}
+	if err := gateway.CheckKeys(r.Stack, r.APIKeys, r.UsagePlans); err != nil {
 		return err
 	}
 	return edge.Check(r.Distributions)
@@ -133,24 +144,36 @@ func (d *Deployer) uses(r *Revision) (list []network.Use) {
 	return list
 }
 
-// ownRules refuses the name of a rule that another stack uses: ticks are told apart
-// by it.
+// ownRules refuses the name of a rule or an event bus that another stack uses: ticks
+// are told apart by it, and calls name no stack.
 func (d *Deployer) ownRules(r *Revision) error {
 	for stack, other := range d.List() {
 		if stack == r.Stack {
 			continue
 		}
-		taken := map[string]bool{}
-		for _, s := range other.Schedules {
-			taken[s.ARN] = true
-		}
-		for _, s := range r.Schedules {
-			if taken[s.ARN] {
-				return fault.Errorf(fault.Conflict, "rule %q exists in stack %q", s.Name, stack)
+		taken := other.events()
+		for arn := range r.events() {
+			if taken[arn] {
+				return fault.Errorf(fault.Conflict, "%s exists in stack %q", arn, stack)
 			}
 		}
 	}
 	return nil
+}
+
+// events are the ARNs of schedules, rules and event buses.
+func (r *Revision) events() map[string]bool {
+	names := map[string]bool{}
+	for _, s := range r.Schedules {
+		names[s.ARN] = true
+	}
+	for _, rule := range r.Rules {
+		names[rule.ARN] = true
+	}
+	for _, b := range r.Buses {
+		names[b.ARN] = true
+	}
+	return names
 }
 
 // ownQueues refuses queues and mappings that cannot be, and the name of a queue that

@@ -1,10 +1,10 @@
-// Package event is EventBridge's API of rules: what makes, changes and removes the
-// schedules of the platform while it runs.
+// Package event is EventBridge's API of rules and event buses: what makes, changes and
+// removes them while the platform runs.
 //
-// A rule that a call makes is part of the stack deploy.APIStack; one of a
-// serverless.yml stays in its own, and what calls change of it lasts until it is
-// deployed again. Rules have a schedule; there is no event pattern yet, so nobody
-// would be told of events that are put.
+// What a call makes is part of the stack deploy.APIStack; what is of a serverless.yml
+// stays in its own, and what calls change of it lasts until it is deployed again. A
+// rule has a schedule, and then is one schedule a target in its stack's revision, or a
+// pattern, and then is a rule of a bus there; here both are a rule.
 package event
 
 import (
@@ -15,9 +15,9 @@ import (
 	"strings"
 
 	"github.com/dropstack/dropstack/internal/arn"
+	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/fault"
-	"github.com/dropstack/dropstack/internal/schedule"
 )
 
 // Rules is the room of the API. All fields are required.
@@ -32,9 +32,6 @@ type Deployer interface {
 	List() map[string]*deploy.Revision
 }
 
-// bus is the only event bus.
-const bus = "default"
-
 // The states of a rule.
 const (
 	enabled  = "ENABLED"
@@ -47,78 +44,79 @@ func invalid(format string, args ...any) error {
 	return fault.Coded(fault.Invalid, "ValidationException", format, args...)
 }
 
-func noRule(name string) error {
-	return fault.Coded(fault.NotFound, "ResourceNotFoundException", "Rule %s does not exist on EventBus %s.", name, bus)
+func noRule(name, onBus string) error {
+	return fault.Coded(fault.NotFound, "ResourceNotFoundException", "Rule %s does not exist on EventBus %s.", name, onBus)
 }
 
-// onBus refuses another bus than the one there is, by name or ARN.
-func onBus(name string) error {
-	if name == "" || name == bus || strings.HasSuffix(name, ":event-bus/"+bus) {
-		return nil
+// onBus is the name of a bus that there is, by its name or ARN.
+func (r *Rules) onBus(nameOrARN string) (string, error) {
+	name := bus.Name(nameOrARN)
+	if name == bus.Default {
+		return name, nil
 	}
-	return fault.Coded(fault.NotFound, "ResourceNotFoundException", "Event bus %s does not exist; there is %q", name, bus)
+	if _, _, ok := r.bus(name); !ok {
+		return "", noBus(name)
+	}
+	return name, nil
 }
 
-// stackOf is the stack that a rule is part of, and its schedules there.
-func (r *Rules) stackOf(name string) (stack string, list []schedule.Schedule) {
+// find returns a rule and the stack that it is part of; one that is not there yet
+// would be part of deploy.APIStack.
+func (r *Rules) find(name, onBus string) (stack string, found *rule) {
 	all := r.Deployer.List()
 	for _, stack := range slices.Sorted(maps.Keys(all)) {
-		if list := named(all[stack], name); len(list) > 0 {
-			return stack, list
+		if found := r.in(all[stack], name, onBus); found != nil {
+			return stack, found
 		}
 	}
 	return deploy.APIStack, nil
 }
 
-func named(rev *deploy.Revision, name string) (list []schedule.Schedule) {
-	for _, s := range rev.Schedules {
-		if s.Name == name {
-			list = append(list, s)
-		}
-	}
-	return list
-}
-
-// edit changes the schedules of a rule; change is given none when there is no such
-// rule.
-func (r *Rules) edit(ctx context.Context, name, busName string, change func([]schedule.Schedule) ([]schedule.Schedule, error)) error {
-	if err := onBus(busName); err != nil {
+// edit changes a rule; change is given nil when there is none, and returns nil to
+// remove it.
+func (r *Rules) edit(ctx context.Context, name, busName string, change func(*rule) (*rule, error)) error {
+	onBus, err := r.onBus(busName)
+	if err != nil {
 		return err
 	}
-	stack, _ := r.stackOf(name)
-	_, err := r.Deployer.Edit(context.WithoutCancel(ctx), stack, func(rev *deploy.Revision) error {
-		next, err := change(named(rev, name))
+	stack, _ := r.find(name, onBus)
+	_, err = r.Deployer.Edit(context.WithoutCancel(ctx), stack, func(rev *deploy.Revision) error {
+		next, err := change(r.in(rev, name, onBus))
 		if err != nil {
 			return err
 		}
-		at := slices.IndexFunc(rev.Schedules, func(s schedule.Schedule) bool { return s.Name == name })
-		if at < 0 {
-			at = len(rev.Schedules)
-		}
-		rest := slices.DeleteFunc(slices.Clone(rev.Schedules), func(s schedule.Schedule) bool { return s.Name == name })
-		for i := range next {
-			next[i].Stack = stack
-		}
-		rev.Schedules = slices.Insert(rest, min(at, len(rest)), next...)
-		return nil
+		return r.store(rev, name, onBus, next)
 	})
 	return err
 }
 
 // existing is change for a rule that must be there.
-func existing(name string, change func([]schedule.Schedule) ([]schedule.Schedule, error)) func([]schedule.Schedule) ([]schedule.Schedule, error) {
-	return func(list []schedule.Schedule) ([]schedule.Schedule, error) {
-		if len(list) == 0 {
-			return nil, noRule(name)
+func existing(name, busName string, change func(*rule) error) func(*rule) (*rule, error) {
+	return func(found *rule) (*rule, error) {
+		if found == nil {
+			return nil, noRule(name, bus.Name(busName))
 		}
-		return change(list)
+		return found, change(found)
 	}
 }
 
-// nameOf is the name in a rule's name or ARN.
-func nameOf(s string) string {
-	if a, err := arn.Parse(s); err == nil {
-		s = strings.TrimPrefix(strings.TrimPrefix(a.Resource, "rule/"), bus+"/")
+// arnOf is the ARN of a rule.
+func (r *Rules) arnOf(name, onBus string) string {
+	if onBus == bus.Default {
+		return arn.Rule(r.Region, name)
 	}
-	return s
+	return arn.BusRule(r.Region, onBus, name)
+}
+
+// nameOf is the bus and the name in a rule's ARN, or the name alone.
+func nameOf(nameOrARN string) (onBus, name string) {
+	a, err := arn.Parse(nameOrARN)
+	if err != nil {
+		return bus.Default, nameOrARN
+	}
+	name = strings.TrimPrefix(a.Resource, "rule/")
+	if onBus, name, found := strings.Cut(name, "/"); found {
+		return onBus, name
+	}
+	return bus.Default, name
 }

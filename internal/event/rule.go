@@ -2,13 +2,13 @@ package event
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/dropstack/dropstack/internal/arn"
-	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/bus"
+	"github.com/dropstack/dropstack/internal/pattern"
 	"github.com/dropstack/dropstack/internal/schedule"
 )
 
@@ -27,47 +27,52 @@ type PutRuleInput struct {
 // PutRuleOutput is the rule's name.
 type PutRuleOutput struct{ RuleArn string }
 
-// PutRule makes a rule, or makes it anew; its targets stay.
+// PutRule makes a rule, or makes it anew; its targets and tags stay.
 func (r *Rules) PutRule(ctx context.Context, in PutRuleInput) (PutRuleOutput, error) {
 	if err := in.check(); err != nil {
 		return PutRuleOutput{}, err
 	}
-	rule := schedule.Schedule{
-		Name: in.Name, ARN: arn.Rule(r.Region, in.Name), Expression: in.ScheduleExpression, Description: in.Description, Disabled: in.State == disabled,
+	onBus, err := r.onBus(in.EventBusName)
+	if err != nil {
+		return PutRuleOutput{}, err
 	}
-	err := r.edit(ctx, in.Name, in.EventBusName, func(list []schedule.Schedule) ([]schedule.Schedule, error) {
-		if len(list) == 0 {
-			rule.Tags = tagMap(in.Tags) // those of a rule that is there stay
-			return []schedule.Schedule{rule}, checkTags(rule.Tags)
+	name := r.arnOf(in.Name, onBus)
+	err = r.edit(ctx, in.Name, onBus, func(found *rule) (*rule, error) {
+		if found == nil {
+			found = &rule{Rule: bus.Rule{Name: in.Name, ARN: name, Tags: tagMap(in.Tags)}}
+			if onBus != bus.Default {
+				found.Bus = onBus
+			}
 		}
-		for i := range list {
-			s := &list[i]
-			s.Expression, s.Description, s.Disabled = rule.Expression, rule.Description, rule.Disabled
-		}
-		return list, nil
+		found.expression, found.Pattern, found.Description, found.Disabled = in.ScheduleExpression, in.EventPattern, in.Description, in.State == disabled
+		return found, checkTags(found.Tags)
 	})
-	return PutRuleOutput{rule.ARN}, err
+	return PutRuleOutput{name}, err
 }
 
 func (in *PutRuleInput) check() error {
 	switch {
 	case !ruleName.MatchString(in.Name):
 		return invalid("Name %q must be 1 to 64 letters, digits and .-_", in.Name)
-	case in.EventPattern != "":
-		return invalid("EventPattern is not supported here yet: the rule would match nothing; give it a ScheduleExpression")
-	case in.ScheduleExpression == "":
+	case in.EventPattern == "" && in.ScheduleExpression == "":
 		return invalid("Parameter(s) EventPattern or ScheduleExpression must be specified.")
+	case in.EventPattern != "" && in.ScheduleExpression != "":
+		return invalid("a rule has either an EventPattern or a ScheduleExpression here; make two rules with the same targets")
+	case in.ScheduleExpression != "" && bus.Name(in.EventBusName) != bus.Default:
+		return invalid("ScheduleExpression is supported only on the default event bus.")
 	case in.State != "" && in.State != enabled && in.State != disabled:
 		return invalid("State %q is neither %s nor %s", in.State, enabled, disabled)
 	case in.RoleArn != "":
-		return invalid("RoleArn is not supported here: targets are functions, which are called without one")
+		return invalid("RoleArn is not supported here: targets are reached without one")
 	case len(in.Description) > 512:
 		return invalid("Description has %d bytes; the limit is 512", len(in.Description))
 	}
-	if _, err := schedule.Parse(in.ScheduleExpression); err != nil {
-		return invalid("Parameter ScheduleExpression is not valid. %w", err)
+	if in.EventPattern != "" {
+		_, err := pattern.Parse(in.EventPattern)
+		return err
 	}
-	return nil
+	_, err := schedule.Parse(in.ScheduleExpression)
+	return err
 }
 
 // RuleInput names a rule.
@@ -81,33 +86,46 @@ type RuleInput struct {
 type Rule struct {
 	Name               string
 	Arn                string
-	ScheduleExpression string
+	EventPattern       string `json:",omitempty"`
+	ScheduleExpression string `json:",omitempty"`
 	State              string
 	Description        string `json:",omitempty"`
 	EventBusName       string
 	CreatedBy          string `json:",omitempty"`
 }
 
-func describe(s schedule.Schedule) Rule {
-	rule := Rule{Name: s.Name, Arn: s.ARN, ScheduleExpression: s.Expression, State: enabled, Description: s.Description, EventBusName: bus}
-	if s.Disabled {
-		rule.State = disabled
+func describe(r *rule) Rule {
+	out := Rule{
+		Name: r.Name, Arn: r.ARN, EventPattern: r.Pattern, ScheduleExpression: r.expression, State: enabled, Description: r.Description, EventBusName: r.onBus(),
 	}
-	return rule
+	if r.Disabled {
+		out.State = disabled
+	}
+	return out
 }
 
 // DescribeRule describes a rule.
 func (r *Rules) DescribeRule(_ context.Context, in RuleInput) (Rule, error) {
-	if err := onBus(in.EventBusName); err != nil {
+	found, err := r.existing(in.Name, in.EventBusName)
+	if err != nil {
 		return Rule{}, err
 	}
-	_, list := r.stackOf(in.Name)
-	if len(list) == 0 {
-		return Rule{}, noRule(in.Name)
+	out := describe(found)
+	out.CreatedBy = arn.Account
+	return out, nil
+}
+
+// existing is a rule that is there.
+func (r *Rules) existing(name, busName string) (*rule, error) {
+	onBus, err := r.onBus(busName)
+	if err != nil {
+		return nil, err
 	}
-	rule := describe(list[0])
-	rule.CreatedBy = arn.Account
-	return rule, nil
+	_, found := r.find(name, onBus)
+	if found == nil {
+		return nil, noRule(name, onBus)
+	}
+	return found, nil
 }
 
 // ListRulesInput narrows and pages a list of rules.
@@ -124,22 +142,37 @@ type ListRulesOutput struct {
 	NextToken string `json:",omitempty"`
 }
 
-// ListRules lists the rules of all stacks, by name.
+// ListRules lists the rules of a bus, of all stacks, by name.
 func (r *Rules) ListRules(_ context.Context, in ListRulesInput) (ListRulesOutput, error) {
-	if err := onBus(in.EventBusName); err != nil {
+	rules, err := r.on(in.EventBusName)
+	if err != nil {
 		return ListRulesOutput{}, err
 	}
-	rules := map[string]Rule{}
+	var list []Rule
+	for _, found := range rules {
+		if strings.HasPrefix(found.Name, in.NamePrefix) {
+			list = append(list, describe(found))
+		}
+	}
+	list, next, err := page(list, in.NextToken, in.Limit)
+	return ListRulesOutput{list, next}, err
+}
+
+// on are the rules of a bus, by name.
+func (r *Rules) on(busName string) (list []*rule, err error) {
+	onBus, err := r.onBus(busName)
+	if err != nil {
+		return nil, err
+	}
 	for _, rev := range r.Deployer.List() {
-		for _, s := range rev.Schedules {
-			if strings.HasPrefix(s.Name, in.NamePrefix) {
-				rules[s.Name] = describe(s)
+		for _, found := range r.all(rev) {
+			if found.onBus() == onBus {
+				list = append(list, found)
 			}
 		}
 	}
-	list := slices.SortedFunc(maps.Values(rules), func(a, b Rule) int { return strings.Compare(a.Name, b.Name) })
-	list, next, err := page(list, in.NextToken, in.Limit)
-	return ListRulesOutput{list, next}, err
+	slices.SortFunc(list, func(a, b *rule) int { return strings.Compare(a.Name, b.Name) })
+	return list, nil
 }
 
 // EnableRule has a rule fire again, its rate counting from now.
@@ -153,33 +186,21 @@ func (r *Rules) DisableRule(ctx context.Context, in RuleInput) (struct{}, error)
 }
 
 func (r *Rules) set(ctx context.Context, in RuleInput, disabled bool) error {
-	return r.edit(ctx, in.Name, in.EventBusName, existing(in.Name, func(list []schedule.Schedule) ([]schedule.Schedule, error) {
-		for i := range list {
-			list[i].Disabled = disabled
-		}
-		return list, nil
+	return r.edit(ctx, in.Name, in.EventBusName, existing(in.Name, in.EventBusName, func(found *rule) error {
+		found.Disabled = disabled
+		return nil
 	}))
 }
 
 // DeleteRule removes a rule that has no targets any more. One that is gone already
 // is no error.
 func (r *Rules) DeleteRule(ctx context.Context, in RuleInput) (struct{}, error) {
-	return struct{}{}, r.edit(ctx, in.Name, in.EventBusName, func(list []schedule.Schedule) ([]schedule.Schedule, error) {
-		if slices.ContainsFunc(list, func(s schedule.Schedule) bool { return s.Function != "" }) {
+	return struct{}{}, r.edit(ctx, in.Name, in.EventBusName, func(found *rule) (*rule, error) {
+		if found != nil && len(found.Targets) > 0 {
 			return nil, invalid("Rule can't be deleted since it has targets.")
 		}
 		return nil, nil
 	})
-}
-
-// PutEventsInput is events that nobody would be told of.
-type PutEventsInput struct {
-	Entries []map[string]any `audit:"hidden"`
-}
-
-// PutEvents is refused: no rule has a pattern that could match.
-func (r *Rules) PutEvents(context.Context, PutEventsInput) (struct{}, error) {
-	return struct{}{}, fault.Coded(fault.Invalid, "NotImplemented", "PutEvents is not supported here yet: rules have no patterns, so nobody would be told of the events; publish to a topic")
 }
 
 // page is one page of a list; a token is the place of the next item.

@@ -5,10 +5,12 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/dropstack/dropstack/internal/schedule"
+	"github.com/dropstack/dropstack/internal/arn"
+	"github.com/dropstack/dropstack/internal/bus"
+	"github.com/dropstack/dropstack/internal/deploy"
 )
 
-// Tag is a word about a rule.
+// Tag is a word about a rule or a bus.
 type Tag struct{ Key, Value string }
 
 func tagMap(tags []Tag) map[string]string {
@@ -24,7 +26,7 @@ func tagMap(tags []Tag) map[string]string {
 
 func checkTags(tags map[string]string) error {
 	if len(tags) > 50 {
-		return invalid("%d tags; a rule has at most 50", len(tags))
+		return invalid("%d tags; there are at most 50", len(tags))
 	}
 	for key, value := range tags {
 		if n := len([]rune(key)); n < 1 || n > 128 || len([]rune(value)) > 256 {
@@ -34,24 +36,24 @@ func checkTags(tags map[string]string) error {
 	return nil
 }
 
-// TagResourceInput gives a rule more tags, or others.
+// TagResourceInput gives a rule or a bus more tags, or others.
 type TagResourceInput struct {
 	ResourceARN string
 	Tags        []Tag
 }
 
-// TagResource adds tags to a rule.
+// TagResource adds tags to a rule or a bus.
 func (r *Rules) TagResource(ctx context.Context, in TagResourceInput) (struct{}, error) {
 	return struct{}{}, r.tag(ctx, in.ResourceARN, func(tags map[string]string) { maps.Copy(tags, tagMap(in.Tags)) })
 }
 
-// UntagResourceInput names tags of a rule.
+// UntagResourceInput names tags of a rule or a bus.
 type UntagResourceInput struct {
 	ResourceARN string
 	TagKeys     []string
 }
 
-// UntagResource takes tags off a rule.
+// UntagResource takes tags off a rule or a bus.
 func (r *Rules) UntagResource(ctx context.Context, in UntagResourceInput) (struct{}, error) {
 	return struct{}{}, r.tag(ctx, in.ResourceARN, func(tags map[string]string) {
 		for _, key := range in.TagKeys {
@@ -60,39 +62,72 @@ func (r *Rules) UntagResource(ctx context.Context, in UntagResourceInput) (struc
 	})
 }
 
-func (r *Rules) tag(ctx context.Context, rule string, change func(map[string]string)) error {
-	name := nameOf(rule)
-	return r.edit(ctx, name, "", existing(name, func(list []schedule.Schedule) ([]schedule.Schedule, error) {
-		tags := maps.Clone(list[0].Tags)
+func (r *Rules) tag(ctx context.Context, resource string, change func(map[string]string)) error {
+	next := func(tags map[string]string) (map[string]string, error) {
+		tags = maps.Clone(tags)
 		if tags == nil {
 			tags = map[string]string{}
 		}
 		if change(tags); len(tags) == 0 {
-			tags = nil
+			return nil, nil
 		}
-		for i := range list {
-			list[i].Tags = tags
+		return tags, checkTags(tags)
+	}
+	if name, ok := busOf(resource); ok {
+		stack, _, known := r.bus(name)
+		if !known {
+			return noBus(name)
 		}
-		return list, checkTags(tags)
+		_, err := r.Deployer.Edit(context.WithoutCancel(ctx), stack, func(rev *deploy.Revision) (err error) {
+			for i := range rev.Buses {
+				if b := &rev.Buses[i]; b.Name == name && err == nil {
+					b.Tags, err = next(b.Tags)
+				}
+			}
+			return err
+		})
+		return err
+	}
+	onBus, name := nameOf(resource)
+	return r.edit(ctx, name, onBus, existing(name, onBus, func(found *rule) (err error) {
+		found.Tags, err = next(found.Tags)
+		return err
 	}))
 }
 
-// ListTagsInput names a rule.
+// busOf is the name in the ARN of a bus.
+func busOf(resource string) (name string, ok bool) {
+	a, err := arn.Parse(resource)
+	name = bus.Name(resource)
+	return name, err == nil && name != resource && a.Service == "events"
+}
+
+// ListTagsInput names a rule or a bus.
 type ListTagsInput struct{ ResourceARN string }
 
-// ListTagsOutput is a rule's tags.
+// ListTagsOutput is the tags.
 type ListTagsOutput struct{ Tags []Tag }
 
-// ListTagsForResource lists the tags of a rule, by key.
+// ListTagsForResource lists the tags of a rule or a bus, by key.
 func (r *Rules) ListTagsForResource(_ context.Context, in ListTagsInput) (ListTagsOutput, error) {
-	name := nameOf(in.ResourceARN)
-	_, list := r.stackOf(name)
-	if len(list) == 0 {
-		return ListTagsOutput{}, noRule(name)
+	var tags map[string]string
+	if name, ok := busOf(in.ResourceARN); ok {
+		_, found, known := r.bus(name)
+		if !known && name != bus.Default {
+			return ListTagsOutput{}, noBus(name)
+		}
+		tags = found.Tags
+	} else {
+		onBus, name := nameOf(in.ResourceARN)
+		found, err := r.existing(name, onBus)
+		if err != nil {
+			return ListTagsOutput{}, err
+		}
+		tags = found.Tags
 	}
 	out := ListTagsOutput{[]Tag{}}
-	for _, key := range slices.Sorted(maps.Keys(list[0].Tags)) {
-		out.Tags = append(out.Tags, Tag{key, list[0].Tags[key]})
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		out.Tags = append(out.Tags, Tag{key, tags[key]})
 	}
 	return out, nil
 }

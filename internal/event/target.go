@@ -2,19 +2,15 @@ package event
 
 import (
 	"context"
-	"encoding/json"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/dropstack/dropstack/internal/arn"
+	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/fault"
-	"github.com/dropstack/dropstack/internal/schedule"
+	"github.com/dropstack/dropstack/internal/pattern"
 )
-
-// maxTargets is how many targets a rule may have.
-const maxTargets = 5
 
 var targetID = regexp.MustCompile(`^[.\-_A-Za-z0-9]{1,64}$`)
 
@@ -25,16 +21,83 @@ type PutTargetsInput struct {
 	Targets      []Target
 }
 
-// Target is a function that a rule calls. Input replaces the event.
+// Target is a function, a topic, a queue or an event bus that a rule tells, and what
+// it tells it.
 type Target struct {
 	Id               string
 	Arn              string
-	Input            string         `json:",omitempty"`
-	InputPath        string         `json:",omitempty"`
-	InputTransformer map[string]any `json:",omitempty"`
-	RoleArn          string         `json:",omitempty"`
-	DeadLetterConfig map[string]any `json:",omitempty"`
-	RetryPolicy      map[string]any `json:",omitempty"`
+	Input            string            `json:",omitempty"`
+	InputPath        string            `json:",omitempty"`
+	InputTransformer *InputTransformer `json:",omitempty"`
+	SqsParameters    *SqsParameters    `json:",omitempty"`
+	RoleArn          string            `json:",omitempty"`
+	DeadLetterConfig *DeadLetterConfig `json:",omitempty"`
+	RetryPolicy      *RetryPolicy      `json:",omitempty"`
+}
+
+// InputTransformer makes a text of parts of the event.
+type InputTransformer struct {
+	InputPathsMap map[string]string `json:",omitempty"`
+	InputTemplate string
+}
+
+// SqsParameters is for FIFO queues.
+type SqsParameters struct{ MessageGroupId string }
+
+// DeadLetterConfig names the queue that gets what a target does not take.
+type DeadLetterConfig struct {
+	Arn string `json:",omitempty"`
+}
+
+// RetryPolicy bounds how long a target is tried.
+type RetryPolicy struct {
+	MaximumEventAgeInSeconds int  `json:",omitempty"`
+	MaximumRetryAttempts     *int `json:",omitempty"`
+}
+
+// stored is a target as revisions have it.
+func (t *Target) stored() (bus.Target, error) {
+	out := bus.Target{ID: t.Id, ARN: t.Arn, Input: pattern.Input{Text: t.Input, Path: t.InputPath}}
+	if tr := t.InputTransformer; tr != nil {
+		out.Input.Transformer = &pattern.Transformer{Paths: tr.InputPathsMap, Template: tr.InputTemplate}
+	}
+	if t.SqsParameters != nil {
+		out.Group = t.SqsParameters.MessageGroupId
+	}
+	if t.DeadLetterConfig != nil {
+		out.DeadLetter = t.DeadLetterConfig.Arn
+	}
+	if p := t.RetryPolicy; p != nil {
+		out.MaxAge, out.MaxRetries = p.MaximumEventAgeInSeconds, p.MaximumRetryAttempts
+	}
+	switch {
+	case !targetID.MatchString(t.Id):
+		return out, invalid("target id %q must be 1 to 64 letters, digits and .-_", t.Id)
+	case t.RoleArn != "":
+		return out, invalid("target %s: RoleArn is not supported here: targets are reached without one", t.Id)
+	}
+	if err := out.Input.Check(); err != nil {
+		return out, invalid("target %s: %w", t.Id, err)
+	}
+	return out, nil
+}
+
+// shown is a target as calls see it.
+func shown(t bus.Target) Target {
+	out := Target{Id: t.ID, Arn: t.ARN, Input: t.Input.Text, InputPath: t.Input.Path}
+	if tr := t.Input.Transformer; tr != nil {
+		out.InputTransformer = &InputTransformer{InputPathsMap: tr.Paths, InputTemplate: tr.Template}
+	}
+	if t.Group != "" {
+		out.SqsParameters = &SqsParameters{t.Group}
+	}
+	if t.DeadLetter != "" {
+		out.DeadLetterConfig = &DeadLetterConfig{t.DeadLetter}
+	}
+	if t.MaxAge != 0 || t.MaxRetries != nil {
+		out.RetryPolicy = &RetryPolicy{t.MaxAge, t.MaxRetries}
+	}
+	return out
 }
 
 // Failures are targets that could not be taken, of which there are none: a call
@@ -49,49 +112,27 @@ func (r *Rules) PutTargets(ctx context.Context, in PutTargetsInput) (Failures, e
 	if len(in.Targets) == 0 {
 		return Failures{}, invalid("Targets must not be empty")
 	}
-	for _, t := range in.Targets {
-		if err := t.check(); err != nil {
+	targets := make([]bus.Target, len(in.Targets))
+	for i := range in.Targets {
+		var err error
+		if targets[i], err = in.Targets[i].stored(); err != nil {
 			return Failures{}, err
 		}
 	}
-	err := r.edit(ctx, in.Rule, in.EventBusName, existing(in.Rule, func(list []schedule.Schedule) ([]schedule.Schedule, error) {
-		for _, t := range in.Targets {
-			next := list[0]
-			next.Target, next.Function, next.Input = t.Id, functionOf(t.Arn), t.Input
-			if i := slices.IndexFunc(list, func(s schedule.Schedule) bool { return s.Function != "" && idOf(s) == t.Id }); i >= 0 {
-				next.Target = list[i].Target
-				list[i] = next
+	err := r.edit(ctx, in.Rule, in.EventBusName, existing(in.Rule, in.EventBusName, func(found *rule) error {
+		for _, t := range targets {
+			if i := slices.IndexFunc(found.Targets, func(known bus.Target) bool { return known.ID == t.ID }); i >= 0 {
+				found.Targets[i] = t
 			} else {
-				list = append(list, next)
+				found.Targets = append(found.Targets, t)
 			}
 		}
-		if list[0].Function == "" { // which stood for a rule without targets
-			list = list[1:]
+		if len(found.Targets) > bus.MaxTargets {
+			return fault.Coded(fault.Invalid, "LimitExceededException", "The requested resource exceeds the maximum number allowed: a rule has at most %d targets", bus.MaxTargets)
 		}
-		if len(list) > maxTargets {
-			return nil, fault.Coded(fault.Invalid, "LimitExceededException", "The requested resource exceeds the maximum number allowed: a rule has at most %d targets", maxTargets)
-		}
-		return list, nil
+		return nil
 	}))
 	return Failures{FailedEntries: []struct{}{}}, err
-}
-
-func (t *Target) check() error {
-	switch {
-	case !targetID.MatchString(t.Id):
-		return invalid("target id %q must be 1 to 64 letters, digits and .-_", t.Id)
-	case functionOf(t.Arn) == "":
-		return invalid("target %s: %q is not the ARN of a function of this account; other targets are not supported here", t.Id, t.Arn)
-	case t.Input != "" && !json.Valid([]byte(t.Input)):
-		return invalid("target %s: Input is not JSON", t.Id)
-	case t.InputPath != "" || len(t.InputTransformer) > 0:
-		return invalid("target %s: InputPath and InputTransformer are not supported here: the function would get the whole event; use Input, or pick in the function", t.Id)
-	case t.RoleArn != "":
-		return invalid("target %s: RoleArn is not supported here: functions are called without one", t.Id)
-	case len(t.DeadLetterConfig) > 0 || len(t.RetryPolicy) > 0:
-		return invalid("target %s: retries and dead letters are the function's own; use its event invoke config and DeadLetterConfig", t.Id)
-	}
-	return nil
 }
 
 // functionOf is the name and qualifier in a function's ARN, "" when it is none of
@@ -105,15 +146,6 @@ func functionOf(s string) string {
 	return name
 }
 
-// idOf is the id of a target; that of a rule of a serverless.yml has none of its
-// own.
-func idOf(s schedule.Schedule) string {
-	if s.Target == "" {
-		return "target"
-	}
-	return s.Target
-}
-
 // RemoveTargetsInput names targets of a rule.
 type RemoveTargetsInput struct {
 	Rule         string
@@ -124,14 +156,9 @@ type RemoveTargetsInput struct {
 
 // RemoveTargets takes targets off a rule, which stays.
 func (r *Rules) RemoveTargets(ctx context.Context, in RemoveTargetsInput) (Failures, error) {
-	err := r.edit(ctx, in.Rule, in.EventBusName, existing(in.Rule, func(list []schedule.Schedule) ([]schedule.Schedule, error) {
-		rule := list[0]
-		list = slices.DeleteFunc(list, func(s schedule.Schedule) bool { return s.Function != "" && slices.Contains(in.Ids, idOf(s)) })
-		if len(list) == 0 {
-			rule.Target, rule.Function, rule.Input = "", "", ""
-			list = append(list, rule)
-		}
-		return list, nil
+	err := r.edit(ctx, in.Rule, in.EventBusName, existing(in.Rule, in.EventBusName, func(found *rule) error {
+		found.Targets = slices.DeleteFunc(found.Targets, func(t bus.Target) bool { return slices.Contains(in.Ids, t.ID) })
+		return nil
 	}))
 	return Failures{FailedEntries: []struct{}{}}, err
 }
@@ -152,24 +179,19 @@ type ListTargetsOutput struct {
 
 // ListTargetsByRule lists the targets of a rule.
 func (r *Rules) ListTargetsByRule(_ context.Context, in ListTargetsInput) (ListTargetsOutput, error) {
-	if err := onBus(in.EventBusName); err != nil {
+	found, err := r.existing(in.Rule, in.EventBusName)
+	if err != nil {
 		return ListTargetsOutput{}, err
 	}
-	_, list := r.stackOf(in.Rule)
-	if len(list) == 0 {
-		return ListTargetsOutput{}, noRule(in.Rule)
-	}
 	var targets []Target
-	for _, s := range list {
-		if s.Function != "" {
-			targets = append(targets, Target{Id: idOf(s), Arn: arn.Function(r.Region, s.Function), Input: s.Input})
-		}
+	for _, t := range found.Targets {
+		targets = append(targets, shown(t))
 	}
 	targets, next, err := page(targets, in.NextToken, in.Limit)
 	return ListTargetsOutput{targets, next}, err
 }
 
-// ListRuleNamesInput names a function.
+// ListRuleNamesInput names a target.
 type ListRuleNamesInput struct {
 	TargetArn    string
 	EventBusName string `json:",omitempty"`
@@ -183,19 +205,18 @@ type ListRuleNamesOutput struct {
 	NextToken string `json:",omitempty"`
 }
 
-// ListRuleNamesByTarget lists the rules that call a function.
+// ListRuleNamesByTarget lists the rules of a bus that tell a target.
 func (r *Rules) ListRuleNamesByTarget(_ context.Context, in ListRuleNamesInput) (ListRuleNamesOutput, error) {
-	if err := onBus(in.EventBusName); err != nil {
+	rules, err := r.on(in.EventBusName)
+	if err != nil {
 		return ListRuleNamesOutput{}, err
 	}
-	names := map[string]bool{}
-	for _, rev := range r.Deployer.List() {
-		for _, s := range rev.Schedules {
-			if s.Function != "" && arn.Function(r.Region, s.Function) == in.TargetArn {
-				names[s.Name] = true
-			}
+	var names []string
+	for _, found := range rules {
+		if slices.ContainsFunc(found.Targets, func(t bus.Target) bool { return t.ARN == in.TargetArn }) {
+			names = append(names, found.Name)
 		}
 	}
-	list, next, err := page(slices.Sorted(maps.Keys(names)), in.NextToken, in.Limit)
+	list, next, err := page(names, in.NextToken, in.Limit)
 	return ListRuleNamesOutput{list, next}, err
 }

@@ -10,6 +10,7 @@ import (
 type reading struct {
 	values [][]byte
 	text   []byte
+	scalar scalar
 }
 
 var readings = sync.Pool{New: func() any { return new(reading) }}
@@ -35,7 +36,7 @@ func (p *Pattern) Match(event []byte) bool {
 // release gives the room back; nothing of the event is kept.
 func (r *reading) release() {
 	clear(r.values[:cap(r.values)])
-	r.values, r.text = r.values[:0], r.text[:0]
+	r.values, r.text, r.scalar = r.values[:0], r.text[:0], scalar{}
 	if cap(r.text) <= 64<<10 {
 		readings.Put(r)
 	}
@@ -142,7 +143,8 @@ func (r *reading) scalars(l *leaf, value []byte) (there, passed bool) {
 }
 
 func (r *reading) passes(l *leaf, value []byte) bool {
-	s := scalar{kind: value[0], text: value}
+	r.scalar = scalar{kind: value[0], text: value}
+	s := &r.scalar
 	switch {
 	case s.kind == '"':
 		s.text = r.meaning(value)
@@ -156,7 +158,7 @@ func (r *reading) passes(l *leaf, value []byte) bool {
 		}
 	}
 	for _, is := range l.tests {
-		if is(&s) {
+		if is(s) {
 			return true
 		}
 	}

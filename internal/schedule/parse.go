@@ -31,10 +31,13 @@ const lastYear = 2199
 func Parse(text string) (Expression, error) {
 	e, err := parse(text)
 	if err != nil {
-		return nil, fault.Coded(fault.Invalid, "ValidationException",
-			"Parameter ScheduleExpression is not valid. %q: %w", text, err)
+		return nil, refused("ScheduleExpression", fmt.Errorf("%q: %w", text, err))
 	}
 	return e, nil
+}
+
+func refused(parameter string, err error) error {
+	return fault.Coded(fault.Invalid, "ValidationException", "Parameter %s is not valid. %w", parameter, err)
 }
 
 func parse(text string) (Expression, error) {
@@ -51,8 +54,9 @@ func parse(text string) (Expression, error) {
 
 // rate fires every period since the rule was created.
 type rate struct {
-	text    string
-	seconds int64
+	text      string
+	seconds   int64
+	immediate bool // and then, too
 }
 
 var units = map[string]int64{"minute": 60, "hour": 3600, "day": 86400}
@@ -84,6 +88,9 @@ func (r *rate) String() string { return r.text }
 // Next counts in seconds: a time.Duration holds only 292 years.
 func (r *rate) Next(created, t time.Time) (time.Time, bool) {
 	created, t = created.UTC(), t.UTC()
+	if r.immediate && t.Before(created) {
+		return created, created.Year() <= lastYear
+	}
 	periods := int64(1)
 	if t.After(created) {
 		elapsed := t.Unix() - created.Unix()

@@ -32,11 +32,11 @@ func (p *plan) update(stacks map[string][]entry, now time.Time) {
 	next := map[string]*pending{}
 	for _, entries := range stacks {
 		for _, e := range entries {
-			if e.Disabled || e.Function == "" {
+			if e.Disabled || !e.Aimed() {
 				continue
 			}
 			d := &pending{entry: e}
-			if old := p.pending[e.key()]; old != nil && old.Expression == e.Expression && old.since.Equal(e.since) {
+			if old := p.pending[e.key()]; old != nil && old.sameTicks(e) {
 				d.tick, d.wake, d.failed, d.never = old.tick, old.wake, old.failed, old.never
 			} else {
 				d.advance(now)
@@ -45,6 +45,11 @@ func (p *plan) update(stacks map[string][]entry, now time.Time) {
 		}
 	}
 	p.pending = next
+}
+
+// sameTicks reports whether two schedules fire at the same instants.
+func (e entry) sameTicks(other entry) bool {
+	return e.Expression == other.Expression && e.Zone == other.Zone && e.Start.Equal(other.Start) && e.End.Equal(other.End) && e.since.Equal(other.since)
 }
 
 // due returns the schedules to fire now, in the order of their rules. Ticks that

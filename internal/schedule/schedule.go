@@ -1,4 +1,5 @@
-// Package schedule reads rate() and cron() expressions and fires their ticks.
+// Package schedule reads rate(), cron() and at() expressions and fires their ticks:
+// those of EventBridge's rules and those of EventBridge Scheduler.
 //
 // A tick becomes one asynchronous invocation whose ID is made of the rule and the
 // instant, so that it is queued once however often it is tried. Ticks that pass
@@ -10,12 +11,13 @@ package schedule
 import (
 	"time"
 
+	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/pattern"
 )
 
-// Schedule invokes a function at the instants of an expression, in UTC. A rule
+// Schedule invokes a function at the instants of an expression. A rule
 // with several targets is as many schedules, which share its name and ARN; one
-// without any is a schedule without a function, which does nothing.
+// without any is a schedule without a target, which does nothing.
 type Schedule struct {
 	Stack       string               `json:"stack"`
 	Name        string               `json:"name"`
@@ -25,14 +27,40 @@ type Schedule struct {
 	Disabled    bool                 `json:"disabled,omitempty"`
 	Target      string               `json:"target,omitempty"` // id of the target; "": the rule has no other
 	Function    string               `json:"function"`
-	Input       string               `json:"input,omitempty"` // JSON that replaces the event
+	To          string               `json:"to,omitempty"`      // ARN of a topic, a queue or an event bus that is told in place of a function
+	ToGroup     string               `json:"toGroup,omitempty"` // of a FIFO queue
+	Input       string               `json:"input,omitempty"`   // JSON that replaces the event
 	InputPath   string               `json:"inputPath,omitempty"`
 	Transformer *pattern.Transformer `json:"inputTransformer,omitempty"`
 	Zone        string               `json:"timezone,omitempty"`  // IANA's name of the zone that cron() is meant in; "": UTC
 	Scheduler   bool                 `json:"scheduler,omitempty"` // a schedule of EventBridge Scheduler, whose event differs
 	Group       string               `json:"group,omitempty"`     // of EventBridge Scheduler; "": default
+	Start       time.Time            `json:"start,omitzero"`      // of EventBridge Scheduler: no tick before it
+	End         time.Time            `json:"end,omitzero"`        // and none after it
 	Tags        map[string]string    `json:"tags,omitempty"`
 }
+
+// Check says what is wrong with a schedule, fault.Invalid.
+func (s *Schedule) Check() error {
+	if _, err := s.expression(); err != nil {
+		return err
+	}
+	if !s.Start.IsZero() && !s.End.IsZero() && s.End.Before(s.Start) {
+		return fault.Coded(fault.Invalid, "ValidationException", "EndDate %v is before StartDate %v", s.End, s.Start)
+	}
+	in := s.input()
+	if s.Scheduler {
+		in.Text = words("1", time.Time{}, "1").Replace(in.Text)
+	}
+	return in.Check()
+}
+
+func (s *Schedule) input() pattern.Input {
+	return pattern.Input{Text: s.Input, Path: s.InputPath, Transformer: s.Transformer}
+}
+
+// Aimed reports whether a schedule has a target.
+func (s *Schedule) Aimed() bool { return s.Function != "" || s.To != "" }
 
 // key tells a schedule from all others.
 func (s *Schedule) key() string {
@@ -42,7 +70,7 @@ func (s *Schedule) key() string {
 	return s.ARN + " " + s.Target
 }
 
-// Expression is a parsed rate() or cron().
+// Expression is a parsed rate(), cron() or at().
 type Expression interface {
 	// Next returns the first instant after t, and false when there is none.
 	// created anchors rate(): it fires every period since then.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
+	"github.com/dropstack/dropstack/internal/pattern"
 )
 
 const (
@@ -34,10 +36,14 @@ type Buckets interface {
 	CreateOrUpdateKeyValue(ctx context.Context, cfg jetstream.KeyValueConfig) (jetstream.KeyValue, error)
 }
 
-// Scheduler fires the ticks of all stacks' schedules. All fields are required.
+// Scheduler fires the ticks of all stacks' schedules.
 type Scheduler struct {
 	Streams Buckets // of the durable server
 	Enqueue function.Enqueues
+	// Deliver tells a topic, a queue, with the group of a FIFO one, or an event bus, and
+	// answers once that is on disk. id is the tick's. Optional: then schedules call
+	// functions only.
+	Deliver func(ctx context.Context, to, group, id string, body []byte) error
 	Region  string
 	Log     *slog.Logger
 
@@ -71,8 +77,11 @@ func (s *Scheduler) Replace(ctx context.Context, stack string, schedules []Sched
 	defer s.writing.Unlock()
 	exprs := make([]Expression, len(schedules))
 	for i, sch := range schedules {
-		var err error
-		if exprs[i], err = Parse(sch.Expression); err != nil {
+		err := sch.Check()
+		if err == nil {
+			exprs[i], err = sch.expression()
+		}
+		if err != nil {
 			return fmt.Errorf("schedule %s: %w", sch.Name, err)
 		}
 	}
@@ -110,6 +119,9 @@ func (s *Scheduler) anchors(ctx context.Context, stack string, schedules []Sched
 		a, known := old[sch.ARN]
 		if !known || a.Expression != sch.Expression || (a.Disabled && !sch.Disabled) {
 			a = anchor{Expression: sch.Expression, Since: now}
+			if sch.Scheduler {
+				a.Since = now.Add(time.Second) // its first tick, which must be still to come when Run looks
+			}
 		}
 		a.Disabled = sch.Disabled
 		anchors[sch.ARN] = a
@@ -196,7 +208,7 @@ func (s *Scheduler) fire(ctx context.Context, p *pending) {
 	attempt, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	id := tickID(p.key(), p.tick)
-	err := s.Enqueue.Enqueue(attempt, function.Invocation{ID: id, Function: p.Function, Payload: s.payload(p, id)})
+	err := s.hand(attempt, p, id)
 	log := s.Log.With("schedule", p.ARN, "tick", p.tick, "request", id)
 	switch {
 	case err == nil:
@@ -213,6 +225,20 @@ func (s *Scheduler) fire(ctx context.Context, p *pending) {
 	}
 }
 
+// hand gives a tick to its target.
+func (s *Scheduler) hand(ctx context.Context, p *pending, id string) error {
+	payload, err := s.payload(p, id)
+	switch {
+	case err != nil:
+		return fault.Errorf(fault.Invalid, "make the event: %w", err)
+	case p.To == "":
+		return s.Enqueue.Enqueue(ctx, function.Invocation{ID: id, Function: p.Function, Payload: payload})
+	case s.Deliver == nil:
+		return fault.Errorf(fault.Invalid, "%s is not a function, and nothing else can be told", p.To)
+	}
+	return s.Deliver(ctx, p.To, p.ToGroup, id, payload)
+}
+
 // transient says whether the same tick may go through later.
 func transient(err error) bool {
 	switch fault.KindOf(err) {
@@ -222,21 +248,38 @@ func transient(err error) bool {
 	return false
 }
 
-func (s *Scheduler) payload(p *pending, id string) []byte {
-	if p.Input != "" {
-		return []byte(p.Input)
+// payload is what the function gets of a tick.
+func (s *Scheduler) payload(p *pending, id string) ([]byte, error) {
+	if p.Scheduler && p.Input != "" {
+		return []byte(words(p.ARN, p.tick, id).Replace(p.Input)), nil
 	}
-	event, err := json.Marshal(scheduledEvent{
+	e := scheduledEvent{
 		Version: "0", ID: id, DetailType: "Scheduled Event", Source: "aws.events", Account: arn.Account,
-		Time: p.tick.UTC().Format("2006-01-02T15:04:05Z"), Region: s.Region, Resources: []string{p.ARN},
-	})
-	if err != nil {
-		panic(err) // strings always marshal
+		Time: p.tick.UTC().Format(instantFormat), Region: s.Region, Resources: []string{p.ARN}, Detail: struct{}{},
 	}
-	return event
+	if p.Scheduler {
+		e.Source, e.Detail = "aws.scheduler", "{}" // a string, as AWS has it
+	}
+	event, err := json.Marshal(e)
+	if err != nil {
+		return nil, err
+	}
+	return p.input().Apply(event, pattern.Origin{RuleARN: p.ARN, RuleName: p.Name, Ingested: p.tick})
 }
 
-// scheduledEvent is what EventBridge sends for a rule with a schedule.
+const instantFormat = "2006-01-02T15:04:05Z"
+
+// words puts what it is in place of each word that EventBridge Scheduler knows in an
+// input.
+func words(arn string, tick time.Time, id string) *strings.Replacer {
+	return strings.NewReplacer(
+		"<aws.scheduler.schedule-arn>", arn, "<aws.scheduler.scheduled-time>", tick.UTC().Format(instantFormat),
+		"<aws.scheduler.execution-id>", id, "<aws.scheduler.attempt-number>", "1",
+	)
+}
+
+// scheduledEvent is what EventBridge sends for a rule with a schedule, and its
+// Scheduler for a schedule without an input.
 type scheduledEvent struct {
 	Version    string   `json:"version"`
 	ID         string   `json:"id"`
@@ -246,7 +289,7 @@ type scheduledEvent struct {
 	Time       string   `json:"time"`
 	Region     string   `json:"region"`
 	Resources  []string `json:"resources"`
-	Detail     struct{} `json:"detail"`
+	Detail     any      `json:"detail"`
 }
 
 // tickID is the same for the same rule and instant, in the shape of a UUID of

@@ -11,6 +11,7 @@ import (
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/bucket"
+	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/event"
@@ -127,9 +128,12 @@ func (r *rooms) openSources(ctx context.Context, cfg Config, ls *listeners) erro
 		r.topics.Mail = &cfg.SMTP
 	}
 	r.invoker.Publish, r.topics.Send = r.tell, r.forward
-	r.schedules = &schedule.Scheduler{Streams: r.eng.Streams, Enqueue: r.invoker, Region: cfg.Region, Log: cfg.Log}
+	r.buses = &bus.Buses{Invoker: r.invoker, Publish: r.tell, Send: r.send, Region: cfg.Region, Log: cfg.Log}
+	r.schedules = &schedule.Scheduler{Streams: r.eng.Streams, Enqueue: r.invoker, Deliver: r.buses.Deliver, Region: cfg.Region, Log: cfg.Log}
 	r.notifications = &bucket.Notifications{Invoker: r.invoker, Region: cfg.Region, Log: cfg.Log}
-	r.gateway = &gateway.Gateway{Invoker: r.invoker, Verify: r.keys, Log: cfg.Log}
+	if err := r.openGateway(ctx, cfg); err != nil {
+		return err
+	}
 	r.edge = &edge.Server{Origins: r.gateway, Objects: r.eng.Objects, Log: cfg.Log}
 	return nil
 }
@@ -151,8 +155,9 @@ func (r *rooms) newDeployer(cfg Config) *deploy.Deployer {
 		Region: cfg.Region, Log: cfg.Log, Sealer: r.secrets.environments(),
 		Prepare: func(ctx context.Context, fn function.Function, _ string) error { return r.invoker.Prepare(ctx, fn) },
 		Rooms: deploy.Rooms{
-			Roles: r.keys, Networks: r.networks, Functions: r.invoker, Queues: r.queues, Topics: r.topics, Schedules: r.schedules,
-			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge, Versions: r.invoker,
+			Roles: r.keys, Networks: r.networks, Functions: r.invoker, Versions: r.invoker,
+			Queues: r.queues, Topics: r.topics, Schedules: r.schedules, Buses: r.buses,
+			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge,
 		},
 	}
 }
@@ -189,7 +194,7 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 			(&api.SQS{Queues: r.queues}).Service(),
 			(&api.Logs{Store: r.logs, Region: cfg.Region}).Service(),
 			(&api.CloudWatch{Store: r.metrics}).Service(),
-			(&api.Events{Rules: &event.Rules{Deployer: r.deployer, Region: cfg.Region}, Region: cfg.Region}).Service(),
+			(&api.Events{Rules: &event.Rules{Deployer: r.deployer, Region: cfg.Region}, Buses: r.buses, Region: cfg.Region}).Service(),
 			(&api.CloudTrail{Trail: r.trail}).Service(),
 			api.CodeDeploy(r.deployer),
 			api.IAM(r.keys), api.STS(r.keys), api.SSM(r.secrets.parameters), api.KMS(r.secrets.keys),

@@ -16,12 +16,17 @@ func (r *rooms) openQueues(cfg Config, ls *listeners) {
 		Invoker: r.invoker, Endpoint: ls.endpoints.AWS, Region: cfg.Region, Log: cfg.Log,
 	}
 	r.invoker.Send = func(ctx context.Context, queueARN, id, body string, attributes map[string]string) error {
-		values := map[string]queue.AttributeValue{}
-		for name, value := range attributes {
-			values[name] = queue.AttributeValue{DataType: "String", StringValue: &value}
-		}
-		return r.queues.Send(ctx, queueARN, id, body, "", values)
+		return r.send(ctx, queueARN, id, body, "", attributes)
 	}
+}
+
+// send puts a message with texts as attributes into a queue.
+func (r *rooms) send(ctx context.Context, queueARN, id, body, group string, attributes map[string]string) error {
+	values := map[string]queue.AttributeValue{}
+	for name, value := range attributes {
+		values[name] = queue.AttributeValue{DataType: "String", StringValue: &value}
+	}
+	return r.queues.Send(ctx, queueARN, id, body, group, values)
 }
 
 // forward puts a topic's message into a queue.

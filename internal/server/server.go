@@ -15,6 +15,7 @@ import (
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/audit"
 	"github.com/dropstack/dropstack/internal/bucket"
+	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/engine"
@@ -112,6 +113,7 @@ type rooms struct {
 	queues        *queue.Queues
 	topics        *topic.Topics
 	schedules     *schedule.Scheduler
+	buses         *bus.Buses
 	notifications *bucket.Notifications
 	gateway       *gateway.Gateway
 	edge          *edge.Server
@@ -145,6 +147,7 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	g.Go(func() error { return r.invoker.Run(ctx) })
 	g.Go(func() error { return r.queues.Run(ctx) })
 	g.Go(func() error { return r.topics.Run(ctx) })
+	g.Go(func() error { return r.gateway.Meter.Run(ctx) })
 	g.Go(func() error { return r.schedules.Run(ctx) })
 	g.Go(func() error { return r.deployer.Run(ctx) })
 	g.Go(func() error { return r.edge.Serve(ctx, ls.http) })

@@ -128,7 +128,7 @@ func (r *reader) service(root *node) {
 	set := func(into **node) func(*node) { return func(n *node) { *into = n } }
 	r.object(root, "", keys{
 		"service": set(&service), "provider": nil, "functions": set(&functions),
-		"resources": set(&resources), "custom": set(&custom), "package": set(&pack), "layers": set(&layers), "params": nil,
+		"resources": set(&resources), "custom": set(&custom), "package": set(&pack), "layers": set(&layers), "params": nil, "build": nil,
 		"frameworkVersion": nil, "configValidationMode": nil, "variablesResolutionMode": nil, "deprecationNotificationMode": nil,
 		"plugins": r.plugins,
 	}, effects{"stepFunctions": "no state machine would run"})
@@ -151,6 +151,7 @@ func (r *reader) service(root *node) {
 	r.perms.inherit = r.inherits(custom)
 	r.plugin = r.warmup(custom)
 	r.sayWarm()
+	r.svc.Bundle = r.bundle(root.get("plugins"), custom, root.get("build"))
 	if functions != nil {
 		r.functions(functions)
 	}

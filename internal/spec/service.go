@@ -44,7 +44,8 @@ type Service struct {
 	Subscriptions []Subscription
 	Buckets       []Bucket // resources of type AWS::S3::Bucket and buckets named by events
 	Package       Package
-	HTTPCORS      *CORS // provider.httpApi.cors
+	Bundle        *Bundle // nil: handlers are packed as they are, unless they are TypeScript
+	HTTPCORS      *CORS   // provider.httpApi.cors
 	BinaryTypes   []string
 	Distributions []Distribution // custom.dropstack.distributions
 	Roles         []Role         // that functions have, as far as something is said of them
