@@ -138,6 +138,11 @@ func (c *callers) ask(ctx context.Context) {
 // are answered, but for the few whom the broken version got.
 func TestNoRequestFailsBecauseOfASwitch(t *testing.T) {
 	p := testkit.Start(t, testkit.Dir(t), "--services", "none")
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(p.Log())
+		}
+	})
 	v := newVariants(t, p)
 	v.write("0")
 	v.run("deploy", v.dir)
