@@ -161,16 +161,6 @@ func (c *cli) prepare(ctx context.Context, dir string, o spec.Options, out strin
 	return pkg, nil
 }
 
-func (c *cli) warn(list []spec.Problem) {
-	for _, w := range list {
-		if c.json {
-			c.writeJSON(c.stderr, map[string]any{"event": "warning", "pos": w.Pos, "message": w.Message})
-			continue
-		}
-		fmt.Fprintf(c.stderr, "warning: %s\n", w)
-	}
-}
-
 func (c *cli) progress(what string) {
 	if c.json {
 		c.writeJSON(c.stderr, map[string]string{"event": "progress", "message": what})

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/gateway"
+	"github.com/dropstack/dropstack/internal/spec"
 )
 
 func (c *cli) info() *cobra.Command {
@@ -26,7 +26,7 @@ func (c *cli) info() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if len(args) == 0 && !hasService(".") {
+			if len(args) == 0 && !spec.Exists(".") {
 				return c.listStacks(cmd.Context(), client)
 			}
 			stack, err := c.stack(cmd, args)
@@ -45,15 +45,6 @@ func (c *cli) info() *cobra.Command {
 			return nil
 		},
 	}
-}
-
-func hasService(dir string) bool {
-	for _, name := range []string{"serverless.yml", "serverless.yaml", "serverless.json"} {
-		if _, err := os.Stat(dir + "/" + name); err == nil {
-			return true
-		}
-	}
-	return false
 }
 
 func (c *cli) listStacks(ctx context.Context, client *api.Client) error {

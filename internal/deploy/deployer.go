@@ -21,6 +21,7 @@ import (
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam"
+	"github.com/dropstack/dropstack/internal/logs"
 	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/queue"
 	"github.com/dropstack/dropstack/internal/schedule"
@@ -70,6 +71,13 @@ type Rooms struct {
 		Replace(stack string, dists []edge.Distribution) error
 	}
 	Versions Versions // nil only in tests: then no aliases are made, and nobody is shifted
+	Logs interface {
+		Declare(ctx context.Context, groups []logs.Declared) error
+	}
+	Storage interface {
+		SetPolicy(ctx context.Context, bucket, text string) error
+		SetCORS(ctx context.Context, bucket string, doc []byte) error
+	}
 }
 
 // Deployer owns which revision of each stack is active.
@@ -246,13 +254,14 @@ func (d *Deployer) deploy(ctx context.Context, r *Revision) (*Revision, error) {
 	return d.activate(ctx, old, at, r.over(old))
 }
 
-// over is r with what calls of the AWS API have added to functions that stay, and
-// no serverless.yml can say: who else may call them, and tags.
+// over is r with what calls of the AWS API have added to functions that stay: who
+// else may call them, and tags; and with what is never to be given again.
 func (r *Revision) over(old *Revision) *Revision {
 	if old == nil {
 		return r
 	}
 	next := *r
+	next.LastLayers = lastLayers(old, r)
 	next.Functions = slices.Clone(r.Functions)
 	for i := range next.Functions {
 		f := &next.Functions[i]
@@ -260,7 +269,7 @@ func (r *Revision) over(old *Revision) *Revision {
 		if j < 0 {
 			continue
 		}
-		f.Policies = old.Functions[j].Policies
+		f.Policies = r.policies(old, *f, old.Functions[j])
 		if f.Tags == nil {
 			f.Tags = old.Functions[j].Tags
 		}
@@ -328,6 +337,9 @@ func (d *Deployer) apply(ctx context.Context, old, next *Revision) error {
 	}
 	if err := d.Rooms.Roles.Replace(next.Stack, permissions(next, old, both)); err != nil {
 		return fmt.Errorf("roles: %w", err)
+	}
+	if err := d.settle(ctx, old, next); err != nil {
+		return err
 	}
 	if err := d.Rooms.Functions.Replace(next.Stack, both); err != nil {
 		return fmt.Errorf("functions: %w", err)

@@ -317,6 +317,9 @@ func (g *Gateway) List() []API {
 // same across deployments and restarts.
 func APIID(stack, kind string) string { return hashID(10, stack, kind) }
 
+// ResourceID is the id of a path of a REST API, which events have.
+func ResourceID(api, path string) string { return hashID(6, api, path) }
+
 // hashID is a name of n characters (at most 10), the same for the same parts.
 func hashID(n int, parts ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))

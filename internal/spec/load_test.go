@@ -79,7 +79,7 @@ func write(t *testing.T, path string, data []byte) {
 func options(text string) spec.Options {
 	env, o := map[string]string{}, spec.Options{Opts: map[string]string{}, Arch: "amd64"}
 	o.Env = func(name string) (string, bool) { v, ok := env[name]; return v, ok }
-	params := map[string]spec.Parameter{}
+	params, objects, outputs := map[string]spec.Parameter{}, map[string]string{}, map[string]string{}
 	for line := range strings.Lines(text) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 		if kind, ok := strings.CutPrefix(key, "ssm "); ok {
@@ -88,7 +88,15 @@ func options(text string) spec.Options {
 			o.Parameter = parameters(params)
 			continue
 		}
-		if name, ok := strings.CutPrefix(key, "env "); ok {
+		if name, ok := strings.CutPrefix(key, "s3 "); ok {
+			objects[name] = value
+			o.Object = known(objects, "/")
+		} else if name, ok := strings.CutPrefix(key, "cf "); ok {
+			outputs[name] = value
+			o.StackOutput = known(outputs, ".")
+		} else if key == "node" {
+			o.Node = func(context.Context) (string, error) { return value, nil }
+		} else if name, ok := strings.CutPrefix(key, "env "); ok {
 			env[name] = value
 		} else if name, ok := strings.CutPrefix(key, "opt "); ok {
 			o.Opts[name] = value
@@ -110,6 +118,17 @@ func parameters(params map[string]spec.Parameter) func(string, bool) (spec.Param
 			p.Value = "sealed"
 		}
 		return p, ok, nil
+	}
+}
+
+// known answers for objects and stacks by their two names.
+func known(values map[string]string, between string) func(string, string) (string, bool, error) {
+	return func(first, second string) (string, bool, error) {
+		if first == "denied" {
+			return "", false, errors.New("you may not")
+		}
+		value, ok := values[first+between+second]
+		return value, ok, nil
 	}
 }
 

@@ -39,7 +39,9 @@ type reader struct {
 	names     map[string]resource // by logical id, for Ref and Fn::GetAtt
 	targets   map[string]string   // what a destination calls, by function key
 	plugin    *warmup
-	env       *node // provider.environment
+	pseudo    bool              // #{…} stands for a pseudo parameter
+	fromFiles map[string]string // what serverless-dotenv-plugin gives to all functions
+	env       *node             // provider.environment
 	defaults  defaults
 	spent     int  // values made of other values
 	elsewhere bool // the provider is not aws

@@ -38,7 +38,7 @@ func logicalFunction(key string) string { return logicalID(key) + "LambdaFunctio
 
 // value reads a string that may be made of CloudFormation's functions.
 func (r *reader) value(n *node, what string) string {
-	if n = r.vars.resolve(n); n == nil || n.kind != object {
+	if n = r.pseudoParameters(r.vars.resolve(n)); n == nil || n.kind != object {
 		return r.str(n, what)
 	}
 	if !r.spend(n) {
