@@ -125,7 +125,7 @@ func (c *callers) ask(ctx context.Context) {
 	c.asked.Add(1)
 	switch {
 	case err == nil && status == http.StatusOK:
-	case err == nil && status == http.StatusBadGateway && (breaking || c.breaking.Load()):
+	case err == nil && status == http.StatusInternalServerError && (breaking || c.breaking.Load()):
 		c.broken.Add(1)
 	default:
 		c.failed.Add(1)

@@ -71,7 +71,7 @@ type Rooms struct {
 		Replace(stack string, dists []edge.Distribution) error
 	}
 	Versions Versions // nil only in tests: then no aliases are made, and nobody is shifted
-	Logs interface {
+	Logs     interface {
 		Declare(ctx context.Context, groups []logs.Declared) error
 	}
 	Storage interface {
