@@ -3,11 +3,15 @@ package deploy
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 
+	"github.com/dropstack/dropstack/internal/bucket"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/iam/policy"
 	"github.com/dropstack/dropstack/internal/instance"
+	"github.com/dropstack/dropstack/internal/logs"
 	"github.com/dropstack/dropstack/internal/pattern"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/spec"
@@ -33,6 +37,16 @@ func Check(svc *spec.Service) []spec.Problem {
 	for _, rule := range svc.Rules {
 		c.rule(rule)
 	}
+	c.retention(svc.LogRetention)
+	for _, g := range svc.LogGroups {
+		c.retention(g.Retention)
+	}
+	for _, b := range svc.Buckets {
+		c.policy(policy.Resource, b.Policy, "the policy of bucket "+b.Name)
+	}
+	for _, n := range svc.Notifications {
+		c.bucketEvent(n.Pos, n.Event)
+	}
 	for _, q := range svc.Queues {
 		c.policy(policy.Resource, q.Policy, "the policy of queue "+q.Name)
 	}
@@ -53,6 +67,9 @@ func (c *checker) function(f *spec.Function) {
 		if instance.Reserved(name) {
 			c.report(f.Pos, "function %q sets %s, which the platform sets; choose another name", f.Key, name)
 		}
+	}
+	if f.LogRetention != c.svc.LogRetention {
+		c.retention(f.LogRetention)
 	}
 	if s := f.Shift; s != nil {
 		if _, err := parseTraffic(s.Type); err != nil {
@@ -78,6 +95,8 @@ func (c *checker) function(f *spec.Function) {
 			if x := e.Rule.Expression; x.Text != "" {
 				c.schedule(r.schedule(f.Name, x.Text, e.Rule.Input).Schedule, x, e.Rule.Input)
 			}
+		case e.S3 != nil:
+			c.bucketEvent(e.Pos, e.S3.Event)
 		case e.SQS != nil:
 			for _, filter := range e.SQS.Filters {
 				if _, err := pattern.Parse(filter.Pattern); err != nil {
@@ -89,6 +108,18 @@ func (c *checker) function(f *spec.Function) {
 				c.report(e.Pos, "%v", err)
 			}
 		}
+	}
+}
+
+func (c *checker) bucketEvent(pos spec.Pos, event string) {
+	if !slices.Contains(bucket.Events, event) {
+		c.report(pos, "%q is none of the events of buckets: %s", event, strings.Join(bucket.Events, ", "))
+	}
+}
+
+func (c *checker) retention(kept *spec.Retention) {
+	if kept != nil && !slices.Contains(logs.Retentions, kept.Days) {
+		c.report(kept.Pos, "records are kept for one of %v days, not for %d", logs.Retentions, kept.Days)
 	}
 }
 

@@ -122,7 +122,7 @@ func newReader(ctx context.Context, file, dir string, o Options) *reader {
 	r := &reader{svc: &Service{Dir: dir, File: file}, names: map[string]resource{}, targets: map[string]string{}, undone: map[string]resource{}}
 	r.perms = roles{declared: map[string]declaredRole{}, policies: map[string]Policy{}}
 	r.nets = nets{declared: map[string][]declared{}, place: map[string]Pos{}, table: map[string]string{}}
-	r.buckets = map[string]string{}
+	r.buckets = map[string]Bucket{}
 	r.template = template{
 		conditions: map[string]field{}, parameters: map[string]field{}, mappings: map[string]*node{},
 		given: map[string]*node{}, decided: map[string]bool{},
