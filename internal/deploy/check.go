@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/bucket"
 	"github.com/dropstack/dropstack/internal/edge"
+	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam/policy"
 	"github.com/dropstack/dropstack/internal/instance"
 	"github.com/dropstack/dropstack/internal/logs"
@@ -34,6 +36,7 @@ func Check(svc *spec.Service) []spec.Problem {
 	for i := range svc.Functions {
 		c.function(&svc.Functions[i])
 	}
+	c.routes()
 	for _, rule := range svc.Rules {
 		c.rule(rule)
 	}
@@ -121,6 +124,47 @@ func (c *checker) retention(kept *spec.Retention) {
 	if kept != nil && !slices.Contains(logs.Retentions, kept.Days) {
 		c.report(kept.Pos, "records are kept for one of %v days, not for %d", logs.Retentions, kept.Days)
 	}
+}
+
+// routes asks what the routes of APIs mean, one after the other: what is wrong with
+// one is told at its place.
+func (c *checker) routes() {
+	r := &Revision{Stack: c.svc.Stack(), Service: c.svc.Name, Stage: c.svc.Stage, Region: c.svc.Region}
+	said := map[string]bool{}
+	for _, f := range c.svc.Functions {
+		for n, e := range f.Events {
+			if e.HTTP == nil && e.HTTPAPI == nil {
+				continue
+			}
+			r.addEvent(c.svc, f, n, e)
+			for _, fault := range parts(gateway.Check(r.APIs)) {
+				if !said[fault] {
+					said[fault] = true
+					c.report(e.Pos, "%s", fault)
+				}
+			}
+		}
+	}
+}
+
+// more begins the lines of an error but for the first.
+var more = regexp.MustCompile(`\n[ -]*`)
+
+// parts are the errors that were joined into one, each in one line.
+func parts(err error) (list []string) {
+	if joined, ok := errors.AsType[interface {
+		error
+		Unwrap() []error
+	}](err); ok {
+		for _, one := range joined.Unwrap() {
+			list = append(list, more.ReplaceAllString(one.Error(), "; "))
+		}
+		return list
+	}
+	if err != nil {
+		list = []string{more.ReplaceAllString(err.Error(), "; ")}
+	}
+	return list
 }
 
 // schedule asks what an expression and an input mean.
