@@ -107,7 +107,6 @@ var refusals = map[string]string{
 	"AWS::ApiGatewayV2::DomainName":         "host names are the edge's: name them under custom.dropstack.distributions of a serverless.yml",
 	"AWS::ApiGatewayV2::VpcLink":            "it leads nowhere here: let a function in the network ask",
 	"AWS::CertificateManager::":             "certificates are the edge's: name its hosts under custom.dropstack.distributions of a serverless.yml",
-	"AWS::CloudFormation::CustomResource":   "no function is called by a deployment; run it by hand, or from a script",
 	"AWS::CloudFormation::Macro":            "templates are not transformed; expand it first",
 	"AWS::CloudFormation::Stack":            "nested stacks are not deployed; deploy each template as a stack of its own and pass values by exports and Fn::ImportValue",
 	"AWS::CloudFormation::WaitCondition":    "nobody would signal it; remove it",
@@ -143,7 +142,6 @@ var refusals = map[string]string{
 	"AWS::EC2::NetworkAclEntry":             "it would refuse nothing; use security groups",
 	"AWS::EC2::SubnetNetworkAclAssociation": "it would refuse nothing; use security groups",
 	"AWS::EC2::TransitGateway":              "nothing would be joined; use a peering",
-	"Custom::":                              "no function is called by a deployment, but for what the Serverless Framework does to existing buckets, buses and the role of API Gateway; run it by hand, or from a script",
 	"Custom::CognitoUserPool":               "there are no user pools; let an authorizer of the API decide",
 }
 
