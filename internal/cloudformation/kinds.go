@@ -1,13 +1,6 @@
 package cloudformation
 
-import (
-	"context"
-	"maps"
-	"slices"
-	"strings"
-
-	"github.com/dropstack/dropstack/internal/fault"
-)
+import "strings"
 
 // kinds are the types of resources that are deployed.
 var kinds = map[string]kind{
@@ -116,7 +109,7 @@ var refusals = map[string]string{
 	"AWS::CloudWatch::CompositeAlarm":       "alarms are not watched yet, and this one would never go off; remove it, or leave it out by a Condition",
 	"AWS::CloudWatch::Dashboard":            "there are no dashboards yet; remove it, or leave it out by a Condition",
 	"AWS::Cognito::":                        "there are no user pools; let an authorizer of the API decide, by a function or by the tokens of another issuer (JWT)",
-	"AWS::DynamoDB::":                       "there is no DynamoDB; keep the data in a database that functions reach by URL, or in an SQLite file under fileSystemConfig, and name it to functions in their environment",
+	"AWS::DynamoDB::":                       "there is no DynamoDB here; give it a Condition that does not hold here, and keep the data in a database that functions reach by its URL, or in an SQLite file under FileSystemConfigs",
 	"AWS::EC2::Instance":                    "there are no virtual machines; a host outside is an AWS::EC2::NetworkInterface with dropstack:attach in its Metadata",
 	"AWS::ECR::":                            "there are no images; deploy zips",
 	"AWS::ECS::":                            "there are no containers; make it a function, or run it beside the platform",
@@ -136,7 +129,7 @@ var refusals = map[string]string{
 	"AWS::RDS::":                            "there are no databases to deploy; run one and name its URL to functions in their environment",
 	"AWS::SSM::":                            "parameters outlive stacks: put it with dropstack param put or SSM's API, and refer to it by ${ssm:NAME} or {{resolve:ssm:NAME}}",
 	"AWS::SecretsManager::":                 "secrets are parameters here: put it with dropstack param put --type SecureString",
-	"AWS::Serverless::":                     "templates are not transformed; expand it first, with sam package or a serverless.yml",
+	"AWS::Serverless::":                     "deploy the plain template that SAM's translator makes, or write a serverless.yml",
 	"AWS::StepFunctions::":                  "no state machine would run; call one function from another, or by messages",
 	"AWS::WAFv2::":                          "the edge's rules are not made by templates yet",
 	"AWS::EC2::NetworkAcl":                  "it would refuse nothing; use security groups",
@@ -147,41 +140,18 @@ var refusals = map[string]string{
 	"Custom::CognitoUserPool":               "there are no user pools; let an authorizer of the API decide",
 }
 
-// kindOf is what a type of resource means here. One that is not deployed is refused
-// with what to do in its place.
-func kindOf(typ string) kind {
-	if k := kinds[typ]; k != nil {
-		return k
-	}
-	return func(context.Context, *plan, Resource) (Identity, error) {
-		return Identity{}, fault.Coded(fault.Invalid, "ValidationError", "%s is not deployed here: %s", typ, advice(typ))
-	}
-}
-
-// advice is what to do in place of a type that is not deployed.
-func advice(typ string) string {
-	if text := refusals[typ]; text != "" {
-		return text
-	}
-	for prefix := typ; ; {
-		i := strings.LastIndex(strings.TrimSuffix(prefix, "::"), "::")
+// refusal is what to do in place of a type that is not deployed; "": nothing is known
+// of it.
+func refusal(typ string) string {
+	for name := typ; name != ""; {
+		if text := refusals[name]; text != "" {
+			return text
+		}
+		i := strings.LastIndex(strings.TrimSuffix(name, "::"), "::")
 		if i < 0 {
 			break
 		}
-		if prefix = prefix[:i+2]; refusals[prefix] != "" {
-			return refusals[prefix]
-		}
+		name = name[:i+len("::")]
 	}
-	return "it is none of " + strings.Join(services(), ", ") + "; remove it, or leave it out by a Condition"
-}
-
-// services are those of which some type is deployed.
-func services() []string {
-	seen := map[string]bool{}
-	for typ := range kinds {
-		if parts := strings.Split(typ, "::"); len(parts) == 3 {
-			seen[parts[0]+"::"+parts[1]] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(seen))
+	return ""
 }

@@ -19,7 +19,7 @@ func TestWhatIsWrongIsNamedWithWhatToDo(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"a property that there is none of", one("AWS::SNS::Topic", `"Topicname": "t"`), "Topicname: Encountered unsupported property; remove it"},
 		{"one within another", one("AWS::S3::Bucket", `"VersioningConfiguration": {"Staus": "x"}`), "VersioningConfiguration.Staus: Encountered unsupported property; remove it"},
-		{"all of them are told", one("AWS::Logs::LogGroup", `"LogGroupName": "a b", "RetentionInDays": 8`), "LogGroupName: \"a b\" must be 1 to 512 letters, digits and . - _ / #\nRetentionInDays: 8 is none of"},
+		{"all of them are told", one("AWS::Logs::LogGroup", `"LogGroupName": "a b", "RetentionInDays": 8`), "LogGroupName: \"a b\" must be 1 to 512 letters, digits and . - _ / #\nX (AWS::Logs::LogGroup): RetentionInDays: 8 is none of"},
 		{"no number", `{"Resources": {"X": ` + fn(`, "Timeout": "soon"`) + `}}`, "Timeout: it must be a whole number from 1 to 900, not soon"},
 		{"no flag", with("AWS::Lambda::EventSourceMapping", `"FunctionName": {"Ref": "F"}, "EventSourceArn": "arn:aws:sqs:us-east-1:000000000000:q", "Enabled": "perhaps"`), "Enabled: it must be true or false, not perhaps"},
 		{"no list", `{"Resources": {"X": ` + fn(`, "Layers": {}`) + `}}`, "Layers: it must be a list of strings"},
@@ -67,11 +67,11 @@ func TestWhatIsWrongIsNamedWithWhatToDo(t *testing.T) {
 		{"a WebSocket API", one("AWS::ApiGatewayV2::Api", `"Name": "a", "ProtocolType": "WEBSOCKET"`), `ProtocolType: "WEBSOCKET" is not supported here`},
 
 		{"a network", one("AWS::EC2::Subnet", `"VpcId": "v"`), "has no CidrBlock"},
-		{"a table", one("AWS::DynamoDB::Table", ``), "AWS::DynamoDB::Table is not deployed here: there is no DynamoDB; keep the data in a database"},
+		{"a table", one("AWS::DynamoDB::Table", ``), "resources of type AWS::DynamoDB::Table are not supported here: there is no DynamoDB here; give it a Condition"},
 		{"a distribution", one("AWS::CloudFront::Distribution", ``), "write custom.dropstack.distributions in a serverless.yml"},
 		{"an alarm", one("AWS::CloudWatch::Alarm", ``), "alarms are not watched yet"},
 		{"a nested stack", one("AWS::CloudFormation::Stack", ``), "deploy each template as a stack of its own"},
-		{"a type that nobody knows", one("AWS::Ground::Station", ``), "it is none of AWS::ApiGateway, "},
+		{"a type that nobody knows", one("AWS::SNS::Phone", ``), "leave it out, or give it a Condition that does not hold here; of SNS there are AWS::SNS::Subscription, AWS::SNS::Topic"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := &ground{objects: map[string]string{"b/1/f.zip": "f", "b/k": "k"}, stacks: map[string]*deploy.Revision{"other": {Buckets: []string{"taken"}}}}

@@ -17,7 +17,7 @@ func (e *evaluation) order(ctx context.Context) ([]*declaration, map[string][]st
 		if d.Condition != "" && !e.conditions[d.Condition] {
 			continue
 		}
-		list := e.references(ctx, d.Properties, nil)
+		list := e.references(ctx, d.Update, e.references(ctx, d.Properties, nil))
 		for _, other := range d.DependsOn {
 			if e.template.Resources[other] == nil {
 				wrong.of(d, fmt.Errorf("DependsOn: there is no resource %q in the template", other))

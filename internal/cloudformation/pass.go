@@ -183,8 +183,8 @@ func known(err error) error {
 
 // unsupported says what to do about a type that is not known.
 func (p *pass) unsupported(d *declaration) error {
-	advice, ok := instead[d.Type]
-	if !ok {
+	advice := refusal(d.Type)
+	if advice == "" {
 		service, _, _ := strings.Cut(strings.TrimPrefix(d.Type, "AWS::"), "::")
 		var near []string
 		for _, name := range names(p.kinds) {
@@ -198,19 +198,6 @@ func (p *pass) unsupported(d *declaration) error {
 		}
 	}
 	return fmt.Errorf("resources of type %s are not supported here: %s", d.Type, advice)
-}
-
-// instead is what to use in place of types that are not supported.
-var instead = map[string]string{
-	"AWS::CloudFormation::Stack":            "deploy the nested template as a stack of its own, and import its outputs",
-	"AWS::CloudFormation::WaitCondition":    "leave it out: nothing sends signals here",
-	"AWS::CloudFormation::Macro":            "deploy the template that the macro makes",
-	"AWS::SecretsManager::Secret":           "keep the secret in Parameter Store, as a SecureString, and refer to it as {{resolve:ssm-secure:NAME}}",
-	"AWS::DynamoDB::Table":                  "there is no DynamoDB here; give the table a Condition that does not hold here, and point the function at a database by its environment",
-	"AWS::Serverless::Function":             "deploy the plain template that SAM's translator makes, or write a serverless.yml",
-	"Custom::EventBridge":                   "set eventBridge.useCloudFormation: true, so that the rule is in the template",
-	"Custom::CognitoUserPool":               "there is no Cognito here; use an authorizer of your own",
-	"AWS::CloudFormation::CustomResourceV2": "use AWS::CloudFormation::CustomResource",
 }
 
 // show works out the outputs.
@@ -281,7 +268,7 @@ func answering(r *deploy.Revision, address func(id, stage string) string) {
 
 // custom reports whether a type is a custom resource, which a function makes.
 func custom(kind string) bool {
-	return strings.HasPrefix(kind, "Custom::") && instead[kind] == "" || kind == "AWS::CloudFormation::CustomResource"
+	return strings.HasPrefix(kind, "Custom::") && refusal(kind) == "" || kind == "AWS::CloudFormation::CustomResource"
 }
 
 // custom has a custom resource called when it is new or has changed.
