@@ -1,6 +1,10 @@
 package cloudformation
 
-import "strings"
+import (
+	"maps"
+	"slices"
+	"strings"
+)
 
 // kinds are the types of resources that are deployed.
 var kinds = map[string]kind{
@@ -30,25 +34,26 @@ var kinds = map[string]kind{
 	"AWS::CloudFormation::WaitConditionHandle": nothing,
 	"AWS::CodeDeploy::Application":             codeDeployApplication,
 	"AWS::CodeDeploy::DeploymentGroup":         codeDeployGroup,
-	"AWS::EC2::EIP":                            networkPart,
-	"AWS::EC2::InternetGateway":                networkPart,
-	"AWS::EC2::NatGateway":                     networkPart,
-	"AWS::EC2::NetworkInterface":               networkPart,
-	"AWS::EC2::Route":                          networkPart,
-	"AWS::EC2::RouteTable":                     networkPart,
-	"AWS::EC2::SecurityGroup":                  networkPart,
-	"AWS::EC2::SecurityGroupEgress":            networkPart,
-	"AWS::EC2::SecurityGroupIngress":           networkPart,
-	"AWS::EC2::Subnet":                         networkPart,
-	"AWS::EC2::SubnetRouteTableAssociation":    networkPart,
-	"AWS::EC2::VPC":                            networkPart,
-	"AWS::EC2::VPCCidrBlock":                   networkPart,
-	"AWS::EC2::VPCEndpoint":                    networkPart,
-	"AWS::EC2::VPCGatewayAttachment":           networkPart,
-	"AWS::EC2::VPCPeeringConnection":           networkPart,
-	"AWS::Route53::HostedZone":                 networkPart,
-	"AWS::Route53::RecordSet":                  networkPart,
-	"AWS::Route53::RecordSetGroup":             networkPart,
+
+	"AWS::EC2::EIP":                         networkPart,
+	"AWS::EC2::InternetGateway":             networkPart,
+	"AWS::EC2::NatGateway":                  networkPart,
+	"AWS::EC2::NetworkInterface":            networkPart,
+	"AWS::EC2::Route":                       networkPart,
+	"AWS::EC2::RouteTable":                  networkPart,
+	"AWS::EC2::SecurityGroup":               networkPart,
+	"AWS::EC2::SecurityGroupEgress":         networkPart,
+	"AWS::EC2::SecurityGroupIngress":        networkPart,
+	"AWS::EC2::Subnet":                      networkPart,
+	"AWS::EC2::SubnetRouteTableAssociation": networkPart,
+	"AWS::EC2::VPC":                         networkPart,
+	"AWS::EC2::VPCCidrBlock":                networkPart,
+	"AWS::EC2::VPCEndpoint":                 networkPart,
+	"AWS::EC2::VPCGatewayAttachment":        networkPart,
+	"AWS::EC2::VPCPeeringConnection":        networkPart,
+	"AWS::Route53::HostedZone":              networkPart,
+	"AWS::Route53::RecordSet":               networkPart,
+	"AWS::Route53::RecordSetGroup":          networkPart,
 
 	"AWS::Events::EventBus":       eventsBus,
 	"AWS::Events::EventBusPolicy": eventsBusPolicy,
@@ -100,7 +105,7 @@ var refusals = map[string]string{
 	"AWS::ApiGatewayV2::DomainName":         "host names are the edge's: name them under custom.dropstack.distributions of a serverless.yml",
 	"AWS::ApiGatewayV2::VpcLink":            "it leads nowhere here: let a function in the network ask",
 	"AWS::CertificateManager::":             "certificates are the edge's: name its hosts under custom.dropstack.distributions of a serverless.yml",
-	"AWS::CloudFormation::CustomResource":   "no function is called by a deployment; run it by hand, or from a script",
+	"AWS::CloudFormation::CustomResourceV2": "use AWS::CloudFormation::CustomResource",
 	"AWS::CloudFormation::Macro":            "templates are not transformed; expand it first",
 	"AWS::CloudFormation::Stack":            "nested stacks are not deployed; deploy each template as a stack of its own and pass values by exports and Fn::ImportValue",
 	"AWS::CloudFormation::WaitCondition":    "nobody would signal it; remove it",
@@ -109,7 +114,7 @@ var refusals = map[string]string{
 	"AWS::CloudWatch::CompositeAlarm":       "alarms are not watched yet, and this one would never go off; remove it, or leave it out by a Condition",
 	"AWS::CloudWatch::Dashboard":            "there are no dashboards yet; remove it, or leave it out by a Condition",
 	"AWS::Cognito::":                        "there are no user pools; let an authorizer of the API decide, by a function or by the tokens of another issuer (JWT)",
-	"AWS::DynamoDB::":                       "there is no DynamoDB here; give it a Condition that does not hold here, and keep the data in a database that functions reach by its URL, or in an SQLite file under FileSystemConfigs",
+	"AWS::DynamoDB::":                       "there is no DynamoDB; keep the data in a database that functions reach by URL, or in an SQLite file under fileSystemConfig, and name it to functions in their environment",
 	"AWS::EC2::Instance":                    "there are no virtual machines; a host outside is an AWS::EC2::NetworkInterface with dropstack:attach in its Metadata",
 	"AWS::ECR::":                            "there are no images; deploy zips",
 	"AWS::ECS::":                            "there are no containers; make it a function, or run it beside the platform",
@@ -129,29 +134,40 @@ var refusals = map[string]string{
 	"AWS::RDS::":                            "there are no databases to deploy; run one and name its URL to functions in their environment",
 	"AWS::SSM::":                            "parameters outlive stacks: put it with dropstack param put or SSM's API, and refer to it by ${ssm:NAME} or {{resolve:ssm:NAME}}",
 	"AWS::SecretsManager::":                 "secrets are parameters here: put it with dropstack param put --type SecureString",
-	"AWS::Serverless::":                     "deploy the plain template that SAM's translator makes, or write a serverless.yml",
+	"AWS::Serverless::":                     "templates are not transformed; expand it first, with sam package or a serverless.yml",
 	"AWS::StepFunctions::":                  "no state machine would run; call one function from another, or by messages",
 	"AWS::WAFv2::":                          "the edge's rules are not made by templates yet",
 	"AWS::EC2::NetworkAcl":                  "it would refuse nothing; use security groups",
 	"AWS::EC2::NetworkAclEntry":             "it would refuse nothing; use security groups",
 	"AWS::EC2::SubnetNetworkAclAssociation": "it would refuse nothing; use security groups",
 	"AWS::EC2::TransitGateway":              "nothing would be joined; use a peering",
-	"Custom::":                              "no function is called by a deployment, but for what the Serverless Framework does to existing buckets, buses and the role of API Gateway; run it by hand, or from a script",
 	"Custom::CognitoUserPool":               "there are no user pools; let an authorizer of the API decide",
 }
 
-// refusal is what to do in place of a type that is not deployed; "": nothing is known
-// of it.
-func refusal(typ string) string {
-	for name := typ; name != ""; {
-		if text := refusals[name]; text != "" {
-			return text
-		}
-		i := strings.LastIndex(strings.TrimSuffix(name, "::"), "::")
+// advice is what to do in place of a type that is not deployed.
+func advice(typ string) string {
+	if text := refusals[typ]; text != "" {
+		return text
+	}
+	for prefix := typ; ; {
+		i := strings.LastIndex(strings.TrimSuffix(prefix, "::"), "::")
 		if i < 0 {
 			break
 		}
-		name = name[:i+len("::")]
+		if prefix = prefix[:i+2]; refusals[prefix] != "" {
+			return refusals[prefix]
+		}
 	}
-	return ""
+	return "it is none of " + strings.Join(services(), ", ") + "; remove it, or leave it out by a Condition"
+}
+
+// services are those of which some type is deployed.
+func services() []string {
+	seen := map[string]bool{}
+	for typ := range kinds {
+		if parts := strings.Split(typ, "::"); len(parts) == 3 {
+			seen[parts[0]+"::"+parts[1]] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(seen))
 }

@@ -67,11 +67,11 @@ func TestWhatIsWrongIsNamedWithWhatToDo(t *testing.T) {
 		{"a WebSocket API", one("AWS::ApiGatewayV2::Api", `"Name": "a", "ProtocolType": "WEBSOCKET"`), `ProtocolType: "WEBSOCKET" is not supported here`},
 
 		{"a network", one("AWS::EC2::Subnet", `"VpcId": "v"`), "has no CidrBlock"},
-		{"a table", one("AWS::DynamoDB::Table", ``), "resources of type AWS::DynamoDB::Table are not supported here: there is no DynamoDB here; give it a Condition"},
+		{"a table", one("AWS::DynamoDB::Table", ``), "AWS::DynamoDB::Table is not deployed here: there is no DynamoDB; keep the data in a database"},
 		{"a distribution", one("AWS::CloudFront::Distribution", ``), "write custom.dropstack.distributions in a serverless.yml"},
 		{"an alarm", one("AWS::CloudWatch::Alarm", ``), "alarms are not watched yet"},
 		{"a nested stack", one("AWS::CloudFormation::Stack", ``), "deploy each template as a stack of its own"},
-		{"a type that nobody knows", one("AWS::SNS::Phone", ``), "leave it out, or give it a Condition that does not hold here; of SNS there are AWS::SNS::Subscription, AWS::SNS::Topic"},
+		{"a type that nobody knows", one("AWS::Ground::Station", ``), "it is none of AWS::ApiGateway, "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := &ground{objects: map[string]string{"b/1/f.zip": "f", "b/k": "k"}, stacks: map[string]*deploy.Revision{"other": {Buckets: []string{"taken"}}}}
