@@ -154,6 +154,27 @@ func TestMock(t *testing.T) {
 	}
 }
 
+func TestMappedCORS(t *testing.T) {
+	for name, c := range map[string]struct {
+		cors                *gateway.CORS
+		origin, credentials string
+	}{
+		"none":            {nil, "", ""},
+		"any origin":      {&gateway.CORS{}, "*", ""},
+		"several origins": {&gateway.CORS{Origins: []string{"https://a.example", "https://b.example"}, AllowCredentials: true}, "https://a.example,https://b.example", "true"},
+	} {
+		for _, integration := range []string{gateway.IntegrationEvent, gateway.IntegrationAsync, gateway.IntegrationMock} {
+			r := leading("GET", "/a", integration)
+			r.CORS = c.cors
+			g := &gateway.Gateway{Invoker: &invokes{payload: "{}"}, Events: &queue{}}
+			h := do(open(t, g, rest(r), nil, nil), httptest.NewRequest("GET", "/a", nil)).Header()
+			if got := h.Get("Access-Control-Allow-Origin"); got != c.origin || h.Get("Access-Control-Allow-Credentials") != c.credentials {
+				t.Errorf("%s, %s: got origin %q, credentials %q", name, integration, got, h.Get("Access-Control-Allow-Credentials"))
+			}
+		}
+	}
+}
+
 func TestForwarding(t *testing.T) {
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
