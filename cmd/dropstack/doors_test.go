@@ -157,4 +157,3 @@ func deployDoors(t *testing.T, p *testkit.Platform, key string) {
 		t.Errorf("the answer tells the key's value: %q", got)
 	}
 }
-

@@ -182,6 +182,7 @@ func TestForwarding(t *testing.T) {
 			t.Error(err)
 		}
 		w.Header().Set("X-Host", r.Host)
+		w.Header().Set("X-Dropstack-Send-Object", "drops/secret")
 		w.Header().Set("X-Owner", r.Header.Get("X-Dropstack-Owner"))
 		w.Header().Set("X-For", r.Header.Get("X-Forwarded-For"))
 		w.WriteHeader(http.StatusTeapot)
@@ -215,7 +216,7 @@ func TestForwarding(t *testing.T) {
 				t.Errorf("%s, %s: got %d %s, want %d %s", name, api.Kind, res.Code, res.Body, c.want, c.says)
 			}
 			h := res.Header()
-			if h.Get("X-Host") != strings.TrimPrefix(backend.URL, "http://") || h.Get("X-Owner") != "" || h.Get("X-For") != "203.0.113.7" {
+			if h.Get("X-Host") != strings.TrimPrefix(backend.URL, "http://") || h.Get("X-Owner")+h.Get("X-Dropstack-Send-Object") != "" || h.Get("X-For") != "203.0.113.7" {
 				t.Errorf("%s, %s: the backend saw host %q, owner %q, for %q", name, api.Kind, h.Get("X-Host"), h.Get("X-Owner"), h.Get("X-For"))
 			}
 		}
