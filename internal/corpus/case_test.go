@@ -32,8 +32,10 @@ func samples(t *testing.T, root string) (list []sample) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := sample{name: strings.TrimSuffix(filepath.Base(file), ".txtar"), comment: strings.TrimSpace(string(a.Comment)),
-			env: map[string]string{}, opts: map[string]string{}, differences: map[string]string{}}
+		s := sample{
+			name: strings.TrimSuffix(filepath.Base(file), ".txtar"), comment: strings.TrimSpace(string(a.Comment)),
+			env: map[string]string{}, opts: map[string]string{}, differences: map[string]string{},
+		}
 		s.dir = filepath.Join(root, s.name)
 		if s.comment == "" || strings.Contains(s.comment, "\n") {
 			t.Errorf("%s: one line at its head says what it tests", file)
