@@ -152,19 +152,31 @@ func TestAliases(t *testing.T) {
 		want        function.DeclaredAlias
 		change      func(*function.Function)
 	}{
-		{"plain", `{"Type": "AWS::Lambda::Alias", "Properties": {"FunctionName": {"Ref": "F"}, "FunctionVersion": "3", "Name": "live", "Description": "d"}}`,
-			function.DeclaredAlias{Function: "f", Alias: function.Alias{Name: "live", Version: "3", Description: "d"}}, nil},
-		{"with weights", `{"Type": "AWS::Lambda::Alias", "Properties": {"FunctionName": {"Ref": "F"}, "FunctionVersion": "3", "Name": "live",
+		{
+			"plain", `{"Type": "AWS::Lambda::Alias", "Properties": {"FunctionName": {"Ref": "F"}, "FunctionVersion": "3", "Name": "live", "Description": "d"}}`,
+			function.DeclaredAlias{Function: "f", Alias: function.Alias{Name: "live", Version: "3", Description: "d"}},
+			nil,
+		},
+		{
+			"with weights", `{"Type": "AWS::Lambda::Alias", "Properties": {"FunctionName": {"Ref": "F"}, "FunctionVersion": "3", "Name": "live",
 			"RoutingConfig": {"AdditionalVersionWeights": [{"FunctionVersion": "4", "FunctionWeight": "0.25"}]}}}`,
-			function.DeclaredAlias{Function: "f", Alias: function.Alias{Name: "live", Version: "3", Additional: "4", Weight: 0.25}}, nil},
-		{"with instances that are kept", `{"Type": "AWS::Lambda::Alias", "Properties": {"FunctionName": {"Ref": "F"}, "FunctionVersion": "3", "Name": "provisioned",
+			function.DeclaredAlias{Function: "f", Alias: function.Alias{Name: "live", Version: "3", Additional: "4", Weight: 0.25}},
+			nil,
+		},
+		{
+			"with instances that are kept", `{"Type": "AWS::Lambda::Alias", "Properties": {"FunctionName": {"Ref": "F"}, "FunctionVersion": "3", "Name": "provisioned",
 			"ProvisionedConcurrencyConfig": {"ProvisionedConcurrentExecutions": 2}}}`,
-			function.DeclaredAlias{Function: "f", Alias: function.Alias{Name: "provisioned", Version: "3"}}, func(f *function.Function) { f.Provisioned = 2 }},
-		{"that is shifted", `{"Type": "AWS::Lambda::Alias", "Properties": {"FunctionName": {"Ref": "F"}, "FunctionVersion": "3", "Name": "live"},
+			function.DeclaredAlias{Function: "f", Alias: function.Alias{Name: "provisioned", Version: "3"}},
+			func(f *function.Function) { f.Provisioned = 2 },
+		},
+		{
+			"that is shifted", `{"Type": "AWS::Lambda::Alias", "Properties": {"FunctionName": {"Ref": "F"}, "FunctionVersion": "3", "Name": "live"},
 			"UpdatePolicy": {"CodeDeployLambdaAliasUpdate": {"ApplicationName": {"Ref": "App"}, "DeploymentGroupName": {"Ref": "Group"}, "BeforeAllowTrafficHook": {"Ref": "F"}}}}`,
-			function.DeclaredAlias{Function: "f", Alias: function.Alias{Name: "live", Version: "3"}}, func(f *function.Function) {
+			function.DeclaredAlias{Function: "f", Alias: function.Alias{Name: "live", Version: "3"}},
+			func(f *function.Function) {
 				f.Shift = &function.Shift{Alias: "live", Type: "Canary10Percent5Minutes", Before: "f"}
-			}},
+			},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := planned(t, &ground{}, `{"Resources": {"F": `+fn("")+`, "A": `+c.alias+group+`}}`)

@@ -70,7 +70,6 @@ type Rooms struct {
 	Edge interface {
 		Replace(stack string, dists []edge.Distribution) error
 	}
-	Versions Versions // nil only in tests: then no aliases are made, and nobody is shifted
 	Logs interface {
 		Declare(ctx context.Context, groups []logs.Declared) error
 	}
@@ -78,6 +77,7 @@ type Rooms struct {
 		SetPolicy(ctx context.Context, bucket, text string) error
 		SetCORS(ctx context.Context, bucket string, doc []byte) error
 	}
+	Versions Versions // nil only in tests: then no aliases are made, and nobody is shifted
 }
 
 // Deployer owns which revision of each stack is active.
@@ -205,10 +205,14 @@ func (d *Deployer) Deploy(ctx context.Context, r *Revision) (*Revision, error) {
 
 // Preview says what deploying r would change, and what would refuse it.
 func (d *Deployer) Preview(_ context.Context, r *Revision) (*Diff, error) {
+	active, deployed := d.Active(r.Stack)
+	r, err := d.complete(r, active)
+	if err != nil {
+		return nil, err
+	}
 	if err := d.validate(r); err != nil {
 		return nil, err
 	}
-	active, deployed := d.Active(r.Stack)
 	if deployed && active.Owner != r.Owner {
 		return nil, Foreign(active)
 	}
@@ -224,7 +228,12 @@ func (d *Deployer) Supersede(ctx context.Context, r *Revision) (*Revision, error
 	return d.Deploy(ctx, r)
 }
 
-func (d *Deployer) deploy(ctx context.Context, r *Revision) (*Revision, error) {
+func (d *Deployer) deploy(ctx context.Context, given *Revision) (*Revision, error) {
+	active, _ := d.Active(given.Stack)
+	r, err := d.complete(given, active)
+	if err != nil {
+		return nil, err
+	}
 	if err := d.validate(r); err != nil {
 		return nil, err
 	}
@@ -238,9 +247,6 @@ func (d *Deployer) deploy(ctx context.Context, r *Revision) (*Revision, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.validate(r); err != nil { // again, beside what they have deployed
-		return nil, err
-	}
 	if err := d.busy(r.Stack); err != nil {
 		return nil, err
 	}
@@ -250,6 +256,12 @@ func (d *Deployer) deploy(ctx context.Context, r *Revision) (*Revision, error) {
 	}
 	if old != nil && old.Owner != r.Owner {
 		return nil, Foreign(old)
+	}
+	if r, err = d.completeAgain(given, r, old); err != nil { // beside what others have deployed
+		return nil, err
+	}
+	if err := d.validate(r); err != nil { // likewise
+		return nil, err
 	}
 	return d.activate(ctx, old, at, r.over(old))
 }
@@ -289,6 +301,15 @@ func (d *Deployer) fetch(ctx context.Context, r *Revision) error {
 				return fmt.Errorf("artifact %s: %w", f.Artifact, err)
 			}
 			f.CodeSize = o.Size
+		}
+	}
+	for i := range r.Layers {
+		if l := &r.Layers[i]; l.Size == 0 {
+			o, err := d.Objects.Stat(ctx, ArtifactBucket, ArtifactKey(l.Artifact))
+			if err != nil {
+				return fmt.Errorf("artifact %s of layer %s: %w", l.Artifact, l.Name, err)
+			}
+			l.Size = o.Size
 		}
 	}
 	d.prepare(ctx, r)

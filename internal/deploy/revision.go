@@ -101,6 +101,7 @@ type Layer struct {
 	License       string    `json:"license,omitempty"`
 	Runtimes      []string  `json:"runtimes,omitempty"`
 	Architectures []string  `json:"architectures,omitempty"`
+	Retain        bool      `json:"retain,omitempty"` // it stays when another version takes its place
 }
 
 // Artifacts lists the artifacts that the revision's functions run, each once.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -36,6 +35,9 @@ type Options struct {
 	// none, and nil: they are not run. What they print goes to Stderr.
 	Node   func(context.Context) (path string, err error)
 	Stderr io.Writer
+	// Import is what a stack exports under a name, for Fn::ImportValue; nil: there is
+	// nobody to ask. An export that does not exist is no error.
+	Import func(name string) (value string, ok bool, err error)
 	// Arch is what functions will run on, as Go calls it; "" is this machine's.
 	Arch string
 }
@@ -119,10 +121,17 @@ func newReader(ctx context.Context, file, dir string, o Options) *reader {
 	r := &reader{svc: &Service{Dir: dir, File: file}, names: map[string]resource{}, targets: map[string]string{}, undone: map[string]resource{}}
 	r.perms = roles{declared: map[string]declaredRole{}, policies: map[string]Policy{}}
 	r.nets = nets{declared: map[string][]declared{}, place: map[string]Pos{}, table: map[string]string{}}
+	r.buckets = map[string]string{}
+	r.template = template{
+		conditions: map[string]field{}, parameters: map[string]field{}, mappings: map[string]*node{},
+		given: map[string]*node{}, decided: map[string]bool{},
+	}
+	r.gates = gates{named: map[string]string{}, external: map[string]string{}}
 	src := &source{ctx: ctx, opts: o, dir: filepath.Dir(file), files: map[string]*node{}}
 	src.fail = func(p Problem) { r.fail(p.Pos, "%s", p.Message) }
 	r.vars = &variables{source: src, done: map[*node]*node{}}
 	r.vars.report = func(pos Pos, message string) { r.fail(pos, "%s", message) }
+	r.vars.structure = r.structure
 	return r
 }
 
@@ -177,7 +186,6 @@ func (r *reader) service(root *node) {
 	r.region(root, provider)
 	r.dotenv(root)
 	var service, resources, functions, custom, pack, layers, plugins *node
-	set := func(into **node) func(*node) { return func(n *node) { *into = n } }
 	r.object(root, "", keys{
 		"service": set(&service), "provider": nil, "functions": set(&functions),
 		"resources": set(&resources), "custom": set(&custom), "package": set(&pack), "layers": set(&layers), "params": nil,
@@ -188,6 +196,7 @@ func (r *reader) service(root *node) {
 	}, effects{"stepFunctions": "no state machine would run; take the key out, and have functions call or publish to each other"})
 	r.plugins(plugins, custom)
 	r.name(root, service)
+	r.fragment(resources)
 	if r.provider(root, provider); r.elsewhere {
 		return // the rest is another provider's, and would only seem wrong
 	}
@@ -195,8 +204,12 @@ func (r *reader) service(root *node) {
 	if pack != nil {
 		r.svc.Package = r.pack(pack, "package")
 	}
+	r.nameAPIs()
 	if resources != nil {
 		r.resources(resources)
+	}
+	for _, name := range r.naming {
+		name()
 	}
 	r.networkFile()
 	r.networks()
@@ -207,6 +220,7 @@ func (r *reader) service(root *node) {
 	r.perms.inherit = r.inherits(custom)
 	r.plugin = r.warmup(custom)
 	r.sayWarm()
+	r.settings = r.deploymentSettings(custom)
 	r.svc.Bundle = r.bundle(root.get("plugins"), custom, root.get("build"))
 	if functions != nil {
 		r.functions(functions)
@@ -222,6 +236,7 @@ func (r *reader) service(root *node) {
 
 var (
 	serviceName = regexp.MustCompile(`^[a-zA-Z][0-9a-zA-Z-]*$`)
+	apiStage    = regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)
 	stageName   = regexp.MustCompile(`^[a-zA-Z0-9-]+$`)
 	regionName  = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-\d+$`)
 )
@@ -271,61 +286,6 @@ func (r *reader) stage(root, provider *node) {
 		r.fail(pos, "stage %q: letters, digits and - only", stage)
 	}
 	r.svc.Stage, r.vars.source.stage = stage, stage
-}
-
-func (r *reader) provider(root, n *node) {
-	if n == nil || n.kind == null {
-		r.missing(root, "provider", `write "provider: {name: aws, runtime: nodejs22.x}"`)
-		return
-	}
-	if n.kind == text {
-		n = &node{pos: n.pos, kind: object, fields: []field{{"name", n.pos, n}}}
-	}
-	r.defaults = defaults{memory: 1024, timeout: 6}
-	named := false
-	known := keys{
-		"name": func(v *node) {
-			if named = true; r.str(v, "provider.name") != "aws" {
-				r.elsewhere = true
-				r.fail(v.pos, "provider.name must be aws, not %s", v.text)
-			}
-		},
-		"stage": nil, "region": nil,
-		"runtime":     func(v *node) { r.defaults.runtime = v },
-		"memorySize":  func(v *node) { r.defaults.memory = r.memory(v, "provider.memorySize") },
-		"timeout":     func(v *node) { r.defaults.timeout = r.timeout(v, "provider.timeout") },
-		"environment": func(v *node) { r.env = v },
-		"httpApi": func(v *node) {
-			r.object(v, "provider.httpApi", keys{"cors": func(v *node) { r.svc.HTTPCORS = r.modernCORS(v, "provider.httpApi.cors") }},
-				effects{"authorizers": "requests would reach functions unchecked"})
-		},
-		"apiGateway": func(v *node) {
-			r.object(v, "provider.apiGateway", keys{"binaryMediaTypes": func(v *node) {
-				r.svc.BinaryTypes = r.strings(v, "provider.apiGateway.binaryMediaTypes")
-			}}, effects{
-				"apiKeys":        "requests would reach functions unchecked",
-				"resourcePolicy": "requests would reach functions unchecked",
-			})
-		},
-		"layers":            func(v *node) { r.defaults.layers = v },
-		"versionFunctions":  func(v *node) { r.defaults.unversioned = !r.boolean(v, "provider.versionFunctions") },
-		"architecture":      func(v *node) { r.architecture(v, "provider.architecture") },
-		"runtimeManagement": func(v *node) { r.runtimeManagement(v, "provider.runtimeManagement") },
-		"tracing":           r.providerTracing,
-		"logs": func(v *node) {
-			r.object(v, "provider.logs", keys{"lambda": func(v *node) {
-				r.defaults.logs = r.logs(v, "provider.logs.lambda", logging{})
-			}}, effects{})
-		},
-		"lambdaHashingVersion": nil, "deploymentMethod": nil,
-		"vpc":       func(v *node) { r.defaults.vpc = v },
-		"kmsKeyArn": func(v *node) { r.defaults.key = v },
-	}
-	maps.Copy(known, r.providerRoles())
-	r.object(n, "provider", known, effects{"rolePermissionsBoundary": unbounded})
-	if !named && n.kind == object && n.get("name") == nil {
-		r.fail(n.pos, `provider.name is missing; write "name: aws"`)
-	}
 }
 
 // region settles the region: --region, then provider.region, then arn.Region.

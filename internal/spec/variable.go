@@ -22,6 +22,22 @@ type variables struct {
 	report func(Pos, string)
 	done   map[*node]*node
 	busy   []*node // being resolved now, outermost first
+	// structure works out CloudFormation's functions whose value need not be a string;
+	// ok is false when n is none. Optional.
+	structure func(n *node) (value *node, ok bool)
+}
+
+// structured is a map, or what it comes to when it is such a function.
+func (v *variables) structured(n *node) *node {
+	if out, ok := v.done[n]; ok {
+		return out
+	}
+	out, ok := v.structure(n)
+	if !ok {
+		return n
+	}
+	v.done[n] = out
+	return out
 }
 
 // errReported stops a resolution whose cause is in the list of problems already.
@@ -31,6 +47,9 @@ var errReported = errors.New("reported")
 // variable becomes what the variable stands for, of whatever kind. On failure it
 // reports and returns a broken node.
 func (v *variables) resolve(n *node) *node {
+	if n != nil && n.kind == object && v.structure != nil {
+		return v.structured(n)
+	}
 	if n == nil || n.kind != text || n.literal || !strings.Contains(n.text, "${") {
 		return n
 	}
