@@ -1,6 +1,7 @@
 package corpus
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -15,8 +16,13 @@ import (
 // Lists of what has no name are sets of sentences.
 type deployed struct {
 	Functions     map[string]deployedFunction
-	Routes        map[string]bool // METHOD PATH FUNCTION
+	Routes        map[string]bool // METHOD PATH FUNCTION, AUTHORIZER and key
 	HTTPRoutes    map[string]bool
+	Authorizers   map[string]bool // NAME KIND FUNCTION
+	Keys, Plans   map[string]bool
+	Queues        map[string]bool
+	Mappings      map[string]bool // QUEUE FUNCTION BATCH WINDOW ENABLED
+	Rules         map[string]bool // BUS PATTERN FUNCTION ENABLED
 	Topics        map[string]bool
 	Subscriptions map[string]bool // TOPIC FUNCTION FILTER
 	Schedules     map[string]bool // EXPRESSION FUNCTION ENABLED INPUT
@@ -30,12 +36,16 @@ type deployedFunction struct {
 	Memory, Timeout               int
 	Reserved                      int // -1: none
 	Storage                       int
+	EventAge, Retries             int // -1: not said
 	Environment                   map[string]string
 }
 
 func nothing() deployed {
 	d := deployed{Functions: map[string]deployedFunction{}}
-	for _, set := range []*map[string]bool{&d.Routes, &d.HTTPRoutes, &d.Topics, &d.Subscriptions, &d.Schedules, &d.Buckets, &d.Notifications, &d.URLs} {
+	for _, set := range []*map[string]bool{
+		&d.Routes, &d.HTTPRoutes, &d.Authorizers, &d.Keys, &d.Plans, &d.Queues, &d.Mappings, &d.Rules,
+		&d.Topics, &d.Subscriptions, &d.Schedules, &d.Buckets, &d.Notifications, &d.URLs,
+	} {
 		*set = map[string]bool{}
 	}
 	return d
@@ -70,9 +80,15 @@ func (s *sample) plan(t *testing.T) []byte {
 	}
 	d := nothing()
 	for _, f := range r.Functions {
-		out := deployedFunction{f.Handler, f.Runtime, f.Description, f.MemoryMB, f.Timeout, -1, max(f.StorageMB, 512), f.Environment}
+		out := deployedFunction{f.Handler, f.Runtime, f.Description, f.MemoryMB, f.Timeout, -1, max(f.StorageMB, 512), -1, -1, f.Environment}
 		if f.Concurrency != nil {
 			out.Reserved = *f.Concurrency
+		}
+		if f.MaxRetries != nil {
+			out.Retries = *f.MaxRetries
+		}
+		if f.MaxEventAge != 0 {
+			out.EventAge = f.MaxEventAge
 		}
 		d.Functions[f.Name] = out
 	}
@@ -82,10 +98,13 @@ func (s *sample) plan(t *testing.T) []byte {
 			case gateway.URL:
 				d.URLs[route.Function+" "+api.Auth] = true
 			case gateway.HTTP:
-				d.HTTPRoutes[httpRoute(route)+" "+route.Function] = true
+				d.HTTPRoutes[httpRoute(route)+" "+route.Function+guard(route.Authorizer, route.KeyRequired)] = true
 			default:
-				d.Routes[route.Method+" "+route.Path+" "+route.Function] = true
+				d.Routes[route.Method+" "+route.Path+" "+route.Function+guard(route.Authorizer, route.KeyRequired)] = true
 			}
+		}
+		for _, a := range api.Authorizers {
+			d.Authorizers[a.Name+" "+a.Kind+" "+a.Function] = true
 		}
 	}
 	for _, topic := range r.Topics {
@@ -99,6 +118,23 @@ func (s *sample) plan(t *testing.T) []byte {
 	for _, s := range r.Schedules {
 		d.Schedules[fmt.Sprintf("%s %s %t %s", s.Expression, s.Function, !s.Disabled, compact(s.Input))] = true
 	}
+	for _, k := range r.APIKeys {
+		d.Keys[k.Name] = true
+	}
+	for _, p := range r.UsagePlans {
+		d.Plans[p.Name] = true
+	}
+	for _, q := range r.Queues {
+		d.Queues[q.Name] = true
+	}
+	for _, m := range r.Mappings {
+		d.Mappings[fmt.Sprintf("%s %s %d %d %t", last(m.Source), m.Function, cmp.Or(m.BatchSize, 10), m.Window, !m.Disabled)] = true
+	}
+	for _, rule := range r.Rules {
+		for _, target := range rule.Targets {
+			d.Rules[fmt.Sprintf("%s %s %s %t", rule.Bus, compact(rule.Pattern), last(target.ARN), !rule.Disabled)] = true
+		}
+	}
 	for _, b := range r.Buckets {
 		d.Buckets[b] = true
 	}
@@ -106,6 +142,18 @@ func (s *sample) plan(t *testing.T) []byte {
 		d.Notifications[fmt.Sprintf("%s %s %s* *%s %s", n.Bucket, n.Event, n.Prefix, n.Suffix, n.Function)] = true
 	}
 	return d.json(t)
+}
+
+// guard is what a route asks of a caller.
+func guard(authorizer string, key bool) string {
+	out := ""
+	if authorizer != "" {
+		out = ", " + authorizer
+	}
+	if key {
+		out += " and a key"
+	}
+	return out
 }
 
 func httpRoute(r gateway.Route) string {

@@ -34,15 +34,27 @@ func (s *sample) template(t *testing.T, f *framework) []byte {
 		p := r.Properties
 		switch r.Type {
 		case "AWS::Lambda::Function":
-			d.Functions[text(p["FunctionName"])] = tmpl.function(p)
+			d.Functions[text(p["FunctionName"])] = tmpl.function(id, p)
 		case "AWS::ApiGateway::Method":
 			if at(p, "Integration", "Type") != "MOCK" {
-				d.Routes[text(p["HttpMethod"])+" "+tmpl.path(p["ResourceId"])+" "+tmpl.calls(p["Integration"])] = true
+				d.Routes[text(p["HttpMethod"])+" "+tmpl.path(p["ResourceId"])+" "+tmpl.calls(p["Integration"])+tmpl.guard(p)] = true
 			}
 		case "AWS::ApiGatewayV2::Route":
 			integration := tmpl.Resources[tmpl.reference(p["Target"], "AWS::ApiGatewayV2::Integration")]
 			key := text(p["RouteKey"])
-			d.HTTPRoutes[key+" "+tmpl.calls(integration.Properties["IntegrationUri"])] = true
+			d.HTTPRoutes[key+" "+tmpl.calls(integration.Properties["IntegrationUri"])+tmpl.guard(p)] = true
+		case "AWS::ApiGateway::Authorizer":
+			d.Authorizers[text(p["Name"])+" "+text(p["Type"])+" "+tmpl.calls(p["AuthorizerUri"])] = true
+		case "AWS::ApiGatewayV2::Authorizer":
+			d.Authorizers[text(p["Name"])+" "+text(p["AuthorizerType"])+" "+tmpl.calls(p["AuthorizerUri"])] = true
+		case "AWS::ApiGateway::ApiKey":
+			d.Keys[text(p["Name"])] = true
+		case "AWS::ApiGateway::UsagePlan":
+			d.Plans[text(p["UsagePlanName"])] = true
+		case "AWS::SQS::Queue":
+			d.Queues[text(p["QueueName"])] = true
+		case "AWS::Lambda::EventSourceMapping":
+			d.Mappings[fmt.Sprintf("%s %s %d %d %t", tmpl.queue(p["EventSourceArn"]), tmpl.calls(p["FunctionName"]), number(p["BatchSize"], 10), number(p["MaximumBatchingWindowInSeconds"], 0), p["Enabled"] != false)] = true
 		case "AWS::SNS::Topic":
 			d.Topics[text(p["TopicName"])] = true
 			for _, sub := range items(p["Subscription"]) {
@@ -53,8 +65,14 @@ func (s *sample) template(t *testing.T, f *framework) []byte {
 			d.Subscriptions[topic+" "+tmpl.calls(p["Endpoint"])+" "+marshal(p["FilterPolicy"])] = true
 		case "AWS::Events::Rule":
 			for _, target := range items(p["Targets"]) {
+				if pattern := marshal(p["EventPattern"]); pattern != "" {
+					d.Rules[fmt.Sprintf("%s %s %s %t", text(p["EventBusName"]), pattern, tmpl.calls(at(target, "Arn")), p["State"] == "ENABLED")] = true
+					continue
+				}
 				d.Schedules[fmt.Sprintf("%s %s %t %s", text(p["ScheduleExpression"]), tmpl.calls(at(target, "Arn")), p["State"] == "ENABLED", compact(text(at(target, "Input"))))] = true
 			}
+		case "AWS::Scheduler::Schedule":
+			d.Schedules[fmt.Sprintf("%s %s %t %s", text(p["ScheduleExpression"]), tmpl.calls(at(p, "Target", "Arn")), p["State"] == "ENABLED", compact(text(at(p, "Target", "Input"))))] = true
 		case "AWS::S3::Bucket":
 			if id != "ServerlessDeploymentBucket" {
 				d.Buckets[text(p["BucketName"])] = true
@@ -67,11 +85,35 @@ func (s *sample) template(t *testing.T, f *framework) []byte {
 	return d.json(t)
 }
 
-func (t *template) function(p map[string]any) deployedFunction {
+// guard is what a route asks of a caller.
+func (t *template) guard(p map[string]any) string {
+	name := text(p["AuthorizationType"])
+	for _, kind := range []string{"AWS::ApiGateway::Authorizer", "AWS::ApiGatewayV2::Authorizer"} {
+		if id := t.reference(p["AuthorizerId"], kind); id != "" {
+			name = text(t.Resources[id].Properties["Name"])
+		}
+	}
+	return guard(strings.TrimPrefix(name, "NONE"), p["ApiKeyRequired"] == true)
+}
+
+// queue is the name of a queue that is referred to or named by its ARN.
+func (t *template) queue(ref any) string {
+	if id := t.reference(ref, "AWS::SQS::Queue"); id != "" {
+		return text(t.Resources[id].Properties["QueueName"])
+	}
+	return last(t.value(ref))
+}
+
+func (t *template) function(id string, p map[string]any) deployedFunction {
 	out := deployedFunction{
 		Handler: text(p["Handler"]), Runtime: text(p["Runtime"]), Description: text(p["Description"]),
 		Memory: number(p["MemorySize"], 1024), Timeout: number(p["Timeout"], 6), Reserved: number(p["ReservedConcurrentExecutions"], -1),
-		Storage: number(at(p, "EphemeralStorage", "Size"), 512),
+		Storage: number(at(p, "EphemeralStorage", "Size"), 512), EventAge: -1, Retries: -1,
+	}
+	for _, r := range t.Resources {
+		if r.Type == "AWS::Lambda::EventInvokeConfig" && t.reference(r.Properties["FunctionName"], "AWS::Lambda::Function") == id {
+			out.EventAge, out.Retries = number(r.Properties["MaximumEventAgeInSeconds"], -1), number(r.Properties["MaximumRetryAttempts"], -1)
+		}
 	}
 	vars, ok := at(p, "Environment", "Variables").(map[string]any)
 	if ok {
