@@ -83,6 +83,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveLambda(c)
 	case service == nil:
 		s.fail(c, jsonCall{kind: "application/x-amz-json-1.1"}, fault.Coded(fault.Invalid, "NotImplemented", "The service %q is not available here; available are %s.", scope, s.names()))
+	case service.routes != nil:
+		s.serveREST(c, service)
 	default:
 		s.serve(c, service)
 	}

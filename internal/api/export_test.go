@@ -47,4 +47,11 @@ func LambdaOperations() []string {
 }
 
 // Names are the operations of a service.
-func (s *Service) Names() []string { return slices.Sorted(maps.Keys(s.Operations)) }
+func (s *Service) Names() []string {
+	names := slices.Collect(maps.Keys(s.Operations))
+	for _, r := range s.routes {
+		names = append(names, r.name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

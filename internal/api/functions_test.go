@@ -177,9 +177,10 @@ func newHouse(t *testing.T) *house {
 		},
 		URL: func(host string) string { return "http://" + host },
 	}
+	schedules := &event.Schedules{Deployer: h.deployer, Region: arn.Region}
 	h.world = serve(t, &api.Server{
 		Lambda:   &api.Lambda{Invoker: h.invoker, Functions: functions, Region: arn.Region},
-		Services: []*api.Service{(&api.Events{Rules: &event.Rules{Deployer: h.deployer, Region: arn.Region}, Buses: h.buses, Region: arn.Region}).Service()},
+		Services: []*api.Service{(&api.Events{Rules: &event.Rules{Deployer: h.deployer, Region: arn.Region}, Buses: h.buses, Region: arn.Region}).Service(), (&api.Scheduler{Schedules: schedules, Region: arn.Region}).Service()},
 	})
 	gateways.Verify = h.keys
 	return h

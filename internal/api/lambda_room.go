@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/dropstack/dropstack/internal/arn"
-	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/lambda"
 )
 
@@ -63,33 +62,6 @@ func (r *roomCall) input(c *lambdaCall) (any, error) {
 		}
 	}
 	return in, bind(reflect.ValueOf(in).Elem(), members)
-}
-
-// bind sets the fields that members name; case does not matter.
-func bind(v reflect.Value, members url.Values) error {
-	for name, values := range members {
-		f := v.FieldByNameFunc(func(field string) bool { return strings.EqualFold(field, name) })
-		if !f.IsValid() || len(values) == 0 {
-			continue
-		}
-		if f.Kind() == reflect.Pointer {
-			f.Set(reflect.New(f.Type().Elem()))
-			f = f.Elem()
-		}
-		switch f.Kind() {
-		case reflect.String:
-			f.SetString(values[0])
-		case reflect.Int:
-			n, err := strconv.Atoi(values[0])
-			if err != nil {
-				return fault.Coded(fault.Invalid, "InvalidParameterValueException", "%s %q is no number", name, values[0])
-			}
-			f.SetInt(int64(n))
-		case reflect.Slice:
-			f.Set(reflect.ValueOf(values))
-		}
-	}
-	return nil
 }
 
 // answerRoom calls the room for a route.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"net/http"
 	"strings"
 
 	"github.com/dropstack/dropstack/internal/fault"
@@ -24,6 +25,11 @@ type Service struct {
 	QueryCodes map[string]string
 	Strict     bool // an input with a member that is not known is refused
 	Operations map[string]Operation
+
+	// Of REST: where the operations are instead, and what a request needs whichever
+	// it is. need is optional.
+	routes []route
+	need   func(*http.Request) Need
 }
 
 // Operation is one call: what it takes, what its caller must be allowed, and the

@@ -1,0 +1,147 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/dropstack/dropstack/internal/fault"
+)
+
+// route is where REST with JSON bodies has an operation. Members of its input stand
+// in the path, in the query and in the body.
+type route struct {
+	method, path string // "GET", "/restapis/{RestApiId}": what is in braces is a member
+	name         string // of the operation
+	status       int    // of its answer
+	operation    Operation
+}
+
+// members are those that a path has, if it is the route's.
+func (r route) members(method string, parts []string) (url.Values, bool) {
+	pattern := strings.Split(r.path[1:], "/")
+	if method != r.method || len(parts) != len(pattern) {
+		return nil, false
+	}
+	found := url.Values{}
+	for i, part := range parts {
+		name, is := strings.CutPrefix(pattern[i], "{")
+		switch {
+		case is && part != "":
+			found.Set(strings.TrimSuffix(name, "}"), part)
+		case part != pattern[i]:
+			return nil, false
+		}
+	}
+	return found, true
+}
+
+// findRoute returns the operation of a request, and the members in its path.
+func (s *Service) findRoute(r *http.Request) (route, url.Values, error) {
+	parts := strings.Split(strings.Trim(r.URL.EscapedPath(), "/"), "/")
+	for i, part := range parts {
+		text, err := url.PathUnescape(part)
+		if err != nil {
+			return route{}, nil, s.noRoute(r)
+		}
+		parts[i] = text
+	}
+	for _, route := range s.routes {
+		if members, ok := route.members(r.Method, parts); ok {
+			return route, members, nil
+		}
+	}
+	return route{}, nil, s.noRoute(r)
+}
+
+func (s *Service) noRoute(r *http.Request) error {
+	return fault.Coded(fault.NotFound, "UnknownOperationException", "%s: %s %s is not available here", s.Scope, r.Method, r.URL.Path)
+}
+
+// serveREST answers a call of a service whose operations are found by method and
+// path.
+func (s *Server) serveREST(c *call, service *Service) {
+	p := jsonCall{kind: "application/json", codes: service.Codes}
+	c.service = service
+	if err := s.authenticate(c); err != nil {
+		s.fail(c, p, err)
+		return
+	}
+	route, members, err := service.findRoute(c.r)
+	if err != nil {
+		s.fail(c, p, err)
+		return
+	}
+	c.operation = route.name
+	o := route.operation
+	c.in = o.new()
+	if err := decodeJSON(c.body, c.in); err != nil {
+		s.fail(c, p, err)
+		return
+	}
+	for name, values := range c.r.URL.Query() {
+		if !members.Has(name) {
+			members[name] = values
+		}
+	}
+	if err := bind(reflect.ValueOf(c.in).Elem(), members); err != nil {
+		s.fail(c, p, err)
+		return
+	}
+	if more := o.need; service.need != nil {
+		o.need = func(ctx context.Context, in any) []Need {
+			needs := []Need{service.need(c.r)}
+			if more != nil {
+				needs = append(needs, more(ctx, in)...)
+			}
+			return needs
+		}
+	}
+	if err := s.perform(c, o); err != nil {
+		s.fail(c, p, err)
+		return
+	}
+	if route.status == http.StatusAccepted || route.status == http.StatusNoContent {
+		c.w.WriteHeader(route.status)
+		return
+	}
+	if err := writeJSON(c.w, "application/json", route.status, c.out); err != nil {
+		s.fail(c, p, err)
+	}
+}
+
+// bind sets the fields that members name; case does not matter.
+func bind(v reflect.Value, members url.Values) error {
+	for name, values := range members {
+		f := v.FieldByNameFunc(func(field string) bool { return strings.EqualFold(field, name) })
+		if !f.IsValid() || len(values) == 0 {
+			continue
+		}
+		if f.Kind() == reflect.Pointer {
+			f.Set(reflect.New(f.Type().Elem()))
+			f = f.Elem()
+		}
+		switch f.Kind() {
+		case reflect.String:
+			f.SetString(values[0])
+		case reflect.Int:
+			n, err := strconv.Atoi(values[0])
+			if err != nil {
+				return fault.Coded(fault.Invalid, "InvalidParameterValueException", "%s %q is no number", name, values[0])
+			}
+			f.SetInt(int64(n))
+		case reflect.Bool:
+			on, err := strconv.ParseBool(values[0])
+			if err != nil {
+				return fault.Coded(fault.Invalid, "InvalidParameterValueException", "%s %q is neither true nor false", name, values[0])
+			}
+			f.SetBool(on)
+		case reflect.Slice:
+			f.Set(reflect.ValueOf(values))
+		}
+	}
+	return nil
+}
