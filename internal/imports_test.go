@@ -26,7 +26,7 @@ var floors = [][]string{
 	{"api"},
 	{"server"},
 	{"testkit"},
-	{"conformance", "judge"},
+	{"conformance", "judge", "corpus"},
 }
 
 const module = "github.com/dropstack/dropstack/"

@@ -54,13 +54,13 @@ func TestEventsThatWerePutOutliveACrash(t *testing.T) {
 	for n := range 10 {
 		entries = append(entries, types.PutEventsRequestEntry{EventBusName: shop, Source: shop, DetailType: aws.String("order"), Detail: aws.String(fmt.Sprintf(`{"n":%d}`, n-1))})
 	}
-	scheduled(t, p)
 	out, err := c.PutEvents(t.Context(), &eventbridge.PutEventsInput{Entries: entries})
 	p.Kill()
 	if err != nil || out.FailedEntryCount != 0 {
 		t.Fatalf("put: %+v, %v", out, err)
 	}
 	p = testkit.Start(t, p.Dir, "--services", "none")
+	scheduled(t, p)
 	for n := range 9 {
 		want := fmt.Sprintf(`event {"order":"number %d of orders"}`, n)
 		eventually(t, want, func() (bool, string) {
@@ -94,7 +94,7 @@ func scheduled(t *testing.T, p *testkit.Platform) {
 		Credentials: credentials.NewStaticCredentialsProvider(keys.AccessKeyID, keys.SecretAccessKey, ""),
 	})
 	_, err = c.CreateSchedule(t.Context(), &scheduler.CreateScheduleInput{
-		Name: aws.String("once"), ScheduleExpression: aws.String(time.Now().Add(20 * time.Second).UTC().Format("at(2006-01-02T15:04:05)")),
+		Name: aws.String("once"), ScheduleExpression: aws.String(time.Now().Add(15 * time.Second).UTC().Format("at(2006-01-02T15:04:05)")),
 		ActionAfterCompletion: schedulertypes.ActionAfterCompletionDelete, FlexibleTimeWindow: &schedulertypes.FlexibleTimeWindow{Mode: schedulertypes.FlexibleTimeWindowModeOff},
 		Target: &schedulertypes.Target{
 			Arn: aws.String("arn:aws:lambda:us-east-1:000000000000:function:events-dev-record"), RoleArn: aws.String("arn:aws:iam::000000000000:role/any"),

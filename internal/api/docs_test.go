@@ -13,6 +13,7 @@ import (
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/audit"
 	"github.com/dropstack/dropstack/internal/event"
+	"github.com/dropstack/dropstack/internal/queue"
 )
 
 var update = flag.Bool("update", false, "write what docs/aws.md has to list")
@@ -29,8 +30,8 @@ func TestTheListOfOperations(t *testing.T) {
 	tables := map[string]*api.Service{
 		"CloudTrail": (&api.CloudTrail{Trail: noRecords{}}).Service(), "CodeDeploy": api.CodeDeploy(nil), "CloudWatch": (&api.CloudWatch{}).Service(),
 		"CloudWatch Logs": (&api.Logs{}).Service(), "EventBridge": (&api.Events{Rules: &event.Rules{}}).Service(),
-		"EventBridge Scheduler": (&api.Scheduler{}).Service(),
-		"IAM":                   api.IAM(nil), "KMS": api.KMS(nil), "Parameter Store": api.SSM(nil), "SNS": (&api.SNS{}).Service(), "SQS": (&api.SQS{}).Service(), "STS": api.STS(nil),
+		"IAM": api.IAM(nil), "KMS": api.KMS(nil), "Parameter Store": api.SSM(nil), "SNS": (&api.SNS{}).Service(),
+		"SQS": (&api.SQS{Queues: &queue.Queues{}}).Service(), "STS": api.STS(nil), "EventBridge Scheduler": (&api.Scheduler{}).Service(),
 	}
 	lines := []string{line("Lambda", "lambda", api.LambdaOperations())}
 	for name, s := range tables {

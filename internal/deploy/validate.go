@@ -49,6 +49,11 @@ func (d *Deployer) validate(r *Revision) error {
 		}
 		known[f.Name] = true
 	}
+	for _, l := range r.Layers {
+		if !shaName.MatchString(l.Artifact) {
+			return fault.Errorf(fault.Invalid, "layer %q: artifact %q is not a SHA-256", l.Name, l.Artifact)
+		}
+	}
 	if err := d.ownNames(r); err != nil {
 		return err
 	}

@@ -18,12 +18,9 @@ package gateway
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"log/slog"
 	"maps"
-	"math/big"
 	"net/http"
 	"slices"
 	"strings"
@@ -31,6 +28,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/iam/policy"
@@ -315,11 +313,7 @@ func (g *Gateway) List() []API {
 
 // APIID is the id of a stack's API: 10 characters of 0-9 and a-z, which stay the
 // same across deployments and restarts.
-func APIID(stack, kind string) string { return hashID(10, stack, kind) }
+func APIID(stack, kind string) string { return arn.APIID(stack, kind) }
 
-// hashID is a name of n characters (at most 10), the same for the same parts.
-func hashID(n int, parts ...string) string {
-	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
-	text := new(big.Int).SetUint64(binary.BigEndian.Uint64(sum[:])).Text(36)
-	return (strings.Repeat("0", n) + text)[n+len(text)-n:]
-}
+// ResourceID is the id of a path of a REST API, which events have.
+func ResourceID(api, path string) string { return arn.ID(6, api, path) }

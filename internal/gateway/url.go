@@ -1,12 +1,10 @@
 package gateway
 
 import (
-	"crypto/sha256"
 	"encoding/json"
-	"math/big"
 	"net/http"
-	"strings"
 
+	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/iam"
 )
@@ -38,9 +36,7 @@ func FunctionURL(stack, fn, qualifier string) API {
 // URLID is the id of a function's URL: 32 characters of 0-9 and a-z, which stay the
 // same across deployments and restarts.
 func URLID(stack, fn string) string {
-	sum := sha256.Sum256([]byte(stack + "\x00" + URL + "\x00" + fn))
-	text := strings.Repeat("0", 32) + new(big.Int).SetBytes(sum[:]).Text(36)
-	return text[len(text)-32:]
+	return arn.ID(32, stack, URL, fn)
 }
 
 // URLHost is the host name, without port, by which the edge knows a function's URL.

@@ -38,7 +38,7 @@ type Schedule struct {
 	Start       time.Time            `json:"start,omitzero"`      // of EventBridge Scheduler: no tick before it
 	End         time.Time            `json:"end,omitzero"`        // and none after it
 	Window      int                  `json:"window,omitempty"`    // minutes that a tick may be late by; it comes at their beginning
-	DeleteAfter        bool                 `json:"deleteAfterCompletion,omitempty"`
+	DeleteAfter bool                 `json:"deleteAfterCompletion,omitempty"`
 	Role        string               `json:"role,omitempty"`                 // kept: targets are reached without one
 	DeadLetter  string               `json:"deadLetter,omitempty"`           // ARN of a queue that gets what the target does not take
 	MaxAge      int                  `json:"maximumEventAge,omitempty"`      // kept: a tick is tried for a minute
