@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/dropstack/dropstack/internal/api"
+	"github.com/dropstack/dropstack/internal/apigateway"
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/bucket"
 	"github.com/dropstack/dropstack/internal/bus"
@@ -177,10 +178,17 @@ func newHouse(t *testing.T) *house {
 		},
 		URL: func(host string) string { return "http://" + host },
 	}
-	schedules := &event.Schedules{Deployer: h.deployer, Region: arn.Region}
+	apis := &apigateway.APIs{Deployer: h.deployer, Streams: h.streams, Region: arn.Region, URL: func(id, stage string) string { return "http://" + id + "/" + stage }}
+	if err := apis.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	h.world = serve(t, &api.Server{
-		Lambda:   &api.Lambda{Invoker: h.invoker, Functions: functions, Region: arn.Region},
-		Services: []*api.Service{(&api.Events{Rules: &event.Rules{Deployer: h.deployer, Region: arn.Region}, Buses: h.buses, Region: arn.Region}).Service(), (&api.Scheduler{Schedules: schedules, Region: arn.Region}).Service()},
+		Lambda: &api.Lambda{Invoker: h.invoker, Functions: functions, Region: arn.Region},
+		Services: []*api.Service{
+			(&api.Events{Rules: &event.Rules{Deployer: h.deployer, Region: arn.Region}, Buses: h.buses, Region: arn.Region}).Service(),
+			(&api.Scheduler{Schedules: &event.Schedules{Deployer: h.deployer, Region: arn.Region}, Region: arn.Region}).Service(),
+			api.APIGateway(apis, arn.Region),
+		},
 	})
 	gateways.Verify = h.keys
 	return h

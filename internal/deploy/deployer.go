@@ -274,6 +274,7 @@ func (r *Revision) over(old *Revision) *Revision {
 	}
 	next := *r
 	next.LastLayers = lastLayers(old, r)
+	next.APIs = r.stages(old)
 	next.Functions = slices.Clone(r.Functions)
 	for i := range next.Functions {
 		f := &next.Functions[i]

@@ -26,7 +26,7 @@ func start(t *testing.T) *world {
 	w := &world{Platform: testkit.Start(t, testkit.Dir(t), "--services", "none"), function: "judge-dev-echo"}
 	dir := t.TempDir()
 	for name, content := range map[string]string{
-		"serverless.yml": "service: judge\nprovider:\n  name: aws\n  runtime: nodejs20.x\nfunctions:\n  echo:\n    handler: echo.handler\n",
+		"serverless.yml": "service: judge\nprovider:\n  name: aws\n  runtime: nodejs20.x\nfunctions:\n  echo:\n    handler: echo.handler\n    events:\n      - http: GET /echo/{id}\n      - httpApi: GET /echo\n",
 		"echo.js":        "exports.handler = async (event) => { if (event && event.fail) throw new Error('asked to'); console.log('echoing', JSON.stringify(event)); return event; };\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
@@ -79,7 +79,7 @@ const (
 )
 
 // services are those that are judged.
-var services = []string{"cloudwatch", "events", "iam", "kms", "lambda", "logs", "s3", "scheduler", "sns", "ssm", "sts"}
+var services = []string{"apigateway", "cloudwatch", "events", "iam", "kms", "lambda", "logs", "s3", "scheduler", "sns", "ssm", "sts"}
 
 // tally is the closing line, and what is missing of what there has to be.
 func tally() (line, missing string) {

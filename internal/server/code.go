@@ -45,3 +45,8 @@ func onHost(base string) func(host string) string {
 		return u.String()
 	}
 }
+
+// byPath is where a stage of an API answers, below a base URL.
+func byPath(base string) func(id, stage string) string {
+	return func(id, stage string) string { return base + "/restapis/" + id + "/" + stage + "/_user_request_" }
+}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/dropstack/dropstack/internal/api"
+	"github.com/dropstack/dropstack/internal/apigateway"
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/bucket"
 	"github.com/dropstack/dropstack/internal/bus"
@@ -39,6 +40,7 @@ func (r *rooms) furnish(ctx context.Context, cfg Config, ls *listeners) error {
 	}
 	r.deployer = r.newDeployer(cfg)
 	r.queues.Editor, r.topics.Editor = queueEditor{r.deployer}, topicEditor{r.deployer}
+	r.apis.Deployer = r.deployer
 	if err := r.openStacks(ctx, cfg, ls.endpoints); err != nil {
 		return err
 	}
@@ -138,7 +140,8 @@ func (r *rooms) openSources(ctx context.Context, cfg Config, ls *listeners) erro
 		return err
 	}
 	r.edge = &edge.Server{Origins: r.gateway, Objects: r.eng.Objects, Log: cfg.Log}
-	return nil
+	r.apis = &apigateway.APIs{Streams: r.eng.Streams, Region: cfg.Region, URL: byPath(ls.endpoints.HTTP)}
+	return r.apis.Open(ctx)
 }
 
 // tell publishes what became of an event to a topic, for a function.
@@ -202,6 +205,7 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 			(&api.Events{Rules: &event.Rules{Deployer: r.deployer, Region: cfg.Region}, Buses: r.buses, Region: cfg.Region}).Service(),
 			(&api.Scheduler{Schedules: schedules, Region: cfg.Region}).Service(),
 			(&api.CloudTrail{Trail: r.trail}).Service(),
+			api.APIGateway(r.apis, cfg.Region),
 			api.CodeDeploy(r.deployer),
 			api.IAM(r.keys), api.STS(r.keys), api.SSM(r.secrets.parameters), api.KMS(r.secrets.keys),
 			api.CloudFormation(r.cloudformation), api.ECR(),

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/dropstack/dropstack/internal/api"
+	"github.com/dropstack/dropstack/internal/apigateway"
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/audit"
 	"github.com/dropstack/dropstack/internal/bucket"
@@ -117,6 +118,7 @@ type rooms struct {
 	buses          *bus.Buses
 	notifications  *bucket.Notifications
 	gateway        *gateway.Gateway
+	apis           *apigateway.APIs
 	edge           *edge.Server
 	deployer       *deploy.Deployer
 	cloudformation *cloudformation.Stacks

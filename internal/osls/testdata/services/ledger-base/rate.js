@@ -1,0 +1,6 @@
+const version = 'one';
+
+exports.handler = async (event) => {
+  console.log('asked directly', event.word);
+  return { version, word: event.word };
+};
