@@ -26,7 +26,7 @@ var floors = [][]string{
 	{"api"},
 	{"server"},
 	{"testkit"},
-	{"conformance", "judge", "osls"},
+	{"conformance", "judge", "corpus", "osls"},
 }
 
 const module = "github.com/dropstack/dropstack/"

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,9 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/dropstack/dropstack/internal/api"
-	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/iam"
-	"github.com/dropstack/dropstack/internal/secret"
 	"github.com/dropstack/dropstack/internal/server"
 	"github.com/dropstack/dropstack/internal/spec"
 	"github.com/spf13/cobra"
@@ -25,8 +22,9 @@ type cli struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 
-	stage, endpoint, profile, data string
-	json                           bool
+	stage, region, endpoint, profile, data string
+	params                                 []string
+	json                                   bool
 }
 
 func (c *cli) root() *cobra.Command {
@@ -48,11 +46,17 @@ HTTP APIs, topics, schedules and buckets, in one process.
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w; see --help", errUsage, err) })
 	flags := root.PersistentFlags()
 	flags.StringVarP(&c.stage, "stage", "s", "", "stage (default: the service's own, else dev)")
+	flags.StringVarP(&c.region, "region", "r", "", "region of the service (default: the service's own, else us-east-1)")
+	flags.StringArrayVar(&c.params, "param", nil, "NAME=VALUE for ${param:NAME} of the service; may be repeated")
 	flags.StringVar(&c.endpoint, "endpoint", "", "the platform's AWS endpoint (default: $AWS_ENDPOINT_URL, else the one that runs on the data directory)")
 	flags.StringVar(&c.profile, "profile", "", "profile of the AWS credentials file (default: the data directory's own key)")
 	flags.StringVar(&c.data, "data", server.DefaultDir(), "data directory ($DROPSTACK_DATA)")
 	flags.BoolVar(&c.json, "json", false, "print JSON, one value a line")
-	root.AddCommand(c.up(), c.deploy(), c.rollback(), c.pack(), c.info(), c.invoke(), c.logs(), c.deadLetters(), c.redrive(), c.topic(), c.network(), c.audit(), c.param(), c.key(), c.env(), c.iam(), c.remove(), c.doctor(), c.version())
+	root.PersistentPreRunE = func(*cobra.Command, []string) error { return c.checkParams() }
+	root.AddCommand(
+		c.up(), c.deploy(), c.rollback(), c.remove(), c.pack(), c.print(), c.info(), c.invoke(), c.logs(), c.deadLetters(), c.redrive(),
+		c.topic(), c.network(), c.audit(), c.param(), c.key(), c.env(), c.iam(), c.doctor(), c.version(),
+	)
 	for _, command := range root.Commands() {
 		if args := command.Args; args != nil {
 			command.Args = func(cmd *cobra.Command, given []string) error {
@@ -94,32 +98,6 @@ func (c *cli) client(cmd *cobra.Command) (*api.Client, error) {
 	out := &api.Client{Endpoint: endpoint}
 	out.Keys.AccessKeyID, out.Keys.SecretAccessKey = keys.AccessKeyID, keys.SecretAccessKey
 	return out, nil
-}
-
-// specOptions are the command line's part of reading a service. Parameters are asked
-// for if the service names some.
-func (c *cli) specOptions(cmd *cobra.Command) spec.Options {
-	opts := map[string]string{}
-	if c.stage != "" {
-		opts["stage"] = c.stage
-	}
-	return spec.Options{Stage: c.stage, Opts: opts, Env: os.LookupEnv, Parameter: func(name string, clear bool) (spec.Parameter, bool, error) {
-		client, err := c.client(cmd)
-		if err != nil {
-			return spec.Parameter{}, false, err
-		}
-		return readParameter(cmd.Context(), client, name, clear)
-	}}
-}
-
-// readParameter reads a parameter for a variable of a service.
-func readParameter(ctx context.Context, client *api.Client, name string, clear bool) (spec.Parameter, bool, error) {
-	var out secret.GetParameterOutput
-	err := parameters{client}.call(ctx, "GetParameter", secret.GetParameterInput{Name: name, WithDecryption: clear}, &out)
-	if fault.CodeOf(err) == "ParameterNotFound" {
-		return spec.Parameter{}, false, nil
-	}
-	return spec.Parameter{Type: out.Parameter.Type, Value: out.Parameter.Value}, err == nil, err
 }
 
 // stack finds out which stack is meant: the one named, or the service in the

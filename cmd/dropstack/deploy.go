@@ -116,13 +116,7 @@ func (c *cli) prepare(ctx context.Context, dir string, o spec.Options, out strin
 	if err != nil {
 		return nil, err
 	}
-	for _, w := range pkg.Service.Warnings {
-		if c.json {
-			c.writeJSON(c.stderr, map[string]any{"event": "warning", "pos": w.Pos, "message": w.Message})
-			continue
-		}
-		fmt.Fprintf(c.stderr, "warning: %s\n", w)
-	}
+	c.warn(pkg.Service.Warnings)
 	return pkg, nil
 }
 
@@ -179,7 +173,7 @@ func (c *cli) info() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if len(args) == 0 && !hasService(".") {
+			if len(args) == 0 && !spec.Exists(".") {
 				return c.listStacks(cmd.Context(), client)
 			}
 			stack, err := c.stack(cmd, args)
@@ -198,15 +192,6 @@ func (c *cli) info() *cobra.Command {
 			return nil
 		},
 	}
-}
-
-func hasService(dir string) bool {
-	for _, name := range []string{"serverless.yml", "serverless.yaml", "serverless.json"} {
-		if _, err := os.Stat(dir + "/" + name); err == nil {
-			return true
-		}
-	}
-	return false
 }
 
 func (c *cli) listStacks(ctx context.Context, client *api.Client) error {

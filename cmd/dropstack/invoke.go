@@ -33,7 +33,7 @@ func hostURL(base, host string) string {
 // functionName accepts a function's full name or, inside a service's directory,
 // its key in serverless.yml.
 func (c *cli) functionName(cmd *cobra.Command, given string) (string, error) {
-	if !hasService(".") {
+	if !spec.Exists(".") {
 		return given, nil
 	}
 	svc, err := spec.Load(cmd.Context(), ".", c.specOptions(cmd))

@@ -122,10 +122,7 @@ func (c *cli) serve(ctx context.Context, cfg server.Config, services string) err
 func (c *cli) bundled(ctx context.Context, p *server.Platform, list []string) error {
 	client := &api.Client{Endpoint: p.Endpoints.AWS}
 	client.Keys.AccessKeyID, client.Keys.SecretAccessKey = p.Admin.AccessKeyID, p.Admin.SecretAccessKey
-	o := spec.Options{Stage: c.stage, Parameter: func(name string, clear bool) (spec.Parameter, bool, error) {
-		return readParameter(ctx, client, name, clear)
-	}}
-	o.Env = withSettings(p)
+	o := c.equip(spec.Options{Stage: c.stage, Env: withSettings(p)}, platform{ctx, func() (*api.Client, error) { return client, nil }})
 	for _, service := range list {
 		if c.unchanged(p, service, o) {
 			continue

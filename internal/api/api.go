@@ -46,6 +46,7 @@ type Server struct {
 	// Certificate is a file that messages refer their receivers to. Optional.
 	Certificate func() (name string, doc []byte)
 	Tunnel      *Tunnel // nil: AWS's own host names are not answered
+	Answers     Answers // about custom resources; nil: there are none
 	Region      string
 	Log         *slog.Logger
 }
@@ -61,7 +62,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
-	if s.servedCertificate(w, r) {
+	if s.servedCertificate(w, r) || s.answered(w, r) {
 		return
 	}
 	scope, signed := iam.Scope(r)

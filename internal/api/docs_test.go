@@ -13,6 +13,7 @@ import (
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/audit"
 	"github.com/dropstack/dropstack/internal/event"
+	"github.com/dropstack/dropstack/internal/queue"
 )
 
 var update = flag.Bool("update", false, "write what docs/aws.md has to list")
@@ -30,10 +31,11 @@ func (noRecords) LookupEvents(context.Context, audit.LookupEventsInput) (audit.L
 func TestTheListOfOperations(t *testing.T) {
 	const path, begin, end = "../../docs/aws.md", "| service | operations |\n|---|---|\n", "\n\n"
 	tables := map[string]*api.Service{
-		"API Gateway": api.APIGateway(nil, ""), "SQS": (&api.SQS{}).Service(),
-		"CloudTrail": (&api.CloudTrail{Trail: noRecords{}}).Service(), "CodeDeploy": api.CodeDeploy(nil), "CloudWatch": (&api.CloudWatch{}).Service(),
+		"API Gateway": api.APIGateway(nil, ""),
+		"CloudTrail":  (&api.CloudTrail{Trail: noRecords{}}).Service(), "CodeDeploy": api.CodeDeploy(nil), "CloudWatch": (&api.CloudWatch{}).Service(),
 		"CloudWatch Logs": (&api.Logs{}).Service(), "EventBridge": (&api.Events{Rules: &event.Rules{}}).Service(),
-		"IAM": api.IAM(nil), "KMS": api.KMS(nil), "Parameter Store": api.SSM(nil), "SNS": (&api.SNS{}).Service(), "STS": api.STS(nil),
+		"IAM": api.IAM(nil), "KMS": api.KMS(nil), "Parameter Store": api.SSM(nil), "SNS": (&api.SNS{}).Service(),
+		"SQS": (&api.SQS{Queues: &queue.Queues{}}).Service(), "STS": api.STS(nil),
 	}
 	lines := []string{line("Lambda", "lambda", api.LambdaOperations())}
 	for name, s := range tables {

@@ -186,7 +186,10 @@ var statuses = map[fault.Kind]int{
 }
 
 // codeStatuses are the statuses of errors that have another than their kind's.
-var codeStatuses = map[string]int{"PreconditionFailedException": http.StatusPreconditionFailed, "ServiceException": http.StatusInternalServerError}
+var codeStatuses = map[string]int{
+	"PreconditionFailedException": http.StatusPreconditionFailed, "ServiceException": http.StatusInternalServerError,
+	"AlreadyExistsException": http.StatusBadRequest,
+}
 
 var codes = map[fault.Kind]string{
 	fault.Invalid: "ValidationException", fault.NotFound: "ResourceNotFoundException", fault.Conflict: "ResourceConflictException",

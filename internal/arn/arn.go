@@ -43,6 +43,9 @@ func Topic(region, name string) string { return of("sns", region, name) }
 // Rule is the name of a schedule's rule.
 func Rule(region, name string) string { return of("events", region, "rule/"+name) }
 
+// Queue is the name of a queue.
+func Queue(region, name string) string { return of("sqs", region, name) }
+
 // Bucket is the name of a bucket, which has neither region nor account.
 func Bucket(name string) string { return ARN{Partition: "aws", Service: "s3", Resource: name}.String() }
 

@@ -29,7 +29,7 @@ func LayersID(layers []string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Layers makes the artifacts of the layers that functions use, by layer key. What
+// Layers makes the artifacts of the service's layers, by layer key. What
 // the author has to mend is fault.Invalid and begins with file:line.
 func Layers(ctx context.Context, svc *spec.Service, o Options) (map[string]Artifact, error) {
 	b, done, err := newBuilder(svc, o)
@@ -40,9 +40,6 @@ func Layers(ctx context.Context, svc *spec.Service, o Options) (map[string]Artif
 	artifacts := map[string]Artifact{}
 	var problems []error
 	for _, l := range svc.Layers {
-		if !slices.ContainsFunc(svc.Functions, func(fn spec.Function) bool { return slices.Contains(fn.Layers, l.Key) }) {
-			continue
-		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}

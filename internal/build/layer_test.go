@@ -21,7 +21,7 @@ package: {patterns: ["!**/*.md"]}
 layers:
   base: {path: layers/base, package: {patterns: ["!**/test/**"]}}
   ready: {package: {artifact: ready.zip}}
-  unused: {path: nowhere}
+  shared: {path: layers/base}
 `)+`
 -- a.js --
 -- layers/base/nodejs/node_modules/x/package.json --
@@ -35,7 +35,7 @@ layers:
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got) != 2 || got["ready"].Unpacked != 1 || got["ready"].Path != filepath.Join(svc.Dir, "ready.zip") {
+	if len(got) != 3 || got["ready"].Unpacked != 1 || got["ready"].Path != filepath.Join(svc.Dir, "ready.zip") {
 		t.Errorf("got %+v", got)
 	}
 	want := []string{"755 1980-01-01 bin/tool.sh", "644 1980-01-01 nodejs/node_modules/x/package.json"}

@@ -13,6 +13,7 @@ type Resource struct {
 	ID         string // logical
 	Type       string // AWS::SNS::Topic ...
 	Properties map[string]any
+	Metadata   map[string]any
 	Policy     map[string]any // UpdatePolicy
 	Retain     bool           // DeletionPolicy: Retain
 	Physical   string         // what it is called in the stack as it is; "": it is new
@@ -38,8 +39,17 @@ type plan struct {
 	stackID   string // ARN
 	region    string
 	platform  Platform
-	templates map[string]Resource // every resource so far, by logical id
-	made      map[string]Identity // likewise
+	templates map[string]Resource      // every resource so far, by logical id
+	made      map[string]Identity      // likewise
+	endpoint  string                   // URL of the AWS endpoint, which those of queues begin with; "": Amazon's
+	url       func(host string) string // where the edge answers for a host; nil: https://HOST
+	warnings  []Warning
+}
+
+// Warning says what of a resource has no effect here.
+type Warning struct {
+	ID      string // logical, of the resource
+	Message string
 }
 
 // Platform is what kinds need to know of what is there already.
@@ -47,6 +57,8 @@ type Platform interface {
 	// Artifact brings the object of a bucket into the store of artifacts and returns
 	// its SHA-256 and size.
 	Artifact(ctx context.Context, bucket, key, version string) (sha string, size int64, err error)
+	// Store keeps a zip in the store of artifacts and returns its SHA-256 and size.
+	Store(ctx context.Context, zip []byte) (sha string, size int64, err error)
 	// NextVersion is the number that the next changed version of a function will
 	// have, and the newest published one, with Version "" when there is none.
 	NextVersion(ctx context.Context, function string) (next int, newest function.Function, err error)

@@ -21,6 +21,7 @@ import (
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam"
+	"github.com/dropstack/dropstack/internal/logs"
 	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/queue"
 	"github.com/dropstack/dropstack/internal/schedule"
@@ -64,12 +65,19 @@ type Rooms struct {
 		Replace(stack string, list []bucket.Notification) error
 	}
 	Gateway interface {
-		Replace(stack string, apis []gateway.API) error
+		Replace(stack string, apis []gateway.API, keys []gateway.APIKey, plans []gateway.UsagePlan) error
 	}
 	Edge interface {
 		Replace(stack string, dists []edge.Distribution) error
 	}
 	Versions Versions // nil only in tests: then no aliases are made, and nobody is shifted
+	Logs     interface {
+		Declare(ctx context.Context, groups []logs.Declared) error
+	}
+	Storage interface {
+		SetPolicy(ctx context.Context, bucket, text string) error
+		SetCORS(ctx context.Context, bucket string, doc []byte) error
+	}
 }
 
 // Deployer owns which revision of each stack is active.
@@ -197,10 +205,14 @@ func (d *Deployer) Deploy(ctx context.Context, r *Revision) (*Revision, error) {
 
 // Preview says what deploying r would change, and what would refuse it.
 func (d *Deployer) Preview(_ context.Context, r *Revision) (*Diff, error) {
+	active, deployed := d.Active(r.Stack)
+	r, err := d.complete(r, active)
+	if err != nil {
+		return nil, err
+	}
 	if err := d.validate(r); err != nil {
 		return nil, err
 	}
-	active, deployed := d.Active(r.Stack)
 	if deployed && active.Owner != r.Owner {
 		return nil, Foreign(active)
 	}
@@ -216,7 +228,12 @@ func (d *Deployer) Supersede(ctx context.Context, r *Revision) (*Revision, error
 	return d.Deploy(ctx, r)
 }
 
-func (d *Deployer) deploy(ctx context.Context, r *Revision) (*Revision, error) {
+func (d *Deployer) deploy(ctx context.Context, given *Revision) (*Revision, error) {
+	active, _ := d.Active(given.Stack)
+	r, err := d.complete(given, active)
+	if err != nil {
+		return nil, err
+	}
 	if err := d.validate(r); err != nil {
 		return nil, err
 	}
@@ -230,9 +247,6 @@ func (d *Deployer) deploy(ctx context.Context, r *Revision) (*Revision, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.validate(r); err != nil { // again, beside what they have deployed
-		return nil, err
-	}
 	if err := d.busy(r.Stack); err != nil {
 		return nil, err
 	}
@@ -243,17 +257,23 @@ func (d *Deployer) deploy(ctx context.Context, r *Revision) (*Revision, error) {
 	if old != nil && old.Owner != r.Owner {
 		return nil, Foreign(old)
 	}
+	if r, err = d.completeAgain(given, r, old); err != nil { // beside what others have deployed
+		return nil, err
+	}
+	if err := d.validate(r); err != nil { // likewise
+		return nil, err
+	}
 	return d.activate(ctx, old, at, r.over(old))
 }
 
-// over is r with what calls of the AWS API have added to functions that stay, and
-// no serverless.yml can say: who else may call them, and tags.
+// over is r with what calls of the AWS API have added to functions that stay: who
+// else may call them, and tags; and with what is never to be given again.
 func (r *Revision) over(old *Revision) *Revision {
 	if old == nil {
 		return r
 	}
 	next := *r
-	next.APIs = r.stages(old)
+	next.APIs, next.LastLayers = r.stages(old), lastLayers(old, r)
 	next.Functions = slices.Clone(r.Functions)
 	for i := range next.Functions {
 		f := &next.Functions[i]
@@ -261,7 +281,7 @@ func (r *Revision) over(old *Revision) *Revision {
 		if j < 0 {
 			continue
 		}
-		f.Policies = old.Functions[j].Policies
+		f.Policies = r.policies(old, *f, old.Functions[j])
 		if f.Tags == nil {
 			f.Tags = old.Functions[j].Tags
 		}
@@ -281,6 +301,15 @@ func (d *Deployer) fetch(ctx context.Context, r *Revision) error {
 				return fmt.Errorf("artifact %s: %w", f.Artifact, err)
 			}
 			f.CodeSize = o.Size
+		}
+	}
+	for i := range r.Layers {
+		if l := &r.Layers[i]; l.Size == 0 {
+			o, err := d.Objects.Stat(ctx, ArtifactBucket, ArtifactKey(l.Artifact))
+			if err != nil {
+				return fmt.Errorf("artifact %s of layer %s: %w", l.Artifact, l.Name, err)
+			}
+			l.Size = o.Size
 		}
 	}
 	d.prepare(ctx, r)
@@ -330,6 +359,9 @@ func (d *Deployer) apply(ctx context.Context, old, next *Revision) error {
 	if err := d.Rooms.Roles.Replace(next.Stack, permissions(next, old, both)); err != nil {
 		return fmt.Errorf("roles: %w", err)
 	}
+	if err := d.settle(ctx, old, next); err != nil {
+		return err
+	}
 	if err := d.Rooms.Functions.Replace(next.Stack, both); err != nil {
 		return fmt.Errorf("functions: %w", err)
 	}
@@ -351,7 +383,7 @@ func (d *Deployer) apply(ctx context.Context, old, next *Revision) error {
 	if err := d.Rooms.Buckets.Replace(next.Stack, next.Notifications); err != nil {
 		return fmt.Errorf("bucket events: %w", err)
 	}
-	if err := d.Rooms.Gateway.Replace(next.Stack, next.APIs); err != nil {
+	if err := d.Rooms.Gateway.Replace(next.Stack, next.APIs, next.APIKeys, next.UsagePlans); err != nil {
 		return fmt.Errorf("APIs: %w", err)
 	}
 	if err := d.Rooms.Edge.Replace(next.Stack, next.Distributions); err != nil {

@@ -104,7 +104,9 @@ func (scheduleRoom) Replace(context.Context, string, []schedule.Schedule) error 
 
 func (bucketRoom) Replace(string, []bucket.Notification) error { return nil }
 
-func (gatewayRoom) Replace(string, []gateway.API) error { return nil }
+func (gatewayRoom) Replace(string, []gateway.API, []gateway.APIKey, []gateway.UsagePlan) error {
+	return nil
+}
 
 func (edgeRoom) Replace(string, []edge.Distribution) error { return nil }
 

@@ -115,6 +115,7 @@ func (d *Deployer) activate(ctx context.Context, old *Revision, at uint64, r *Re
 	if err := d.leave(ctx, old, &next); err != nil {
 		return nil, err
 	}
+	next.APIKeys = valued(old, r.APIKeys)
 	if err := d.write(ctx, &next, old); err != nil {
 		return nil, err
 	}

@@ -2,58 +2,18 @@ package deploy
 
 import (
 	"fmt"
-	"slices"
+	"maps"
 	"strings"
 
 	"github.com/dropstack/dropstack/internal/arn"
-	"github.com/dropstack/dropstack/internal/bucket"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/function"
-	"github.com/dropstack/dropstack/internal/gateway"
-	"github.com/dropstack/dropstack/internal/instance"
-	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/spec"
 )
 
-// Check asks the rooms what the parts of a service mean, and answers with what
-// they refuse, each with its line.
-func Check(svc *spec.Service) []spec.Problem {
-	var problems []spec.Problem
-	report := func(pos spec.Pos, format string, args ...any) {
-		problems = append(problems, spec.Problem{Pos: pos, Message: fmt.Sprintf(format, args...)})
-	}
-	for _, f := range svc.Functions {
-		for name := range f.Environment {
-			if instance.Reserved(name) {
-				report(f.Pos, "function %q sets %s, which the platform sets; choose another name", f.Key, name)
-			}
-		}
-		for _, e := range f.Events {
-			if e.Schedule == nil {
-				continue
-			}
-			for _, x := range e.Schedule.Expressions {
-				if _, err := schedule.Parse(x.Text); err != nil {
-					report(x.Pos, "%s: %v", x.Text, err)
-				}
-			}
-		}
-	}
-	checkRoles(svc, report)
-	if _, _, wrong := planTopics(svc); len(wrong) > 0 {
-		problems = append(problems, wrong...)
-	}
-	for i, d := range svc.Distributions {
-		if err := edge.Check([]edge.Distribution{distribution(svc, i)}); err != nil {
-			report(d.Pos, "distribution %q: %v", d.Name, err)
-		}
-	}
-	return problems
-}
-
 // Plan derives the revision that a checked service asks for. artifacts holds the
 // SHA-256 of each function's artifact by the function's key, layers those of the
-// layers that functions use by the layer's.
+// service's layers by the layer's.
 func Plan(svc *spec.Service, artifacts, layers map[string]string) (*Revision, error) {
 	r := &Revision{Stack: svc.Stack(), Service: svc.Name, Stage: svc.Stage, Region: svc.Region, Network: svc.Network}
 	var wrong []spec.Problem
@@ -63,20 +23,16 @@ func Plan(svc *spec.Service, artifacts, layers map[string]string) (*Revision, er
 	for _, b := range svc.Buckets {
 		r.Buckets = append(r.Buckets, b.Name)
 	}
+	if err := r.addLayers(svc, layers); err != nil {
+		return nil, err
+	}
 	for _, f := range svc.Functions {
 		sha := artifacts[f.Key]
 		if sha == "" {
 			return nil, fmt.Errorf("function %q has no artifact", f.Key)
 		}
 		fn := planFunction(svc, f, sha)
-		for _, key := range f.Layers {
-			if layers[key] == "" {
-				return nil, fmt.Errorf("layer %q of function %q has no artifact", key, f.Key)
-			}
-			fn.Layers = append(fn.Layers, layers[key])
-			i := slices.IndexFunc(svc.Layers, func(l spec.Layer) bool { return l.Key == key })
-			fn.LayerARNs = append(fn.LayerARNs, svc.Layers[i].ARN)
-		}
+		useLayers(svc, f, layers, &fn)
 		r.Functions = append(r.Functions, fn)
 		for n, e := range f.Events {
 			r.addEvent(svc, f, n, e)
@@ -85,6 +41,8 @@ func Plan(svc *spec.Service, artifacts, layers map[string]string) (*Revision, er
 			r.addURL(f)
 		}
 	}
+	r.addResources(svc)
+	r.addOutputs(svc)
 	if err := r.addRoles(svc); err != nil {
 		return nil, err
 	}
@@ -103,7 +61,10 @@ func planFunction(svc *spec.Service, f spec.Function, sha string) function.Funct
 		LogFormat: f.LogFormat, LogLevel: f.LogLevel,
 		Publish: f.Publish, Provisioned: f.ProvisionedConcurrency, Warm: f.Warm,
 		MaxEventAge: f.MaximumEventAge, MaxRetries: f.MaximumRetryAttempts,
-		OnSuccess: f.OnSuccess, OnFailure: f.OnFailure, KeyARN: f.KeyARN, Role: f.Role,
+		OnSuccess: f.OnSuccess, OnFailure: f.OnFailure, KeyARN: f.KeyARN, Role: f.Role, Tags: f.Tags,
+	}
+	if s := f.Shift; s != nil {
+		out.Shift = &function.Shift{Alias: s.Alias, Type: s.Type, Before: s.Before, After: s.After}
 	}
 	for _, s := range f.Secrets {
 		out.Secrets = append(out.Secrets, function.Secret{Name: s.Name, Parameter: s.Parameter})
@@ -115,75 +76,6 @@ func planFunction(svc *spec.Service, f spec.Function, sha string) function.Funct
 		out.Mount = &function.Mount{Name: f.Mount.Name, Path: f.Mount.Path}
 	}
 	return out
-}
-
-func (r *Revision) addEvent(svc *spec.Service, f spec.Function, n int, e spec.Event) {
-	switch {
-	case e.HTTP != nil:
-		api := r.api(svc, gateway.REST)
-		api.Routes = append(api.Routes, gateway.Route{
-			Method: e.HTTP.Method, Path: e.HTTP.Path, Function: f.Target(), CORS: cors(e.HTTP.CORS), Stream: e.HTTP.Stream,
-		})
-	case e.HTTPAPI != nil:
-		api := r.api(svc, gateway.HTTP)
-		api.Routes = append(api.Routes, gateway.Route{Method: e.HTTPAPI.Method, Path: e.HTTPAPI.Path, Function: f.Target()})
-	case e.Schedule != nil:
-		r.addSchedules(f, n, e.Schedule)
-	case e.S3 != nil:
-		r.Notifications = append(r.Notifications, bucket.Notification{
-			Stack: r.Stack, ID: fmt.Sprintf("%s-%d", f.Name, n), Bucket: e.S3.Bucket, Event: e.S3.Event,
-			Prefix: e.S3.Prefix, Suffix: e.S3.Suffix, Function: f.Target(),
-		})
-	}
-}
-
-func (r *Revision) addURL(f spec.Function) {
-	name, qualifier, _ := strings.Cut(f.Target(), ":")
-	url := gateway.FunctionURL(r.Stack, name, qualifier)
-	url.Auth, url.CORS = f.URL.Authorizer, cors(f.URL.CORS)
-	url.Routes[0].Stream = f.URL.InvokeMode == spec.Stream
-	r.APIs = append(r.APIs, url)
-}
-
-func (r *Revision) addSchedules(f spec.Function, n int, e *spec.ScheduleEvent) {
-	for i, x := range e.Expressions {
-		name := e.Name
-		if name == "" {
-			name = fmt.Sprintf("%s-rule-%d", f.Name, n+1)
-			if len(e.Expressions) > 1 {
-				name = fmt.Sprintf("%s-%d", name, i+1)
-			}
-		}
-		r.Schedules = append(r.Schedules, schedule.Schedule{
-			Stack: r.Stack, Name: name, ARN: arn.Rule(r.Region, name), Expression: x.Text,
-			Description: e.Description, Disabled: e.Disabled, Function: f.Target(), Input: e.Input,
-		})
-	}
-}
-
-// api returns the revision's API of a kind, made on first use.
-func (r *Revision) api(svc *spec.Service, kind string) *gateway.API {
-	if i := slices.IndexFunc(r.APIs, func(a gateway.API) bool { return a.Kind == kind }); i >= 0 {
-		return &r.APIs[i]
-	}
-	api := gateway.API{Stack: r.Stack, ID: gateway.APIID(r.Stack, kind), Kind: kind, Name: r.Stack, Stage: "$default"}
-	if kind == gateway.REST {
-		api.Name = r.Stage + "-" + r.Service // as the Serverless Framework names them
-		api.Stage = r.Stage
-		api.BinaryTypes = svc.BinaryTypes
-	} else {
-		api.CORS = cors(svc.HTTPCORS)
-	}
-	r.APIs = append(r.APIs, api)
-	return &r.APIs[len(r.APIs)-1]
-}
-
-func cors(c *spec.CORS) *gateway.CORS {
-	if c == nil {
-		return nil
-	}
-	converted := gateway.CORS(*c)
-	return &converted
 }
 
 func distribution(svc *spec.Service, i int) edge.Distribution {
@@ -202,6 +94,16 @@ func distribution(svc *spec.Service, i int) edge.Distribution {
 		out.Behaviours = append(out.Behaviours, behaviour)
 	}
 	return out
+}
+
+// tags are those of a resource over the service's.
+func tags(svc *spec.Service, own map[string]string) map[string]string {
+	if len(svc.Tags) == 0 {
+		return own
+	}
+	all := maps.Clone(svc.Tags)
+	maps.Copy(all, own)
+	return all
 }
 
 // Problems joins problems into one error that prints one a line.

@@ -20,6 +20,7 @@ import (
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam"
+	"github.com/dropstack/dropstack/internal/logs"
 	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/queue"
 	"github.com/dropstack/dropstack/internal/schedule"
@@ -60,6 +61,12 @@ type Revision struct {
 	Restores      string                   `json:"restores,omitempty"`          // ID of the revision that this one brings back
 	Keep          *Keep                    `json:"keep,omitempty"`              // nil: what the platform keeps of stacks
 
+	BucketSettings []bucket.Settings `json:"bucketSettings,omitempty"` // of Buckets
+	LogGroups      []logs.Declared   `json:"logGroups,omitempty"`
+	// Granted are the ids of the statements in functions' policies that the stack
+	// declares, by the function's name; the others are of calls of the AWS API.
+	Granted map[string][]string `json:"granted,omitempty"`
+
 	sealed map[string][]byte // environments as they are stored, by function
 }
 
@@ -94,6 +101,7 @@ type Layer struct {
 	License       string    `json:"license,omitempty"`
 	Runtimes      []string  `json:"runtimes,omitempty"`
 	Architectures []string  `json:"architectures,omitempty"`
+	Retain        bool      `json:"retain,omitempty"` // it stays when another version takes its place
 }
 
 // Artifacts lists the artifacts that the revision's functions run, each once.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,32 +18,17 @@ import (
 // networkPolicy is what the Serverless Framework gives functions in a network.
 const networkPolicy = "arn:aws:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole"
 
-// inLine is how a policy's mistake says where it is.
-var inLine = regexp.MustCompile(`^policy, line (\d+), column \d+: `)
-
 // checkRoles asks what a service's policies mean.
-func checkRoles(svc *spec.Service, report func(spec.Pos, string, ...any)) {
+func checkRoles(svc *spec.Service, c *checker) {
 	for _, r := range svc.Roles {
-		parse := func(kind policy.Kind, p spec.Policy) {
-			if p.Document == "" {
-				return
-			}
-			if _, err := policy.Parse(kind, p.Document); err != nil {
-				message, pos := err.Error(), p.Pos
-				if m := inLine.FindStringSubmatch(message); m != nil {
-					line, _ := strconv.Atoi(m[1]) // digits
-					message, pos = message[len(m[0]):], p.At(line)
-				}
-				report(pos, "a policy of role %s: %s", r.Name, message)
-			}
-		}
+		whose := "a policy of role " + r.Name
 		for _, p := range r.Policies {
-			parse(policy.Identity, p)
+			c.policy(policy.Identity, p, whose)
 		}
-		parse(policy.Trust, r.Trust)
+		c.policy(policy.Trust, r.Trust, whose)
 		for _, name := range r.Managed {
 			if strings.HasPrefix(name, "arn:aws:iam::aws:policy/") && !iam.KnownPolicy(name) {
-				report(r.Pos, "role %s: the managed policy %s is not known here; write its statements", r.Name, name)
+				c.report(r.Pos, "role %s: the managed policy %s is not known here; write its statements", r.Name, name)
 			}
 		}
 	}
@@ -76,7 +60,8 @@ func (r *Revision) addRoles(svc *spec.Service) error {
 	return r.addRole(svc, standard, unnamed)
 }
 
-// addRole adds a role; the functions that it was made for may write their logs.
+// addRole adds a role; the functions that it was made for may do what goes without
+// saying.
 func (r *Revision) addRole(svc *spec.Service, role spec.Role, whose func(spec.Function) bool) error {
 	made := iam.DeclaredRole{Name: role.Name, Path: role.Path, Trust: role.Trust.Document, Attached: role.Managed, Inline: map[string]string{}}
 	for key, value := range role.Tags {
@@ -91,11 +76,11 @@ func (r *Revision) addRole(svc *spec.Service, role spec.Role, whose func(spec.Fu
 		made.Inline[name] = p.Document
 	}
 	if role.Default || role.Function != "" {
-		logs, network, err := logStatements(svc, whose)
+		doc, network, err := execution(svc, whose)
 		if err != nil {
 			return err
 		}
-		made.Inline[svc.Stage+"-"+svc.Name+"-lambda"] = logs
+		made.Inline[svc.Stage+"-"+svc.Name+"-lambda"] = doc
 		if network && !slices.Contains(made.Attached, networkPolicy) {
 			made.Attached = append(slices.Clone(made.Attached), networkPolicy)
 		}
@@ -104,31 +89,68 @@ func (r *Revision) addRole(svc *spec.Service, role spec.Role, whose func(spec.Fu
 	return nil
 }
 
-// logStatements is a policy to write the logs of some functions, as the Serverless
-// Framework words it; network says that one of them is in a network.
-func logStatements(svc *spec.Service, whose func(spec.Function) bool) (doc string, network bool, err error) {
+// statement is one of a policy, in the words of the Serverless Framework.
+type statement struct {
+	Effect   string
+	Action   []string
+	Resource []string
+}
+
+// execution is a policy for what some functions do without a word in their code:
+// write their logs, poll queues, and send events that are done with on. network
+// says that one of them is in a network.
+func execution(svc *spec.Service, whose func(spec.Function) bool) (doc string, network bool, err error) {
 	own := arn.ARN{Partition: "aws", Service: "logs", Region: svc.Region, Account: arn.Account, Resource: "log-group:/aws/lambda/"}.String()
-	groups := []string{own + svc.Stack() + "*"}
+	groups := []string{own + svc.Prefix() + "*"}
+	once := func(to *[]string, target string) {
+		if target != "" && !slices.Contains(*to, target) {
+			*to = append(*to, target)
+		}
+	}
+	var queues, onward, keys []string
 	for _, f := range svc.Functions {
 		if !whose(f) {
 			continue
 		}
 		network = network || f.VPC != nil
-		if !strings.HasPrefix(f.Name, svc.Stack()) {
+		if !strings.HasPrefix(f.Name, svc.Prefix()) {
 			groups = append(groups, own+f.Name)
+		}
+		for _, e := range f.Events {
+			if e.SQS != nil {
+				once(&queues, e.SQS.ARN)
+			}
+		}
+		for _, to := range []string{f.OnError, f.OnSuccess, f.OnFailure} {
+			once(&onward, to)
+		}
+		once(&keys, f.KeyARN)
+	}
+	at := map[string][]string{} // onward, by service
+	for _, to := range onward {
+		if a, err := arn.Parse(to); err == nil {
+			at[a.Service] = append(at[a.Service], to)
 		}
 	}
 	var streams, events []string
 	for _, g := range groups {
 		streams, events = append(streams, g+":*"), append(events, g+":*:*")
 	}
-	text, err := json.Marshal(map[string]any{
-		"Version": "2012-10-17",
-		"Statement": []map[string]any{
-			{"Effect": "Allow", "Action": []string{"logs:CreateLogStream", "logs:CreateLogGroup", "logs:TagResource"}, "Resource": streams},
-			{"Effect": "Allow", "Action": []string{"logs:PutLogEvents"}, "Resource": events},
-		},
-	})
+	var statements []statement
+	for _, s := range []statement{
+		{"Allow", []string{"logs:CreateLogStream", "logs:CreateLogGroup", "logs:TagResource"}, streams},
+		{"Allow", []string{"logs:PutLogEvents"}, events},
+		{"Allow", []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}, queues},
+		{"Allow", []string{"lambda:InvokeFunction"}, at["lambda"]},
+		{"Allow", []string{"sns:Publish"}, at["sns"]},
+		{"Allow", []string{"sqs:SendMessage"}, at["sqs"]},
+		{"Allow", []string{"kms:Decrypt"}, keys},
+	} {
+		if len(s.Resource) > 0 {
+			statements = append(statements, s)
+		}
+	}
+	text, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": statements})
 	return string(text), network, err
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/dropstack/dropstack/internal/function"
 )
 
-// open decrypts the environments of a revision that was read.
+// open decrypts the environments and API keys of a revision that was read.
 func (d *Deployer) open(ctx context.Context, r *Revision) (err error) {
 	r.sealed = map[string][]byte{}
 	for i := range r.Functions {
@@ -20,7 +20,7 @@ func (d *Deployer) open(ctx context.Context, r *Revision) (err error) {
 			return err
 		}
 	}
-	return nil
+	return d.openKeys(ctx, r)
 }
 
 // seal is a revision as it is stored. An environment that is as it was in old stays
@@ -39,7 +39,9 @@ func (d *Deployer) seal(ctx context.Context, r, old *Revision) (*Revision, error
 			return nil, err
 		}
 	}
-	return &stored, nil
+	var err error
+	stored.APIKeys, err = d.sealKeys(ctx, r.APIKeys)
+	return &stored, err
 }
 
 // sealedAs is how a function's environment is stored in r, nil if it is not.

@@ -17,6 +17,7 @@ import (
 	"github.com/dropstack/dropstack/internal/engine/enginetest"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
+	"github.com/dropstack/dropstack/internal/gateway"
 )
 
 // counting counts what is sealed.
@@ -178,5 +179,48 @@ func grep(t *testing.T, dir string) {
 	})
 	if err != nil || files == 0 {
 		t.Errorf("%d files, %v", files, err)
+	}
+}
+
+func TestAPIKeysAreStoredSealedAndKeepTheirValues(t *testing.T) {
+	s, streams := shelf{}, enginetest.Streams(t)
+	d := sealedBy(t, streams, s, mask{})
+	given := strings.Repeat("planted-", 4)
+	r := revision(s.artifact(t), []string{"f 1"})
+	r.APIKeys = []gateway.APIKey{{Stack: "s-dev", ID: "one", Name: "one", Value: given}, {Stack: "s-dev", ID: "two", Name: "two"}}
+	first, err := d.Deploy(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := first.APIKeys[1].Value
+	if len(made) != 40 {
+		t.Errorf("a key without a value was given %d characters, want 40", len(made))
+	}
+	kv, err := streams.KeyValue(t.Context(), "revisions")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored, err := kv.Get(t.Context(), "s-dev."+first.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(stored.Value(), []byte(given)) || bytes.Contains(stored.Value(), []byte(made)) {
+		t.Error("a value is stored as it is")
+	}
+	shown := first.Shown()
+	if shown.APIKeys[0].Value+shown.APIKeys[1].Value != "" || first.APIKeys[0].Value != given {
+		t.Errorf("shown %q and %q, want nothing", shown.APIKeys[0].Value, shown.APIKeys[1].Value)
+	}
+	again, err := d.Deploy(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.APIKeys[1].Value != made {
+		t.Error("a key has another value after another deployment")
+	}
+	restarted := sealedBy(t, streams, s, mask{})
+	rev, _ := restarted.Active("s-dev")
+	if rev == nil || rev.APIKeys[0].Value != given || rev.APIKeys[1].Value != made || rev.APIKeys[0].Sealed != nil {
+		t.Errorf("after a restart: %+v", rev)
 	}
 }

@@ -19,7 +19,7 @@ func planTopics(svc *spec.Service) (topics []topic.Topic, subs []topic.Subscript
 		}
 	}
 	for _, t := range svc.Topics {
-		out := topic.Topic{Stack: svc.Stack(), Name: t.Name, ARN: arn.Topic(svc.Region, t.Name), Named: t.Foreign && !t.Declared, Tags: t.Tags}
+		out := topic.Topic{Stack: svc.Stack(), Name: t.Name, ARN: arn.Topic(svc.Region, t.Name), Named: t.Foreign && !t.Declared, Tags: tags(svc, t.Tags)}
 		for _, a := range t.Attributes {
 			report(a.Pos, out.Set(a.Name, a.Value))
 		}

@@ -48,6 +48,11 @@ func (d *Deployer) validate(r *Revision) error {
 		}
 		known[f.Name] = true
 	}
+	for _, l := range r.Layers {
+		if !shaName.MatchString(l.Artifact) {
+			return fault.Errorf(fault.Invalid, "layer %q: artifact %q is not a SHA-256", l.Name, l.Artifact)
+		}
+	}
 	if err := d.ownNames(r); err != nil {
 		return err
 	}
@@ -87,6 +92,9 @@ func (d *Deployer) validate(r *Revision) error {
 		return err
 	}
 	if err := gateway.Check(r.APIs); err != nil {
+		return err
+	}
+	if err := gateway.CheckKeys(r.Stack, r.APIKeys, r.UsagePlans); err != nil {
 		return err
 	}
 	return edge.Check(r.Distributions)

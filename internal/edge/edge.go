@@ -67,6 +67,9 @@ type Origins interface {
 	Handler(stack, kind string) (http.Handler, bool)
 	// Stage serves one stage of the API with the id.
 	Stage(id, stage string) (http.Handler, bool)
+	// API serves the API with the id by paths that begin with its stage; of ids that
+	// do not exist it says so.
+	API(id string) http.Handler
 	// URL serves the function URL with the id; of ids that do not exist it says so.
 	URL(id string) http.Handler
 }

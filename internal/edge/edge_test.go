@@ -31,6 +31,13 @@ func (o origins) Handler(stack, _ string) (http.Handler, bool) {
 
 func (o origins) Stage(id, stage string) (http.Handler, bool) { return o.Handler(id+":"+stage, "") }
 
+func (o origins) API(id string) http.Handler {
+	if h, ok := o["api:"+id]; ok {
+		return h
+	}
+	return http.NotFoundHandler()
+}
+
 func (o origins) URL(id string) http.Handler {
 	if h, ok := o["url:"+id]; ok {
 		return h
@@ -94,7 +101,7 @@ func do(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
 func TestRouting(t *testing.T) {
 	s, _ := server(t, origins{
 		"drops-dev": named("drops"), "web-dev": named("web"), "shop-dev": named("shop"), "abc:dev": named("api"),
-		"url:4xm2": named("url"),
+		"url:4xm2": named("url"), "api:abc": named("staged"),
 	},
 		edge.Distribution{Stack: "web-dev", ID: "main", Default: true, Behaviours: []edge.Behaviour{
 			{Path: "/api/*", Origin: "drops-dev"},
@@ -130,6 +137,11 @@ func TestRouting(t *testing.T) {
 		{"GET", "4xm2.lambda-url.us-east-1.on.localhost:8080", "/a%2Fb", 200, "url GET /a%2Fb"},
 		{"GET", "gone.lambda-url.us-east-1.on.localhost", "/", 404, "404 page not found"}, // in the origins' words
 		{"GET", "4xm2.us-east-1.on.localhost", "/", 200, "web GET /"},
+		{"GET", "abc.execute-api.us-east-1.localhost:8080", "/dev/a%2Fb", 200, "staged GET /dev/a%2Fb"},
+		{"GET", "abc.execute-api.us-east-1.amazonaws.com", "/dev", 200, "staged GET /dev"},
+		{"GET", "abc.execute-api.localhost", "/dev/", 200, "staged GET /dev/"},
+		{"GET", "gone.execute-api.localhost", "/dev/", 404, "404 page not found"}, // in the origins' words
+		{"GET", "execute-api.localhost", "/dev/", 200, "web GET /dev/"},
 		{"TRACE", "localhost", "/", 405, "TRACE"},
 		{"GET", "localhost", "/" + strings.Repeat("a", edge.MaxURL), 413, "8192 bytes"},
 	} {

@@ -152,6 +152,11 @@ func (s *Server) route(v *visit) {
 	host, now := hostOf(r.Host), s.snapshot()
 	dist := now.find(host)
 	if dist == nil {
+		if id, ok := apiID(host); ok {
+			v.record.Stack = id
+			s.pass(v, s.Origins.API(id), s.outgoing(v))
+			return
+		}
 		if id, ok := urlID(host); ok {
 			v.record.Stack = id
 			s.pass(v, s.Origins.URL(id), s.outgoing(v))
@@ -187,6 +192,14 @@ func (s *Server) route(v *visit) {
 		return
 	}
 	s.pass(v, origin, s.outgoing(v))
+}
+
+// apiID is the id in an API's own host, ID.execute-api.REGION.SUFFIX. Templates put
+// such names together with a suffix of their own, and some leave the region out: any
+// will do.
+func apiID(host string) (string, bool) {
+	id, rest, _ := strings.Cut(host, ".")
+	return id, id != "" && strings.HasPrefix(rest, "execute-api.")
 }
 
 // urlID is the id in a function URL's host, ID.lambda-url.REGION.on.localhost:

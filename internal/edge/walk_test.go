@@ -50,7 +50,7 @@ func TestThroughBothDoors(t *testing.T) {
 	if err := g.Replace("drops", []gateway.API{{
 		Stack: "drops", ID: gateway.APIID("drops", gateway.HTTP), Kind: gateway.HTTP, Stage: "$default",
 		Routes: []gateway.Route{{Method: "ANY", Path: "/{code+}", Function: "drops"}},
-	}}); err != nil {
+	}}, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	s, _ := taking(t, &taker{}, 0)

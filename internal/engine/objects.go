@@ -271,6 +271,24 @@ func (o *Objects) CreateBucket(ctx context.Context, bucket string) error {
 	return nil
 }
 
+// DeleteBucket deletes a bucket, which is fault.Conflict while there is anything in
+// it. One that is not there is no error.
+func (o *Objects) DeleteBucket(ctx context.Context, bucket string) error {
+	if !utils.IsValidBucketName(bucket) {
+		return nil
+	}
+	o.create.Lock()
+	defer o.create.Unlock()
+	err := o.disk.DeleteBucket(ctx, bucket)
+	if b, ok := errors.AsType[s3err.BucketError](err); ok && b.Code == "BucketNotEmpty" {
+		return fault.Coded(fault.Conflict, "BucketNotEmpty", "The bucket you tried to delete is not empty: %s", bucket)
+	}
+	if err = faultOf(err); err == nil || fault.KindOf(err) == fault.NotFound {
+		return nil
+	}
+	return fmt.Errorf("delete bucket %s: %w", bucket, err)
+}
+
 // checkKey refuses what could leave the bucket or meet the store's own files; the
 // S3 server does the same for its requests.
 func checkKey(key string) error {

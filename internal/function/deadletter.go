@@ -39,7 +39,7 @@ func (t *task) bury(v verdict) error {
 	}
 	name, topic, destination := "-", "", ""
 	if e, _, err := t.find(t.inv.Function); err == nil {
-		name, topic, destination, letter.Function = e.Name, e.DeadLetter, e.OnFailure, e.ARN
+		name, topic, destination, letter.Function = e.Name, e.DeadLetter, t.deployed(e).OnFailure, e.ARN
 	} else if n, _, ok := parseName(t.Region, t.inv.Function); ok {
 		name = n
 	}

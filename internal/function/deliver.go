@@ -132,8 +132,10 @@ func ended(ctx context.Context, err error) error {
 
 func (d *delivery) free() int {
 	limit := maxDeliveries
-	if e, _, err := d.find(d.function); err == nil && e.Concurrency != nil {
-		limit = max(1, min(limit, *e.Concurrency))
+	if e, _, err := d.find(d.function); err == nil {
+		if reserved := d.deployed(e).Concurrency; reserved != nil {
+			limit = max(1, min(limit, *reserved))
+		}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -311,16 +313,20 @@ func failureOf(res Result) verdict {
 // delays are those before the retries that the function has.
 func (t *task) delays() []time.Duration {
 	delays := t.retryDelays()
-	if e, _, err := t.find(t.inv.Function); err == nil && e.MaxRetries != nil {
-		delays = delays[:max(0, min(len(delays), *e.MaxRetries))]
+	if e, _, err := t.find(t.inv.Function); err == nil {
+		if most := t.deployed(e).MaxRetries; most != nil {
+			delays = delays[:max(0, min(len(delays), *most))]
+		}
 	}
 	return delays
 }
 
 // oldest is the age at which the function's events are given up.
 func (t *task) oldest() time.Duration {
-	if e, _, err := t.find(t.inv.Function); err == nil && e.MaxEventAge > 0 {
-		return min(t.maxEventAge(), time.Duration(e.MaxEventAge)*time.Second)
+	if e, _, err := t.find(t.inv.Function); err == nil {
+		if age := t.deployed(e).MaxEventAge; age > 0 {
+			return min(t.maxEventAge(), time.Duration(age)*time.Second)
+		}
 	}
 	return t.maxEventAge()
 }
@@ -388,7 +394,11 @@ func (t *task) forget() {
 // neverRuns reports whether the function was switched off by a concurrency of 0.
 func (t *task) neverRuns() bool {
 	e, _, err := t.find(t.inv.Function)
-	return err == nil && e.Concurrency != nil && *e.Concurrency == 0
+	if err != nil {
+		return false
+	}
+	limit := t.deployed(e).Concurrency
+	return limit != nil && *limit == 0
 }
 
 // final reports whether an event that was refused will be refused for ever.

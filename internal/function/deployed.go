@@ -33,7 +33,7 @@ func (i *Invoker) PublishChanged(ctx context.Context, stack string) error {
 		if err != nil {
 			return fmt.Errorf("publish a version of %s: %w", name, err)
 		}
-		if fn.Provisioned == 0 {
+		if i.snapshot().functions[name].Provisioned == 0 {
 			continue
 		}
 		a := Alias{Name: ProvisionedAlias, Version: fn.Version}
@@ -63,7 +63,7 @@ func (i *Invoker) ProvisionedOf(name string) ([]Provisioned, error) {
 	}
 	var list []Provisioned
 	if v := i.provisioned(t, e); v != nil {
-		list = append(list, Provisioned{name, ProvisionedAlias, v.Version, v.Function.Provisioned, i.Pool.Ready(v.config.ID)})
+		list = append(list, Provisioned{name, ProvisionedAlias, v.Version, e.Provisioned, i.Pool.Ready(v.config.ID)})
 	}
 	return list, nil
 }
@@ -96,7 +96,7 @@ func (i *Invoker) tend(t *table) {
 			keep[e.config.ID] = reserve{e.config, e.Warm}
 		}
 		if v := i.provisioned(t, e); v != nil {
-			keep[v.config.ID] = reserve{v.config, v.Function.Provisioned}
+			keep[v.config.ID] = reserve{v.config, e.Provisioned}
 		}
 		if p := t.published[e.Name]; p != nil {
 			for _, v := range p.versions {

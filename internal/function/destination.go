@@ -42,10 +42,10 @@ type answered struct {
 // succeeded tells the function's success destination.
 func (t *task) succeeded(res Result) error {
 	e, _, err := t.find(t.inv.Function)
-	if err != nil || e.OnSuccess == "" {
+	if err != nil || t.deployed(e).OnSuccess == "" {
 		return nil
 	}
-	return t.tell(e.OnSuccess, conditionSuccess, verdict{Code: 200, Version: res.ExecutedVersion, Payload: res.Payload}, t.past.Count+1)
+	return t.tell(t.deployed(e).OnSuccess, conditionSuccess, verdict{Code: 200, Version: res.ExecutedVersion, Payload: res.Payload}, t.past.Count+1)
 }
 
 // tell sends a record to a destination. One that does not exist is logged: nobody

@@ -57,9 +57,10 @@ type Function struct {
 	OnSuccess   string `json:"onSuccess,omitempty"`            // ARN of a function, topic or queue
 	OnFailure   string `json:"onFailure,omitempty"`            // likewise
 
-	Modified  time.Time         `json:"modified,omitzero"`   // when it last became another
-	CodeSize  int64             `json:"codeSize,omitempty"`  // bytes of the artifact; 0: not known
-	LayerARNs []string          `json:"layerArns,omitempty"` // of Layers that have one
+	Modified  time.Time         `json:"modified,omitzero"`    // when it last became another
+	CodeSize  int64             `json:"codeSize,omitempty"`   // bytes of the artifact; 0: not known
+	Source    string            `json:"codeSource,omitempty"` // bucket/key that the code was taken from; from another, the function is another
+	LayerARNs []string          `json:"layerArns,omitempty"`  // of Layers that have one
 	Tags      map[string]string `json:"tags,omitempty"`
 	Shift     *Shift            `json:"shift,omitempty"` // nil: a deployment is for all callers at once
 	// Policies are the resource policies, JSON by qualifier; "" is the function's

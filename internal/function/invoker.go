@@ -450,10 +450,7 @@ func checkPayload(inv Invocation, limit int) ([]byte, error) {
 
 // admit counts an invocation in, until release is called, or refuses it.
 func (i *Invoker) admit(e *entry) (release func(), err error) {
-	reserved := e.Concurrency
-	if now := i.snapshot().functions[e.Name]; now != nil {
-		reserved = now.Concurrency // that of the function holds for all its versions
-	}
+	reserved := i.deployed(e).Concurrency
 	counter, limit, reason := &i.running, i.snapshot().unreserved, "ConcurrentInvocationLimitExceeded"
 	if reserved != nil {
 		counter, limit, reason = e.running, *reserved, "ReservedFunctionConcurrentInvocationLimitExceeded"

@@ -164,7 +164,9 @@ func (i *Invoker) make(v *version, of *entry) (*entry, error) {
 	if made := v.made.Load(); made != nil {
 		return made, nil
 	}
-	e, err := i.prepare(v.Function)
+	fn := v.Function
+	fn.Provisioned = of.Provisioned
+	e, err := i.prepare(fn)
 	if err != nil {
 		return nil, fmt.Errorf("version %s of %s: %w", v.Version, v.Name, err)
 	}
@@ -229,7 +231,8 @@ func (i *Invoker) publish(ctx context.Context, name, description string) (Functi
 func same(a, b Function) bool {
 	for _, f := range []*Function{&a, &b} {
 		f.Version, f.Description, f.Warm, f.Publish = "", "", 0, false
-		f.Modified, f.CodeSize, f.Policies, f.Tags, f.LayerARNs, f.Shift = time.Time{}, 0, nil, nil, nil, nil
+		f.Modified, f.CodeSize, f.Policies, f.Tags, f.LayerARNs = time.Time{}, 0, nil, nil, nil
+		f.common()
 	}
 	return alike(a, b)
 }
@@ -246,7 +249,7 @@ func Restarts(was, is Function) bool {
 	for _, f := range []*Function{&was, &is} {
 		f.Description, f.Warm, f.Publish, f.Provisioned, f.Concurrency, f.DeadLetter = "", 0, false, 0, nil, ""
 		f.MaxEventAge, f.MaxRetries, f.OnSuccess, f.OnFailure, f.KeyARN, f.Sealed, f.MinIsolation = 0, nil, "", "", "", nil, ""
-		f.Modified, f.CodeSize, f.Policies, f.Tags, f.LayerARNs, f.Shift = time.Time{}, 0, nil, nil, nil, nil
+		f.Modified, f.CodeSize, f.Policies, f.Tags, f.LayerARNs = time.Time{}, 0, nil, nil, nil
 	}
 	return !alike(was, is)
 }

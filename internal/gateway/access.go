@@ -62,7 +62,8 @@ type APIKey struct {
 	Stack       string            `json:"stack"`
 	ID          string            `json:"id"`
 	Name        string            `json:"name"`
-	Value       string            `json:"value,omitempty" audit:"hidden"` // 20-128 characters
+	Value       string            `json:"value,omitempty" audit:"hidden"` // 20-128 characters; of a deployment "": what it was before, or a new one
+	Sealed      []byte            `json:"sealedValue,omitempty"`          // Value as it is stored, encrypted; in memory it is empty
 	Description string            `json:"description,omitempty"`
 	Customer    string            `json:"customerId,omitempty"`
 	Disabled    bool              `json:"disabled,omitempty"`

@@ -11,21 +11,35 @@ import (
 	"unicode/utf8"
 
 	"github.com/dropstack/dropstack/internal/arn"
+	"github.com/dropstack/dropstack/internal/function"
+	"github.com/dropstack/dropstack/internal/iam"
 )
 
 // clf is the time format of requestTime and time.
 const clf = "02/Jan/2006:15:04:05 -0700"
 
-// request is an HTTP request with what both formats need of it.
+// request is an HTTP request with what both formats need of it, and what has become
+// of it so far.
 type request struct {
 	*http.Request
 	match
-	api  API
+	api  *API
 	at   time.Time
 	id   string // HTTP: like extended; else a UUID
 	ext  string // extended request id
 	body []byte
-	who  *authorizer // of a function URL with AuthIAM
+
+	who   *iam.Principal // who has signed it
+	grant *grant         // what an authorizer has answered
+	key   *APIKey        // that it came with, and needs
+
+	failed            *failed // how the gateway has answered itself
+	authorizerError   string
+	invoked           function.Result // without its payload
+	integrationStatus int
+	integrationError  string
+	took              time.Duration // the integration
+	sent              sent          // what was answered, for the access log
 }
 
 // restEvent is payload format 1.0. What a request does not have is null.
@@ -88,17 +102,15 @@ func (r *request) rest() restEvent {
 		Path:           r.URL.EscapedPath(),
 		HTTPMethod:     r.Method,
 		PathParameters: r.parameters(),
+		StageVariables: r.api.Variables,
 		RequestContext: restContext{
 			ResourceID: r.target.resourceID, ResourcePath: r.resource.path, HTTPMethod: r.Method,
 			ExtendedRequestID: r.ext, RequestTime: r.at.Format(clf), RequestTimeEpoch: r.at.UnixMilli(),
-			Path: "/" + r.api.Stage + r.URL.EscapedPath(), AccountID: arn.Account, Protocol: r.Proto,
+			Path: r.stagedPath(), AccountID: arn.Account, Protocol: r.Proto,
 			Stage: r.api.Stage, DomainName: domain, DomainPrefix: domainPrefix(domain),
 			RequestID: r.id, APIID: r.api.ID,
-			Identity: restIdentity{SourceIP: sourceIP(r.RemoteAddr)},
+			Identity: r.identity(), Authorizer: r.grant.first(r.api.Kind),
 		},
-	}
-	if agent := r.UserAgent(); agent != "" {
-		e.RequestContext.Identity.UserAgent = &agent
 	}
 	e.Headers, e.MultiHeaders = r.restHeaders()
 	e.Query, e.MultiQuery = restQuery(r.URL.RawQuery)
@@ -110,6 +122,22 @@ func (r *request) rest() restEvent {
 		e.Body = &text
 	}
 	return e
+}
+
+// identity is who asks, as format 1.0 has it.
+func (r *request) identity() restIdentity {
+	id := restIdentity{SourceIP: sourceIP(r.RemoteAddr)}
+	if agent := r.UserAgent(); agent != "" {
+		id.UserAgent = &agent
+	}
+	if who := r.who; who != nil {
+		id.AccessKey, id.AccountID, id.UserArn = &who.AccessKeyID, &who.AccountID, &who.ARN
+		id.Caller, id.User = &who.UserID, &who.UserID
+	}
+	if r.key != nil {
+		id.APIKey, id.APIKeyID = &r.key.Value, &r.key.ID
+	}
+	return id
 }
 
 func (r *request) restHeaders() (map[string]string, map[string][]string) {
@@ -140,6 +168,24 @@ func restQuery(raw string) (map[string]string, map[string][]string) {
 	return last, all
 }
 
+// firstEvent is payload format 1.0 as HTTP APIs give it: with its version, the stage
+// in the path, and text as text.
+type firstEvent struct {
+	Version string `json:"version"`
+	restEvent
+}
+
+func (r *request) first() firstEvent {
+	e := firstEvent{"1.0", r.rest()}
+	e.Resource, e.RequestContext.ResourcePath = r.target.Path, r.target.Path
+	e.Path, e.RequestContext.Path = rawPath(r.api.Stage, r.URL.Path), rawPath(r.api.Stage, r.URL.Path)
+	if len(r.body) > 0 {
+		text, encoded := r.text()
+		e.Body, e.IsBase64Encoded = &text, encoded
+	}
+	return e
+}
+
 // httpEvent is payload format 2.0. What a request does not have is absent.
 type httpEvent struct {
 	Version         string            `json:"version"`
@@ -152,21 +198,22 @@ type httpEvent struct {
 	RequestContext  httpContext       `json:"requestContext"`
 	Body            string            `json:"body,omitempty"`
 	PathParameters  map[string]string `json:"pathParameters,omitempty"`
+	StageVariables  map[string]string `json:"stageVariables,omitempty"`
 	IsBase64Encoded bool              `json:"isBase64Encoded"`
 }
 
 type httpContext struct {
-	AccountID    string      `json:"accountId"`
-	APIID        string      `json:"apiId"`
-	Authorizer   *authorizer `json:"authorizer,omitempty"`
-	DomainName   string      `json:"domainName"`
-	DomainPrefix string      `json:"domainPrefix"`
-	HTTP         httpDetails `json:"http"`
-	RequestID    string      `json:"requestId"`
-	RouteKey     string      `json:"routeKey"`
-	Stage        string      `json:"stage"`
-	Time         string      `json:"time"`
-	TimeEpoch    int64       `json:"timeEpoch"` // milliseconds
+	AccountID    string          `json:"accountId"`
+	APIID        string          `json:"apiId"`
+	Authorizer   *httpAuthorizer `json:"authorizer,omitempty"`
+	DomainName   string          `json:"domainName"`
+	DomainPrefix string          `json:"domainPrefix"`
+	HTTP         httpDetails     `json:"http"`
+	RequestID    string          `json:"requestId"`
+	RouteKey     string          `json:"routeKey"`
+	Stage        string          `json:"stage"`
+	Time         string          `json:"time"`
+	TimeEpoch    int64           `json:"timeEpoch"` // milliseconds
 }
 
 type httpDetails struct {
@@ -186,9 +233,9 @@ func (r *request) second(path string) httpEvent {
 	domain := domainName(r.Host)
 	e := httpEvent{
 		Version: "2.0", RouteKey: r.target.Key(), RawPath: path, RawQueryString: r.URL.RawQuery,
-		PathParameters: r.parameters(),
+		PathParameters: r.parameters(), StageVariables: r.api.Variables,
 		RequestContext: httpContext{
-			AccountID: arn.Account, APIID: r.api.ID, DomainName: domain, DomainPrefix: domainPrefix(domain),
+			AccountID: arn.Account, APIID: r.api.ID, Authorizer: r.authorizer(), DomainName: domain, DomainPrefix: domainPrefix(domain),
 			HTTP: httpDetails{
 				Method: r.Method, Path: path, Protocol: r.Proto,
 				SourceIP: sourceIP(r.RemoteAddr), UserAgent: r.UserAgent(),
@@ -207,14 +254,17 @@ func (r *request) second(path string) httpEvent {
 		}
 		e.Query[p[0]] = p[1]
 	}
-	if len(r.body) > 0 {
-		e.Body = string(r.body)
-		// Text that is not UTF-8 cannot stand in JSON; as base64 nothing is lost.
-		if e.IsBase64Encoded = !isText(r.Header.Get("Content-Type")) || !utf8.Valid(r.body); e.IsBase64Encoded {
-			e.Body = base64.StdEncoding.EncodeToString(r.body)
-		}
-	}
+	e.Body, e.IsBase64Encoded = r.text()
 	return e
+}
+
+// text is the body as HTTP APIs and function URLs pass it. Text that is not UTF-8
+// cannot stand in JSON; as base64 nothing is lost.
+func (r *request) text() (body string, encoded bool) {
+	if len(r.body) > 0 && (!isText(r.Header.Get("Content-Type")) || !utf8.Valid(r.body)) {
+		return base64.StdEncoding.EncodeToString(r.body), true
+	}
+	return string(r.body), false
 }
 
 func (r *request) httpHeaders() (headers map[string]string, cookies []string) {
@@ -234,6 +284,14 @@ func (r *request) httpHeaders() (headers map[string]string, cookies []string) {
 		headers["host"] = r.Host
 	}
 	return headers, cookies
+}
+
+// stagedPath is the path with the stage, as a REST API tells it.
+func (r *request) stagedPath() string {
+	if r.api.Kind != REST {
+		return rawPath(r.api.Stage, r.URL.Path)
+	}
+	return "/" + r.api.Stage + r.URL.EscapedPath()
 }
 
 // rawPath is the decoded path as HTTP APIs pass it: what follows a decoded "?" is

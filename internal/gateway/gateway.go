@@ -18,22 +18,21 @@ package gateway
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"log/slog"
 	"maps"
-	"math/big"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
+	"github.com/dropstack/dropstack/internal/iam/policy"
+	"github.com/dropstack/dropstack/internal/logs"
 )
 
 // Kinds of API.
@@ -55,8 +54,8 @@ const (
 	StreamIdle    = 5 * time.Minute  // without a byte
 )
 
-// API is one deployed API of a stack. A stack has at most one REST API and one
-// HTTP API, and a URL for each of its functions and their aliases.
+// API is one deployed API of a stack: a stage of a REST API or an HTTP API, or the
+// URL of one of its functions or their aliases.
 type API struct {
 	Stack       string            `json:"stack"`
 	ID          string            `json:"id"` // 10 characters, of a URL 32; the same for the same stack and kind, or function
@@ -122,22 +121,43 @@ type CORS struct {
 // Gateway serves the APIs of all stacks.
 type Gateway struct {
 	Invoker function.Invokes
-	Log     *slog.Logger
+	// Events takes what functions are told and not waited for; routes with
+	// IntegrationAsync need it.
+	Events function.Enqueues
+	Log    *slog.Logger
+	// Logs takes access logs, and drops lines rather than wait. Optional: without it
+	// there are none.
+	Logs logs.Appender
 	// Verify checks the signatures that function URLs with AuthIAM ask for.
 	// Optional: without it such URLs are refused.
 	Verify Verifier
+	// Authorize is an error unless the caller in the context may do an action to a
+	// resource: execute-api:Invoke to a method of an API, for routes with
+	// AuthorizerIAM. Such routes need it and Verify.
+	Authorize func(ctx context.Context, action, resource string, conditions map[string][]string) error
 	// Permit is an error unless the caller in the context may call a function, as
 	// name or name:alias, by its URL. Without it nobody may who has to sign.
 	Permit func(ctx context.Context, function string) error
+	// Meter counts the requests that come with API keys. Optional: without it they
+	// are counted until the end of the process.
+	Meter  *Meter
+	Region string // in the names of methods
 
 	replacing sync.Mutex
 	current   atomic.Pointer[snapshot]
+	counts    Meter // without a Meter
+	buckets   buckets
+	issuers   issuers
+	policies  policy.Cache // of authorizers' answers
+	outbound  sync.Once
+	carrier   *http.Transport // of outbound
 }
 
 // snapshot is every API at one moment. It never changes.
 type snapshot struct {
 	stacks map[string][]*server
 	ids    map[string]*server
+	ring   *ring
 }
 
 func (g *Gateway) snapshot() *snapshot {
@@ -147,19 +167,20 @@ func (g *Gateway) snapshot() *snapshot {
 	return &snapshot{}
 }
 
-// Replace makes apis the APIs of the stack; none removes them. Either all of them
-// take effect, for requests that begin afterwards, or none does.
-func (g *Gateway) Replace(stack string, apis []API) error {
-	if err := Check(apis); err != nil {
+// Replace makes apis the APIs of the stack, with its API keys and usage plans; none
+// removes them. Either all of them take effect, for requests that begin afterwards,
+// or none does.
+func (g *Gateway) Replace(stack string, apis []API, keys []APIKey, plans []UsagePlan) error {
+	if err := errors.Join(Check(apis), CheckKeys(stack, keys, plans)); err != nil {
 		return err
-	}
-	if g.Verify == nil && slices.ContainsFunc(apis, func(a API) bool { return a.Auth == AuthIAM }) {
-		return fault.Errorf(fault.Invalid, "stack %q has a function URL with AWS_IAM, which cannot be checked here; use authorizer none", stack)
 	}
 	var servers []*server
 	for _, api := range apis {
 		if api.Stack != stack {
 			return fault.Errorf(fault.Invalid, "API %q is of stack %q, not of %q", api.Name, api.Stack, stack)
+		}
+		if err := g.able(api); err != nil {
+			return err
 		}
 		servers = append(servers, newServer(g, api))
 	}
@@ -182,12 +203,57 @@ func (g *Gateway) Replace(stack string, apis []API) error {
 			next.ids[s.api.ID] = s
 		}
 	}
+	var err error
+	if next.ring, err = old.ring.with(stack, keys, plans); err != nil {
+		return err
+	}
 	g.current.Store(next)
+	g.buckets.keep(next.throttles)
 	return nil
 }
 
-// Handler returns what serves an API of the stack. Kind "" is its HTTP API, else
-// its REST API, else its only function URL.
+// able is an error for an API that asks for what this gateway was not given.
+func (g *Gateway) able(api API) error {
+	iam := func(r Route) bool { return r.Authorizer == AuthorizerIAM }
+	async := func(r Route) bool { return r.Integration == IntegrationAsync }
+	switch {
+	case g.Events == nil && slices.ContainsFunc(api.Routes, async):
+		return fault.Errorf(fault.Invalid, "stack %q has asynchronous routes, and there is no queue for their events here", api.Stack)
+	case g.Verify == nil && api.Auth == AuthIAM:
+		return fault.Errorf(fault.Invalid, "stack %q has a function URL with AWS_IAM, which cannot be checked here; use authorizer none", api.Stack)
+	case (g.Verify == nil || g.Authorize == nil) && slices.ContainsFunc(api.Routes, iam):
+		return fault.Errorf(fault.Invalid, "stack %q has routes with AWS_IAM, which cannot be checked here; use another authorizer", api.Stack)
+	}
+	return nil
+}
+
+// throttles says whether there is still a stage, or a key in a plan, that a bucket
+// with the name is of.
+func (s *snapshot) throttles(name string) bool {
+	owner, key, of := strings.Cut(name, "/")
+	if !of {
+		_, ok := s.ids[owner]
+		return ok
+	}
+	for _, plans := range s.ring.of {
+		for _, p := range plans {
+			if p.ID == owner && slices.Contains(p.Keys, key) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (g *Gateway) meter() *Meter {
+	if g.Meter != nil {
+		return g.Meter
+	}
+	return &g.counts
+}
+
+// Handler returns what serves an API of the stack, the first of its kind. Kind "" is
+// its HTTP API, else its REST API, else its only function URL.
 func (g *Gateway) Handler(stack, kind string) (http.Handler, bool) {
 	kinds := []string{kind}
 	if kind == "" {
@@ -248,115 +314,7 @@ func (g *Gateway) List() []API {
 
 // APIID is the id of a stack's API: 10 characters of 0-9 and a-z, which stay the
 // same across deployments and restarts.
-func APIID(stack, kind string) string { return hashID(10, stack, kind) }
+func APIID(stack, kind string) string { return arn.APIID(stack, kind) }
 
-// hashID is a name of n characters (at most 10), the same for the same parts.
-func hashID(n int, parts ...string) string {
-	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
-	text := new(big.Int).SetUint64(binary.BigEndian.Uint64(sum[:])).Text(36)
-	return (strings.Repeat("0", n) + text)[n+len(text)-n:]
-}
-
-var methods = []string{"ANY", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}
-
-var parameterName = regexp.MustCompile(`^[A-Za-z0-9._:-]+$`)
-
-// Check says everything that is wrong with the APIs of one stack, as fault.Invalid.
-func Check(apis []API) error {
-	var faults []error
-	add := func(format string, args ...any) {
-		faults = append(faults, fault.Errorf(fault.Invalid, format, args...))
-	}
-	kinds := map[string]bool{}
-	for _, api := range apis {
-		if kinds[api.Kind] && api.Kind != URL {
-			add("stack %q has two %s APIs; it can have one", api.Stack, api.Kind)
-		}
-		kinds[api.Kind] = true
-		checkAPI(api, add)
-	}
-	if len(faults) == 0 {
-		return nil
-	}
-	return &fault.Error{Kind: fault.Invalid, Err: errors.Join(faults...)}
-}
-
-func checkAPI(api API, add func(string, ...any)) {
-	switch {
-	case api.Kind != REST && api.Kind != HTTP && api.Kind != URL:
-		add("API %q is of kind %q; it must be REST, HTTP or URL", api.Name, api.Kind)
-	case api.Stack == "":
-		add("API %q names no stack", api.Name)
-	case api.ID == "" || api.Stage == "":
-		add("API %q has no id or no stage", api.Name)
-	}
-	if api.CORS != nil && api.CORS.AllowCredentials && slices.Contains(api.CORS.Origins, "*") {
-		add("API %q: CORS with credentials needs origins by name, not \"*\"", api.Name)
-	}
-	checkURL(api, add)
-	seen := map[string]Route{}
-	siblings := map[string]string{}
-	for _, r := range api.Routes {
-		if !slices.Contains(methods, r.Method) {
-			add("route %q: method must be one of %s", r.Key(), strings.Join(methods, ", "))
-		}
-		if r.Function == "" {
-			add("route %q names no function", r.Key())
-		}
-		if r.Stream && api.Kind == HTTP {
-			add("route %q: HTTP APIs cannot stream responses; use a REST API or a function URL", r.Key())
-		}
-		shape, err := checkPath(api.Kind, r, siblings)
-		if err != nil {
-			add("route %q: %w", r.Key(), err)
-			continue
-		}
-		if other, dup := seen[r.Method+" "+shape]; dup {
-			add("routes %q (function %s) and %q (function %s) are the same", other.Key(), other.Function, r.Key(), r.Function)
-		}
-		seen[r.Method+" "+shape] = r
-	}
-}
-
-// checkPath returns the path with its parameters' names taken out, which two
-// routes of one method must not share.
-func checkPath(kind string, r Route, siblings map[string]string) (string, error) {
-	if r.Path == catchAll {
-		if kind == REST || r.Method != "ANY" {
-			return "", errors.New("$default is for HTTP APIs, with method ANY")
-		}
-		return catchAll, nil
-	}
-	if !strings.HasPrefix(r.Path, "/") {
-		return "", errors.New("the path must begin with /")
-	}
-	names := map[string]bool{}
-	parts := segments(r.Path)
-	shape := ""
-	for i, p := range parts {
-		s, err := parseSegment(p)
-		switch {
-		case err != nil:
-			return "", err
-		case s.kind == static:
-			shape += "/" + p
-			continue
-		case s.kind == greedy && i < len(parts)-1:
-			return "", errors.New(p + " must be the last part of the path")
-		case names[s.name]:
-			return "", errors.New("the name {" + s.name + "} is there twice")
-		}
-		names[s.name] = true
-		if s.kind == greedy {
-			shape += "/{+}"
-			continue
-		}
-		// A REST API is a tree of resources, where one place has one name.
-		if other, taken := siblings[shape]; kind == REST && taken && other != p {
-			return "", errors.New(other + " stands in the same place in another route; a REST API needs one name there")
-		}
-		siblings[shape] = p
-		shape += "/{}"
-	}
-	return shape, nil
-}
+// ResourceID is the id of a path of a REST API, which events have.
+func ResourceID(api, path string) string { return arn.ID(6, api, path) }

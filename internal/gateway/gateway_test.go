@@ -57,7 +57,7 @@ func serve(t testing.TB, fn *invokes, api gateway.API, log io.Writer) http.Handl
 		log = io.Discard
 	}
 	g := &gateway.Gateway{Invoker: fn, Log: slog.New(slog.NewTextHandler(log, nil))}
-	if err := g.Replace(api.Stack, []gateway.API{api}); err != nil {
+	if err := g.Replace(api.Stack, []gateway.API{api}, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	h, ok := g.Handler(api.Stack, api.Kind)
@@ -76,11 +76,11 @@ func do(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
 func TestReplaceIsWholeOrNothing(t *testing.T) {
 	g := &gateway.Gateway{Log: slog.New(slog.DiscardHandler)}
 	good := rest(route("GET", "/a"))
-	if err := g.Replace("drops-dev", []gateway.API{good, httpAPI(route("GET", "/b"))}); err != nil {
+	if err := g.Replace("drops-dev", []gateway.API{good, httpAPI(route("GET", "/b"))}, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	bad := rest(route("GET", "/a"), route("GET", "/a"))
-	if err := g.Replace("drops-dev", []gateway.API{bad}); fault.KindOf(err) != fault.Invalid {
+	if err := g.Replace("drops-dev", []gateway.API{bad}, nil, nil); fault.KindOf(err) != fault.Invalid {
 		t.Fatalf("duplicate route: got %v", err)
 	}
 	if got := len(g.List()); got != 2 {
@@ -99,13 +99,13 @@ func TestReplaceIsWholeOrNothing(t *testing.T) {
 	if _, ok := g.Stage(good.ID, "prod"); ok {
 		t.Error("a stage that does not exist has a handler")
 	}
-	if err := g.Replace("drops-dev", nil); err != nil {
+	if err := g.Replace("drops-dev", nil, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok := g.Handler("drops-dev", ""); ok || len(g.List()) != 0 {
 		t.Error("the stack's APIs are still there")
 	}
-	if err := g.Replace("other", []gateway.API{good}); fault.KindOf(err) != fault.Invalid {
+	if err := g.Replace("other", []gateway.API{good}, nil, nil); fault.KindOf(err) != fault.Invalid {
 		t.Errorf("API of another stack: got %v", err)
 	}
 }
@@ -142,7 +142,8 @@ func TestCheck(t *testing.T) {
 		"empty name":              {[]gateway.API{rest(route("GET", "/{}"))}, "needs a name"},
 		"default in REST":         {[]gateway.API{rest(route("ANY", "$default"))}, "HTTP APIs"},
 		"no function":             {[]gateway.API{rest(gateway.Route{Method: "GET", Path: "/"})}, "no function"},
-		"two of a kind":           {[]gateway.API{rest(), rest()}, "two REST APIs"},
+		"one id twice":            {[]gateway.API{rest(), rest()}, "two APIs with the id"},
+		"two of a kind":           {[]gateway.API{rest(), func() gateway.API { a := rest(); a.ID = "another"; return a }()}, ""},
 		"unknown kind":            {[]gateway.API{{Stack: "s", ID: "i", Stage: "s", Kind: "SOAP"}}, "REST, HTTP or URL"},
 		"streaming":               {[]gateway.API{{Stack: "s", ID: "i", Stage: "s", Kind: gateway.REST, Routes: []gateway.Route{{Method: "GET", Path: "/", Function: "f", Stream: true}}}}, ""},
 		"streaming HTTP API":      {[]gateway.API{httpAPI(gateway.Route{Method: "GET", Path: "/", Function: "f", Stream: true})}, "cannot stream"},

@@ -9,7 +9,8 @@ func BenchmarkMatch(b *testing.B) {
 	m := matcher{rest: true}
 	for i := range 100 {
 		for _, p := range []string{"/r%d", "/r%d/{id}", "/r%d/{id}/x", "/r%d/{id}/{proxy+}"} {
-			m.add(API{ID: "id"}, Route{Method: "GET", Path: fmt.Sprintf(p, i), Function: "f"})
+			r := Route{Method: "GET", Path: fmt.Sprintf(p, i), Function: "f"}
+			m.add(r, &target{Route: r})
 		}
 	}
 	b.ReportAllocs()

@@ -11,97 +11,7 @@ import (
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
-
-	"github.com/dropstack/dropstack/internal/fault"
 )
-
-// failure is an answer that the gateway makes itself. Statuses and messages
-// differ by kind of API, so the shared ones are named and worded in fail.
-type failure struct {
-	status  int
-	message string
-}
-
-var (
-	failNoRoute     = failure{message: "no route"}
-	failFunction    = failure{message: "function"}
-	failInternal    = failure{message: "internal"}
-	failTimeout     = failure{message: "timeout"}
-	failThrottled   = failure{message: "throttled"}
-	failUnavailable = failure{message: "unavailable"}
-)
-
-// worded holds each kind's words. AWS's guide ("Handling Lambda errors with an API
-// Gateway API") has a REST API answer 500 when Lambda refuses the invocation, as it
-// does when throttling, and 502 when the function fails or answers nonsense. For
-// HTTP APIs the guide is silent on throttling; 503 is what clients have seen. A
-// function URL answers 429 then, and 502 to every failure of the function, its
-// timeout included ("Invoking Lambda function URLs", and recordings of others).
-var worded = map[string]map[failure]failure{
-	REST: {
-		failNoRoute:     {http.StatusForbidden, "Missing Authentication Token"},
-		failFunction:    {http.StatusBadGateway, "Internal server error"},
-		failInternal:    {http.StatusInternalServerError, "Internal server error"},
-		failTimeout:     {http.StatusGatewayTimeout, "Endpoint request timed out"},
-		failThrottled:   {http.StatusInternalServerError, "Internal server error"},
-		failUnavailable: {http.StatusInternalServerError, "Internal server error"},
-	},
-	HTTP: {
-		failNoRoute:     {http.StatusNotFound, "Not Found"},
-		failFunction:    {http.StatusInternalServerError, "Internal Server Error"},
-		failInternal:    {http.StatusInternalServerError, "Internal Server Error"},
-		failTimeout:     {http.StatusServiceUnavailable, "Service Unavailable"},
-		failThrottled:   {http.StatusServiceUnavailable, "Service Unavailable"},
-		failUnavailable: {http.StatusServiceUnavailable, "Service Unavailable"},
-	},
-	URL: {
-		failFunction:    {http.StatusBadGateway, "Internal Server Error"},
-		failInternal:    {http.StatusInternalServerError, "Internal Server Error"},
-		failThrottled:   {http.StatusTooManyRequests, "Rate Exceeded."},
-		failUnavailable: {http.StatusServiceUnavailable, "Service Unavailable"},
-	},
-}
-
-// invokeFailure says what the client learns of an invocation that did not run.
-func invokeFailure(err error) failure {
-	switch fault.KindOf(err) {
-	case fault.TooLarge:
-		return failure{http.StatusRequestEntityTooLarge, err.Error()}
-	case fault.Throttled:
-		return failThrottled
-	case fault.Unavailable:
-		return failUnavailable
-	}
-	if errors.Is(err, errTimeout) {
-		return failTimeout
-	}
-	return failInternal
-}
-
-func (s *server) fail(w http.ResponseWriter, r *http.Request, f failure) {
-	if own, ok := worded[s.api.Kind][f]; ok {
-		f = own
-	}
-	body, err := json.Marshal(map[string]string{"message": f.message})
-	if err != nil {
-		body = []byte("{}")
-	}
-	if s.api.Kind == URL && f.status == http.StatusBadGateway {
-		body = []byte(f.message) // this one is bare, whatever its type says
-	}
-	if s.api.Kind == URL && f.status == http.StatusTooManyRequests {
-		w.Header().Set("X-Amzn-Errortype", "TooManyRequestsException")
-	}
-	if s.cors != nil {
-		s.cors.apply(w.Header(), r)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(f.status)
-	if r.Method != http.MethodHead {
-		w.Write(body)
-	}
-}
 
 // response is what goes to the client.
 type response struct {
@@ -140,7 +50,7 @@ func (s *server) response(r *request, payload []byte) (response, error) {
 	}
 	var p proxyResult
 	err := json.Unmarshal(payload, &p) // once: it may be megabytes
-	if s.api.Kind != REST && p.StatusCode == nil {
+	if s.api.Kind != REST && p.StatusCode == nil && r.target.Payload != "1.0" {
 		return plain(payload)
 	}
 	if err != nil {

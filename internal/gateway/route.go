@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // catchAll is the HTTP API's route for whatever no other route takes.
@@ -85,6 +86,9 @@ type target struct {
 	resource   *resource
 	names      []string
 	resourceID string
+	guard      guard // nil: anybody may
+	rules      *rules
+	limit      time.Duration // of the integration; 0: none
 }
 
 // matcher finds the route of a request. The zero value matches nothing.
@@ -94,8 +98,7 @@ type matcher struct {
 	rest     bool
 }
 
-func (m *matcher) add(api API, r Route) {
-	t := &target{Route: r, resourceID: hashID(6, api.ID, r.Path)}
+func (m *matcher) add(r Route, t *target) {
 	if r.Path == catchAll {
 		t.resource, m.fallback = &resource{path: catchAll}, t
 		return

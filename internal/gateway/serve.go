@@ -20,16 +20,26 @@ import (
 
 // server serves one API.
 type server struct {
-	gateway *Gateway
-	api     API
-	routes  matcher
-	cors    *apiCORS // not REST
+	gateway   *Gateway
+	api       API
+	routes    matcher
+	cors      *apiCORS // not REST
+	guards    map[string]guarded
+	responses customised
+	line      template // of the access log; nil: none
+	logStream string   // in its group
 }
 
 func newServer(g *Gateway, api API) *server {
 	s := &server{gateway: g, api: api, routes: matcher{rest: api.Kind == REST}}
+	s.guards = newGuards(s)
+	s.responses, _ = customise(api.Responses) // Check has read them
+	if api.AccessLog != nil && g.Logs != nil {
+		s.line = parseTemplate(api.AccessLog.Format)
+		s.logStream = logStream(api)
+	}
 	for _, r := range api.Routes {
-		s.routes.add(api, r)
+		s.routes.add(r, s.target(r))
 	}
 	if api.Kind == REST {
 		addCORS(&s.routes, api.Routes)
@@ -39,26 +49,50 @@ func newServer(g *Gateway, api API) *server {
 	return s
 }
 
+// target is a route with what stands before it.
+func (s *server) target(r Route) *target {
+	t := &target{Route: r, resourceID: ResourceID(s.api.ID, r.Path), guard: s.guard(r)}
+	t.rules, _ = newRules(r.Validation) // Check has read them
+	t.limit = map[string]time.Duration{REST: RESTTimeout, HTTP: HTTPTimeout}[s.api.Kind]
+	if own := time.Duration(r.Timeout) * time.Millisecond; own > 0 && (t.limit == 0 || own < t.limit) {
+		t.limit = own
+	}
+	return t
+}
+
 // ServeHTTP serves a request whose path is relative to the stage and whose
 // RemoteAddr is the client's.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	req := &request{Request: r, api: s.api, at: time.Now().UTC(), ext: extendedID()}
+	req := &request{Request: r, api: &s.api, at: time.Now().UTC(), ext: extendedID()}
 	s.identify(w, req)
-	if s.cors != nil && isPreflight(r) {
-		s.cors.preflight(w, r, s.api.Kind)
+	if s.line != nil {
+		w = s.measured(w, req)
+		defer s.record(req)
+	}
+	s.serve(w, req)
+}
+
+// serve finds the route of a request, and what it answers for.
+func (s *server) serve(w http.ResponseWriter, r *request) {
+	if s.cors != nil && isPreflight(r.Request) {
+		s.cors.preflight(w, r.Request, s.api.Kind)
 		return
 	}
 	found, ok := s.routes.find(r.Method, r.URL.EscapedPath())
-	req.match = found
+	r.match = found
 	if ok && found.resource.cors != nil && r.Method == http.MethodOptions && found.resource.routes[http.MethodOptions] == nil {
-		found.resource.cors.answer(w, r)
+		found.resource.cors.answer(w, r.Request)
 		return
 	}
 	if !ok || found.target == nil {
-		s.fail(w, r, failNoRoute)
+		s.fail(w, r, &failure{cause: noRoute})
 		return
 	}
-	s.invoke(w, req)
+	if s.api.Throttle != nil && !s.gateway.buckets.take(s.api.ID, *s.api.Throttle) {
+		s.fail(w, r, &failure{cause: throttled})
+		return
+	}
+	s.enter(w, r)
 }
 
 func (s *server) identify(w http.ResponseWriter, r *request) {
@@ -74,39 +108,78 @@ func (s *server) identify(w http.ResponseWriter, r *request) {
 	}
 }
 
-func (s *server) invoke(w http.ResponseWriter, r *request) {
+// enter lets a request in that has a route, if it may, and passes it on.
+func (s *server) enter(w http.ResponseWriter, r *request) {
 	body, err := readBody(r.Request)
 	switch {
 	case fault.KindOf(err) == fault.TooLarge:
-		s.fail(w, r.Request, failure{status: http.StatusRequestEntityTooLarge, message: err.Error()})
+		s.fail(w, r, &failure{cause: tooLarge, message: err.Error()})
 		return
 	case err != nil:
-		s.fail(w, r.Request, failure{http.StatusBadRequest, "The request's body could not be read"})
+		s.fail(w, r, &failure{cause: unreadable})
 		return
 	}
 	r.body = body
-	if s.api.Auth == AuthIAM && !s.authorize(w, r) {
+	if s.api.Compress != nil && r.Header.Get("Content-Encoding") != "" {
+		if err := r.decompress(); err != nil {
+			s.fail(w, r, err)
+			return
+		}
+	}
+	if s.api.Auth == AuthIAM && !s.signedURL(w, r) {
 		return
 	}
-	trace := r.Header.Get("X-Amzn-Trace-Id")
-	if trace == "" {
-		trace = traceID(r.at)
-		r.Request = r.WithContext(r.Context())
-		r.Header = r.Header.Clone()
-		r.Header.Set("X-Amzn-Trace-Id", trace)
+	r.trace()
+	if err := s.admit(r); err != nil {
+		s.refuse(w, r, err)
+		return
 	}
+	s.integrate(w, r)
+}
+
+// admit asks everything that stands before a route, in API Gateway's order: who it
+// is, which key they have, what they send.
+func (s *server) admit(r *request) error {
+	t := r.target
+	if t.guard != nil {
+		if err := t.guard.admit(r); err != nil {
+			return err
+		}
+	}
+	if t.KeyRequired {
+		if err := s.unlock(r); err != nil {
+			return err
+		}
+	}
+	if t.rules != nil {
+		return t.rules.check(r)
+	}
+	return nil
+}
+
+// trace gives a request a trace id if it came without one.
+func (r *request) trace() {
+	if r.Header.Get("X-Amzn-Trace-Id") != "" {
+		return
+	}
+	r.Request = r.WithContext(r.Context())
+	r.Header = r.Header.Clone()
+	r.Header.Set("X-Amzn-Trace-Id", traceID(r.at))
+}
+
+// invoke asks the route's function with the request, and answers with what it says.
+func (s *server) invoke(w http.ResponseWriter, r *request) {
 	event, err := s.event(r)
 	if err != nil {
-		s.log(r, function.Result{}, err)
-		s.fail(w, r.Request, failInternal)
+		s.refuse(w, r, err)
 		return
 	}
 	if len(event) > function.MaxSyncPayload {
-		s.fail(w, r.Request, failure{http.StatusRequestEntityTooLarge, fmt.Sprintf(
+		s.fail(w, r, &failure{cause: tooLarge, message: fmt.Sprintf(
 			"Request Too Long: the event made of this request has %d bytes, over the limit of %d bytes", len(event), function.MaxSyncPayload)})
 		return
 	}
-	inv := function.Invocation{Function: r.target.Function, Payload: event, Marshalled: true, TraceID: trace}
+	inv := function.Invocation{Function: r.target.Function, Payload: event, Marshalled: true, TraceID: r.Header.Get("X-Amzn-Trace-Id")}
 	if r.target.Stream {
 		s.stream(w, r, inv)
 		return
@@ -115,21 +188,35 @@ func (s *server) invoke(w http.ResponseWriter, r *request) {
 	s.answer(w, r, res, err)
 }
 
-// call invokes the function for at most the API's timeout; a function URL has
+// call invokes the function for at most the route's timeout; a function URL has
 // none but the function's. A client that leaves does not end the invocation, as on
 // AWS.
 func (s *server) call(r *request, inv function.Invocation) (function.Result, error) {
 	ctx := context.WithoutCancel(r.Context())
-	if limit := map[string]time.Duration{REST: RESTTimeout, HTTP: HTTPTimeout}[s.api.Kind]; limit > 0 {
+	if limit := r.target.limit; limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
+	began := time.Now()
 	res, err := s.gateway.Invoker.Invoke(ctx, inv)
 	if err != nil && ctx.Err() != nil {
 		err = errTimeout
 	}
+	r.done(res, time.Since(began), err)
 	return res, err
+}
+
+// done writes down what became of the integration.
+func (r *request) done(res function.Result, took time.Duration, err error) {
+	r.took, r.integrationStatus = took, http.StatusOK
+	r.invoked = function.Result{RequestID: res.RequestID, FunctionError: res.FunctionError, ErrorType: res.ErrorType}
+	switch {
+	case err != nil:
+		r.integrationStatus, r.integrationError = 0, err.Error()
+	case res.FunctionError != "":
+		r.integrationError = "function error " + res.ErrorType
+	}
 }
 
 var errTimeout = errors.New("the function did not answer in time")
@@ -137,22 +224,19 @@ var errTimeout = errors.New("the function did not answer in time")
 // answer writes the function's response. Whatever goes wrong is logged here, once.
 func (s *server) answer(w http.ResponseWriter, r *request, res function.Result, err error) {
 	if err != nil {
-		s.log(r, res, err)
-		s.fail(w, r.Request, invokeFailure(err))
+		s.refuse(w, r, invokeFailure(err))
 		return
 	}
 	if res.FunctionError != "" {
-		s.log(r, res, fmt.Errorf("function error %s", res.ErrorType))
-		s.fail(w, r.Request, failFunction)
+		s.refuse(w, r, &failure{cause: functionFailed, err: fmt.Errorf("function error %s", res.ErrorType)})
 		return
 	}
 	out, err := s.response(r, res.Payload)
 	if err != nil {
-		s.log(r, res, fmt.Errorf("malformed response: %w", err))
-		s.fail(w, r.Request, failFunction)
+		s.refuse(w, r, &failure{cause: functionFailed, err: fmt.Errorf("malformed response: %w", err)})
 		return
 	}
-	out.write(w, r.Request, s.cors)
+	s.compressed(r, out).write(w, r.Request, s.cors)
 }
 
 func (s *server) log(r *request, res function.Result, err error) {
@@ -162,13 +246,15 @@ func (s *server) log(r *request, res function.Result, err error) {
 
 func (s *server) event(r *request) ([]byte, error) {
 	var event any
-	switch s.api.Kind {
-	case REST:
+	switch {
+	case s.api.Kind == REST:
 		event = r.rest()
-	case HTTP:
-		event = r.http()
-	case URL:
+	case s.api.Kind == URL:
 		event = r.url()
+	case r.target.Payload == "1.0":
+		event = r.first()
+	default:
+		event = r.http()
 	}
 	var buf bytes.Buffer // is written once, so it gets the size it needs
 	enc := json.NewEncoder(&buf)
@@ -179,11 +265,12 @@ func (s *server) event(r *request) ([]byte, error) {
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
 }
 
+var tooLong = fault.Errorf(fault.TooLarge, "HTTP content length exceeded %d bytes.", MaxBody)
+
 // readBody reads a body within the limit; REST APIs word the refusal like this.
 func readBody(r *http.Request) ([]byte, error) {
-	tooLarge := fault.Errorf(fault.TooLarge, "HTTP content length exceeded %d bytes.", MaxBody)
 	if r.ContentLength > MaxBody {
-		return nil, tooLarge
+		return nil, tooLong
 	}
 	if r.Body == nil || r.ContentLength == 0 {
 		return nil, nil
@@ -194,7 +281,7 @@ func readBody(r *http.Request) ([]byte, error) {
 		return nil, err
 	}
 	if buf.Len() > MaxBody {
-		return nil, tooLarge
+		return nil, tooLong
 	}
 	return buf.Bytes(), nil
 }

@@ -1,43 +1,62 @@
 package gateway
 
-// StageSettings is what calls of the AWS API have set of a REST API's stage, beside
-// what its template says: the framework sets access logs so. They outlive the
-// template's next deployment.
-type StageSettings struct {
-	Description string                    `json:"description,omitempty"`
-	AccessLog   *AccessLog                `json:"accessLog,omitempty"`
-	Variables   map[string]string         `json:"stageVariables,omitempty"`
-	Throttle    *Throttle                 `json:"throttle,omitempty"`
-	Methods     map[string]MethodSettings `json:"methods,omitempty"` // by "PATH/METHOD"; "*/*": all
-	Tracing     bool                      `json:"tracing,omitempty"`
-	Tags        map[string]string         `json:"tags,omitempty"`
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Host is the host name, without port, by which the edge knows an API, with the
+// stage in front of the path.
+func Host(id, region string) string { return id + ".execute-api." + region + ".localhost" }
+
+// API serves the API with the id by paths that begin with its stage, as API Gateway
+// does by an API's own host name; the stage $default of an HTTP API has no part in
+// the path. Of an id or a stage that does not exist it says what API Gateway says.
+func (g *Gateway) API(id string) http.Handler {
+	s, ok := g.snapshot().ids[id]
+	if !ok || s.api.Kind == URL {
+		return http.HandlerFunc(forbidden)
+	}
+	if s.api.Stage == catchAll {
+		return s
+	}
+	return staged{s}
 }
 
-// MethodSettings are kept for who asks; they have no effect.
-type MethodSettings struct {
-	LogLevel  string `json:"logLevel,omitempty"`
-	DataTrace bool   `json:"dataTrace,omitempty"`
-	Metrics   bool   `json:"metrics,omitempty"`
+// staged takes the stage off a path.
+type staged struct{ *server }
+
+func (s staged) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	rest, ok := strings.CutPrefix(r.URL.EscapedPath(), "/"+url.PathEscape(s.api.Stage))
+	if ok && rest == "" {
+		rest = "/"
+	}
+	plain, err := url.PathUnescape(rest)
+	switch {
+	case (!ok || rest[0] != '/' || err != nil) && s.api.Kind == REST:
+		forbidden(w, r)
+	case !ok || rest[0] != '/' || err != nil:
+		req := &request{Request: r, api: &s.api, at: time.Now().UTC(), ext: extendedID()}
+		s.identify(w, req)
+		s.fail(w, req, &failure{cause: noRoute})
+	default:
+		out := r.WithContext(r.Context())
+		u := *r.URL
+		u.Path, u.RawPath = plain, rest
+		out.URL = &u
+		s.server.ServeHTTP(w, out)
+	}
 }
 
-// Set is the API with what has been set of its stage.
-func (a API) Set(s *StageSettings) API {
-	a.Settings = s
-	if s == nil {
-		return a
+// forbidden answers for what is not there.
+func forbidden(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("X-Amzn-Requestid", uuid())
+	w.Header().Set("X-Amzn-Errortype", "ForbiddenException")
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusForbidden)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write([]byte(`{"message":"Forbidden"}`)) // a client that has left needs no answer
 	}
-	if s.AccessLog != nil {
-		a.AccessLog = s.AccessLog
-	}
-	if s.Variables != nil {
-		a.Variables = s.Variables
-	}
-	if s.Throttle != nil {
-		a.Throttle = s.Throttle
-	}
-	return a
 }
-
-// PartID is the id of a part of an API, as of a resource by its path: 6 characters
-// of 0-9 and a-z, the same for the same part.
-func PartID(api string, part ...string) string { return hashID(6, append([]string{api}, part...)...) }

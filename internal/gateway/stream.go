@@ -54,10 +54,12 @@ func (s *server) stream(w http.ResponseWriter, r *request, inv function.Invocati
 	defer cancel()
 	out := &sink{server: s, w: w, r: r, moved: moved, flush: http.NewResponseController(w).Flush}
 	inv.Stream = out
+	began := time.Now()
 	res, err := s.gateway.Invoker.Invoke(ctx, inv)
 	if err != nil && ctx.Err() != nil {
 		err = errTimeout
 	}
+	r.done(res, time.Since(began), err)
 	failed := err
 	if err == nil && res.FunctionError != "" {
 		failed = fmt.Errorf("function error %s", res.ErrorType)
@@ -79,7 +81,7 @@ func (s *server) stream(w http.ResponseWriter, r *request, inv function.Invocati
 			out.err = errors.New("it ended within the prelude")
 		}
 		s.log(r, res, fmt.Errorf("malformed response: %w", out.err))
-		s.fail(w, r.Request, failFunction)
+		s.fail(w, r, &failure{cause: functionFailed})
 	}
 }
 
@@ -100,7 +102,7 @@ func (s *server) unstreamed(w http.ResponseWriter, r *request, res function.Resu
 		return
 	}
 	s.log(r, res, errors.New("malformed response: the route streams, but the function answered without streaming; wrap its handler in awslambda.streamifyResponse or the like, or set the route's transferMode to BUFFERED"))
-	s.fail(w, r.Request, failFunction)
+	s.fail(w, r, &failure{cause: functionFailed})
 }
 
 // limits are those of a REST API's streams; moved is to be called for each byte's

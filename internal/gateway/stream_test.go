@@ -64,7 +64,7 @@ func streaming(t testing.TB, kind string, fn streams, log io.Writer) http.Handle
 		log = io.Discard
 	}
 	g := &gateway.Gateway{Invoker: fn, Log: slog.New(slog.NewTextHandler(log, nil))}
-	if err := g.Replace(api.Stack, []gateway.API{api}); err != nil {
+	if err := g.Replace(api.Stack, []gateway.API{api}, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	h, ok := g.Handler(api.Stack, kind)

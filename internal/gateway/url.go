@@ -1,14 +1,10 @@
 package gateway
 
 import (
-	"crypto/sha256"
 	"encoding/json"
-	"math/big"
-	"net"
 	"net/http"
-	"strings"
-	"time"
 
+	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/iam"
 )
@@ -40,9 +36,7 @@ func FunctionURL(stack, fn, qualifier string) API {
 // URLID is the id of a function's URL: 32 characters of 0-9 and a-z, which stay the
 // same across deployments and restarts.
 func URLID(stack, fn string) string {
-	sum := sha256.Sum256([]byte(stack + "\x00" + URL + "\x00" + fn))
-	text := strings.Repeat("0", 32) + new(big.Int).SetBytes(sum[:]).Text(36)
-	return text[len(text)-32:]
+	return arn.ID(32, stack, URL, fn)
 }
 
 // URLHost is the host name, without port, by which the edge knows a function's URL.
@@ -56,7 +50,7 @@ func (g *Gateway) URL(id string) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("X-Amzn-Requestid", uuid())
-		refuse(w, http.StatusForbidden, "AccessDeniedException", nil)
+		refuseURL(w, http.StatusForbidden, "AccessDeniedException", nil)
 	})
 }
 
@@ -75,36 +69,23 @@ func checkURL(api API, add func(string, ...any)) {
 	}
 }
 
-// authorizer says who signed a request.
-type authorizer struct {
-	IAM struct {
-		AccessKey       string    `json:"accessKey"`
-		AccountID       string    `json:"accountId"`
-		CallerID        string    `json:"callerId"`
-		CognitoIdentity *struct{} `json:"cognitoIdentity"`
-		PrincipalOrgID  *string   `json:"principalOrgId"`
-		UserARN         string    `json:"userArn"`
-		UserID          string    `json:"userId"`
-	} `json:"iam"`
-}
-
 // url is format 2.0 as function URLs give it: the path as it was sent, and nobody's
 // account unless somebody has signed.
 func (r *request) url() httpEvent {
 	e := r.second(r.URL.EscapedPath())
 	e.RequestContext.AccountID = "anonymous"
 	if r.who != nil {
-		e.RequestContext.AccountID, e.RequestContext.Authorizer = r.who.IAM.AccountID, r.who
+		e.RequestContext.AccountID = r.who.AccountID
 	}
 	return e
 }
 
-// authorize finds out who has signed the request, or refuses it.
-func (s *server) authorize(w http.ResponseWriter, r *request) bool {
+// signedURL finds out who has signed a request to a function URL, or refuses it.
+func (s *server) signedURL(w http.ResponseWriter, r *request) bool {
 	service, signed := iam.Scope(r.Request)
 	if !signed {
 		forbidden := "Forbidden"
-		refuse(w, http.StatusForbidden, "AccessDeniedException", &forbidden)
+		refuseURL(w, http.StatusForbidden, "AccessDeniedException", &forbidden)
 		return false
 	}
 	var who iam.Principal
@@ -116,19 +97,16 @@ func (s *server) authorize(w http.ResponseWriter, r *request) bool {
 	}
 	if err != nil {
 		message := err.Error()
-		refuse(w, http.StatusForbidden, fault.CodeOf(err), &message)
+		refuseURL(w, http.StatusForbidden, fault.CodeOf(err), &message)
 		return false
 	}
 	if err := s.permitted(r, who); err != nil {
 		s.gateway.Log.Info("function URL refused", "function", s.api.Name, "caller", who.ARN, "err", err)
 		forbidden := "Forbidden"
-		refuse(w, http.StatusForbidden, "AccessDeniedException", &forbidden)
+		refuseURL(w, http.StatusForbidden, "AccessDeniedException", &forbidden)
 		return false
 	}
-	r.who = &authorizer{}
-	own := &r.who.IAM
-	own.AccessKey, own.AccountID, own.UserARN = who.AccessKeyID, who.AccountID, who.ARN
-	own.CallerID, own.UserID = who.UserID, who.UserID
+	r.who = &who
 	return true
 }
 
@@ -137,16 +115,11 @@ func (s *server) permitted(r *request, who iam.Principal) error {
 	if s.gateway.Permit == nil {
 		return fault.Errorf(fault.Denied, "nothing here knows who may call")
 	}
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
-	about := iam.Request{SourceIP: host, UserAgent: r.UserAgent(), Referer: r.Referer(), SecureTransport: r.TLS != nil, Time: time.Now()}
-	return s.gateway.Permit(iam.With(r.Context(), who, about), s.api.Name)
+	return s.gateway.Permit(r.calledBy(who), s.api.Name)
 }
 
-// refuse answers in the words of Lambda's front end.
-func refuse(w http.ResponseWriter, status int, kind string, message *string) {
+// refuseURL answers in the words of Lambda's front end.
+func refuseURL(w http.ResponseWriter, status int, kind string, message *string) {
 	body, err := json.Marshal(map[string]*string{"Message": message})
 	if err != nil {
 		body = []byte("{}")

@@ -142,7 +142,7 @@ func TestURLFailures(t *testing.T) {
 
 func TestUnknownURL(t *testing.T) {
 	g := &gateway.Gateway{Log: slog.New(slog.DiscardHandler)}
-	if err := g.Replace("drops-dev", []gateway.API{rest(route("GET", "/"))}); err != nil {
+	if err := g.Replace("drops-dev", []gateway.API{rest(route("GET", "/"))}, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	for _, id := range []string{strings.Repeat("0", 32), gateway.APIID("drops-dev", gateway.REST)} {
@@ -159,7 +159,7 @@ func TestSeveralURLs(t *testing.T) {
 	one, two := functionURL(), gateway.FunctionURL("drops-dev", "drops-dev-hello", "live")
 	replace := func(apis ...gateway.API) {
 		t.Helper()
-		if err := g.Replace("drops-dev", apis); err != nil {
+		if err := g.Replace("drops-dev", apis, nil, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -233,14 +233,14 @@ func TestIAM(t *testing.T) {
 	api.Auth = gateway.AuthIAM
 	fn := &invokes{payload: `{"statusCode":200}`}
 	g := &gateway.Gateway{Invoker: fn, Log: slog.New(slog.DiscardHandler)}
-	if err := g.Replace(api.Stack, []gateway.API{api}); fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), "AWS_IAM") {
+	if err := g.Replace(api.Stack, []gateway.API{api}, nil, nil); fault.KindOf(err) != fault.Invalid || !strings.Contains(err.Error(), "AWS_IAM") {
 		t.Errorf("without a verifier: got %v", err)
 	}
 	g.Verify = keys
 	g.Permit = func(ctx context.Context, function string) error {
 		return keys.AuthorizeWith(ctx, "lambda:InvokeFunctionUrl", arn.Function("us-east-1", function), map[string][]string{"lambda:FunctionUrlAuthType": {gateway.AuthIAM}})
 	}
-	if err := g.Replace(api.Stack, []gateway.API{api}); err != nil {
+	if err := g.Replace(api.Stack, []gateway.API{api}, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	ask := func(c iam.Credentials, service, body string) *httptest.ResponseRecorder {

@@ -61,6 +61,19 @@ func (l *Functions) store(ctx context.Context, c Code, dry bool) (artifact, erro
 	return l.take(ctx, c, dry)
 }
 
+// Take fetches code from a bucket and keeps it as an artifact; it returns its
+// SHA-256 in hex and its size.
+func (l *Functions) Take(ctx context.Context, bucket, key string) (sha string, size int64, err error) {
+	a, err := l.store(ctx, Code{S3Bucket: bucket, S3Key: key}, false)
+	return a.sha, a.size, err
+}
+
+// Store keeps a zip as an artifact; it returns its SHA-256 in hex and its size.
+func (l *Functions) Store(ctx context.Context, zip []byte) (sha string, size int64, err error) {
+	a, err := l.store(ctx, Code{ZipFile: zip}, false)
+	return a.sha, a.size, err
+}
+
 // take fetches code from a bucket. The object may change meanwhile, so it is
 // copied before it is looked at.
 func (l *Functions) take(ctx context.Context, c Code, dry bool) (artifact, error) {

@@ -63,11 +63,12 @@ func (l *Functions) PublishLayerVersion(ctx context.Context, in PublishLayerVers
 		Name: name, Artifact: code.sha, Size: code.size, Description: in.Description, License: in.LicenseInfo,
 		Runtimes: in.CompatibleRuntimes, Architectures: in.CompatibleArchitectures,
 	}
+	last := l.lastLayer(name)
 	_, err = l.Deployer.Edit(context.WithoutCancel(ctx), deploy.APIStack, func(r *deploy.Revision) error {
 		if r.LastLayers == nil {
 			r.LastLayers = map[string]int{}
 		}
-		r.LastLayers[name]++
+		r.LastLayers[name] = max(last, r.LastLayers[name]) + 1
 		v.Version, v.Created = r.LastLayers[name], time.Now().UTC()
 		v.ARN = l.layerARN(name) + ":" + strconv.Itoa(v.Version)
 		r.Layers = append(r.Layers, v)
@@ -77,6 +78,14 @@ func (l *Functions) PublishLayerVersion(ctx context.Context, in PublishLayerVers
 		return LayerVersion{}, err
 	}
 	return l.describeLayer(ctx, v, true)
+}
+
+// lastLayer is the highest number that a layer's versions ever had, in any stack.
+func (l *Functions) lastLayer(name string) (last int) {
+	for _, r := range l.Deployer.List() {
+		last = max(last, r.LastLayers[name])
+	}
+	return last
 }
 
 func (l *Functions) layerARN(name string) string {
@@ -106,13 +115,11 @@ func (l *Functions) describeLayer(ctx context.Context, v deploy.Layer, content b
 
 // layersOf are the versions of a layer, or of all, the newest first.
 func (l *Functions) layersOf(name string) (list []deploy.Layer) {
-	r := l.Deployer.List()[deploy.APIStack]
-	if r == nil {
-		return nil
-	}
-	for _, v := range r.Layers {
-		if name == "" || v.Name == name {
-			list = append(list, v)
+	for _, r := range l.Deployer.List() {
+		for _, v := range r.Layers {
+			if name == "" || v.Name == name {
+				list = append(list, v)
+			}
 		}
 	}
 	slices.SortStableFunc(list, func(a, b deploy.Layer) int {
@@ -158,11 +165,21 @@ func (l *Functions) GetLayerVersion(ctx context.Context, in LayerInput) (LayerVe
 // and one that is gone already is no error.
 func (l *Functions) DeleteLayerVersion(ctx context.Context, in LayerInput) (struct{}, error) {
 	name := layerOf(in.LayerName)
-	_, err := l.Deployer.Edit(context.WithoutCancel(ctx), deploy.APIStack, func(r *deploy.Revision) error {
+	_, err := l.Deployer.Edit(context.WithoutCancel(ctx), l.stackOf(name, in.VersionNumber), func(r *deploy.Revision) error {
 		r.Layers = slices.DeleteFunc(r.Layers, func(v deploy.Layer) bool { return v.Name == name && v.Version == in.VersionNumber })
 		return nil
 	})
 	return struct{}{}, err
+}
+
+// stackOf is the stack that a version of a layer is part of.
+func (l *Functions) stackOf(name string, version int) string {
+	for stack, r := range l.Deployer.List() {
+		if slices.ContainsFunc(r.Layers, func(v deploy.Layer) bool { return v.Name == name && v.Version == version }) {
+			return stack
+		}
+	}
+	return deploy.APIStack
 }
 
 // LayersInput narrows and pages a list of layers.

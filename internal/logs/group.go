@@ -17,8 +17,8 @@ import (
 
 var validGroup = regexp.MustCompile(`^[.\-_/#A-Za-z0-9]{1,512}$`)
 
-// retentions are the numbers of days that CloudWatch has.
-var retentions = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
+// Retentions are the numbers of days that CloudWatch has.
+var Retentions = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
 
 func invalid(format string, args ...any) error {
 	return fault.Coded(fault.Invalid, "InvalidParameterException", format, args...)
@@ -138,8 +138,8 @@ type PutRetentionPolicyInput struct {
 // PutRetentionPolicy sets a group's retention. Records are never kept for longer
 // than those of all groups.
 func (s *Store) PutRetentionPolicy(ctx context.Context, in PutRetentionPolicyInput) (None, error) {
-	if !slices.Contains(retentions, in.RetentionInDays) {
-		return None{}, invalid("Value '%d' at 'retentionInDays' is none of %v.", in.RetentionInDays, retentions)
+	if !slices.Contains(Retentions, in.RetentionInDays) {
+		return None{}, invalid("Value '%d' at 'retentionInDays' is none of %v.", in.RetentionInDays, Retentions)
 	}
 	return None{}, s.changeGroup(ctx, in.LogGroupName, func(g *group) error {
 		g.Retention = in.RetentionInDays

@@ -41,6 +41,9 @@ func (r *rooms) furnish(ctx context.Context, cfg Config, ls *listeners) error {
 	r.deployer = r.newDeployer(cfg)
 	r.queues.Editor, r.topics.Editor = queueEditor{r.deployer}, topicEditor{r.deployer}
 	r.apis.Deployer = r.deployer
+	if err := r.openStacks(ctx, cfg, ls.endpoints); err != nil {
+		return err
+	}
 	r.api = r.newAPI(cfg, ls)
 	r.inner.Handler = r.api
 	var err error
@@ -133,7 +136,9 @@ func (r *rooms) openSources(ctx context.Context, cfg Config, ls *listeners) erro
 	r.buses = &bus.Buses{Invoker: r.invoker, Publish: r.tell, Send: r.send, Region: cfg.Region, Log: cfg.Log}
 	r.schedules = &schedule.Scheduler{Streams: r.eng.Streams, Enqueue: r.invoker, Deliver: r.buses.Deliver, Region: cfg.Region, Log: cfg.Log}
 	r.notifications = &bucket.Notifications{Invoker: r.invoker, Region: cfg.Region, Log: cfg.Log}
-	r.gateway = &gateway.Gateway{Invoker: r.invoker, Verify: r.keys, Log: cfg.Log}
+	if err := r.openGateway(ctx, cfg); err != nil {
+		return err
+	}
 	r.edge = &edge.Server{Origins: r.gateway, Objects: r.eng.Objects, Log: cfg.Log}
 	r.apis = &apigateway.APIs{Streams: r.eng.Streams, Region: cfg.Region, URL: byPath(ls.endpoints.HTTP)}
 	return r.apis.Open(ctx)
@@ -159,6 +164,7 @@ func (r *rooms) newDeployer(cfg Config) *deploy.Deployer {
 			Roles: r.keys, Networks: r.networks, Functions: r.invoker, Versions: r.invoker,
 			Queues: r.queues, Topics: r.topics, Schedules: r.schedules, Buses: r.buses,
 			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge,
+			Logs: r.logs, Storage: r.eng.Objects,
 		},
 	}
 }
@@ -183,7 +189,7 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 		return r.keys.AuthorizeWith(ctx, "lambda:InvokeFunctionUrl", arn.Function(cfg.Region, name), conditions, policies...)
 	}
 	s := &api.Server{
-		Authority: r.keys, Trail: r.trail, Region: cfg.Region, Log: cfg.Log, Certificate: r.topics.Identity.Certificate,
+		Authority: r.keys, Trail: r.trail, Region: cfg.Region, Log: cfg.Log, Certificate: r.topics.Identity.Certificate, Answers: r.cloudformation,
 		Objects: &api.Objects{
 			Store: r.eng.Objects.Handler, Caller: r.keys, Policy: r.eng.Objects.Policy,
 			Notifications: &api.Notifications{Deployer: r.deployer, Exists: r.eng.Objects.HasBucket},
@@ -200,6 +206,7 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 			api.APIGateway(r.apis, cfg.Region),
 			api.CodeDeploy(r.deployer),
 			api.IAM(r.keys), api.STS(r.keys), api.SSM(r.secrets.parameters), api.KMS(r.secrets.keys),
+			api.CloudFormation(r.cloudformation), api.ECR(),
 		},
 	}
 	s.Tunnel = &api.Tunnel{Certificate: r.secrets.ca.GetCertificate(arn.ServiceHost), Handler: s}

@@ -17,6 +17,7 @@ import (
 	"github.com/dropstack/dropstack/internal/audit"
 	"github.com/dropstack/dropstack/internal/bucket"
 	"github.com/dropstack/dropstack/internal/bus"
+	"github.com/dropstack/dropstack/internal/cloudformation"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/engine"
@@ -98,32 +99,33 @@ func Run(ctx context.Context, cfg Config) (err error) {
 
 // rooms is every room of a running platform.
 type rooms struct {
-	eng           *engine.Engine
-	keys          *iam.Authority
-	secrets       *secrets
-	trail         *audit.Log
-	logs          *logs.Store
-	metrics       *metric.Store
-	boxes         *sandbox.Maker
-	missing       map[string]string // why they are not of a stronger level
-	examined      func() *Isolation // what attacks have shown, which are made when it is asked for first
-	networks      *networks
-	inner         *http.Server // the AWS endpoint inside of sandboxes
-	pool          *instance.Pool
-	invoker       *function.Invoker
-	queues        *queue.Queues
-	topics        *topic.Topics
-	schedules     *schedule.Scheduler
-	buses         *bus.Buses
-	notifications *bucket.Notifications
-	gateway       *gateway.Gateway
-	apis          *apigateway.APIs
-	edge          *edge.Server
-	deployer      *deploy.Deployer
-	api           *api.Server
-	platform      *Platform
-	ready         atomic.Bool   // every stack has answered once
-	answered      chan struct{} // closed then
+	eng            *engine.Engine
+	keys           *iam.Authority
+	secrets        *secrets
+	trail          *audit.Log
+	logs           *logs.Store
+	metrics        *metric.Store
+	boxes          *sandbox.Maker
+	missing        map[string]string // why they are not of a stronger level
+	examined       func() *Isolation // what attacks have shown, which are made when it is asked for first
+	networks       *networks
+	inner          *http.Server // the AWS endpoint inside of sandboxes
+	pool           *instance.Pool
+	invoker        *function.Invoker
+	queues         *queue.Queues
+	topics         *topic.Topics
+	schedules      *schedule.Scheduler
+	buses          *bus.Buses
+	notifications  *bucket.Notifications
+	gateway        *gateway.Gateway
+	apis           *apigateway.APIs
+	edge           *edge.Server
+	deployer       *deploy.Deployer
+	cloudformation *cloudformation.Stacks
+	api            *api.Server
+	platform       *Platform
+	ready          atomic.Bool   // every stack has answered once
+	answered       chan struct{} // closed then
 
 	opened []func() error // what close is to close, the last one first
 }
@@ -149,7 +151,9 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	g.Go(func() error { return r.invoker.Run(ctx) })
 	g.Go(func() error { return r.queues.Run(ctx) })
 	g.Go(func() error { return r.topics.Run(ctx) })
+	g.Go(func() error { return r.gateway.Meter.Run(ctx) })
 	g.Go(func() error { return r.schedules.Run(ctx) })
+	g.Go(func() error { return r.cloudformation.Run(ctx) })
 	g.Go(func() error { return r.deployer.Run(ctx) })
 	g.Go(func() error { return r.edge.Serve(ctx, ls.http) })
 	g.Go(func() error { return serveHTTP(ctx, ls.aws, r.api) })

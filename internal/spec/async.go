@@ -19,8 +19,8 @@ const Provisioned = "provisioned"
 
 func (r *reader) onError(n *node, what string) string {
 	target := r.value(n, what)
-	if target != "" && !strings.HasPrefix(target, "arn:aws:sns:") {
-		r.fail(n.pos, "%s must be the ARN of a topic, such as {Ref: Topic}, not %q", what, target)
+	if target != "" && !strings.HasPrefix(target, "arn:aws:sns:") && !strings.HasPrefix(target, "arn:aws:sqs:") {
+		r.fail(n.pos, "%s must be the ARN of a topic or a queue, such as {Ref: Topic} or {Fn::GetAtt: [Queue, Arn]}, not %q", what, target)
 	}
 	return target
 }

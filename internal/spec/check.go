@@ -2,7 +2,6 @@ package spec
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -26,7 +25,6 @@ func (r *reader) check() {
 		r.patience(fn)
 		r.dormant(fn)
 	}
-	r.unusedLayers()
 	r.fillCORS()
 	r.distributions()
 }
@@ -77,37 +75,6 @@ func (r *reader) dormant(fn *Function) {
 	}
 }
 
-func (r *reader) unusedLayers() {
-	for _, l := range r.svc.Layers {
-		used := func(fn Function) bool { return slices.Contains(fn.Layers, l.Key) }
-		if !slices.ContainsFunc(r.svc.Functions, used) {
-			r.warn(l.Pos, "layer %s is used by no function and is not deployed", l.Key)
-		}
-	}
-}
-
-// fillCORS allows the methods that routes have, where none are listed.
-func (r *reader) fillCORS() {
-	byPath := map[string][]string{}
-	all := []string{"OPTIONS"}
-	for e := range r.events() {
-		if e.HTTP != nil {
-			byPath[e.HTTP.Path] = append(byPath[e.HTTP.Path], e.HTTP.Method)
-		}
-		if e.HTTPAPI != nil {
-			all = append(all, e.HTTPAPI.Method)
-		}
-	}
-	for e := range r.events() {
-		if e.HTTP != nil && e.HTTP.CORS != nil && len(e.HTTP.CORS.Methods) == 0 {
-			e.HTTP.CORS.Methods = each(append([]string{"OPTIONS"}, byPath[e.HTTP.Path]...))
-		}
-	}
-	if c := r.svc.HTTPCORS; c != nil && len(c.Methods) == 0 {
-		c.Methods = each(all)
-	}
-}
-
 func (r *reader) events() func(func(Event) bool) {
 	return func(yield func(Event) bool) {
 		for _, fn := range r.svc.Functions {
@@ -118,15 +85,6 @@ func (r *reader) events() func(func(Event) bool) {
 			}
 		}
 	}
-}
-
-// each sorts methods, drops doubles and writes ANY out.
-func each(used []string) []string {
-	if slices.Contains(used, "ANY") {
-		used = slices.Clone(methods[1:])
-	}
-	slices.Sort(used)
-	return slices.Compact(used)
 }
 
 func (r *reader) distributions() {

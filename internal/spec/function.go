@@ -27,7 +27,7 @@ var (
 
 // functionEffects are the keys of a function that cannot be ignored.
 var functionEffects = effects{
-	"image":         "there would be no code to run; build a zip and name it in package.artifact",
+	"image":         "containers are not run here; build a zip and name it in package.artifact, or let handler name the code",
 	"durableConfig": "the function would not resume",
 }
 
@@ -54,12 +54,16 @@ func (r *reader) functions(n *node) {
 		lines[f.key] = f.pos
 		if !functionName.MatchString(f.key) {
 			r.fail(f.pos, "function %q: letters, digits, _ and - only", f.key)
-		} else if r.is(f.value, object, "functions."+f.key) {
+		} else if r.is(f.value, object, "functions."+f.key) && r.conditional(f.value.get("condition"), "functions."+f.key+".condition") {
 			r.nameFunction(f)
 			kept = append(kept, f)
 		}
 	}
 	r.readPolicies() // they may name functions
+	r.httpAuthorizers()
+	for _, read := range r.gates.later {
+		read()
+	}
 	for _, f := range kept {
 		r.svc.Functions = append(r.svc.Functions, r.function(f))
 	}
@@ -69,16 +73,18 @@ func (r *reader) functions(n *node) {
 
 // nameFunction makes a function known to Ref and Fn::GetAtt before any is read.
 func (r *reader) nameFunction(f field) {
-	name := r.svc.Stack() + "-" + f.key
+	name := r.svc.Prefix() + "-" + f.key
 	if n := r.vars.resolve(f.value.get("name")); n != nil && n.scalar() {
 		name = n.text
 	}
 	r.names[logicalFunction(f.key)] = functionResource(r.svc.Region, name)
-	target := arn.Function(r.svc.Region, name)
-	if r.isProvisioned(f.value) {
-		target += ":" + Provisioned
+	target := name
+	if alias := r.aliasOf(f.value); alias != "" {
+		target += ":" + alias
 	}
-	r.targets[f.key] = target
+	r.targets[f.key] = arn.Function(r.svc.Region, target)
+	url := arn.ID(32, r.svc.Stack(), "URL", target)
+	r.names[logicalFunction(f.key)+"Url"] = resource{url, url, map[string]string{"FunctionUrl": URLAddress(r.svc.Region, url)}}
 }
 
 func (r *reader) function(f field) Function {
@@ -93,6 +99,7 @@ func (r *reader) function(f field) Function {
 	key := r.defaults.key
 	fn.Publish = !r.defaults.unversioned
 	layersOf, warm := "provider.layers", -1
+	payload := r.gates.payload
 	known := keys{
 		"handler": func(v *node) { fn.Handler, fn.HandlerPos = r.str(v, what+".handler"), v.pos },
 		"name": func(v *node) {
@@ -137,14 +144,42 @@ func (r *reader) function(f field) Function {
 		"iamRoleStatementsName":    func(v *node) { own.name = v },
 		"kmsKeyArn":                func(v *node) { key = v },
 		"awsKmsKeyArn":             func(v *node) { key = v },
-		"dropstack":                func(v *node) { fn.Secrets = r.secrets(v, what+".dropstack") },
-		"minIsolation":             func(v *node) { fn.MinIsolation = r.isolation(v, what+".minIsolation") },
+		"tags":                     func(v *node) { fn.Tags = r.tags(v, what+".tags") },
+		"logRetentionInDays":       func(v *node) { fn.LogRetention = r.retention(v, what+".logRetentionInDays") },
+		"condition":                nil, "dependsOn": nil, // read before; and everything is there at once
+		"deploymentSettings": nil, // below
+		"disableLogs": func(v *node) {
+			if r.boolean(v, what+".disableLogs") {
+				r.warn(v.pos, "%s.disableLogs has no effect: what a function writes is kept", what)
+			}
+		},
+		"snapStart": func(v *node) {
+			if r.boolean(v, what+".snapStart") {
+				r.warn(v.pos, "%s.snapStart has no effect: it is of runtimes that are not offered here; `warm: 1` keeps an instance initialised", what)
+			}
+		},
+		"logDataProtectionPolicy": func(v *node) {
+			r.warn(v.pos, "%s.logDataProtectionPolicy has no effect: records are kept as they are written", what)
+		},
+		"recursiveLoop": func(v *node) {
+			r.warn(v.pos, "%s.recursiveLoop has no effect: functions that call each other in a circle are not stopped", what)
+		},
+		"dropstack": func(v *node) { fn.Secrets = r.secrets(v, what+".dropstack") },
+		"httpApi": func(v *node) {
+			r.object(v, what+".httpApi", keys{"payload": func(v *node) { payload = r.payload(v, what+".httpApi.payload") }}, effects{})
+		},
+		"minIsolation": func(v *node) { fn.MinIsolation = r.isolation(v, what+".minIsolation") },
 	}
 	if r.plugin != nil {
 		known["warmup"] = func(v *node) { warmup = v }
 	}
 	r.object(f.value, what, known, functionEffects)
 	fn.VPC = r.functionVPC(f)
+	fn.Tags = over(r.svc.Tags, fn.Tags)
+	fn.Shift = r.shift(f, what)
+	if fn.LogRetention == 0 {
+		fn.LogRetention = r.defaults.retention
+	}
 	fn.Role = r.functionRole(f, own)
 	if key != nil {
 		fn.KeyARN = r.value(key, what+".kmsKeyArn")
@@ -156,14 +191,14 @@ func (r *reader) function(f field) Function {
 		fn.Layers = r.useLayers(layers, layersOf)
 	}
 	r.applyLogs(&fn, logs)
-	fn.Publish = fn.Publish || fn.ProvisionedConcurrency > 0 // an alias points to a version
+	fn.Publish = fn.Publish || fn.ProvisionedConcurrency > 0 || fn.Shift != nil // an alias points to a version
 	fn.Runtime = r.runtime(runtime, fn)
 	fn.Environment = r.environment(env, fn, what+".environment")
 	if h := r.vars.resolve(f.value.get("handler")); fn.Handler == "" && f.value.get("image") == nil && (h == nil || h.kind == null || h.kind == text) {
 		r.fail(f.pos, "%s.handler is missing; for Go it names the directory of the main package, for Node a file and what it exports, such as src/index.handler", what)
 	}
 	if events != nil {
-		r.each(events, what+".events", func(e *node) { r.event(&fn, e) })
+		r.each(events, what+".events", func(e *node) { r.event(&fn, e, payload) })
 	}
 	return fn
 }

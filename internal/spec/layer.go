@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"regexp"
 	"slices"
 
 	"github.com/dropstack/dropstack/internal/arn"
@@ -8,6 +9,8 @@ import (
 
 // maxLayers is how many layers a function may have.
 const maxLayers = 5
+
+var layerVersion = regexp.MustCompile(`^layer:[a-zA-Z0-9_-]{1,140}:[1-9]\d*$`)
 
 // layers reads the service's own layers. They come before the functions, which
 // refer to them.
@@ -27,6 +30,9 @@ func (r *reader) layers(n *node) {
 	}
 }
 
+// LogicalID is what the Serverless Framework calls the layer in a template.
+func (l *Layer) LogicalID() string { return logicalID(l.Key) + "LambdaLayer" }
+
 func (r *reader) layer(key string, pos Pos, n *node, what string) {
 	l := Layer{Pos: pos, PathPos: pos, Key: key, Name: key}
 	r.object(n, what, keys{
@@ -38,18 +44,23 @@ func (r *reader) layer(key string, pos Pos, n *node, what string) {
 		},
 		"package": func(v *node) { l.Package = r.pack(v, what+".package") },
 		"compatibleArchitectures": func(v *node) {
-			if list := r.strings(v, what+".compatibleArchitectures"); len(list) > 0 && !slices.Contains(list, r.vars.source.opts.machine()) {
-				r.warn(v.pos, "layer %s is made for %s, but this machine is %s", key, list[0], r.vars.source.opts.machine())
+			if l.Architectures = r.strings(v, what+".compatibleArchitectures"); len(l.Architectures) > 0 && !slices.Contains(l.Architectures, r.vars.source.opts.machine()) {
+				r.warn(v.pos, "layer %s is made for %s, but this machine is %s", key, l.Architectures[0], r.vars.source.opts.machine())
 			}
 		},
-		// They say something about the layer and change nothing.
-		"description": nil, "licenseInfo": nil, "compatibleRuntimes": nil, "retain": nil,
+		"description": func(v *node) { l.Description = r.str(v, what+".description") },
+		"licenseInfo": func(v *node) { l.License = r.str(v, what+".licenseInfo") },
+		"compatibleRuntimes": func(v *node) {
+			l.Runtimes = r.strings(v, what+".compatibleRuntimes")
+		},
+		"retain":          func(v *node) { l.Retain = r.boolean(v, what+".retain") },
+		"allowedAccounts": nil, // there are no others
 	}, effects{})
 	if l.Path == "" && l.Package.Artifact == "" && n.get("path") == nil {
 		r.fail(pos, "%s.path is missing: the directory whose contents functions see in /opt", what)
 	}
 	l.ARN = arn.ARN{Partition: "aws", Service: "lambda", Region: r.svc.Region, Account: arn.Account, Resource: "layer:" + l.Name + ":1"}.String()
-	id := logicalID(key) + "LambdaLayer"
+	id := l.LogicalID()
 	if _, twice := r.names[id]; twice {
 		r.fail(pos, "layer %s would be called %s, which is there already", key, id)
 	}
@@ -72,6 +83,10 @@ func (r *reader) useLayers(n *node, what string) []string {
 			r.fail(pos, "%s names layer %s twice", what, r.svc.Layers[i].Key)
 		case i >= 0:
 			used = append(used, r.svc.Layers[i].Key)
+		case slices.Contains(used, target):
+			r.fail(pos, "%s names layer %s twice", what, target)
+		case ownLayer(target):
+			used = append(used, target) // of another stack, or made by calls of the AWS API
 		case isLayerARN(target):
 			r.fail(pos, "%s: the contents of %s are not on this machine; download its zip, declare it under layers with package.artifact, and refer to it as {Ref: NAMELambdaLayer}", what, target)
 		default:
@@ -82,6 +97,12 @@ func (r *reader) useLayers(n *node, what string) []string {
 		r.fail(n.pos, "%s names %d layers; the limit is %d", what, len(used), maxLayers)
 	}
 	return used
+}
+
+// ownLayer tells whether an ARN is that of a version of a layer of this account.
+func ownLayer(s string) bool {
+	a, err := arn.Parse(s)
+	return err == nil && a.Service == "lambda" && a.Account == arn.Account && layerVersion.MatchString(a.Resource)
 }
 
 func isLayerARN(s string) bool {

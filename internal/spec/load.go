@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -26,6 +26,18 @@ type Options struct {
 	// Parameter reads a parameter for ${ssm:NAME}, in clear or as it is stored; nil:
 	// there is nobody to ask. One that does not exist is no error.
 	Parameter func(name string, clear bool) (p Parameter, ok bool, err error)
+	// Object reads an object for ${s3:BUCKET/KEY}, and StackOutput what a stack shows
+	// for ${cf:STACK.KEY}, as Parameter does.
+	Object      func(bucket, key string) (value string, ok bool, err error)
+	StackOutput func(stack, key string) (value string, ok bool, err error)
+	// Node finds the program that runs JavaScript and TypeScript files which the
+	// service names or is, with the rights of this process and its environment; "" is
+	// none, and nil: they are not run. What they print goes to Stderr.
+	Node   func(context.Context) (path string, err error)
+	Stderr io.Writer
+	// Import is what a stack exports under a name, for Fn::ImportValue; nil: there is
+	// nobody to ask. An export that does not exist is no error.
+	Import func(name string) (value string, ok bool, err error)
 	// Arch is what functions will run on, as Go calls it; "" is this machine's.
 	Arch string
 }
@@ -50,29 +62,97 @@ func (o Options) opt(name string) (string, bool) {
 }
 
 // fileNames are looked for in a directory, in this order.
-var fileNames = []string{"serverless.yml", "serverless.yaml", "serverless.json"}
+var fileNames = []string{
+	"serverless.yml", "serverless.yaml", "serverless.json", "serverless.js", "serverless.mjs", "serverless.cjs", "serverless.ts",
+}
 
-// Load reads the service described by a file, or by the serverless.yml, .yaml or
-// .json of a directory. What the author has to mend is an *Error with all problems
+// Exists tells whether a directory holds a service description.
+func Exists(dir string) bool {
+	_, err := locate(dir)
+	return err == nil
+}
+
+// Load reads the service described by a file, or by the serverless.yml, .yaml,
+// .json, .js, .mjs, .cjs or .ts of a directory. What the author has to mend is an *Error with all problems
 // found; a missing file is fault.NotFound. Positions name files as path does.
 func Load(ctx context.Context, path string, o Options) (*Service, error) {
+	r, root, err := open(ctx, path, o)
+	if err != nil {
+		return nil, err
+	}
+	defer r.vars.source.close()
+	r.service(root)
+	if err := r.err(); err != nil {
+		return nil, err
+	}
+	r.svc.Warnings = byPlace(r.warnings)
+	return r.svc, nil
+}
+
+// open finds and parses a service description, and returns it with what reads it;
+// the caller closes its source.
+func open(ctx context.Context, path string, o Options) (*reader, *node, error) {
 	file, err := locate(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fault.Errorf(fault.Invalid, "read the service description: %w", err)
+		return nil, nil, err
 	}
 	dir, err := filepath.Abs(filepath.Dir(file))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	o.Arch = cmp.Or(o.Arch, runtime.GOARCH)
-	return parseService(file, dir, data, o)
+	r := newReader(ctx, file, dir, o)
+	root, problems, err := r.parse(file)
+	if len(problems) > 0 {
+		err = &Error{Problems: byPlace(problems)}
+	}
+	if err != nil {
+		r.vars.source.close()
+		return nil, nil, err
+	}
+	r.vars.root = root
+	return r, root, nil
+}
+
+func newReader(ctx context.Context, file, dir string, o Options) *reader {
+	r := &reader{svc: &Service{Dir: dir, File: file}, names: map[string]resource{}, targets: map[string]string{}, undone: map[string]resource{}}
+	r.perms = roles{declared: map[string]declaredRole{}, policies: map[string]Policy{}}
+	r.nets = nets{declared: map[string][]declared{}, place: map[string]Pos{}, table: map[string]string{}}
+	r.buckets = map[string]string{}
+	r.template = template{
+		conditions: map[string]field{}, parameters: map[string]field{}, mappings: map[string]*node{},
+		given: map[string]*node{}, decided: map[string]bool{},
+	}
+	r.gates = gates{named: map[string]string{}, external: map[string]string{}}
+	src := &source{ctx: ctx, opts: o, dir: filepath.Dir(file), files: map[string]*node{}}
+	src.fail = func(p Problem) { r.fail(p.Pos, "%s", p.Message) }
+	r.vars = &variables{source: src, done: map[*node]*node{}}
+	r.vars.report = func(pos Pos, message string) { r.fail(pos, "%s", message) }
+	r.vars.structure = r.structure
+	return r
+}
+
+// parse reads the service description, which may be a program that makes it.
+func (r *reader) parse(file string) (*node, []Problem, error) {
+	if isProgram(file) {
+		root, err := r.vars.source.ask(r.vars, message{Kind: "load", File: file})
+		if err == nil && (root == nil || root.kind != object) {
+			err = errors.New("it exports no service; write module.exports = {service: …}")
+		}
+		if err != nil {
+			return nil, []Problem{{Pos{File: file, Line: 1}, err.Error()}}, nil
+		}
+		return root, nil, nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, nil, fault.Errorf(fault.Invalid, "read the service description: %w", err)
+	}
+	root, problems := parse(file, data)
+	return root, problems, nil
 }
 
 func locate(path string) (string, error) {
@@ -94,26 +174,6 @@ func locate(path string) (string, error) {
 	return "", fault.Errorf(fault.NotFound, "no serverless.yml in %s; run the command in the service's directory or name it", path)
 }
 
-func parseService(file, dir string, data []byte, o Options) (*Service, error) {
-	root, problems := parse(file, data)
-	if len(problems) > 0 {
-		return nil, &Error{Problems: byPlace(problems)}
-	}
-	r := &reader{svc: &Service{Dir: dir, File: file}, names: map[string]resource{}, targets: map[string]string{}, undone: map[string]resource{}}
-	r.perms = roles{declared: map[string]declaredRole{}, policies: map[string]Policy{}}
-	r.nets = nets{declared: map[string][]declared{}, place: map[string]Pos{}, table: map[string]string{}}
-	src := &source{opts: o, dir: filepath.Dir(file), files: map[string]*node{}}
-	src.fail = func(p Problem) { r.fail(p.Pos, "%s", p.Message) }
-	r.vars = &variables{root: root, source: src, done: map[*node]*node{}}
-	r.vars.report = func(pos Pos, message string) { r.fail(pos, "%s", message) }
-	r.service(root)
-	if err := r.err(); err != nil {
-		return nil, err
-	}
-	r.svc.Warnings = byPlace(r.warnings)
-	return r.svc, nil
-}
-
 // service reads the file from the parts on which others depend to those that do.
 func (r *reader) service(root *node) {
 	if root.kind != object {
@@ -124,23 +184,32 @@ func (r *reader) service(root *node) {
 	provider := r.vars.resolve(root.get("provider"))
 	r.stage(root, provider)
 	r.region(root, provider)
-	var service, resources, functions, custom, pack, layers *node
-	set := func(into **node) func(*node) { return func(n *node) { *into = n } }
+	r.dotenv(root)
+	var service, resources, functions, custom, pack, layers, plugins *node
 	r.object(root, "", keys{
 		"service": set(&service), "provider": nil, "functions": set(&functions),
-		"resources": set(&resources), "custom": set(&custom), "package": set(&pack), "layers": set(&layers), "params": nil, "build": nil,
-		"frameworkVersion": nil, "configValidationMode": nil, "variablesResolutionMode": nil, "deprecationNotificationMode": nil,
-		"plugins": r.plugins,
+		"resources": set(&resources), "custom": set(&custom), "package": set(&pack), "layers": set(&layers), "params": nil,
+		"plugins": func(n *node) { plugins = n }, "useDotenv": nil,
+		"frameworkVersion": r.frameworkVersion, "configValidationMode": nil, "variablesResolutionMode": r.resolutionMode,
+		"deprecationNotificationMode": nil, "unresolvedVariablesNotificationMode": nil, "disabledDeprecations": nil, "projectDir": nil,
+		"org": nil, "app": nil, "tenant": nil, "console": nil, "dashboard": nil, "licenseKey": nil, "build": nil,
 	}, effects{"stepFunctions": "no state machine would run"})
+	r.plugins(plugins, custom)
 	r.name(root, service)
+	r.fragment(resources)
 	if r.provider(root, provider); r.elsewhere {
 		return // the rest is another provider's, and would only seem wrong
 	}
+	r.env = r.withFiles(r.env)
 	if pack != nil {
 		r.svc.Package = r.pack(pack, "package")
 	}
+	r.nameAPIs()
 	if resources != nil {
 		r.resources(resources)
+	}
+	for _, name := range r.naming {
+		name()
 	}
 	r.networkFile()
 	r.networks()
@@ -151,6 +220,7 @@ func (r *reader) service(root *node) {
 	r.perms.inherit = r.inherits(custom)
 	r.plugin = r.warmup(custom)
 	r.sayWarm()
+	r.settings = r.deploymentSettings(custom)
 	r.svc.Bundle = r.bundle(root.get("plugins"), custom, root.get("build"))
 	if functions != nil {
 		r.functions(functions)
@@ -166,6 +236,7 @@ func (r *reader) service(root *node) {
 
 var (
 	serviceName = regexp.MustCompile(`^[a-zA-Z][0-9a-zA-Z-]*$`)
+	apiStage    = regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)
 	stageName   = regexp.MustCompile(`^[a-zA-Z0-9-]+$`)
 	regionName  = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-\d+$`)
 )
@@ -215,75 +286,6 @@ func (r *reader) stage(root, provider *node) {
 		r.fail(pos, "stage %q: letters, digits and - only", stage)
 	}
 	r.svc.Stage, r.vars.source.stage = stage, stage
-}
-
-func (r *reader) plugins(n *node) {
-	if n.kind == object {
-		n = n.get("modules")
-	}
-	if n == nil || n.kind != list {
-		return
-	}
-	for _, p := range n.items {
-		if p = r.vars.resolve(p); p.scalar() {
-			r.warn(p.pos, "plugin %s is not run", p.text)
-		}
-	}
-}
-
-func (r *reader) provider(root, n *node) {
-	if n == nil || n.kind == null {
-		r.missing(root, "provider", `write "provider: {name: aws, runtime: nodejs22.x}"`)
-		return
-	}
-	if n.kind == text {
-		n = &node{pos: n.pos, kind: object, fields: []field{{"name", n.pos, n}}}
-	}
-	r.defaults = defaults{memory: 1024, timeout: 6}
-	named := false
-	known := keys{
-		"name": func(v *node) {
-			if named = true; r.str(v, "provider.name") != "aws" {
-				r.elsewhere = true
-				r.fail(v.pos, "provider.name must be aws, not %s", v.text)
-			}
-		},
-		"stage": nil, "region": nil,
-		"runtime":     func(v *node) { r.defaults.runtime = v },
-		"memorySize":  func(v *node) { r.defaults.memory = r.memory(v, "provider.memorySize") },
-		"timeout":     func(v *node) { r.defaults.timeout = r.timeout(v, "provider.timeout") },
-		"environment": func(v *node) { r.env = v },
-		"httpApi": func(v *node) {
-			r.object(v, "provider.httpApi", keys{"cors": func(v *node) { r.svc.HTTPCORS = r.modernCORS(v, "provider.httpApi.cors") }},
-				effects{"authorizers": "requests would reach functions unchecked"})
-		},
-		"apiGateway": func(v *node) {
-			r.object(v, "provider.apiGateway", keys{"binaryMediaTypes": func(v *node) {
-				r.svc.BinaryTypes = r.strings(v, "provider.apiGateway.binaryMediaTypes")
-			}}, effects{
-				"apiKeys":        "requests would reach functions unchecked",
-				"resourcePolicy": "requests would reach functions unchecked",
-			})
-		},
-		"layers":            func(v *node) { r.defaults.layers = v },
-		"versionFunctions":  func(v *node) { r.defaults.unversioned = !r.boolean(v, "provider.versionFunctions") },
-		"architecture":      func(v *node) { r.architecture(v, "provider.architecture") },
-		"runtimeManagement": func(v *node) { r.runtimeManagement(v, "provider.runtimeManagement") },
-		"tracing":           r.providerTracing,
-		"logs": func(v *node) {
-			r.object(v, "provider.logs", keys{"lambda": func(v *node) {
-				r.defaults.logs = r.logs(v, "provider.logs.lambda", logging{})
-			}}, effects{})
-		},
-		"lambdaHashingVersion": nil, "deploymentMethod": nil,
-		"vpc":       func(v *node) { r.defaults.vpc = v },
-		"kmsKeyArn": func(v *node) { r.defaults.key = v },
-	}
-	maps.Copy(known, r.providerRoles())
-	r.object(n, "provider", known, effects{"rolePermissionsBoundary": unbounded})
-	if !named && n.kind == object && n.get("name") == nil {
-		r.fail(n.pos, `provider.name is missing; write "name: aws"`)
-	}
 }
 
 // region settles the region: --region, then provider.region, then arn.Region.

@@ -21,7 +21,7 @@ import (
 var update = flag.Bool("update", false, "rewrite what the stories want")
 
 // TestStories loads the files of each txtar in testdata. The file "options" has
-// lines such as "stage=prod", "env HOME=/root" and "opt tag=x"; "want" has the
+// lines such as "stage=prod", "env HOME=/root", "opt tag=x" and "export name=value"; "want" has the
 // problems, or the service without what is empty, and its warnings.
 func TestStories(t *testing.T) {
 	stories, err := filepath.Glob("testdata/*.txtar")
@@ -79,7 +79,8 @@ func write(t *testing.T, path string, data []byte) {
 func options(text string) spec.Options {
 	env, o := map[string]string{}, spec.Options{Opts: map[string]string{}, Arch: "amd64"}
 	o.Env = func(name string) (string, bool) { v, ok := env[name]; return v, ok }
-	params := map[string]spec.Parameter{}
+	params, objects, outputs := map[string]spec.Parameter{}, map[string]string{}, map[string]string{}
+	exports := map[string]string{}
 	for line := range strings.Lines(text) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 		if kind, ok := strings.CutPrefix(key, "ssm "); ok {
@@ -88,7 +89,20 @@ func options(text string) spec.Options {
 			o.Parameter = parameters(params)
 			continue
 		}
-		if name, ok := strings.CutPrefix(key, "env "); ok {
+		if name, ok := strings.CutPrefix(key, "export "); ok {
+			exports[name] = value
+			o.Import = func(name string) (string, bool, error) { v, ok := exports[name]; return v, ok, nil }
+			continue
+		}
+		if name, ok := strings.CutPrefix(key, "s3 "); ok {
+			objects[name] = value
+			o.Object = known(objects, "/")
+		} else if name, ok := strings.CutPrefix(key, "cf "); ok {
+			outputs[name] = value
+			o.StackOutput = known(outputs, ".")
+		} else if key == "node" {
+			o.Node = func(context.Context) (string, error) { return value, nil }
+		} else if name, ok := strings.CutPrefix(key, "env "); ok {
 			env[name] = value
 		} else if name, ok := strings.CutPrefix(key, "opt "); ok {
 			o.Opts[name] = value
@@ -110,6 +124,17 @@ func parameters(params map[string]spec.Parameter) func(string, bool) (spec.Param
 			p.Value = "sealed"
 		}
 		return p, ok, nil
+	}
+}
+
+// known answers for objects and stacks by their two names.
+func known(values map[string]string, between string) func(string, string) (string, bool, error) {
+	return func(first, second string) (string, bool, error) {
+		if first == "denied" {
+			return "", false, errors.New("you may not")
+		}
+		value, ok := values[first+between+second]
+		return value, ok, nil
 	}
 }
 
@@ -151,7 +176,7 @@ func prune(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
 		for key, value := range v {
-			if value = prune(value); value == nil || value == "" || value == false || key == "Pos" || key == "HandlerPos" || key == "PathPos" {
+			if value = prune(value); value == nil || value == "" || value == false || strings.HasSuffix(key, "Pos") {
 				delete(v, key)
 				continue
 			}

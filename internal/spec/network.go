@@ -70,6 +70,15 @@ type nets struct {
 	place    map[string]Pos        // by ID, "zone NAME" and "record NAME TYPE"
 	table    map[string]string     // route table of a subnet, by the subnet's ID
 	foreign  bool                  // something is another stack's: only a deployment can check
+	stack    string                // that a template is of; "": the service's
+}
+
+// stack is what the ids of resources begin with.
+func (r *reader) stack() string {
+	if r.nets.stack != "" {
+		return r.nets.stack
+	}
+	return r.svc.Stack()
 }
 
 // nameNetwork makes a resource known to others before any is read; false when the
@@ -83,7 +92,7 @@ func (r *reader) nameNetwork(typ string, f field, n *node) bool {
 	if i < 0 {
 		return false
 	}
-	id := r.svc.Stack() + "-" + f.key
+	id := r.stack() + "-" + f.key
 	res := resource{id, id, map[string]string{}}
 	for _, att := range networkTypes[i].ids {
 		res.atts[att] = id
@@ -159,7 +168,7 @@ func (r *reader) networks() {
 		if !known {
 			pos = Pos{File: r.svc.File, Line: 1}
 		}
-		r.fail(pos, "%s: %s", strings.TrimPrefix(p.Resource, r.svc.Stack()+"-"), p.Message)
+		r.fail(pos, "%s: %s", strings.TrimPrefix(p.Resource, r.stack()+"-"), p.Message)
 	}
 }
 
@@ -175,7 +184,7 @@ func (r *reader) member(n *node, what, typ string) string {
 		return id
 	}
 	if !slices.ContainsFunc(r.nets.declared[typ], func(d declared) bool { return d.id == id }) {
-		r.fail(n.pos, "%s: %s is no %s", what, strings.TrimPrefix(id, r.svc.Stack()+"-"), typ)
+		r.fail(n.pos, "%s: %s is no %s", what, strings.TrimPrefix(id, r.stack()+"-"), typ)
 	}
 	return id
 }

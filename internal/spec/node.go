@@ -150,17 +150,37 @@ func scalar(n *yaml.Node) (kind, string) {
 		return null, ""
 	case "!!bool":
 		return boolean, strings.ToLower(n.Value)
-	case "!!int":
-		var v int64
-		if n.Decode(&v) == nil {
-			return number, strconv.FormatInt(v, 10)
-		}
-		return number, n.Value
-	case "!!float":
-		return number, n.Value
+	case "!!int", "!!float":
+		return numeral(n.Value)
 	}
 	return text, n.Value
 }
+
+// numeral is a number of YAML 1.2 as JavaScript writes it. Digits are kept, all of
+// them; what only YAML 1.1 takes for a number is a string.
+func numeral(s string) (kind, string) {
+	switch digits := strings.TrimLeft(strings.TrimLeft(s, "+-"), "0"); {
+	case integer.MatchString(s) && digits == "":
+		return number, "0"
+	case integer.MatchString(s):
+		if s[0] == '-' {
+			return number, "-" + digits
+		}
+		return number, digits
+	}
+	if n, ok := jsNumber(s); ok {
+		return number, formatNumber(n)
+	}
+	if notFinite.MatchString(s) {
+		return number, s
+	}
+	return text, s
+}
+
+var (
+	integer   = regexp.MustCompile(`^[+-]?\d+$`)
+	notFinite = regexp.MustCompile(`(?i)^[+-]?\.(inf|nan)$`)
+)
 
 func (p *parser) object(n *yaml.Node, out *node) {
 	lines := map[string]int{}

@@ -149,7 +149,7 @@ func (r *reader) named(id, att string) (res resource, ok bool) {
 		return res, ok
 	}
 	if res, ok = r.undone[id]; ok {
-		res.atts = map[string]string{att: res.atts[""]}
+		res.atts, r.touched = map[string]string{att: res.atts[""]}, true
 	}
 	return res, ok
 }

@@ -39,14 +39,22 @@ type reader struct {
 	names     map[string]resource // by logical id, for Ref and Fn::GetAtt
 	targets   map[string]string   // what a destination calls, by function key
 	plugin    *warmup
-	env       *node // provider.environment
+	pseudo    bool              // #{…} stands for a pseudo parameter
+	fromFiles map[string]string // what serverless-dotenv-plugin gives to all functions
+	env       *node             // provider.environment
 	defaults  defaults
 	spent     int  // values made of other values
 	elsewhere bool // the provider is not aws
 	nets      nets
+	naming    []func() // of resources whose names are made of those of others
 	later     []func() // what refers to resources that may come after it
 	perms     roles
-	granting  bool                // a policy is read, which may name what is not deployed
+	gates     gates
+	settings  *node             // custom.deploymentSettings
+	buckets   map[string]string // of provider.s3, names by key
+	template  template
+	granting  bool                // what is read may name what is not deployed
+	touched   bool                // and has
 	undone    map[string]resource // what resources that are not deployed would be called, by logical id
 }
 
@@ -66,6 +74,7 @@ type defaults struct {
 	runtime, layers *node
 	vpc, key        *node
 	memory, timeout int
+	retention       int // days
 	unversioned     bool
 	logs            logging
 }
@@ -161,6 +170,25 @@ func (r *reader) integer(n *node, what string, lo, hi int) int {
 			got = kindNames[n.kind]
 		}
 		r.fail(n.pos, "%s must be a whole number from %d to %d, not %s", what, lo, hi, got)
+		return lo
+	}
+	return v
+}
+
+// decimal reads a number that may have a fraction.
+func (r *reader) decimal(n *node, what string, lo, hi float64) float64 {
+	n = r.vars.resolve(n)
+	if n == nil || n.kind == broken {
+		return lo
+	}
+	v, err := strconv.ParseFloat(n.text, 64)
+	if !n.scalar() || err != nil || !(v >= lo && v <= hi) {
+		got := n.text
+		if !n.scalar() {
+			got = kindNames[n.kind]
+		}
+		plainly := func(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+		r.fail(n.pos, "%s must be a number from %s to %s, not %s", what, plainly(lo), plainly(hi), got)
 		return lo
 	}
 	return v

@@ -34,11 +34,14 @@ func logicalID(key string) string {
 	return strings.ToUpper(id[:1]) + id[1:]
 }
 
+// LogicalID is what the Serverless Framework calls the function in a template.
+func (f *Function) LogicalID() string { return logicalFunction(f.Key) }
+
 func logicalFunction(key string) string { return logicalID(key) + "LambdaFunction" }
 
 // value reads a string that may be made of CloudFormation's functions.
 func (r *reader) value(n *node, what string) string {
-	if n = r.vars.resolve(n); n == nil || n.kind != object {
+	if n = r.pseudoParameters(r.vars.resolve(n)); n == nil || n.kind != object {
 		return r.str(n, what)
 	}
 	if !r.spend(n) {
@@ -70,8 +73,14 @@ func (r *reader) value(n *node, what string) string {
 		return r.substitute(arg, what)
 	case "Fn::Join":
 		return r.join(arg, what)
+	case "Fn::ImportValue":
+		return r.imported(arg, what)
+	case "Fn::Base64":
+		return r.base64(arg, what)
+	case "Fn::ToJsonString":
+		return r.text(r.jsonOf(arg, what), arg, what)
 	}
-	r.fail(f.pos, "%s: %s is not supported; use Ref, Fn::GetAtt, Fn::Sub, Fn::Join or a plain string", what, f.key)
+	r.fail(f.pos, "%s: %s is not supported; known are Ref, Fn::GetAtt, Fn::Sub, Fn::Join, Fn::If, Fn::FindInMap, Fn::Select, Fn::Split, Fn::ImportValue, Fn::Base64 and Fn::ToJsonString", what, f.key)
 	return ""
 }
 
@@ -85,12 +94,17 @@ func (r *reader) ref(id string, pos Pos) string {
 		return "aws"
 	case "AWS::StackName":
 		return r.svc.Stack()
+	case "AWS::StackId":
+		return arn.ARN{Partition: "aws", Service: "cloudformation", Region: r.svc.Region, Account: arn.Account, Resource: "stack/" + r.svc.Stack() + "/" + arn.UUID(r.svc.Stack())}.String()
 	case "AWS::URLSuffix":
 		return "amazonaws.com"
 	}
+	if value, ok := r.parameter(id, pos); ok {
+		return value
+	}
 	res, ok := r.named(id, "")
 	if !ok {
-		r.fail(pos, "Ref %q is none of this service's functions, layers, topics, buckets, roles and networks", id)
+		r.fail(pos, "Ref %q is none of this service's functions, layers, topics, queues, buckets, buses, APIs, roles and networks", id)
 	}
 	return res.ref
 }
@@ -98,7 +112,7 @@ func (r *reader) ref(id string, pos Pos) string {
 func (r *reader) att(id, att string, pos Pos) string {
 	res, ok := r.named(id, att)
 	if !ok {
-		r.fail(pos, "Fn::GetAtt %q is none of this service's functions, layers, topics, buckets, roles and networks", id)
+		r.fail(pos, "Fn::GetAtt %q is none of this service's functions, layers, topics, queues, buckets, buses, APIs, roles and networks", id)
 		return ""
 	}
 	v, ok := res.atts[att]

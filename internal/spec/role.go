@@ -123,7 +123,7 @@ func short(name string) string {
 
 // DefaultRole is the name of the role that functions have unless they or the
 // provider say otherwise.
-func (s *Service) DefaultRole() string { return short(s.Stack() + "-" + s.Region + "-lambdaRole") }
+func (s *Service) DefaultRole() string { return short(s.Prefix() + "-" + s.Region + "-lambdaRole") }
 
 // defaultRole names the role of functions that name no other.
 func (r *reader) defaultRole() Role {
@@ -159,7 +159,7 @@ type functionRole struct {
 // ownRole makes the role that the plugin serverless-iam-roles-per-function would.
 func (r *reader) ownRole(f field, own functionRole) string {
 	what := "functions." + f.key
-	role := Role{Pos: own.statements.pos, Path: "/", Function: f.key, Name: short(r.svc.Stack() + "-" + f.key + "-" + r.svc.Region + "-lambdaRole")}
+	role := Role{Pos: own.statements.pos, Path: "/", Function: f.key, Name: short(r.svc.Prefix() + "-" + f.key + "-" + r.svc.Region + "-lambdaRole")}
 	if own.name != nil {
 		if role.Name = r.value(own.name, what+".iamRoleStatementsName"); !roleName.MatchString(role.Name) {
 			r.fail(own.name.pos, "the role name %q of function %s must be 1 to 64 letters, digits and _+=,.@-", role.Name, f.key)

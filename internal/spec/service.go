@@ -9,6 +9,7 @@
 package spec
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/dropstack/dropstack/internal/network"
@@ -38,23 +39,33 @@ type Service struct {
 	Name          string
 	Stage         string
 	Region        string
+	StackName     string     // provider.stackName; "": SERVICE-STAGE
 	Functions     []Function // in file order
 	Layers        []Layer    // in file order
 	Topics        []Topic    // resources of type AWS::SNS::Topic and topics named by events
 	Subscriptions []Subscription
 	Buckets       []Bucket // resources of type AWS::S3::Bucket and buckets named by events
 	Package       Package
-	Bundle        *Bundle // nil: handlers are packed as they are, unless they are TypeScript
-	HTTPCORS      *CORS   // provider.httpApi.cors
-	BinaryTypes   []string
+	REST          API            // what provider.apiGateway says
+	HTTP          API            // what provider.httpApi says
+	Bundle        *Bundle        // nil: handlers are packed as they are, unless they are TypeScript
 	Distributions []Distribution // custom.dropstack.distributions
 	Roles         []Role         // that functions have, as far as something is said of them
 	Network       network.Model  // resources of AWS::EC2 and AWS::Route53, and those of NetworkFile
+	Queues        []Queue
+	Buses         []Bus
+	Rules         []Rule
+	LogGroups     []LogGroup
+	Outputs       []Output
+	Tags          map[string]string // of everything that takes some
 	Warnings      []Problem
 }
 
-// Stack is SERVICE-STAGE, the unit of deployment.
-func (s *Service) Stack() string { return s.Name + "-" + s.Stage }
+// Stack is the unit of deployment: SERVICE-STAGE, unless it has another name.
+func (s *Service) Stack() string { return cmp.Or(s.StackName, s.Prefix()) }
+
+// Prefix is SERVICE-STAGE, which names of functions begin with.
+func (s *Service) Prefix() string { return s.Name + "-" + s.Stage }
 
 // Function is one entry of functions, with the provider's defaults filled in.
 type Function struct {
@@ -74,11 +85,14 @@ type Function struct {
 	Role                string   // ARN; "": the service's default role
 	KeyARN              string   // of the key that its environment is encrypted under; "": the platform's
 	Secrets             []Secret // parameters that become environment variables at a cold start
-	Layers              []string // keys of the service's layers; later ones win
+	Layers              []string // keys of the service's layers, and ARNs of others; later ones win
 	Package             Package
 	Events              []Event
 	URL                 *URL
 
+	Tags                   map[string]string
+	LogRetention           int `json:",omitzero"` // days; 0: not said
+	Shift                  *Shift
 	ProvisionedConcurrency int  `json:",omitzero"` // instances kept initialised for the alias Provisioned, which events call
 	Warm                   int  `json:",omitzero"` // instances kept initialised
 	Publish                bool // a deployment publishes a version
@@ -94,10 +108,13 @@ type Function struct {
 	MinIsolation             string `json:",omitzero"` // level below which it is not to run; "": any
 }
 
-// Target is what events of the function call: its name, or with provisioned
-// concurrency its alias.
+// Target is what events of the function call: its name, or with traffic that shifts
+// or provisioned concurrency its alias.
 func (f *Function) Target() string {
-	if f.ProvisionedConcurrency > 0 {
+	switch {
+	case f.Shift != nil:
+		return f.Name + ":" + f.Shift.Alias
+	case f.ProvisionedConcurrency > 0:
 		return f.Name + ":" + Provisioned
 	}
 	return f.Name
@@ -116,10 +133,14 @@ type Layer struct {
 	Pos     Pos
 	Key     string // as in the file
 	Name    string
-	ARN     string // of its only version
+	ARN     string // of its next version, whatever number that will have
 	Path    string // directory, relative to the service's; "" when Package has an artifact
 	PathPos Pos
 	Package Package // patterns are relative to Path
+
+	Description, License    string
+	Runtimes, Architectures []string // that it is made for
+	Retain                  bool     // earlier versions stay
 }
 
 // Mount is a directory that outlives instances (fileSystemConfig). Name is
@@ -146,17 +167,10 @@ type Event struct {
 	HTTP     *HTTPEvent
 	HTTPAPI  *HTTPEvent
 	SNS      *SNSEvent
+	SQS      *SQSEvent
 	Schedule *ScheduleEvent
+	Rule     *RuleEvent // eventBridge and cloudwatchEvent
 	S3       *S3Event
-}
-
-// HTTPEvent is a route. Method is upper case, "ANY" for any; Path begins with
-// "/". For httpApi "*" is Method ANY, Path "$default".
-type HTTPEvent struct {
-	Method string
-	Path   string
-	CORS   *CORS
-	Stream bool // REST only: the response is sent while the function writes it
 }
 
 // CORS is what preflight requests are answered with.
@@ -193,21 +207,6 @@ type Subscription struct {
 	Protocol   string
 	Endpoint   string
 	Attributes []Attribute
-}
-
-// ScheduleEvent is one or more rate() or cron() expressions.
-type ScheduleEvent struct {
-	Expressions []Expression
-	Name        string
-	Description string
-	Disabled    bool
-	Input       string // JSON that replaces the event, or ""
-}
-
-// Expression is a schedule expression and its place.
-type Expression struct {
-	Pos  Pos
-	Text string
 }
 
 // S3Event subscribes the function to changes of a bucket.

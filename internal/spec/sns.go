@@ -135,7 +135,8 @@ func (r *reader) word(to *[]Attribute, name, what string) func(*node) {
 // around are the parts of a resource that say nothing of its properties.
 func (r *reader) around(n *node, what string, properties func(*node)) {
 	r.object(n, what, keys{
-		"Type": nil, "DependsOn": nil, "DeletionPolicy": nil, "UpdateReplacePolicy": nil, "Properties": properties,
+		"Type": nil, "DependsOn": nil, "Condition": nil, "DeletionPolicy": nil, "UpdateReplacePolicy": nil, "Metadata": nil,
+		"Properties": properties,
 	}, effects{})
 }
 

@@ -1,91 +1,136 @@
 package spec
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"regexp"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/dropstack/dropstack/internal/arn"
 )
 
-// maxFile bounds a file that a variable names.
-const maxFile = 4 << 20
-
 // source is where variables get their values.
 type source struct {
+	ctx      context.Context // of Load, for the programs that it runs
 	opts     Options
 	dir      string // of serverless.yml, as the user wrote it
 	stage    string // "" until known
 	region   string // "" until known
 	instance string
 	files    map[string]*node
+	dotenv   map[string]string // what .env files say
+	program  *program          // nil until a file is a program
 	fail     func(Problem)
 }
 
-var address = regexp.MustCompile(`^([a-zA-Z][\w-]*)(?:\(([^)]*)\))?(?::(.*))?$`)
-
-// fetch returns the value at an address such as env:NAME or file(x.yml):a.b, nil
-// when there is none.
-func (s *source) fetch(v *variables, addr string, pos Pos) (*node, error) {
-	m := address.FindStringSubmatch(addr)
-	if m == nil {
-		return nil, fmt.Errorf("${%s} is not of the form source:address", addr)
-	}
-	kind, params, key := m[1], strings.TrimSpace(m[2]), strings.TrimSpace(m[3])
-	found := func(value string, ok bool) (*node, error) {
-		if !ok {
-			return nil, nil
-		}
-		return &node{pos: pos, kind: text, text: value, literal: true}, nil
-	}
-	switch kind {
-	case "env":
-		return found(s.opts.env(key))
-	case "opt":
-		return found(s.opts.opt(key))
-	case "self":
-		return s.self(v, key, pos)
-	case "sls":
-		return s.sls(key, pos)
-	case "aws":
-		return s.aws(key, pos)
-	case "param":
-		return s.param(v, key, pos)
-	case "file":
-		return s.file(v, params, key, pos)
-	case "strToBool":
-		return strToBool(params, pos)
-	case "ssm":
-		return s.ssm(params, key, pos)
-	case "cf", "s3":
-		return nil, fmt.Errorf("${%s}: variables from %s are not supported yet; use ${env:NAME}, or a fallback in place of it", addr, kind)
-	}
-	return nil, fmt.Errorf("${%s}: unknown source %q; known are env, opt, self, sls, aws, param, ssm, file and strToBool", addr, kind)
+// address is what a variable asks of a source, such as file(x.yml):a.b.
+type address struct {
+	kind   string
+	params []string
+	key    string
+	text   string // as written
+	pos    Pos
 }
 
-// hint says what would give an address a value.
-func hint(addr string) string {
-	kind, key, _ := strings.Cut(addr, ":")
-	switch {
-	case kind == "env":
-		return fmt.Sprintf("set the environment variable %s or add a fallback: ${%s, 'value'}", key, addr)
-	case kind == "opt":
-		return fmt.Sprintf("pass --%s or add a fallback: ${%s, 'value'}", key, addr)
-	case kind == "self":
-		return fmt.Sprintf("add the key %s or a fallback: ${%s, 'value'}", key, addr)
-	case kind == "param":
+// sourceNames are the sources that variables may name.
+const sourceNames = "env, opt, self, sls, aws, param, ssm, s3, cf, file and strToBool"
+
+// fetch returns the value at an address, nil when there is none.
+func (s *source) fetch(v *variables, a address) (*node, error) {
+	if a.key == "" && slices.Contains([]string{"env", "sls", "aws", "param", "ssm", "s3", "cf"}, a.kind) {
+		return nil, fmt.Errorf("${%s} does not say what it wants; write ${%s:NAME}", a.text, a.kind)
+	}
+	switch a.kind {
+	case "env":
+		value, ok := s.env(a.key)
+		return given(value, ok, a.pos), nil
+	case "opt":
+		return s.opt(a), nil
+	case "self":
+		return s.self(v, a.key, a.pos)
+	case "sls":
+		return s.sls(a.key, a.pos)
+	case "aws":
+		return s.aws(a.key, a.pos)
+	case "param":
+		return s.param(v, a.key, a.pos)
+	case "file":
+		return s.file(v, a)
+	case "strToBool":
+		return strToBool(a)
+	case "ssm":
+		return s.ssm(a)
+	case "s3":
+		return s.object(a)
+	case "cf":
+		return s.output(a)
+	}
+	return nil, fmt.Errorf("${%s}: unknown source %q; known are %s", a.text, a.kind, sourceNames)
+}
+
+// hint says what would give a variable a value.
+func (s *source) hint(c choice) string {
+	_, key, _ := strings.Cut(c.text, ":")
+	fallback := fmt.Sprintf("add a fallback: ${%s, 'value'}", c.text)
+	switch c.kind {
+	case "env":
+		return fmt.Sprintf("set the environment variable %s or %s", key, fallback)
+	case "opt":
+		return fmt.Sprintf("pass --%s or %s", key, fallback)
+	case "self":
+		return fmt.Sprintf("add the key %s or a fallback: ${%s, 'value'}", key, c.text)
+	case "param":
 		return fmt.Sprintf("add it under params.default or pass --param %s=VALUE", key)
-	case kind == "ssm":
-		return fmt.Sprintf("set it with `dropstack param put %s`, or add a fallback: ${%s, 'value'}", key, addr)
-	case strings.HasPrefix(kind, "file("):
+	case "ssm":
+		return fmt.Sprintf("set it with `dropstack param put %s`, or %s", key, fallback)
+	case "s3":
+		return "there is no such object; put it there, or " + fallback
+	case "cf":
+		return "there is no such stack, or it has no such output; deploy it first, or " + fallback
+	case "file":
 		return "the file or the key in it does not exist"
 	}
-	return fmt.Sprintf("add a fallback: ${%s, 'value'}", addr)
+	return fallback
+}
+
+// env looks a variable of the environment up; what is set there to more than
+// nothing wins over .env.
+func (s *source) env(name string) (string, bool) {
+	value, ok := s.opts.env(name)
+	if file, also := s.dotenv[name]; also && value == "" {
+		return file, true
+	}
+	return value, ok
+}
+
+// opt is one option of the command line, or all of them.
+func (s *source) opt(a address) *node {
+	if a.key != "" {
+		value, ok := s.opts.opt(a.key)
+		return given(value, ok, a.pos)
+	}
+	all := &node{pos: a.pos, kind: object}
+	for _, name := range slices.Sorted(maps.Keys(s.options())) {
+		all.fields = append(all.fields, field{name, a.pos, plain(s.options()[name], a.pos)})
+	}
+	return all
+}
+
+// options are those of the command line without --param.
+func (s *source) options() map[string]string {
+	out := map[string]string{}
+	for name, value := range s.opts.Opts {
+		if !strings.HasPrefix(name, "param:") {
+			out[name] = value
+		}
+	}
+	if s.opts.Stage != "" {
+		out["stage"] = s.opts.Stage
+	}
+	return out
 }
 
 func (s *source) self(v *variables, key string, pos Pos) (*node, error) {
@@ -129,116 +174,53 @@ func (s *source) aws(key string, pos Pos) (*node, error) {
 	return nil, fmt.Errorf("${aws:%s}: known are aws:accountId and aws:region", key)
 }
 
-// ssm reads ${ssm:NAME}, with ssm(raw) a list as the text that it is, and with
-// ssm(noDecrypt) a SecureString as its ciphertext. Names may end in ~true, which
-// once asked for what is always done now.
-func (s *source) ssm(params, key string, pos Pos) (*node, error) {
-	raw, clear := false, true
-	for param := range strings.SplitSeq(params, ",") {
-		switch param = strings.TrimSpace(param); param {
-		case "", s.region:
-		case "raw":
-			raw = true
-		case "noDecrypt":
-			clear = false
-		default:
-			return nil, fmt.Errorf("${ssm(%s):%s}: known are raw and noDecrypt, and the region of the service", params, key)
-		}
-	}
-	if s.opts.Parameter == nil {
-		return nil, fmt.Errorf("${ssm:%s}: no platform is there to ask for the parameter", key)
-	}
-	name, what, old := strings.Cut(key, "~")
-	if old && what != "true" && what != "false" && what != "split" {
-		return nil, fmt.Errorf("${ssm:%s}: what follows ~ is true, false or split", key)
-	}
-	p, ok, err := s.opts.Parameter(name, clear && what != "false")
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("${ssm:%s}: %w", key, err)
-	case !ok:
-		return nil, nil
-	case p.Type != "StringList" || raw:
-		return plain(p.Value, pos), nil
-	}
-	out := &node{pos: pos, kind: list}
-	for item := range strings.SplitSeq(p.Value, ",") {
-		out.items = append(out.items, plain(item, pos))
-	}
-	return out, nil
-}
-
+// param is what --param gives, or params of the stage, or those of all stages.
 func (s *source) param(v *variables, key string, pos Pos) (*node, error) {
 	if value, ok := s.opts.Opts["param:"+key]; ok {
-		return plain(value, pos), nil
+		return given(value, true, pos), nil
+	}
+	if s.stage == "" {
+		return nil, fmt.Errorf("${param:%s}: provider.stage cannot be made of a parameter, which depends on it; use ${opt:stage, 'dev'}", key)
 	}
 	for _, stage := range []string{s.stage, "default"} {
-		if n, err := v.lookup(v.root, "params."+stage+"."+key); n != nil || err != nil {
-			return n, err
+		n, err := v.lookup(v.root, "params."+stage)
+		if n = v.resolve(n); err != nil || n == nil || n.kind != object {
+			if err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if n = v.resolve(n.get(key)); n != nil && n.kind != null {
+			return n, nil
 		}
 	}
 	return nil, nil
 }
 
-func (s *source) file(v *variables, path, key string, pos Pos) (*node, error) {
-	path = strings.Trim(path, `'"`)
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(s.dir, path)
+func strToBool(a address) (*node, error) {
+	value := ""
+	if len(a.params) > 0 {
+		value = strings.ToLower(strings.TrimSpace(a.params[0]))
 	}
-	n, err := s.load(path, pos)
-	if n == nil || err != nil || key == "" {
-		return n, err
-	}
-	return v.lookup(n, key)
-}
-
-func (s *source) load(path string, pos Pos) (*node, error) {
-	if n, ok := s.files[path]; ok {
-		return n, nil
-	}
-	ext := strings.ToLower(filepath.Ext(path))
-	switch ext {
-	case ".js", ".cjs", ".mjs", ".ts":
-		return nil, fmt.Errorf("${file(%s)}: JavaScript and TypeScript files are not run; use a .yml, .json or .txt file", path)
-	}
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err == nil && (!info.Mode().IsRegular() || info.Size() > maxFile) {
-		err = fmt.Errorf("not a regular file of at most %d bytes", maxFile)
-	}
-	var data []byte
-	if err == nil {
-		data, err = os.ReadFile(path)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("${file(%s)}: %w", path, err)
-	}
-	n := plain(string(data), pos)
-	if ext == ".yml" || ext == ".yaml" || ext == ".json" {
-		var problems []Problem
-		if n, problems = parse(path, data); len(problems) > 0 {
-			for _, p := range problems {
-				s.fail(p)
-			}
-			n = &node{pos: pos, kind: broken}
-		}
-	}
-	s.files[path] = n
-	return n, nil
-}
-
-func strToBool(value string, pos Pos) (*node, error) {
-	switch strings.ToLower(strings.Trim(value, `'"`)) {
+	switch value {
 	case "true", "1":
-		return &node{pos: pos, kind: boolean, text: "true"}, nil
+		return constant(true, a.pos), nil
 	case "false", "0":
-		return &node{pos: pos, kind: boolean, text: "false"}, nil
+		return constant(false, a.pos), nil
 	}
-	return nil, fmt.Errorf("strToBool(%s): want true, false, 1 or 0", value)
+	return nil, fmt.Errorf("${%s}: strToBool takes true, false, 1 or 0, not %q", a.text, value)
 }
 
+// given is a value of the environment or the command line: text in which variables
+// are resolved, as the Serverless Framework does.
+func given(value string, ok bool, pos Pos) *node {
+	if !ok {
+		return nil
+	}
+	return &node{pos: pos, kind: text, text: value}
+}
+
+// plain is text that stands for itself.
 func plain(value string, pos Pos) *node {
 	return &node{pos: pos, kind: text, text: value, literal: true}
 }

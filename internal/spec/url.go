@@ -1,6 +1,9 @@
 package spec
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // How a function URL finds out who asks, and how it answers.
 const (
@@ -10,6 +13,11 @@ const (
 
 // urlHeaders are those that the Serverless Framework allows by default for URLs.
 var urlHeaders = []string{"Content-Type", "X-Amz-Date", "Authorization", "X-Api-Key", "X-Amz-Security-Token", "X-Amzn-Trace-Id"}
+
+// URLAddress is how Lambda writes the address of a function's URL.
+func URLAddress(region, id string) string {
+	return "https://" + id + ".lambda-url." + region + ".on.aws/"
+}
 
 // url reads url: true, or a map.
 func (r *reader) url(n *node, what string) *URL {
@@ -47,7 +55,7 @@ func (r *reader) urlCORS(n *node, what string) *CORS {
 		return nil
 	}
 	if n.kind != object || n.get("allowedHeaders") == nil {
-		c.Headers = append([]string(nil), urlHeaders...)
+		c.Headers = slices.Clone(urlHeaders)
 	}
 	if len(c.Methods) == 0 {
 		c.Methods = []string{"*"}

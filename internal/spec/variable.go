@@ -3,8 +3,8 @@ package spec
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -22,6 +22,22 @@ type variables struct {
 	report func(Pos, string)
 	done   map[*node]*node
 	busy   []*node // being resolved now, outermost first
+	// structure works out CloudFormation's functions whose value need not be a string;
+	// ok is false when n is none. Optional.
+	structure func(n *node) (value *node, ok bool)
+}
+
+// structured is a map, or what it comes to when it is such a function.
+func (v *variables) structured(n *node) *node {
+	if out, ok := v.done[n]; ok {
+		return out
+	}
+	out, ok := v.structure(n)
+	if !ok {
+		return n
+	}
+	v.done[n] = out
+	return out
 }
 
 // errReported stops a resolution whose cause is in the list of problems already.
@@ -31,6 +47,9 @@ var errReported = errors.New("reported")
 // variable becomes what the variable stands for, of whatever kind. On failure it
 // reports and returns a broken node.
 func (v *variables) resolve(n *node) *node {
+	if n != nil && n.kind == object && v.structure != nil {
+		return v.structured(n)
+	}
 	if n == nil || n.kind != text || n.literal || !strings.Contains(n.text, "${") {
 		return n
 	}
@@ -61,7 +80,11 @@ func (v *variables) expandOnce(n *node) (*node, error) {
 	}
 	v.busy = append(v.busy, n)
 	defer func() { v.busy = v.busy[:len(v.busy)-1] }()
-	out, err := v.expand(n.text, n.pos)
+	pieces, err := parseVariables(n.text)
+	if err != nil {
+		return nil, err
+	}
+	out, err := v.join(pieces, n.pos)
 	if err != nil {
 		return nil, err
 	}
@@ -71,97 +94,35 @@ func (v *variables) expandOnce(n *node) (*node, error) {
 	return out, nil
 }
 
-// variable tells ${env:X} from ${AWS::Region} and ${Name}, which are Fn::Sub's.
-var variable = regexp.MustCompile(`^\s*[a-zA-Z][\w-]*(\(|:([^:]|$))`)
-
-func (v *variables) expand(s string, pos Pos) (*node, error) {
+// join makes one value of pieces. What a variable brings into a string has been
+// resolved by itself, so that no variable arises from two that meet.
+func (v *variables) join(pieces []piece, pos Pos) (*node, error) {
+	if len(pieces) == 1 && pieces[0].variable != nil {
+		return v.eval(pieces[0].variable, pos)
+	}
 	var b strings.Builder
-	for rest := s; rest != ""; {
-		i := strings.Index(rest, "${")
-		if i < 0 {
-			b.WriteString(rest)
-			break
-		}
-		if i > 0 && rest[i-1] == '\\' {
-			b.WriteString(rest[:i-1] + "${")
-			rest = rest[i+2:]
+	for _, p := range pieces {
+		if p.variable == nil {
+			b.WriteString(p.text)
 			continue
 		}
-		b.WriteString(rest[:i])
-		end := closing(rest[i+2:])
-		if end < 0 {
-			return nil, fmt.Errorf("%q has no closing }", rest[i:])
-		}
-		inner := rest[i+2 : i+2+end]
-		whole := i == 0 && b.Len() == 0 && len(rest) == len(s) && end+3 == len(rest)
-		rest = rest[i+3+end:]
-		if !variable.MatchString(inner) {
-			b.WriteString("${" + inner + "}")
-			continue
-		}
-		val, err := v.eval(inner, pos)
-		if err != nil || whole {
-			return val, err
+		val, err := v.eval(p.variable, pos)
+		if err != nil {
+			return nil, err
 		}
 		if !val.scalar() {
-			return nil, fmt.Errorf("${%s} is %s, which does not fit into a string", inner, kindNames[val.kind])
+			return nil, fmt.Errorf("${%s} is %s, which does not fit into a string", p.variable.text, kindNames[val.kind])
 		}
-		b.WriteString(val.text)
-		if b.Len() > maxText {
+		if b.WriteString(val.text); b.Len() > maxText {
 			return nil, fmt.Errorf("the value is longer than %d bytes", maxText)
 		}
 	}
-	return &node{pos: pos, kind: text, text: b.String(), literal: true}, nil
+	return plain(b.String(), pos), nil
 }
-
-// closing returns where the } is that ends a variable, -1 if nowhere.
-func closing(s string) int {
-	depth := 0
-	for i := 0; i < len(s); i++ {
-		switch {
-		case strings.HasPrefix(s[i:], "${"):
-			depth++
-			i++
-		case s[i] == '}' && depth == 0:
-			return i
-		case s[i] == '}':
-			depth--
-		case s[i] == '\'' || s[i] == '"':
-			if end := strings.IndexByte(s[i+1:], s[i]); end >= 0 {
-				i += end + 1
-			}
-		}
-	}
-	return -1
-}
-
-// choices splits "env:X, 'fallback'" at the commas of its own level.
-func choices(s string) (out []string) {
-	start, depth := 0, 0
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '{' || c == '(':
-			depth++
-		case c == '}' || c == ')':
-			depth--
-		case c == '\'' || c == '"':
-			if end := strings.IndexByte(s[i+1:], c); end >= 0 {
-				i += end + 1
-			}
-		case c == ',' && depth == 0:
-			out = append(out, strings.TrimSpace(s[start:i]))
-			start = i + 1
-		}
-	}
-	return append(out, strings.TrimSpace(s[start:]))
-}
-
-var numeric = regexp.MustCompile(`^-?\d+(\.\d+)?$`)
 
 // eval returns the first choice that has a value.
-func (v *variables) eval(inner string, pos Pos) (*node, error) {
-	all := choices(inner)
-	for _, c := range all {
+func (v *variables) eval(ref *reference, pos Pos) (*node, error) {
+	for _, c := range ref.choices {
 		val, err := v.choice(c, pos)
 		if err != nil {
 			return nil, err
@@ -174,44 +135,61 @@ func (v *variables) eval(inner string, pos Pos) (*node, error) {
 		}
 		return val, nil
 	}
-	last := all[len(all)-1]
-	if len(all) > 1 && last == "null" {
-		return &node{pos: pos}, nil
+	if last := ref.choices[len(ref.choices)-1]; last.kind == "" {
+		return &node{pos: pos}, nil // null, as it is written
 	}
-	return nil, fmt.Errorf("${%s} has no value; %s", inner, hint(all[0]))
+	return nil, fmt.Errorf("${%s} has no value; %s", ref.text, v.source.hint(ref.choices[0]))
 }
 
-func (v *variables) choice(c string, pos Pos) (*node, error) {
-	switch {
-	case len(c) >= 2 && (c[0] == '\'' || c[0] == '"') && c[len(c)-1] == c[0]:
-		return v.sub(&node{pos: pos, kind: text, text: c[1 : len(c)-1]})
-	case c == "null":
-		return nil, nil
-	case c == "true" || c == "false":
-		return &node{pos: pos, kind: boolean, text: c}, nil
-	case numeric.MatchString(c):
-		return &node{pos: pos, kind: number, text: c}, nil
-	case strings.HasPrefix(c, "${"):
-		return v.sub(&node{pos: pos, kind: text, text: c})
-	case !variable.MatchString(c):
-		return nil, fmt.Errorf("%q in a variable is neither a 'quoted string' nor a source such as env:NAME", c)
+func (v *variables) choice(c choice, pos Pos) (*node, error) {
+	switch c.kind {
+	case "":
+		return constant(c.value, pos), nil
+	case "${":
+		return v.join(c.address.pieces, pos)
 	}
-	address, err := v.sub(&node{pos: pos, kind: text, text: c})
-	if err != nil {
+	a := address{kind: c.kind, text: c.text, pos: pos}
+	for _, o := range c.params {
+		param, err := v.operand(c, o, pos)
+		if err != nil {
+			return nil, err
+		}
+		a.params = append(a.params, param)
+	}
+	var err error
+	if a.key, err = v.operand(c, c.address, pos); err != nil {
 		return nil, err
 	}
-	if !address.scalar() {
-		return nil, fmt.Errorf("the address of ${%s} is %s", c, kindNames[address.kind])
-	}
-	return v.source.fetch(v, address.text, pos)
+	return v.source.fetch(v, a)
 }
 
-// sub resolves the variables within a part of a variable.
-func (v *variables) sub(n *node) (*node, error) {
-	if out := v.resolve(n); out.kind != broken {
-		return out, nil
+// operand is a parameter or an address as a string.
+func (v *variables) operand(c choice, o operand, pos Pos) (string, error) {
+	n, err := v.join(o.pieces, pos)
+	if err != nil {
+		return "", err
 	}
-	return nil, errReported
+	switch n = v.resolve(n); {
+	case n.kind == broken:
+		return "", errReported
+	case !n.scalar():
+		return "", fmt.Errorf("the address of ${%s} is %s", c.text, kindNames[n.kind])
+	}
+	return n.text, nil
+}
+
+// constant is a value written into a variable. Variables within a quoted string
+// are resolved.
+func constant(value any, pos Pos) *node {
+	switch value := value.(type) {
+	case string:
+		return &node{pos: pos, kind: text, text: value}
+	case bool:
+		return &node{pos: pos, kind: boolean, text: strconv.FormatBool(value)}
+	case float64:
+		return &node{pos: pos, kind: number, text: formatNumber(value)}
+	}
+	return &node{pos: pos}
 }
 
 // lookup follows a dotted path; nil when it leads nowhere.
@@ -225,7 +203,7 @@ func (v *variables) lookup(n *node, path string) (*node, error) {
 		case object:
 			n = n.get(step)
 		case list:
-			n = index(n.items, step)
+			n = index(n, step)
 		default:
 			n = nil
 		}
@@ -236,9 +214,13 @@ func (v *variables) lookup(n *node, path string) (*node, error) {
 	return n, nil
 }
 
-func index(items []*node, step string) *node {
-	for i, item := range items {
-		if fmt.Sprint(i) == step {
+// index returns an item of a list, or how many there are.
+func index(n *node, step string) *node {
+	if step == "length" {
+		return &node{pos: n.pos, kind: number, text: strconv.Itoa(len(n.items))}
+	}
+	for i, item := range n.items {
+		if strconv.Itoa(i) == step {
 			return item
 		}
 	}

@@ -1,0 +1,3 @@
+package cloudformation
+
+var kinds = map[string]kind{}

@@ -1,0 +1,159 @@
+package deploy
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+
+	"github.com/dropstack/dropstack/internal/edge"
+	"github.com/dropstack/dropstack/internal/iam/policy"
+	"github.com/dropstack/dropstack/internal/instance"
+	"github.com/dropstack/dropstack/internal/pattern"
+	"github.com/dropstack/dropstack/internal/schedule"
+	"github.com/dropstack/dropstack/internal/spec"
+)
+
+// checker gathers what rooms refuse of a service.
+type checker struct {
+	svc      *spec.Service
+	problems []spec.Problem
+}
+
+func (c *checker) report(pos spec.Pos, format string, args ...any) {
+	c.problems = append(c.problems, spec.Problem{Pos: pos, Message: fmt.Sprintf(format, args...)})
+}
+
+// Check asks the rooms what the parts of a service mean, and answers with what
+// they refuse, each with its line.
+func Check(svc *spec.Service) []spec.Problem {
+	c := &checker{svc: svc}
+	for i := range svc.Functions {
+		c.function(&svc.Functions[i])
+	}
+	for _, rule := range svc.Rules {
+		c.rule(rule)
+	}
+	for _, q := range svc.Queues {
+		c.policy(policy.Resource, q.Policy, "the policy of queue "+q.Name)
+	}
+	checkRoles(svc, c)
+	if _, _, wrong := planTopics(svc); len(wrong) > 0 {
+		c.problems = append(c.problems, wrong...)
+	}
+	for i, d := range svc.Distributions {
+		if err := edge.Check([]edge.Distribution{distribution(svc, i)}); err != nil {
+			c.report(d.Pos, "distribution %q: %v", d.Name, err)
+		}
+	}
+	return c.problems
+}
+
+func (c *checker) function(f *spec.Function) {
+	for name := range f.Environment {
+		if instance.Reserved(name) {
+			c.report(f.Pos, "function %q sets %s, which the platform sets; choose another name", f.Key, name)
+		}
+	}
+	if s := f.Shift; s != nil {
+		if _, err := parseTraffic(s.Type); err != nil {
+			c.report(s.TypePos, "%v", err)
+		}
+		if f.ProvisionedConcurrency > 0 {
+			c.report(s.Pos, "function %s has provisionedConcurrency, whose alias its callers have; they cannot be shifted too", f.Key)
+		}
+	}
+	r := &Revision{Stack: c.svc.Stack(), Region: c.svc.Region}
+	for n, e := range f.Events {
+		switch {
+		case e.Schedule != nil:
+			for _, x := range e.Schedule.Expressions {
+				s := r.schedule(f.Name, x.Text, e.Schedule.Input)
+				if e.Schedule.Scheduler {
+					s.atScheduler(e.Schedule.Group, e.Schedule.Zone)
+				}
+				c.schedule(s.Schedule, x, e.Schedule.Input)
+			}
+		case e.Rule != nil:
+			c.events(*e.Rule)
+			if x := e.Rule.Expression; x.Text != "" {
+				c.schedule(r.schedule(f.Name, x.Text, e.Rule.Input).Schedule, x, e.Rule.Input)
+			}
+		case e.SQS != nil:
+			for _, filter := range e.SQS.Filters {
+				if _, err := pattern.Parse(filter.Pattern); err != nil {
+					c.report(filter.Pos, "%v", err)
+				}
+			}
+			m := r.mapping(*f, n, e.SQS)
+			if err := m.Check(); err != nil {
+				c.report(e.Pos, "%v", err)
+			}
+		}
+	}
+}
+
+// schedule asks what an expression and an input mean.
+func (c *checker) schedule(s schedule.Schedule, x spec.Expression, in spec.Input) {
+	if err := s.Check(); err != nil {
+		pos := x.Pos
+		if plain := (schedule.Schedule{Expression: s.Expression, Zone: s.Zone, Scheduler: s.Scheduler}); plain.Check() == nil && in.Pos != (spec.Pos{}) {
+			pos = in.Pos
+		}
+		c.report(pos, "%s: %v", x.Text, err)
+	}
+}
+
+// events asks what a pattern and an input mean.
+func (c *checker) events(e spec.RuleEvent) {
+	if e.Pattern != "" {
+		if _, err := pattern.Parse(e.Pattern); err != nil {
+			c.report(e.PatternPos, "%v", err)
+		}
+	}
+	c.input(e.Input)
+}
+
+func (c *checker) input(in spec.Input) {
+	if err := inputOf(in).Check(); err != nil {
+		c.report(in.Pos, "%v", err)
+	}
+}
+
+func (c *checker) rule(rule spec.Rule) {
+	c.events(rule.RuleEvent)
+	for _, t := range rule.Targets {
+		if rule.Expression.Text == "" {
+			c.input(t.Input)
+		}
+	}
+	if rule.Expression.Text == "" {
+		return
+	}
+	r := &Revision{Stack: c.svc.Stack(), Region: c.svc.Region}
+	r.addRuleResource(c.svc, rule)
+	for i, s := range r.Schedules {
+		in := spec.Input{}
+		if i < len(rule.Targets) {
+			in = rule.Targets[i].Input
+		}
+		c.schedule(s, rule.Expression, in)
+	}
+}
+
+// inLine is how a policy's mistake says where it is.
+var inLine = regexp.MustCompile(`^policy, line (\d+), column \d+: `)
+
+// policy asks what a policy means, if there is one.
+func (c *checker) policy(kind policy.Kind, p spec.Policy, whose string) {
+	if p.Document == "" {
+		return
+	}
+	if _, err := policy.Parse(kind, p.Document); err != nil {
+		message, pos := err.Error(), p.Pos
+		if m := inLine.FindStringSubmatch(message); m != nil {
+			line, _ := strconv.Atoi(m[1]) // digits
+			message, pos = message[len(m[0]):], p.At(line)
+		}
+		c.report(pos, "%s: %s", whose, message)
+	}
+}

@@ -1,0 +1,60 @@
+package deploy
+
+import (
+	"crypto/rand"
+	"slices"
+
+	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/gateway"
+)
+
+// complete returns r with what only the platform knows: the contents and the
+// numbers of layers, and the values of API keys that are given none. old is the
+// stack as it is, nil when it is new.
+func (d *Deployer) complete(r, old *Revision) (*Revision, error) {
+	next, err := d.resolveLayers(r, old)
+	if err != nil {
+		return nil, err
+	}
+	next.APIKeys = slices.Clone(r.APIKeys)
+	for i := range next.APIKeys {
+		k := &next.APIKeys[i]
+		if k.Value == "" {
+			k.Value = old.keyValue(k.ID)
+		}
+	}
+	return next, nil
+}
+
+// completeAgain completes a revision beside what others have deployed since it was
+// first: fetched is what it came to then, whose files are at hand.
+func (d *Deployer) completeAgain(given, fetched, old *Revision) (*Revision, error) {
+	next, err := d.complete(given, old)
+	if err != nil {
+		return nil, err
+	}
+	for i := range next.Functions {
+		f := &next.Functions[i]
+		if !slices.Equal(f.Layers, fetched.Functions[i].Layers) {
+			return nil, fault.Errorf(fault.Conflict, "the layers of function %s were deployed by somebody else meanwhile; deploy again", f.Name)
+		}
+		f.CodeSize = fetched.Functions[i].CodeSize
+	}
+	for i := range next.Layers {
+		if l := &next.Layers[i]; l.Size == 0 && i < len(fetched.Layers) && fetched.Layers[i].Artifact == l.Artifact {
+			l.Size = fetched.Layers[i].Size
+		}
+	}
+	return next, nil
+}
+
+// keyValue is the value of an API key, made when there is none yet.
+func (r *Revision) keyValue(id string) string {
+	if r != nil {
+		if i := slices.IndexFunc(r.APIKeys, func(k gateway.APIKey) bool { return k.ID == id }); i >= 0 {
+			return r.APIKeys[i].Value
+		}
+	}
+	const characters = 40 // as API Gateway makes them
+	return (rand.Text() + rand.Text())[:characters]
+}

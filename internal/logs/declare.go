@@ -1,0 +1,45 @@
+package logs
+
+import (
+	"context"
+	"maps"
+)
+
+// Declared is a log group that a deployment declares.
+type Declared struct {
+	Name      string            `json:"name"`
+	Retention int               `json:"retentionInDays,omitempty"` // 0: as long as all
+	Tags      map[string]string `json:"tags,omitempty"`
+}
+
+// Declare makes log groups, or changes those that are there to be as declared. A
+// group that nobody declares any more stays, and its records as long as they were to
+// be kept: they tell of what has gone.
+func (s *Store) Declare(ctx context.Context, groups []Declared) error {
+	for _, d := range groups {
+		if err := s.declare(ctx, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) declare(ctx context.Context, d Declared) error {
+	x := &s.index
+	x.mu.Lock()
+	g := x.known[d.Name]
+	asDeclared := g != nil && g.Retention == d.Retention && maps.Equal(g.Tags, d.Tags)
+	x.mu.Unlock()
+	if asDeclared {
+		return nil
+	}
+	if g == nil {
+		if _, err := s.CreateLogGroup(ctx, CreateLogGroupInput{LogGroupName: d.Name, Tags: d.Tags}); err != nil {
+			return err
+		}
+	}
+	return s.changeGroup(ctx, d.Name, func(g *group) error {
+		g.Retention, g.Tags = d.Retention, maps.Clone(d.Tags)
+		return checkTags(d.Tags, len(d.Tags))
+	})
+}
