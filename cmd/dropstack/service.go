@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go"
 	"github.com/spf13/cobra"
 
 	"github.com/dropstack/dropstack/internal/api"
@@ -103,8 +104,11 @@ func (p platform) object(bucket, key string) (string, bool, error) {
 	if _, missing := errors.AsType[*types.NoSuchKey](err); missing {
 		return "", false, nil
 	}
+	if refused, ok := errors.AsType[smithy.APIError](err); ok {
+		return "", false, fmt.Errorf("%s: %s", refused.ErrorCode(), refused.ErrorMessage())
+	}
 	if err != nil {
-		return "", false, fmt.Errorf("read the object: %w", err)
+		return "", false, err
 	}
 	defer out.Body.Close()
 	doc, err := io.ReadAll(io.LimitReader(out.Body, maxObject+1))

@@ -174,8 +174,7 @@ func withoutTLS(text string) (string, error) {
 		return "", nil
 	}
 	doc["Statement"] = list
-	rest, err := json.Marshal(doc)
-	return string(rest), err
+	return jsonOf(doc)
 }
 
 func insistsOnTLS(statement any) bool {

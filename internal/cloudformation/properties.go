@@ -323,11 +323,20 @@ func (p *properties) json(name string) string {
 	if v == nil {
 		return ""
 	}
-	doc, err := json.Marshal(v)
+	doc, err := jsonOf(v)
 	if err != nil {
 		p.fail(name, "it cannot be written as JSON: %v", err)
 	}
-	return string(doc)
+	return doc
+}
+
+// jsonOf is a value as JSON, with its characters as they are.
+func jsonOf(v any) (string, error) {
+	var doc strings.Builder
+	enc := json.NewEncoder(&doc)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return strings.TrimSuffix(doc.String(), "\n"), err
 }
 
 // document reads a policy. Operators of conditions that name no key, which the
@@ -347,14 +356,14 @@ func (p *properties) document(name string, kind policy.Kind) string {
 			sweep(s)
 		}
 	}
-	text, err := json.Marshal(doc)
+	text, err := jsonOf(doc)
 	if err == nil {
-		_, err = policy.Parse(kind, string(text))
+		_, err = policy.Parse(kind, text)
 	}
 	if err != nil {
 		p.fail(name, "%v", err)
 	}
-	return string(text)
+	return text
 }
 
 func sweep(statement map[string]any) {

@@ -14,6 +14,7 @@ import (
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam"
+	"github.com/dropstack/dropstack/internal/logs"
 	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/queue"
 	"github.com/dropstack/dropstack/internal/schedule"
@@ -86,6 +87,8 @@ func Compare(old, next *Revision) *Diff {
 	compare(d, "schedule", old.Schedules, next.Schedules, func(s schedule.Schedule) string { return strings.TrimSpace(s.Name + " " + s.Target) })
 	compare(d, "bucket", named(old.Buckets), named(next.Buckets), func(b namedBucket) string { return b.Name })
 	compare(d, "bucket event", old.Notifications, next.Notifications, func(n bucket.Notification) string { return n.Bucket + " " + n.ID })
+	compare(d, "bucket setting", old.BucketSettings, next.BucketSettings, func(s bucket.Settings) string { return s.Bucket })
+	compare(d, "log group", old.LogGroups, next.LogGroups, func(g logs.Declared) string { return g.Name })
 	compare(d, "distribution", old.Distributions, next.Distributions, func(x edge.Distribution) string { return x.ID })
 	compare(d, "role", old.Roles, next.Roles, func(r iam.DeclaredRole) string { return r.Name })
 	compareNetworks(d, old.Network, next.Network)

@@ -70,14 +70,14 @@ type Rooms struct {
 	Edge interface {
 		Replace(stack string, dists []edge.Distribution) error
 	}
-	Versions Versions // nil only in tests: then no aliases are made, and nobody is shifted
-	Logs     interface {
+	Logs interface {
 		Declare(ctx context.Context, groups []logs.Declared) error
 	}
 	Storage interface {
 		SetPolicy(ctx context.Context, bucket, text string) error
 		SetCORS(ctx context.Context, bucket string, doc []byte) error
 	}
+	Versions Versions // nil only in tests: then no aliases are made, and nobody is shifted
 }
 
 // Deployer owns which revision of each stack is active.

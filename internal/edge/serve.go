@@ -149,6 +149,12 @@ func (s *Server) route(v *visit) {
 		s.api(v, rest)
 		return
 	}
+	if rest, ok := strings.CutPrefix(r.URL.EscapedPath(), "/_aws/execute-api/"); ok { // the same, as local stacks spell it lately
+		id, path, _ := strings.Cut(rest, "/")
+		stage, path, _ := strings.Cut(path, "/")
+		s.api(v, id+"/"+stage+"/_user_request_/"+path)
+		return
+	}
 	host, now := hostOf(r.Host), s.snapshot()
 	dist := now.find(host)
 	if dist == nil {

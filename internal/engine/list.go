@@ -10,7 +10,8 @@ import (
 // Each visits the objects of a bucket, by key, until visit fails. Of an object it
 // has key, size and when it was stored.
 func (o *Objects) Each(ctx context.Context, bucket string, visit func(Object) error) error {
-	in := &s3.ListObjectsV2Input{Bucket: &bucket, MaxKeys: new(int32(1000)), StartAfter: new("")} // which versitygw reads unasked
+	all, start := int32(1000), "" // the backend takes no nil for it
+	in := &s3.ListObjectsV2Input{Bucket: &bucket, MaxKeys: &all, StartAfter: &start}
 	for {
 		page, err := o.disk.ListObjectsV2(ctx, in)
 		if err != nil {

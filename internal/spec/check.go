@@ -12,7 +12,7 @@ func (r *reader) check() {
 	for i := range r.svc.Functions {
 		fn := &r.svc.Functions[i]
 		if first, twice := names[fn.Name]; twice {
-			r.fail(fn.Pos, "function %s has the name %q, like function %s at %s", fn.Key, fn.Name, first.Key, first.Pos)
+			r.fail(fn.Pos, "function %s has the name %q, like function %s at %s; give it another", fn.Key, fn.Name, first.Key, first.Pos)
 		}
 		names[fn.Name] = *fn
 		if len(fn.Name) > maxFunctionName {
@@ -42,7 +42,7 @@ func (r *reader) route(seen map[string]Pos, pos Pos, e *HTTPEvent) {
 	}
 	key := e.Method + " " + single.ReplaceAllString(greedy.ReplaceAllString(e.Path, "{+}"), "{}")
 	if first, twice := seen[key]; twice {
-		r.fail(pos, "route %s %s is there already, at %s", e.Method, e.Path, first)
+		r.fail(pos, "route %s %s is there already, at %s; remove one", e.Method, e.Path, first)
 		return
 	}
 	seen[key] = pos

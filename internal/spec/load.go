@@ -193,7 +193,7 @@ func (r *reader) service(root *node) {
 		"frameworkVersion": r.frameworkVersion, "configValidationMode": nil, "variablesResolutionMode": r.resolutionMode,
 		"deprecationNotificationMode": nil, "unresolvedVariablesNotificationMode": nil, "disabledDeprecations": nil, "projectDir": nil,
 		"org": nil, "app": nil, "tenant": nil, "console": nil, "dashboard": nil, "licenseKey": nil, "build": nil,
-	}, effects{"stepFunctions": "no state machine would run"})
+	}, effects{"stepFunctions": "no state machine would run; take the key out, and have functions call or publish to each other"})
 	r.plugins(plugins, custom)
 	r.name(root, service)
 	r.fragment(resources)

@@ -114,7 +114,7 @@ func (p *parser) node(n *yaml.Node) *node {
 	}
 	if done, ok := p.seen[n]; ok {
 		if done == nil {
-			return p.fail(n, "anchor &%s contains itself", n.Anchor)
+			return p.fail(n, "anchor &%s contains itself; remove the alias", n.Anchor)
 		}
 		return done
 	}
@@ -201,7 +201,7 @@ func (p *parser) object(n *yaml.Node, out *node) {
 				merged = append(merged, m)
 			}
 		case lines[k.Value] != 0:
-			p.fail(k, "key %q is there twice; the first is in line %d", k.Value, lines[k.Value])
+			p.fail(k, "key %q is there twice; the first is in line %d: remove one", k.Value, lines[k.Value])
 		default:
 			lines[k.Value] = k.Line
 			out.fields = append(out.fields, field{k.Value, p.pos(k), p.node(v)})

@@ -77,6 +77,7 @@ type walker struct {
 }
 
 func (w *walker) walk(n *node) *node {
+	at := n.pos
 	n = w.v.resolve(n)
 	if n == nil || n.kind != object && n.kind != list || slices.Contains(w.raw, n) {
 		return n
@@ -86,7 +87,7 @@ func (w *walker) walk(n *node) *node {
 	}
 	if slices.Contains(w.above, n) || w.spent >= maxSpent {
 		if w.spent < maxSpent {
-			w.v.report(n.pos, "variables go round in a circle: this value holds itself")
+			w.v.report(at, "variables go round in a circle: this value holds itself; take a part of it")
 		}
 		return &node{pos: n.pos, kind: broken}
 	}

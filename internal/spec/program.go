@@ -53,6 +53,7 @@ type message struct {
 	Text     string            `json:"text,omitempty"`
 	Value    json.RawMessage   `json:"value,omitempty"`
 	Error    string            `json:"error,omitempty"`
+	Line     string            `json:"line,omitempty"`     // of the file, where the error is
 	Reported bool              `json:"reported,omitempty"` // Error is in the list of problems already
 }
 
@@ -121,7 +122,11 @@ func (s *source) ask(v *variables, q message) (*node, error) {
 		case m.Reported:
 			return nil, errReported
 		case m.Error != "":
-			return nil, errors.New(m.Error)
+			at := pos.File
+			if m.Line != "" {
+				at += ":" + m.Line
+			}
+			return nil, fmt.Errorf("%s: %s; the program has to return a value", at, m.Error)
 		case len(m.Value) == 0:
 			return nil, nil
 		default:
@@ -216,9 +221,9 @@ func (s *source) died(late *time.Timer) error {
 		return s.ctx.Err()
 	}
 	if !inTime {
-		return fmt.Errorf("the program had no value after %s", programTime)
+		return fmt.Errorf("the program had no value after %s; it has to return one sooner", programTime)
 	}
-	return errors.New("the program ended before it had a value")
+	return errors.New("the program ended before it had a value; it must not exit by itself")
 }
 
 // close ends the program.
@@ -249,7 +254,7 @@ func transpile(path, dir string) (string, error) {
 		if e.Location == nil {
 			return "", errors.New(e.Text)
 		}
-		return "", fmt.Errorf("%s:%d: %s", shown(e.Location.File, dir), e.Location.Line, e.Text)
+		return "", fmt.Errorf("%s:%d: %s; the program has to be TypeScript", shown(e.Location.File, dir), e.Location.Line, e.Text)
 	}
 	return string(out.OutputFiles[0].Contents), nil
 }

@@ -74,11 +74,11 @@ async function value({ file, code, path: steps = [], options }) {
   return out;
 }
 
-// where is the first place in the file that an error names.
+// where is the line of the file that an error names first.
 function where(error, file) {
   const line = String(error && error.stack).split('\n').find((l) => l.includes(file));
   const m = line && line.slice(line.indexOf(file) + file.length).match(/^:(\d+)/);
-  return m ? `line ${m[1]}: ` : '';
+  return m ? m[1] : '';
 }
 
 async function answer(q) {
@@ -89,7 +89,7 @@ async function answer(q) {
     send({ id: q.id, kind: 'answer', value: out == null ? undefined : JSON.parse(JSON.stringify(out)) });
   } catch (error) {
     const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    send({ id: q.id, kind: 'answer', error: where(error, q.file) + text.split('\n')[0], reported: error instanceof Reported });
+    send({ id: q.id, kind: 'answer', error: text.split('\n')[0], line: where(error, q.file), reported: error instanceof Reported });
   }
 }
 

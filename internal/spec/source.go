@@ -91,7 +91,7 @@ func (s *source) hint(c choice) string {
 	case "cf":
 		return "there is no such stack, or it has no such output; deploy it first, or " + fallback
 	case "file":
-		return "the file or the key in it does not exist"
+		return "the file or the key in it does not exist: make it, or " + fallback
 	}
 	return fallback
 }

@@ -73,7 +73,7 @@ func (v *variables) expandOnce(n *node) (*node, error) {
 		for _, b := range v.busy[i:] {
 			chain += b.text + " -> "
 		}
-		return nil, fmt.Errorf("variables go round in a circle: %s%s", chain, n.text)
+		return nil, fmt.Errorf("variables go round in a circle: %s%s; write the value of one of them", chain, n.text)
 	}
 	if len(v.busy) >= maxDepth {
 		return nil, fmt.Errorf("variables are nested more than %d deep", maxDepth)

@@ -17,7 +17,10 @@ func (r *reader) warmup(custom *node) *warmup {
 		return nil
 	}
 	for _, f := range custom.fields {
-		if n := r.vars.resolve(f.value); f.key == "warmup" && n.kind == object {
+		if f.key != "warmup" {
+			continue // what nobody reads may be made of anything
+		}
+		if n := r.vars.resolve(f.value); n.kind == object {
 			return &warmup{n, f.pos}
 		}
 	}

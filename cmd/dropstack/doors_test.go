@@ -1,0 +1,160 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/dropstack/dropstack/internal/api"
+	"github.com/dropstack/dropstack/internal/gateway"
+	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/testkit"
+)
+
+const doorsService = `service: doors
+provider: {name: aws, runtime: nodejs22.x}
+functions:
+  asked: {handler: doors.asked, events: [{http: GET /guarded}, {http: GET /counted}]}
+  queued: {handler: doors.queued, events: [{http: POST /queued}]}
+  keeper: {handler: doors.keeper}
+`
+
+const doorsCode = `
+exports.asked = async (e) => ({statusCode: 200, body: JSON.stringify({who: e.requestContext.authorizer, key: e.requestContext.identity.apiKeyId})})
+exports.queued = async (e) => { console.log("job for " + e.body.name + " of " + e.stage) }
+exports.keeper = async (e) => {
+  if (e.authorizationToken === "broken") throw new Error("Unauthorized")
+  const Effect = e.authorizationToken === "friend" ? "Allow" : "Deny"
+  return {principalId: "ada", context: {age: 36}, policyDocument: {Version: "2012-10-17",
+    Statement: [{Action: "execute-api:Invoke", Effect, Resource: e.methodArn}]}}
+}
+`
+
+// TestDoors has an API whose routes ask for an authorizer's word, for a key, and for
+// nothing to be waited for.
+func TestDoors(t *testing.T) {
+	t.Parallel()
+	dir, key := testkit.Dir(t), strings.Repeat("key-", 8)
+	p := testkit.Start(t, dir, "--services", "none")
+	deployDoors(t, p, key)
+	ask := func(method, path string, header ...string) (int, string) {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), method, p.HTTP+path, strings.NewReader(`{"name":"Ada"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = gateway.APIID("doors-dev", gateway.REST) + ".execute-api.us-east-1.localhost"
+		for i := 0; i < len(header); i += 2 {
+			r.Header.Set(header[i], header[i+1])
+		}
+		resp, err := visitor.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, string(body)
+	}
+	for _, c := range []struct {
+		what, method, path, name, value string
+		want                            int
+		says                            string
+	}{
+		{"no token", "GET", "/dev/guarded", "", "", 401, `{"message":"Unauthorized"}`},
+		{"a stranger", "GET", "/dev/guarded", "Authorization", "stranger", 403, `{"Message":"User is not authorized to access this resource with an explicit deny"}`},
+		{"an authorizer that throws", "GET", "/dev/guarded", "Authorization", "broken", 401, `{"message":"Unauthorized"}`},
+		{"a friend", "GET", "/dev/guarded", "Authorization", "friend", 200, `"principalId":"ada"`},
+		{"another stage", "GET", "/prod/guarded", "Authorization", "friend", 403, `{"message":"Forbidden"}`},
+		{"no key", "GET", "/dev/counted", "", "", 403, `{"message":"Forbidden"}`},
+		{"the key", "GET", "/dev/counted", "X-Api-Key", key, 200, `"key":"partner"`},
+		{"a job", "POST", "/dev/queued", "", "", 200, "{}"},
+	} {
+		var header []string
+		if c.name != "" {
+			header = []string{c.name, c.value}
+		}
+		if status, body := ask(c.method, c.path, header...); status != c.want || !strings.Contains(body, c.says) {
+			t.Errorf("%s: got %d %s, want %d %s", c.what, status, body, c.want, c.says)
+		}
+	}
+	for group, want := range map[string]string{
+		"/aws/lambda/doors-dev-queued": "job for Ada of dev",
+		"/aws/api-gateway/doors-dev":   "GET /dev/counted 200 partner",
+	} {
+		eventually(t, want, func() (bool, string) {
+			page, err := admin(t, p).FilterLogs(t.Context(), logs.FilterLogEventsInput{LogGroupName: group})
+			var all strings.Builder
+			for _, e := range page.Events {
+				all.WriteString(e.Message + "\n")
+			}
+			return err == nil && strings.Contains(all.String(), want), all.String()
+		})
+	}
+	out, _, _ := p.Run(t, "", "info", "doors-dev", "--json")
+	if !strings.Contains(out, `"partner"`) || strings.Contains(out, key) {
+		t.Errorf("info tells the key's value, or does not know the key:\n%s", out)
+	}
+	if code := p.Stop(t); code != 0 {
+		t.Fatalf("exit %d", code)
+	}
+	if strings.Contains(p.Log(), key) {
+		t.Error("the key's value is in the log")
+	}
+	p = testkit.Start(t, dir, "--services", "none")
+	for i, want := range []int{200, 429} { // the quota is 2, and one was used before
+		if status, body := ask("GET", "/dev/counted", "X-Api-Key", key); status != want {
+			t.Errorf("request %d after a restart: got %d %s, want %d", i+1, status, body, want)
+		}
+	}
+}
+
+// deployDoors deploys the service, and then with what stands before its routes.
+func deployDoors(t *testing.T, p *testkit.Platform, key string) {
+	t.Helper()
+	src := t.TempDir()
+	for name, text := range map[string]string{"serverless.yml": doorsService, "doors.js": doorsCode} {
+		if err := os.WriteFile(filepath.Join(src, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, errs, code := p.Run(t, "", "deploy", src); code != 0 {
+		t.Fatalf("deploy: exit %d\n%s%s", code, out, errs)
+	}
+	client := admin(t, p)
+	var info api.Info
+	if err := client.Call(t.Context(), "Info", api.StackInput{Stack: "doors-dev"}, &info); err != nil {
+		t.Fatal(err)
+	}
+	r := *info.Revision
+	own := &r.APIs[0]
+	own.Authorizers = []gateway.Authorizer{{Name: "keeper", Kind: gateway.AuthorizerToken, Function: "doors-dev-keeper", Identity: []string{"method.request.header.Authorization"}, TTL: 300}}
+	own.AccessLog = &gateway.AccessLog{Group: "/aws/api-gateway/doors-dev", Format: "$context.httpMethod $context.path $context.status $context.identity.apiKeyId $context.identity.apiKey"}
+	for i := range own.Routes {
+		switch route := &own.Routes[i]; route.Path {
+		case "/guarded":
+			route.Authorizer = "keeper"
+		case "/counted":
+			route.KeyRequired = true
+		case "/queued":
+			route.Integration = gateway.IntegrationAsync
+		}
+	}
+	r.APIKeys = []gateway.APIKey{{Stack: r.Stack, ID: "partner", Name: "partner", Value: key}}
+	r.UsagePlans = []gateway.UsagePlan{{
+		Stack: r.Stack, ID: "plan", Name: "plan", Keys: []string{"partner"}, Quota: &gateway.Quota{Limit: 2, Period: gateway.Month},
+		Stages: []gateway.PlanStage{{API: own.ID, Stage: own.Stage}},
+	}}
+	if err := client.Call(t.Context(), "Deploy", api.DeployInput{Revision: r}, &info); err != nil {
+		t.Fatal(err)
+	}
+	if got := info.Revision.APIKeys[0].Value; got != "" {
+		t.Errorf("the answer tells the key's value: %q", got)
+	}
+}
+

@@ -1,3 +1,0 @@
-package cloudformation
-
-var kinds = map[string]kind{}
