@@ -32,6 +32,7 @@ import (
 // APIs is the room of the API. All fields are required.
 type APIs struct {
 	Deployer Deployer
+	Meter    Meter
 	Streams  jetstream.JetStream
 	Region   string
 	// URL is where an API of that id and stage answers.
@@ -44,6 +45,13 @@ type APIs struct {
 type Deployer interface {
 	Edit(ctx context.Context, stack string, change func(*deploy.Revision) error) (*deploy.Revision, error)
 	List() map[string]*deploy.Revision
+}
+
+// Meter is what the room needs of the gateway's counts.
+type Meter interface {
+	// Usage is what the keys of a plan have used on each day of a span, both ends
+	// included.
+	Usage(plan string, from, to time.Time) map[string][]int
 }
 
 // Open opens what is stored. It is called once, before anything else.
