@@ -1,6 +1,7 @@
 package cloudformation
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -73,6 +74,7 @@ type order struct {
 	Topics       []string          `json:"topics,omitempty"` // NotificationARNs
 	Role         string            `json:"role,omitempty"`
 	OnFailure    string            `json:"onFailure,omitempty"`
+	Timeout      int               `json:"timeout,omitempty"` // minutes, of a creation
 }
 
 // work is a change of a stack that is under way. It is written before each step
@@ -137,6 +139,27 @@ func (s *stack) resource(id string) (resource, bool) {
 		}
 	}
 	return resource{}, false
+}
+
+// outlasting are the types of which something can stay when a revision goes.
+var outlasting = []string{bucketType, "AWS::Lambda::Version", "AWS::Lambda::LayerVersion", "AWS::Logs::LogGroup"}
+
+// kept reports whether a resource is to stay when it is not in the stack any more,
+// and can.
+func (r *resource) kept() bool {
+	return r.retains() && (slices.Contains(outlasting, r.Type) || custom(r.Type))
+}
+
+func (r *resource) retains() bool {
+	return r.Deletion == policyRetain || r.Deletion == policyRetainExceptOnCreate
+}
+
+// regret is what to say of a resource that goes although it was to stay.
+func (r *resource) regret() string {
+	if !r.retains() || r.kept() {
+		return ""
+	}
+	return "DeletionPolicy " + r.Deletion + " has no effect here: the resource is a part of the stack's revision"
 }
 
 // copy is a stack that may be changed until it is stored.
