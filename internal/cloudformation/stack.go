@@ -131,16 +131,6 @@ func (s *stack) settled() bool {
 // here reports whether there is anything of the stack, or will be.
 func (s *stack) here() bool { return s.State.Status != deleteComplete }
 
-// resource is a resource of the stack.
-func (s *stack) resource(id string) (resource, bool) {
-	for _, r := range s.Resources {
-		if r.ID == id {
-			return r, true
-		}
-	}
-	return resource{}, false
-}
-
 // outlasting are the types of which something can stay when a revision goes.
 var outlasting = []string{bucketType, "AWS::Lambda::Version", "AWS::Lambda::LayerVersion", "AWS::Logs::LogGroup"}
 
