@@ -56,6 +56,9 @@ func (d *Deployer) validate(r *Revision) error {
 	if err := d.ownNames(r); err != nil {
 		return err
 	}
+	if err := d.ownExports(r); err != nil {
+		return err
+	}
 	if err := d.checkShifts(r); err != nil {
 		return err
 	}
@@ -229,6 +232,27 @@ func (d *Deployer) ownNames(r *Revision) error {
 				return fault.Errorf(fault.Conflict, "function %q exists in stack %q", f.Name, stack)
 			}
 		}
+	}
+	return nil
+}
+
+// ownExports refuses the name of an export that another stack has, or that is there
+// twice: who imports it would not know which is meant.
+func (d *Deployer) ownExports(r *Revision) error {
+	taken := map[string]string{}
+	for stack, other := range d.List() {
+		if stack == r.Stack {
+			continue
+		}
+		for _, o := range other.Outputs {
+			taken[o.Export] = stack
+		}
+	}
+	for _, o := range r.Outputs {
+		if stack, ok := taken[o.Export]; ok && o.Export != "" {
+			return fault.Errorf(fault.Conflict, "output %s: %q is exported by stack %q", o.Key, o.Export, stack)
+		}
+		taken[o.Export] = r.Stack
 	}
 	return nil
 }
