@@ -1,7 +1,6 @@
 package corpus
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -16,19 +15,18 @@ import (
 // Lists of what has no name are sets of sentences.
 type deployed struct {
 	Functions     map[string]deployedFunction
-	Routes        map[string]bool // METHOD PATH FUNCTION, AUTHORIZER and key
+	Routes        map[string]bool // METHOD PATH FUNCTION
 	HTTPRoutes    map[string]bool
-	Authorizers   map[string]bool // NAME KIND FUNCTION
-	Keys, Plans   map[string]bool
-	Queues        map[string]bool
-	Mappings      map[string]bool // QUEUE FUNCTION BATCH WINDOW ENABLED
-	Rules         map[string]bool // BUS PATTERN FUNCTION ENABLED
 	Topics        map[string]bool
 	Subscriptions map[string]bool // TOPIC FUNCTION FILTER
 	Schedules     map[string]bool // EXPRESSION FUNCTION ENABLED INPUT
 	Buckets       map[string]bool
 	Notifications map[string]bool // BUCKET EVENT PREFIX SUFFIX FUNCTION
 	URLs          map[string]bool // FUNCTION AUTH
+
+	Access, Authorizers, Validation, Keys, Plans, Mappings, Rules, Buses map[string]bool // access_test.go
+	Tags                                                                 map[string]bool // FUNCTION KEY VALUE
+	Outputs                                                              map[string]bool // KEY, EXPORT
 }
 
 type deployedFunction struct {
@@ -36,16 +34,12 @@ type deployedFunction struct {
 	Memory, Timeout               int
 	Reserved                      int // -1: none
 	Storage                       int
-	EventAge, Retries             int // -1: not said
 	Environment                   map[string]string
 }
 
 func nothing() deployed {
 	d := deployed{Functions: map[string]deployedFunction{}}
-	for _, set := range []*map[string]bool{
-		&d.Routes, &d.HTTPRoutes, &d.Authorizers, &d.Keys, &d.Plans, &d.Queues, &d.Mappings, &d.Rules,
-		&d.Topics, &d.Subscriptions, &d.Schedules, &d.Buckets, &d.Notifications, &d.URLs,
-	} {
+	for _, set := range []*map[string]bool{&d.Routes, &d.HTTPRoutes, &d.Topics, &d.Subscriptions, &d.Schedules, &d.Buckets, &d.Notifications, &d.URLs, &d.Access, &d.Authorizers, &d.Validation, &d.Keys, &d.Plans, &d.Mappings, &d.Rules, &d.Buses, &d.Tags, &d.Outputs} {
 		*set = map[string]bool{}
 	}
 	return d
@@ -80,15 +74,9 @@ func (s *sample) plan(t *testing.T) []byte {
 	}
 	d := nothing()
 	for _, f := range r.Functions {
-		out := deployedFunction{f.Handler, f.Runtime, f.Description, f.MemoryMB, f.Timeout, -1, max(f.StorageMB, 512), -1, -1, f.Environment}
+		out := deployedFunction{f.Handler, f.Runtime, f.Description, f.MemoryMB, f.Timeout, -1, max(f.StorageMB, 512), f.Environment}
 		if f.Concurrency != nil {
 			out.Reserved = *f.Concurrency
-		}
-		if f.MaxRetries != nil {
-			out.Retries = *f.MaxRetries
-		}
-		if f.MaxEventAge != 0 {
-			out.EventAge = f.MaxEventAge
 		}
 		d.Functions[f.Name] = out
 	}
@@ -98,13 +86,10 @@ func (s *sample) plan(t *testing.T) []byte {
 			case gateway.URL:
 				d.URLs[route.Function+" "+api.Auth] = true
 			case gateway.HTTP:
-				d.HTTPRoutes[httpRoute(route)+" "+route.Function+guard(route.Authorizer, route.KeyRequired)] = true
+				d.HTTPRoutes[httpRoute(route)+" "+route.Function] = true
 			default:
-				d.Routes[route.Method+" "+route.Path+" "+route.Function+guard(route.Authorizer, route.KeyRequired)] = true
+				d.Routes[route.Method+" "+route.Path+" "+route.Function] = true
 			}
-		}
-		for _, a := range api.Authorizers {
-			d.Authorizers[a.Name+" "+a.Kind+" "+a.Function] = true
 		}
 	}
 	for _, topic := range r.Topics {
@@ -118,42 +103,22 @@ func (s *sample) plan(t *testing.T) []byte {
 	for _, s := range r.Schedules {
 		d.Schedules[fmt.Sprintf("%s %s %t %s", s.Expression, s.Function, !s.Disabled, compact(s.Input))] = true
 	}
-	for _, k := range r.APIKeys {
-		d.Keys[k.Name] = true
-	}
-	for _, p := range r.UsagePlans {
-		d.Plans[p.Name] = true
-	}
-	for _, q := range r.Queues {
-		d.Queues[q.Name] = true
-	}
-	for _, m := range r.Mappings {
-		d.Mappings[fmt.Sprintf("%s %s %d %d %t", last(m.Source), m.Function, cmp.Or(m.BatchSize, 10), m.Window, !m.Disabled)] = true
-	}
-	for _, rule := range r.Rules {
-		for _, target := range rule.Targets {
-			d.Rules[fmt.Sprintf("%s %s %s %t", rule.Bus, compact(rule.Pattern), last(target.ARN), !rule.Disabled)] = true
-		}
-	}
 	for _, b := range r.Buckets {
 		d.Buckets[b] = true
 	}
 	for _, n := range r.Notifications {
 		d.Notifications[fmt.Sprintf("%s %s %s* *%s %s", n.Bucket, n.Event, n.Prefix, n.Suffix, n.Function)] = true
 	}
+	d.access(r)
+	for _, f := range r.Functions {
+		for key, value := range f.Tags {
+			d.Tags[f.Name+" "+key+" "+value] = true
+		}
+	}
+	for _, o := range r.Outputs {
+		d.Outputs[o.Key+" "+o.Export] = true
+	}
 	return d.json(t)
-}
-
-// guard is what a route asks of a caller.
-func guard(authorizer string, key bool) string {
-	out := ""
-	if authorizer != "" {
-		out = ", " + authorizer
-	}
-	if key {
-		out += " and a key"
-	}
-	return out
 }
 
 func httpRoute(r gateway.Route) string {

@@ -15,6 +15,9 @@ type template struct {
 		Type       string
 		Properties map[string]any
 	}
+	Outputs map[string]struct {
+		Export map[string]any
+	}
 }
 
 // template is what the framework would deploy.
@@ -32,29 +35,21 @@ func (s *sample) template(t *testing.T, f *framework) []byte {
 	d := nothing()
 	for id, r := range tmpl.Resources {
 		p := r.Properties
+		tmpl.access(d, r.Type, p)
 		switch r.Type {
 		case "AWS::Lambda::Function":
-			d.Functions[text(p["FunctionName"])] = tmpl.function(id, p)
+			d.Functions[text(p["FunctionName"])] = tmpl.function(p)
+			for _, tag := range items(p["Tags"]) {
+				d.Tags[text(p["FunctionName"])+" "+text(at(tag, "Key"))+" "+text(at(tag, "Value"))] = true
+			}
 		case "AWS::ApiGateway::Method":
 			if at(p, "Integration", "Type") != "MOCK" {
-				d.Routes[text(p["HttpMethod"])+" "+tmpl.path(p["ResourceId"])+" "+tmpl.calls(p["Integration"])+tmpl.guard(p)] = true
+				d.Routes[text(p["HttpMethod"])+" "+tmpl.path(p["ResourceId"])+" "+tmpl.calls(p["Integration"])] = true
 			}
 		case "AWS::ApiGatewayV2::Route":
 			integration := tmpl.Resources[tmpl.reference(p["Target"], "AWS::ApiGatewayV2::Integration")]
 			key := text(p["RouteKey"])
-			d.HTTPRoutes[key+" "+tmpl.calls(integration.Properties["IntegrationUri"])+tmpl.guard(p)] = true
-		case "AWS::ApiGateway::Authorizer":
-			d.Authorizers[text(p["Name"])+" "+text(p["Type"])+" "+tmpl.calls(p["AuthorizerUri"])] = true
-		case "AWS::ApiGatewayV2::Authorizer":
-			d.Authorizers[text(p["Name"])+" "+text(p["AuthorizerType"])+" "+tmpl.calls(p["AuthorizerUri"])] = true
-		case "AWS::ApiGateway::ApiKey":
-			d.Keys[text(p["Name"])] = true
-		case "AWS::ApiGateway::UsagePlan":
-			d.Plans[text(p["UsagePlanName"])] = true
-		case "AWS::SQS::Queue":
-			d.Queues[text(p["QueueName"])] = true
-		case "AWS::Lambda::EventSourceMapping":
-			d.Mappings[fmt.Sprintf("%s %s %d %d %t", tmpl.queue(p["EventSourceArn"]), tmpl.calls(p["FunctionName"]), number(p["BatchSize"], 10), number(p["MaximumBatchingWindowInSeconds"], 0), p["Enabled"] != false)] = true
+			d.HTTPRoutes[key+" "+tmpl.calls(integration.Properties["IntegrationUri"])] = true
 		case "AWS::SNS::Topic":
 			d.Topics[text(p["TopicName"])] = true
 			for _, sub := range items(p["Subscription"]) {
@@ -65,8 +60,7 @@ func (s *sample) template(t *testing.T, f *framework) []byte {
 			d.Subscriptions[topic+" "+tmpl.calls(p["Endpoint"])+" "+marshal(p["FilterPolicy"])] = true
 		case "AWS::Events::Rule":
 			for _, target := range items(p["Targets"]) {
-				if pattern := marshal(p["EventPattern"]); pattern != "" {
-					d.Rules[fmt.Sprintf("%s %s %s %t", text(p["EventBusName"]), pattern, tmpl.calls(at(target, "Arn")), p["State"] == "ENABLED")] = true
+				if p["ScheduleExpression"] == nil {
 					continue
 				}
 				d.Schedules[fmt.Sprintf("%s %s %t %s", text(p["ScheduleExpression"]), tmpl.calls(at(target, "Arn")), p["State"] == "ENABLED", compact(text(at(target, "Input"))))] = true
@@ -82,38 +76,22 @@ func (s *sample) template(t *testing.T, f *framework) []byte {
 			d.URLs[tmpl.calls(p["TargetFunctionArn"])+" "+text(p["AuthType"])] = true
 		}
 	}
+	for key, o := range tmpl.Outputs {
+		// Versions get their numbers when they are deployed here, and artifacts are not
+		// in a bucket of the stack's.
+		if strings.HasSuffix(key, "LambdaFunctionQualifiedArn") || key == "ServerlessDeploymentBucketName" {
+			continue
+		}
+		d.Outputs[key+" "+tmpl.value(o.Export["Name"])] = true
+	}
 	return d.json(t)
 }
 
-// guard is what a route asks of a caller.
-func (t *template) guard(p map[string]any) string {
-	name := text(p["AuthorizationType"])
-	for _, kind := range []string{"AWS::ApiGateway::Authorizer", "AWS::ApiGatewayV2::Authorizer"} {
-		if id := t.reference(p["AuthorizerId"], kind); id != "" {
-			name = text(t.Resources[id].Properties["Name"])
-		}
-	}
-	return guard(strings.TrimPrefix(name, "NONE"), p["ApiKeyRequired"] == true)
-}
-
-// queue is the name of a queue that is referred to or named by its ARN.
-func (t *template) queue(ref any) string {
-	if id := t.reference(ref, "AWS::SQS::Queue"); id != "" {
-		return text(t.Resources[id].Properties["QueueName"])
-	}
-	return last(t.value(ref))
-}
-
-func (t *template) function(id string, p map[string]any) deployedFunction {
+func (t *template) function(p map[string]any) deployedFunction {
 	out := deployedFunction{
 		Handler: text(p["Handler"]), Runtime: text(p["Runtime"]), Description: text(p["Description"]),
 		Memory: number(p["MemorySize"], 1024), Timeout: number(p["Timeout"], 6), Reserved: number(p["ReservedConcurrentExecutions"], -1),
-		Storage: number(at(p, "EphemeralStorage", "Size"), 512), EventAge: -1, Retries: -1,
-	}
-	for _, r := range t.Resources {
-		if r.Type == "AWS::Lambda::EventInvokeConfig" && t.reference(r.Properties["FunctionName"], "AWS::Lambda::Function") == id {
-			out.EventAge, out.Retries = number(r.Properties["MaximumEventAgeInSeconds"], -1), number(r.Properties["MaximumRetryAttempts"], -1)
-		}
+		Storage: number(at(p, "EphemeralStorage", "Size"), 512),
 	}
 	vars, ok := at(p, "Environment", "Variables").(map[string]any)
 	if ok {
@@ -152,6 +130,10 @@ func (t *template) value(v any) string {
 				return "arn:aws:sns:us-east-1:000000000000:" + text(r.Properties["TopicName"])
 			} else if r.Type == "AWS::S3::Bucket" {
 				return text(r.Properties["BucketName"])
+			}
+		case "Fn::GetAtt":
+			if path := texts(arg); len(path) == 2 && t.Resources[path[0]].Type == "AWS::SQS::Queue" && path[1] == "Arn" {
+				return t.queueARN(path[0])
 			}
 		case "Fn::Join":
 			list := items(arg)
