@@ -65,6 +65,8 @@ func (s *sample) template(t *testing.T, f *framework) []byte {
 				}
 				d.Schedules[fmt.Sprintf("%s %s %t %s", text(p["ScheduleExpression"]), tmpl.calls(at(target, "Arn")), p["State"] == "ENABLED", compact(text(at(target, "Input"))))] = true
 			}
+		case "AWS::Scheduler::Schedule":
+			d.Schedules[fmt.Sprintf("%s %s %t %s", text(p["ScheduleExpression"]), tmpl.calls(at(p, "Target", "Arn")), p["State"] == "ENABLED", compact(text(at(p, "Target", "Input"))))] = true
 		case "AWS::S3::Bucket":
 			if id != "ServerlessDeploymentBucket" {
 				d.Buckets[text(p["BucketName"])] = true

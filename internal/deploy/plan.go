@@ -16,6 +16,9 @@ import (
 // service's layers by the layer's.
 func Plan(svc *spec.Service, artifacts, layers map[string]string) (*Revision, error) {
 	r := &Revision{Stack: svc.Stack(), Service: svc.Name, Stage: svc.Stage, Region: svc.Region, Network: svc.Network}
+	if svc.KeepVersions > 0 {
+		r.Keep = &Keep{Versions: svc.KeepVersions}
+	}
 	var wrong []spec.Problem
 	if r.Topics, r.Subscriptions, wrong = planTopics(svc); len(wrong) > 0 {
 		return nil, Problems(wrong)

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 
+	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/build"
 	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/edge"
@@ -84,8 +85,11 @@ func (d *Deployer) validate(r *Revision) error {
 	}
 	for _, s := range r.Schedules {
 		err := s.Check()
-		if err == nil && s.To != "" {
-			err = d.Rooms.Buses.AdmitTarget(bus.Target{ID: cmp.Or(s.Target, s.Name), ARN: s.To, Group: s.ToGroup})
+		if err == nil && (s.To != "" || s.DeadLetter != "") {
+			err = d.Rooms.Buses.AdmitTarget(bus.Target{
+				ID: cmp.Or(s.Target, s.Name), ARN: cmp.Or(s.To, arn.Function(r.Region, s.Function)), Group: s.ToGroup,
+				DeadLetter: s.DeadLetter, MaxAge: s.MaxAge, MaxRetries: s.MaxRetries,
+			})
 		}
 		if err != nil {
 			return fault.Coded(fault.Invalid, fault.CodeOf(err), "schedule %s: %w", s.Name, err)
@@ -160,20 +164,23 @@ func (d *Deployer) ownRules(r *Revision) error {
 			continue
 		}
 		taken := other.events()
-		for arn := range r.events() {
-			if taken[arn] {
-				return fault.Errorf(fault.Conflict, "%s exists in stack %q", arn, stack)
+		for name := range r.events() {
+			if taken[name] {
+				return fault.Errorf(fault.Conflict, "%s exists in stack %q", name, stack)
 			}
 		}
 	}
 	return nil
 }
 
-// events are the ARNs of schedules, rules and event buses.
+// events are the ARNs of schedules, their groups, rules and event buses.
 func (r *Revision) events() map[string]bool {
 	names := map[string]bool{}
 	for _, s := range r.Schedules {
 		names[s.ARN] = true
+	}
+	for _, g := range r.ScheduleGroups {
+		names[g.ARN] = true
 	}
 	for _, rule := range r.Rules {
 		names[rule.ARN] = true

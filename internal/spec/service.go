@@ -61,6 +61,7 @@ type Service struct {
 	Outputs       []Output
 	Tags          map[string]string // of everything that takes some
 	Warnings      []Problem
+	KeepVersions  int `json:",omitzero"` // of each function, besides those that aliases name (custom.prune); 0: as the platform does
 }
 
 // Stack is the unit of deployment: SERVICE-STAGE, unless it has another name.
