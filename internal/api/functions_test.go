@@ -187,6 +187,7 @@ func newHouse(t *testing.T) *house {
 		Lambda: &api.Lambda{Invoker: h.invoker, Functions: functions, Region: arn.Region},
 		Services: []*api.Service{
 			(&api.Events{Rules: &event.Rules{Deployer: h.deployer, Region: arn.Region}, Buses: h.buses, Region: arn.Region}).Service(),
+			(&api.Scheduler{Schedules: &event.Schedules{Deployer: h.deployer, Region: arn.Region}, Region: arn.Region}).Service(),
 			api.APIGateway(apis, arn.Region), api.CodeDeploy(h.deployer),
 		},
 	})

@@ -344,7 +344,7 @@ func (t *story) gone(r resource, status, reason string) {
 
 // called reports whether a custom resource has been called in the change.
 func (w *work) called(id string) bool {
-	return slices.ContainsFunc(w.Called, func(r resource) bool { return r.ID == id })
+	return slices.ContainsFunc(w.Called, func(r called) bool { return r.ID == id })
 }
 
 // erase deletes what outlives a revision.
@@ -353,7 +353,7 @@ func (c *change) erase(ctx context.Context, r resource) error {
 	case r.Type == bucketType:
 		return c.Objects.DeleteBucket(ctx, r.Physical)
 	case c.made(r.Type):
-		_, err := c.ask(ctx, deleting, r, nil)
+		_, err := c.ask(ctx, called{resource: r, Action: deleting, Request: newUUID()})
 		return err
 	}
 	return nil

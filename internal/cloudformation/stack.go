@@ -85,7 +85,7 @@ type work struct {
 	Order  order             `json:"order"`
 	Set    string            `json:"set,omitempty"` // change set
 	Made   []string          `json:"made,omitempty"`
-	Called []resource        `json:"called,omitempty"` // custom resources that were called to create or update
+	Called []called          `json:"called,omitempty"` // custom resources that were called to create or update
 	Final  bool              `json:"final,omitempty"`  // the revision of what follows is activated next
 	Result []resource        `json:"result,omitempty"`
 	Output []deploy.Output   `json:"output,omitempty"`
@@ -97,6 +97,16 @@ type work struct {
 	// resources that are not in the template any more.
 	Kept      []string `json:"kept,omitempty"`
 	KeptRoles []string `json:"keptRoles,omitempty"`
+}
+
+// called is a request to the function of a custom resource. One without an answer is
+// made again, with the same id, by a platform that was killed meanwhile.
+type called struct {
+	resource
+	Action  string         `json:"action"`
+	Request string         `json:"request"` // id
+	Old     map[string]any `json:"old,omitempty"`
+	Done    bool           `json:"done,omitempty"`
 }
 
 // uuid is the last part of a stack's ARN.

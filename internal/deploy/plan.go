@@ -24,7 +24,7 @@ func Plan(svc *spec.Service, artifacts, layers map[string]string) (*Revision, er
 		return nil, Problems(wrong)
 	}
 	for _, b := range svc.Buckets {
-		r.Buckets = append(r.Buckets, b.Name)
+		r.addBucket(b)
 	}
 	if err := r.addLayers(svc, layers); err != nil {
 		return nil, err
