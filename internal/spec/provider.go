@@ -59,7 +59,7 @@ func (r *reader) provider(root, n *node) {
 	}
 	for _, key := range []string{
 		"lambdaHashingVersion", "deploymentMethod", "profile", "credentials", "eventBridge", "websocket", "websocketsApiName",
-		"websocketsApiRouteSelectionExpression", "websocketsDescription", "kinesis", "alb", "cloudFront", "vpcEndpointIds", "versionFunction",
+		"websocketsApiRouteSelectionExpression", "websocketsDescription", "kinesis", "alb", "cloudFront", "vpcEndpointIds",
 	} { // of the framework's own ways, or of events that are told where they are
 		known[key] = nil
 	}
