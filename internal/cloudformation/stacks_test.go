@@ -112,8 +112,8 @@ Resources:
 			w.refuse = broken
 			w.create(t, "app", template)
 			want := `app CREATE_IN_PROGRESS
-Topic CREATE_IN_PROGRESS
 Bucket CREATE_IN_PROGRESS
+Topic CREATE_IN_PROGRESS
 Topic CREATE_FAILED: topic "broken" has no room
 Bucket CREATE_FAILED: Resource creation cancelled
 app ROLLBACK_IN_PROGRESS: The following resource(s) failed to create: [Topic]. Rollback requested by user.
@@ -147,8 +147,8 @@ app ROLLBACK_COMPLETE
 			w.refuse = broken
 			w.update(t, "app", template)
 			want := before + `app UPDATE_IN_PROGRESS
-Topic UPDATE_IN_PROGRESS: Requested update requires the creation of a new physical resource; hence creating one.
 Bucket CREATE_IN_PROGRESS
+Topic UPDATE_IN_PROGRESS: Requested update requires the creation of a new physical resource; hence creating one.
 Topic UPDATE_FAILED: topic "broken" has no room
 Bucket CREATE_FAILED: Resource creation cancelled
 app UPDATE_ROLLBACK_IN_PROGRESS: The following resource(s) failed to update: [Topic]. 
