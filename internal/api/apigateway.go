@@ -84,6 +84,7 @@ func restRoutes(a *apigateway.APIs) []route {
 		gets(plan, "GetUsagePlan", a.GetUsagePlan),
 		patches(plan, "UpdateUsagePlan", a.UpdateUsagePlan),
 		deletes(plan, "DeleteUsagePlan", a.DeleteUsagePlan),
+		gets(plan+"/usage", "GetUsage", a.GetUsage),
 		gets(plan+"/keys", "GetUsagePlanKeys", a.GetUsagePlanKeys),
 		posts(plan+"/keys", "CreateUsagePlanKey", a.CreateUsagePlanKey),
 		gets(plan+"/keys/{KeyId}", "GetUsagePlanKey", a.GetUsagePlanKey),

@@ -22,6 +22,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/gateway"
@@ -31,6 +32,7 @@ import (
 // APIs is the room of the API. All fields are required.
 type APIs struct {
 	Deployer Deployer
+	Meter    Meter
 	Streams  jetstream.JetStream
 	Region   string
 	// URL is where an API of that id and stage answers.
@@ -43,6 +45,13 @@ type APIs struct {
 type Deployer interface {
 	Edit(ctx context.Context, stack string, change func(*deploy.Revision) error) (*deploy.Revision, error)
 	List() map[string]*deploy.Revision
+}
+
+// Meter is what the room needs of the gateway's counts.
+type Meter interface {
+	// Usage is what the keys of a plan have used on each day of a span, both ends
+	// included.
+	Usage(plan string, from, to time.Time) map[string][]int
 }
 
 // Open opens what is stored. It is called once, before anything else.
@@ -151,5 +160,8 @@ func page[T any](list []T, id func(T) string, in PageInput) (Page[T], error) {
 	}
 	return out, nil
 }
+
+// partID is the id of a part of an API, the same for the same part.
+func partID(api string, part ...string) string { return arn.ID(6, append([]string{api}, part...)...) }
 
 func at(t time.Time) wire.Time { return wire.At(t) }

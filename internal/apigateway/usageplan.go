@@ -111,9 +111,6 @@ func (a *APIs) CreateUsagePlan(ctx context.Context, in CreateUsagePlanInput) (Us
 			return UsagePlan{}, err
 		}
 	}
-	if err := checkPlan(p); err != nil {
-		return UsagePlan{}, err
-	}
 	err := a.edit(ctx, deploy.APIStack, func(r *deploy.Revision) error {
 		r.UsagePlans = append(r.UsagePlans, p)
 		return nil
@@ -134,23 +131,6 @@ func (a *APIs) addStage(p *gateway.UsagePlan, id, stage string) error {
 		return conflict("The API stage %s:%s is in the usage plan already", id, stage)
 	}
 	p.Stages = append(p.Stages, s)
-	return nil
-}
-
-// checkPlan refuses a plan with bounds that are none.
-func checkPlan(p gateway.UsagePlan) error {
-	if t := p.Throttle; t != nil && (t.Rate < 0 || t.Burst < 0) {
-		return invalid("Invalid throttle: rateLimit and burstLimit must not be negative")
-	}
-	q := p.Quota
-	switch {
-	case q == nil:
-		return nil
-	case q.Limit < 1 || q.Offset < 0 || q.Offset > q.Limit:
-		return invalid("Invalid quota: limit must be at least 1, and offset between 0 and limit")
-	case !slices.Contains([]string{"DAY", "WEEK", "MONTH"}, q.Period):
-		return invalid("Invalid quota: period %q must be DAY, WEEK or MONTH", q.Period)
-	}
 	return nil
 }
 
@@ -196,10 +176,7 @@ func (a *APIs) changePlan(ctx context.Context, id string, change func(*gateway.U
 		if i < 0 {
 			return notFound("Invalid Usage Plan identifier specified")
 		}
-		if err := change(&r.UsagePlans[i]); err != nil {
-			return err
-		}
-		return checkPlan(r.UsagePlans[i])
+		return change(&r.UsagePlans[i])
 	})
 }
 

@@ -72,7 +72,12 @@ func (f *failure) Error() string { return f.err.Error() }
 // make creates or updates the stack.
 func (c *change) make(ctx context.Context) {
 	c.before = c.stack.Resources
-	err := c.activate(ctx)
+	bounded, cancel := ctx, context.CancelFunc(func() {})
+	if minutes := c.stack.Work.Order.Timeout; minutes > 0 {
+		bounded, cancel = context.WithTimeout(ctx, time.Duration(minutes)*time.Minute)
+	}
+	err := c.activate(bounded)
+	cancel()
 	switch {
 	case err == nil:
 		c.finish(ctx, c.stack.Work)
@@ -312,7 +317,7 @@ func (c *change) cleanup(ctx context.Context, w *work) {
 // deleted stays behind, as on AWS. made: they have been made by the change itself.
 func (c *change) discard(ctx context.Context, gone []resource, made bool) error {
 	for _, r := range gone {
-		if r.Deletion == policyRetain || r.Deletion == policyRetainExceptOnCreate && !made {
+		if r.kept() && (r.Deletion == policyRetain || !made) {
 			if err := c.step(ctx, func(t *story) { t.gone(r, deleteSkipped, "") }); err != nil {
 				return err
 			}
@@ -321,7 +326,7 @@ func (c *change) discard(ctx context.Context, gone []resource, made bool) error 
 		if err := c.step(ctx, func(t *story) { t.of(r, deleting+inProgress, "") }); err != nil {
 			return err
 		}
-		status, reason := deleteComplete, ""
+		status, reason := deleteComplete, r.regret()
 		if err := c.erase(ctx, r); err != nil {
 			if c.base.Err() != nil {
 				return err

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -200,7 +199,7 @@ func (c *change) ask(ctx context.Context, what called) (Identity, error) {
 	defer c.awaited.take(token)
 	target := text(r.Properties["ServiceToken"])
 	if a, err := arn.Parse(target); err == nil && a.Service != "lambda" {
-		return Identity{}, fmt.Errorf("ServiceToken %s is no function; custom resources of topics are not supported here", target)
+		return Identity{}, invalid("ServiceToken %s is no function; custom resources of topics are not supported here", target)
 	}
 	if r.Physical == "" && action == deleting { // its creation was never answered
 		r.Physical = c.stack.Name + "-" + r.ID + "-" + newUUID()[:8]
@@ -231,14 +230,14 @@ func (c *change) ask(ctx context.Context, what called) (Identity, error) {
 			return a.identity(r, request)
 		case err := <-invoked:
 			if err != nil {
-				return Identity{}, fmt.Errorf("CloudFormation did not receive a response from your Custom Resource: %w", err)
+				return Identity{}, invalid("CloudFormation did not receive a response from your Custom Resource: %w", err)
 			}
 			invoked = nil // it has ended well, and may have somebody else answer
 		case <-bounded.Done():
 			if c.base.Err() != nil {
 				return Identity{}, c.base.Err()
 			}
-			return Identity{}, fmt.Errorf("CloudFormation did not receive a response from your Custom Resource within %v. Please check your logs for requestId [%s]", limit, request.RequestId)
+			return Identity{}, invalid("CloudFormation did not receive a response from your Custom Resource within %v. Please check your logs for requestId [%s]", limit, request.RequestId)
 		}
 	}
 }
@@ -256,11 +255,11 @@ func (c *change) invoke(ctx context.Context, inv function.Invocation) error {
 func (a *Answer) identity(r resource, asked customRequest) (Identity, error) {
 	switch {
 	case a.Status != success && a.Reason != "":
-		return Identity{}, errors.New("Received response status [FAILED] from custom resource. Message returned: " + a.Reason)
+		return Identity{}, invalid("Received response status [FAILED] from custom resource. Message returned: %s", a.Reason)
 	case a.Status != success:
-		return Identity{}, errors.New("Received response status [FAILED] from custom resource, without a reason")
+		return Identity{}, invalid("Received response status [FAILED] from custom resource, without a reason")
 	case a.PhysicalResourceId == "" && r.Physical == "" && asked.RequestType == "Create":
-		return Identity{}, errors.New("Invalid PhysicalResourceId: the function's answer has none")
+		return Identity{}, invalid("Invalid PhysicalResourceId: the function's answer has none")
 	}
 	identity := Identity{Physical: cmp.Or(a.PhysicalResourceId, r.Physical), Attributes: map[string]string{}}
 	for name, v := range a.Data {

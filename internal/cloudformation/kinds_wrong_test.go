@@ -98,10 +98,10 @@ func TestWhatHasNoEffectIsSaid(t *testing.T) {
 		got = append(got, w.ID+" "+w.Message)
 	}
 	want := []string{
-		"B BucketEncryption.ServerSideEncryptionConfiguration[0].ServerSideEncryptionByDefault.SSEAlgorithm aws:kms has no effect: objects lie on the platform's disk as they are; encrypt the disk",
-		"B LifecycleConfiguration has no effect: objects are kept until they are deleted",
 		"F RuntimeManagementConfig has no effect: a function runs on the runtime that is installed",
 		"F TracingConfig.Mode has no effect: no traces are recorded",
+		"B BucketEncryption.ServerSideEncryptionConfiguration[0].ServerSideEncryptionByDefault.SSEAlgorithm aws:kms has no effect: objects lie on the platform's disk as they are; encrypt the disk",
+		"B LifecycleConfiguration has no effect: objects are kept until they are deleted",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

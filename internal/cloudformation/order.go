@@ -8,8 +8,8 @@ import (
 )
 
 // plainly are types of resources that others often name by a text instead of a
-// reference: they come before the others, in this order, where they can.
-var plainly = []string{"AWS::IAM::Role", "AWS::Lambda::Function", "AWS::SNS::Topic", "AWS::SQS::Queue", "AWS::S3::Bucket"}
+// reference: they come before the others where they can, the lowest first.
+var plainly = map[string]int{"AWS::IAM::Role": -3, "AWS::Lambda::Function": -2, "AWS::SNS::Topic": -1, "AWS::SQS::Queue": -1, "AWS::S3::Bucket": -1}
 
 // order is the resources whose conditions hold, each after those it refers to; of
 // those that could come next, first the ones that others name plainly, and the one
@@ -60,7 +60,7 @@ func (e *evaluation) order(ctx context.Context) ([]*declaration, map[string][]st
 	}
 	ids := names(needs)
 	slices.SortStableFunc(ids, func(a, b string) int {
-		return place(e.template.Resources[a]) - place(e.template.Resources[b])
+		return plainly[e.template.Resources[a].Type] - plainly[e.template.Resources[b].Type]
 	})
 	for _, id := range ids {
 		if err := visit(id, nil); err != nil {
@@ -68,14 +68,6 @@ func (e *evaluation) order(ctx context.Context) ([]*declaration, map[string][]st
 		}
 	}
 	return sorted, needs, nil
-}
-
-// place is where a resource comes among those that others name plainly.
-func place(d *declaration) int {
-	if i := slices.Index(plainly, d.Type); i >= 0 {
-		return i
-	}
-	return len(plainly)
 }
 
 // references adds the logical ids that a value refers to, by the branches of

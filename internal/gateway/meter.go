@@ -154,6 +154,9 @@ func (q *Quota) from(d day) day {
 	return d
 }
 
+// Begin is when the period began that a time is in.
+func (q *Quota) Begin(t time.Time) time.Time { return q.from(dayOf(t)).time() }
+
 // Usage is what the keys of a plan have used on each day of a span, both ends
 // included.
 func (m *Meter) Usage(plan string, from, to time.Time) map[string][]int {

@@ -18,4 +18,5 @@ func useLedger(s *stack) {
 	s.publish(topic, "forty-two", nil)
 	s.logged("book", "entry forty-two")
 	s.answers("ServiceEndpoint", request{method: "GET", path: "/book"}, 200, map[string]any{"currency": "USD", "entries": topic})
+	s.base.refuses([]string{"remove"}, "ledger-base-"+s.cli.stage+"-entries")
 }

@@ -21,14 +21,19 @@ func (s *stack) put(bucket, key, content string) {
 	s.need(err)
 }
 
+func (s *stack) delete(bucket, key string) {
+	s.Helper()
+	_, err := s.objects().DeleteObject(s.Context(), &s3.DeleteObjectInput{Bucket: aws.String(s.name + "-" + bucket), Key: &key})
+	s.need(err)
+}
+
 // useShelf puts objects where the service hears of them, and where it does not.
 func useShelf(s *stack) {
 	s.put("incoming", "out/other.txt", "not heard of")
 	s.put("incoming", "in/a.txt", "heard of")
 	s.put("old", "in/b.txt", "not heard of")
 	s.put("old", "b.old", "heard of")
-	_, err := s.objects().DeleteObject(s.Context(), &s3.DeleteObjectInput{Bucket: aws.String(s.name + "-old"), Key: aws.String("b.old")})
-	s.need(err)
+	s.delete("old", "b.old")
 	s.logged("shelve", "object ObjectCreated:Put "+s.name+"-incoming in/a.txt")
 	s.logged("shelve", "object ObjectCreated:Put "+s.name+"-old b.old")
 	s.logged("shelve", "object ObjectRemoved:Delete "+s.name+"-old b.old")
@@ -48,4 +53,8 @@ func useShelf(s *stack) {
 		s.Errorf("the resource that a function makes is %q, want %q", got, want)
 	}
 	s.logged("carpenter", "resource Create Plank -")
+
+	// a bucket that has something in it would stay
+	s.delete("incoming", "out/other.txt")
+	s.delete("incoming", "in/a.txt")
 }

@@ -60,7 +60,6 @@ func TestLifeCycle(t *testing.T) {
 						base := newStack(t, w, c, bin, *of.base)
 						base.do([]string{"deploy"}, "Service deployed to stack "+base.name)
 						defer base.remove()
-						defer func() { base.refuses([]string{"remove"}, "ledger-base-"+c.stage+"-entries") }()
 						s.base = base
 					}
 					s.walk()

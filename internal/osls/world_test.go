@@ -118,23 +118,14 @@ func (s *stack) answers(output string, r request, status int, want map[string]an
 	return got
 }
 
-// address is where an API is served: its own name is one of AWS's, which leads here
-// only for functions, and the path says the same.
+// address is where an API answers: what the stack says.
 func (s *stack) address(output string) string {
 	s.Helper()
 	u, err := url.Parse(s.outputs[output])
 	if err != nil || u.Host == "" {
 		s.Fatalf("output %s is %q, want a URL: %v", output, s.outputs[output], s.outputs)
 	}
-	if strings.Contains(u.Host, ".lambda-url.") {
-		return strings.TrimSuffix(s.outputs[output], "/")
-	}
-	id, _, _ := strings.Cut(u.Host, ".")
-	stage := strings.Trim(u.Path, "/")
-	if stage == "" {
-		stage = "$default"
-	}
-	return s.world.HTTP + "/restapis/" + id + "/" + stage + "/_user_request_"
+	return strings.TrimSuffix(s.outputs[output], "/")
 }
 
 // soon is how long something may take that happens at once.

@@ -140,7 +140,7 @@ func (r *rooms) openSources(ctx context.Context, cfg Config, ls *listeners) erro
 		return err
 	}
 	r.edge = &edge.Server{Origins: r.gateway, Objects: r.eng.Objects, Log: cfg.Log}
-	r.apis = &apigateway.APIs{Streams: r.eng.Streams, Region: cfg.Region, URL: byPath(ls.endpoints.HTTP)}
+	r.apis = &apigateway.APIs{Meter: r.gateway.Meter, Streams: r.eng.Streams, Region: cfg.Region, URL: byPath(ls.endpoints.HTTP)}
 	return r.apis.Open(ctx)
 }
 
