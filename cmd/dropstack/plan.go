@@ -12,7 +12,7 @@ import (
 )
 
 // showPlan builds the service in dir and prints what deploying it would change.
-func (c *cli) showPlan(ctx context.Context, client *api.Client, dir string, o spec.Options) error {
+func (c *cli) showPlan(ctx context.Context, client *api.Client, dir string, o spec.Options, how deployment) error {
 	out, err := os.MkdirTemp("", "dropstack-package-")
 	if err != nil {
 		return err
@@ -20,6 +20,9 @@ func (c *cli) showPlan(ctx context.Context, client *api.Client, dir string, o sp
 	defer func() { _ = os.RemoveAll(out) }()
 	pkg, err := c.prepare(ctx, dir, o, out)
 	if err != nil {
+		return err
+	}
+	if err := how.apply(pkg); err != nil {
 		return err
 	}
 	var diff deploy.Diff

@@ -46,7 +46,7 @@ func (a *APIs) resources(d deployed) []Resource {
 		if r, ok := tree[path]; ok {
 			return r
 		}
-		r := &Resource{ID: gateway.ResourceID(d.ID, path), Path: path}
+		r := &Resource{ID: gateway.PartID(d.ID, path), Path: path}
 		tree[path] = r
 		if path != "/" {
 			parent, part, _ := cutLast(path)

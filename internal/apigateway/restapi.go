@@ -35,7 +35,7 @@ func describeREST(d deployed) RestApi {
 	return RestApi{
 		ID: d.ID, Name: d.Name, Description: d.Description, CreatedDate: at(d.created()), BinaryMediaTypes: d.BinaryTypes,
 		MinimumCompressionSize: d.Compress, APIKeySource: source, EndpointConfiguration: Endpoint{[]string{"REGIONAL"}},
-		Tags: d.Tags, RootResourceID: gateway.ResourceID(d.ID, "/"),
+		Tags: d.Tags, RootResourceID: gateway.PartID(d.ID, "/"),
 	}
 }
 
@@ -78,7 +78,7 @@ type Deployment struct {
 }
 
 func deploymentOf(d deployed) Deployment {
-	return Deployment{ID: partID(d.ID, "deployment", d.revision.ID), CreatedDate: at(d.revision.Created)}
+	return Deployment{ID: gateway.PartID(d.ID, "deployment", d.revision.ID), CreatedDate: at(d.revision.Created)}
 }
 
 // GetDeployments lists an API's deployment.

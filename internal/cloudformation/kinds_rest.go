@@ -33,7 +33,7 @@ func restAPI(_ context.Context, p *plan, r Resource) (Identity, error) {
 		return Identity{}, err
 	}
 	p.revision.APIs = append(p.revision.APIs, api)
-	return Identity{Physical: api.ID, Attributes: map[string]string{"RestApiId": api.ID, "RootResourceId": gateway.ResourceID(api.ID, "/")}}, nil
+	return Identity{Physical: api.ID, Attributes: map[string]string{"RestApiId": api.ID, "RootResourceId": gateway.PartID(api.ID, "/")}}, nil
 }
 
 // apiID is the id of an API. The one that the Serverless Framework makes has that of
@@ -73,7 +73,7 @@ func restResource(_ context.Context, p *plan, r Resource) (Identity, error) {
 	id := ""
 	if api != nil {
 		if parent, ok := p.path(api.ID, in.text("ParentId")); ok {
-			id = gateway.ResourceID(api.ID, strings.TrimSuffix(parent, "/")+"/"+part)
+			id = gateway.PartID(api.ID, strings.TrimSuffix(parent, "/")+"/"+part)
 		} else if in.has("ParentId") {
 			in.fail("ParentId", "%s is no resource of the API in this template", in.text("ParentId"))
 		}
@@ -83,7 +83,7 @@ func restResource(_ context.Context, p *plan, r Resource) (Identity, error) {
 
 // path is the path of a resource of a REST API, false when there is no such one.
 func (p *plan) path(api, id string) (string, bool) {
-	if id == gateway.ResourceID(api, "/") {
+	if id == gateway.PartID(api, "/") {
 		return "/", true
 	}
 	r, ok := p.physical("AWS::ApiGateway::Resource", id)

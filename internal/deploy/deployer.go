@@ -273,7 +273,8 @@ func (r *Revision) over(old *Revision) *Revision {
 		return r
 	}
 	next := *r
-	next.APIs, next.LastLayers = r.stages(old), lastLayers(old, r)
+	next.LastLayers = lastLayers(old, r)
+	next.APIs = r.stages(old)
 	next.Functions = slices.Clone(r.Functions)
 	for i := range next.Functions {
 		f := &next.Functions[i]

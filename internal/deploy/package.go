@@ -7,9 +7,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/dropstack/dropstack/internal/build"
+	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/spec"
 )
 
@@ -31,9 +33,6 @@ type Package struct {
 // Prepare reads, checks and builds the service at path: a serverless.yml or the
 // directory that holds one. Nothing outside OutDir changes.
 func Prepare(ctx context.Context, path string, o PackageOptions) (*Package, error) {
-	if o.Progress == nil {
-		o.Progress = func(string) {}
-	}
 	svc, err := Load(ctx, path, o.Spec)
 	if err != nil {
 		return nil, err
@@ -42,11 +41,39 @@ func Prepare(ctx context.Context, path string, o PackageOptions) (*Package, erro
 	if err != nil {
 		return nil, err
 	}
+	p, err := pack(ctx, svc, o)
+	if err != nil {
+		return nil, err
+	}
+	p.Revision.Source = source
+	return p, nil
+}
+
+// PrepareFunction is Prepare for one function, named by its key in the service or
+// in full: the revision has no other.
+func PrepareFunction(ctx context.Context, path, name string, o PackageOptions) (*Package, error) {
+	svc, err := Load(ctx, path, o.Spec)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(svc.Functions, func(f spec.Function) bool { return f.Key == name })
+	if i < 0 {
+		i = slices.IndexFunc(svc.Functions, func(f spec.Function) bool { return f.Name == name })
+	}
+	if i < 0 {
+		return nil, fault.Errorf(fault.Invalid, "%s has no function %q", svc.File, name)
+	}
+	svc.Functions = svc.Functions[i : i+1 : i+1]
+	return pack(ctx, svc, o)
+}
+
+// pack builds a service.
+func pack(ctx context.Context, svc *spec.Service, o PackageOptions) (*Package, error) {
 	options := build.Options{OutDir: o.OutDir, Progress: func(e build.Event) {
 		switch {
 		case e.Step == build.StepWarning:
 			svc.Warnings = append(svc.Warnings, spec.Problem{Pos: e.Pos, Message: e.Message})
-		case e.Step == build.StepBuild && e.Took > 0:
+		case e.Step == build.StepBuild && e.Took > 0 && o.Progress != nil:
 			o.Progress(fmt.Sprintf("built %s in %.1fs", svc.Name, e.Took.Seconds()))
 		}
 	}}
@@ -62,11 +89,8 @@ func Prepare(ctx context.Context, path string, o PackageOptions) (*Package, erro
 		return nil, err
 	}
 	p := &Package{Service: svc, Artifacts: map[string]string{}}
-	if p.Revision, err = Plan(svc, p.keep(functions), p.keep(layers)); err != nil {
-		return nil, err
-	}
-	p.Revision.Source = source
-	return p, nil
+	p.Revision, err = Plan(svc, p.keep(functions), p.keep(layers))
+	return p, err
 }
 
 // keep adds artifacts to the package and returns their hashes.

@@ -10,14 +10,14 @@ import (
 // Each visits the objects of a bucket, by key, until visit fails. Of an object it
 // has key, size and when it was stored.
 func (o *Objects) Each(ctx context.Context, bucket string, visit func(Object) error) error {
-	all, start := int32(1000), "" // the backend takes no nil for it
-	in := &s3.ListObjectsV2Input{Bucket: &bucket, MaxKeys: &all, StartAfter: &start}
+	page, begin := int32(1000), ""
+	in := &s3.ListObjectsV2Input{Bucket: &bucket, MaxKeys: &page, StartAfter: &begin} // it needs all three
 	for {
-		page, err := o.disk.ListObjectsV2(ctx, in)
+		list, err := o.disk.ListObjectsV2(ctx, in)
 		if err != nil {
 			return fmt.Errorf("list %s: %w", bucket, faultOf(err))
 		}
-		for _, c := range page.Contents {
+		for _, c := range list.Contents {
 			obj := Object{Bucket: bucket, Key: *c.Key}
 			if c.Size != nil {
 				obj.Size = *c.Size
@@ -29,9 +29,9 @@ func (o *Objects) Each(ctx context.Context, bucket string, visit func(Object) er
 				return err
 			}
 		}
-		if page.NextContinuationToken == nil || *page.NextContinuationToken == "" {
+		if list.NextContinuationToken == nil || *list.NextContinuationToken == "" {
 			return nil
 		}
-		in.ContinuationToken = page.NextContinuationToken
+		in.ContinuationToken = list.NextContinuationToken
 	}
 }

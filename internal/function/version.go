@@ -247,9 +247,9 @@ func alike(a, b Function) bool {
 // becomes another.
 func Restarts(was, is Function) bool {
 	for _, f := range []*Function{&was, &is} {
-		f.Description, f.Warm, f.Publish, f.Provisioned, f.Concurrency, f.DeadLetter = "", 0, false, 0, nil, ""
-		f.MaxEventAge, f.MaxRetries, f.OnSuccess, f.OnFailure, f.KeyARN, f.Sealed, f.MinIsolation = 0, nil, "", "", "", nil, ""
-		f.Modified, f.CodeSize, f.Source, f.Policies, f.Tags, f.LayerARNs, f.Shift = time.Time{}, 0, "", nil, nil, nil, nil
+		f.Description, f.Warm, f.Publish, f.DeadLetter, f.KeyARN, f.Sealed, f.MinIsolation = "", 0, false, "", "", nil, ""
+		f.Modified, f.CodeSize, f.Policies, f.Tags, f.LayerARNs = time.Time{}, 0, nil, nil, nil
+		f.common()
 	}
 	return !alike(was, is)
 }

@@ -315,6 +315,3 @@ func (g *Gateway) List() []API {
 // APIID is the id of a stack's API: 10 characters of 0-9 and a-z, which stay the
 // same across deployments and restarts.
 func APIID(stack, kind string) string { return arn.APIID(stack, kind) }
-
-// ResourceID is the id of a path of a REST API, which events have.
-func ResourceID(api, path string) string { return arn.ID(6, api, path) }

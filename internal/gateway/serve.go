@@ -51,7 +51,7 @@ func newServer(g *Gateway, api API) *server {
 
 // target is a route with what stands before it.
 func (s *server) target(r Route) *target {
-	t := &target{Route: r, resourceID: ResourceID(s.api.ID, r.Path), guard: s.guard(r)}
+	t := &target{Route: r, resourceID: PartID(s.api.ID, r.Path), guard: s.guard(r)}
 	t.rules, _ = newRules(r.Validation) // Check has read them
 	t.limit = map[string]time.Duration{REST: RESTTimeout, HTTP: HTTPTimeout}[s.api.Kind]
 	if own := time.Duration(r.Timeout) * time.Millisecond; own > 0 && (t.limit == 0 || own < t.limit) {

@@ -1,5 +1,7 @@
 package gateway
 
+import "github.com/dropstack/dropstack/internal/arn"
+
 // StageSettings is what calls of the AWS API have set of a REST API's stage, beside
 // what its template says: the framework sets access logs so. They outlive the
 // template's next deployment.
@@ -37,3 +39,7 @@ func (a API) Set(s *StageSettings) API {
 	}
 	return a
 }
+
+// PartID is the id of a part of an API, as of a resource by its path: 6 characters
+// of 0-9 and a-z, the same for the same part.
+func PartID(api string, part ...string) string { return arn.ID(6, append([]string{api}, part...)...) }
