@@ -25,6 +25,7 @@ type cli struct {
 	stage, region, endpoint, profile, data string
 	params                                 []string
 	json                                   bool
+	clean                                  bool // of commands that build
 }
 
 func (c *cli) root() *cobra.Command {

@@ -57,6 +57,8 @@ Exit code 2 means that the service is wrong; the message names file and line.`,
 	f.BoolVarP(&configOnly, "update-config", "u", false, "with --function: its configuration only, not its code")
 	f.StringVar(&service, "service", "", "with a serverless-compose.yml: deploy this service only")
 	f.StringVar(&how.shift, "shift", "", "how callers are moved to new code, of functions with deploymentSettings: AllAtOnce, Canary10Percent5Minutes, Linear10PercentEvery1Minute …")
+	f.StringVarP(&how.from, "package", "p", "", "deploy what `dropstack package` has put into this directory, and build nothing")
+	c.buildFlags(command)
 	f.BoolVar(&plan, "plan", false, "show what would be created, changed, removed and started anew, and change nothing")
 	f.BoolVar(&how.force, "force", false, "deploy what is deployed already, and while callers are being moved to new code")
 	command.AddCommand(c.deployList(), c.deployFunction())
@@ -67,6 +69,7 @@ Exit code 2 means that the service is wrong; the message names file and line.`,
 type deployment struct {
 	force bool   // even if nothing changes, and while callers are being moved
 	shift string // how they are moved, in place of what the service says; ""
+	from  string // directory of a package that was made before; "": it is built
 }
 
 // apply makes a package what the command line says.
@@ -130,7 +133,10 @@ func (c *cli) deployTo(ctx context.Context, client *api.Client, dir string, o sp
 		return info, nil, err
 	}
 	defer func() { _ = os.RemoveAll(out) }()
-	pkg, err := c.prepare(ctx, dir, o, out)
+	pkg, err := how.packaged()
+	if pkg == nil && err == nil {
+		pkg, err = c.prepare(ctx, dir, o, out)
+	}
 	if err != nil {
 		return info, nil, err
 	}
@@ -153,7 +159,12 @@ func (c *cli) deployTo(ctx context.Context, client *api.Client, dir string, o sp
 }
 
 func (c *cli) prepare(ctx context.Context, dir string, o spec.Options, out string) (*deploy.Package, error) {
-	pkg, err := deploy.Prepare(ctx, dir, deploy.PackageOptions{Spec: o, OutDir: out, Progress: c.progress})
+	clean, done, err := c.cleanly()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	pkg, err := deploy.Prepare(ctx, dir, deploy.PackageOptions{Spec: o, OutDir: out, Progress: c.progress, Clean: clean})
 	if err != nil {
 		return nil, err
 	}
@@ -167,37 +178,4 @@ func (c *cli) progress(what string) {
 		return
 	}
 	fmt.Fprintln(c.stderr, what)
-}
-
-func (c *cli) pack() *cobra.Command {
-	out := ".dropstack"
-	command := &cobra.Command{
-		Use:     "package [DIRECTORY]",
-		Short:   "Build what deploy would use, without deploying",
-		Example: "  dropstack package --package dist",
-		Args:    cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			dir := "."
-			if len(args) == 1 {
-				dir = args[0]
-			}
-			if err := os.MkdirAll(out, 0o755); err != nil {
-				return err
-			}
-			pkg, err := c.prepare(cmd.Context(), dir, c.specOptions(cmd), out)
-			if err != nil {
-				return err
-			}
-			if c.json {
-				c.writeJSON(c.stdout, map[string]any{"revision": pkg.Revision, "artifacts": pkg.Artifacts})
-				return nil
-			}
-			for sha, path := range pkg.Artifacts {
-				fmt.Fprintf(c.stdout, "%s  %s\n", sha, path)
-			}
-			return nil
-		},
-	}
-	command.Flags().StringVarP(&out, "package", "p", out, "directory for the artifacts")
-	return command
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -78,13 +79,18 @@ func (c *cli) printInfo(info api.Info) {
 	}
 	line("revision", r.ID)
 	c.printShift(line, info.Shift)
-	for _, api := range r.APIs {
+	main := mainAPI(r.APIs)
+	for i, api := range r.APIs {
 		if api.Kind == gateway.URL {
 			line("url", hostURL(info.Endpoints.HTTP, gateway.URLHost(api.ID, r.Region))+"/")
 			fmt.Fprintf(&b, "  %-7s %-28s %s\n", "ANY", "/", api.Name)
 			continue
 		}
-		line("endpoint", hostURL(info.Endpoints.HTTP, r.Stack+".localhost"))
+		if i == main {
+			line("endpoint", hostURL(info.Endpoints.HTTP, r.Stack+".localhost"))
+		} else {
+			line("endpoint", hostURL(info.Endpoints.HTTP, gateway.Host(api.ID, r.Region))+api.Base())
+		}
 		for _, route := range api.Routes {
 			fmt.Fprintf(&b, "  %-7s %-28s %s\n", route.Method, route.Path, route.Function)
 		}
@@ -102,6 +108,17 @@ func (c *cli) printInfo(info api.Info) {
 	})
 	section(&b, "buckets", len(r.Buckets), func(i int) string { return r.Buckets[i] })
 	_, _ = fmt.Fprint(c.stdout, b.String())
+}
+
+// mainAPI is the index of the API that the stack's own host name leads to; the others
+// have names of their own. -1 when there is none.
+func mainAPI(apis []gateway.API) int {
+	for _, kind := range []string{gateway.HTTP, gateway.REST} {
+		if i := slices.IndexFunc(apis, func(a gateway.API) bool { return a.Kind == kind }); i >= 0 {
+			return i
+		}
+	}
+	return -1
 }
 
 func section(b *strings.Builder, title string, n int, item func(int) string) {

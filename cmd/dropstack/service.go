@@ -58,7 +58,7 @@ func (c *cli) checkParams() error {
 
 // equip gives o what the platform and this machine know.
 func (c *cli) equip(o spec.Options, p platform) spec.Options {
-	o.Parameter, o.Object, o.StackOutput = p.parameter, p.object, p.output
+	o.Parameter, o.Object, o.StackOutput, o.Import = p.parameter, p.object, p.output, p.export
 	o.Node, o.Stderr = findNode, c.stderr
 	return o
 }
@@ -137,4 +137,17 @@ func (p platform) output(stack, key string) (string, bool, error) {
 		}
 	}
 	return "", false, nil
+}
+
+func (p platform) export(name string) (string, bool, error) {
+	client, err := p.connect()
+	if err != nil {
+		return "", false, err
+	}
+	var out api.Export
+	err = client.Call(p.ctx, "Export", api.ExportInput{Name: name}, &out)
+	if fault.KindOf(err) == fault.NotFound {
+		return "", false, nil
+	}
+	return out.Value, err == nil, err
 }

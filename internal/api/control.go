@@ -95,6 +95,7 @@ func (c *Control) Service() *Service {
 		"Deploy": op(c.deploy, func(in DeployInput) []Need { return on(stackARN(in.Stack)) }),
 		"Info":   op(c.info, stack),
 		"List":   op(c.list, nil),
+		"Export": op(c.export, nil),
 		"Remove": op(c.remove, stack),
 
 		"DescribeChanges": op(c.changes, func(in DeployInput) []Need { return on(stackARN(in.Stack)) }),

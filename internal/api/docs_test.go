@@ -31,11 +31,12 @@ func (noRecords) LookupEvents(context.Context, audit.LookupEventsInput) (audit.L
 func TestTheListOfOperations(t *testing.T) {
 	const path, begin, end = "../../docs/aws.md", "| service | operations |\n|---|---|\n", "\n\n"
 	tables := map[string]*api.Service{
-		"API Gateway": api.APIGateway(nil, ""),
-		"CloudTrail":  (&api.CloudTrail{Trail: noRecords{}}).Service(), "CodeDeploy": api.CodeDeploy(nil), "CloudWatch": (&api.CloudWatch{}).Service(),
+		"API Gateway":    api.APIGateway(nil, ""),
+		"CloudFormation": api.CloudFormation(nil), "ECR": api.ECR(),
+		"CloudTrail": (&api.CloudTrail{Trail: noRecords{}}).Service(), "CodeDeploy": api.CodeDeploy(nil), "CloudWatch": (&api.CloudWatch{}).Service(),
 		"CloudWatch Logs": (&api.Logs{}).Service(), "EventBridge": (&api.Events{Rules: &event.Rules{}}).Service(),
 		"IAM": api.IAM(nil), "KMS": api.KMS(nil), "Parameter Store": api.SSM(nil), "SNS": (&api.SNS{}).Service(),
-		"SQS": (&api.SQS{Queues: &queue.Queues{}}).Service(), "STS": api.STS(nil),
+		"SQS": (&api.SQS{Queues: &queue.Queues{}}).Service(), "STS": api.STS(nil), "EventBridge Scheduler": (&api.Scheduler{}).Service(),
 	}
 	lines := []string{line("Lambda", "lambda", api.LambdaOperations())}
 	for name, s := range tables {

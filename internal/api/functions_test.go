@@ -165,8 +165,9 @@ func newHouse(t *testing.T) *house {
 		Streams: h.streams, Objects: h.objects, Artifacts: h.invoker.ArtifactRoot, LayerRoot: h.invoker.LayerRoot, Region: arn.Region, Log: log,
 		Rooms: deploy.Rooms{
 			Roles: quietRoles{}, Networks: &network.Networks{Log: log}, Functions: h.invoker, Queues: quietQueues{}, Topics: quietTopics{},
-			Schedules: h.schedules, Buses: h.buses, Buckets: quietBuckets{}, Gateway: gateways, Edge: quietEdge{},
+			Schedules: h.schedules, Buses: h.buses, Buckets: quietBuckets{}, Gateway: gateways, Edge: quietEdge{}, Versions: h.invoker,
 		},
+		Hooks: h.invoker,
 	}
 	if err := h.deployer.Load(t.Context()); err != nil {
 		t.Fatal(err)
@@ -186,7 +187,8 @@ func newHouse(t *testing.T) *house {
 		Lambda: &api.Lambda{Invoker: h.invoker, Functions: functions, Region: arn.Region},
 		Services: []*api.Service{
 			(&api.Events{Rules: &event.Rules{Deployer: h.deployer, Region: arn.Region}, Buses: h.buses, Region: arn.Region}).Service(),
-			api.APIGateway(apis, arn.Region),
+			(&api.Scheduler{Schedules: &event.Schedules{Deployer: h.deployer, Region: arn.Region}, Region: arn.Region}).Service(),
+			api.APIGateway(apis, arn.Region), api.CodeDeploy(h.deployer),
 		},
 	})
 	gateways.Verify = h.keys

@@ -27,7 +27,7 @@ type Service struct {
 	Operations map[string]Operation
 
 	// Of REST: where the operations are instead, and what a request needs whichever
-	// it is.
+	// it is. need is optional.
 	routes []route
 	need   func(*http.Request) Need
 }

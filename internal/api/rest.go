@@ -91,13 +91,14 @@ func (s *Server) serveREST(c *call, service *Service) {
 		s.fail(c, p, err)
 		return
 	}
-	more := o.need
-	o.need = func(ctx context.Context, in any) []Need {
-		needs := []Need{service.need(c.r)}
-		if more != nil {
-			needs = append(needs, more(ctx, in)...)
+	if more := o.need; service.need != nil {
+		o.need = func(ctx context.Context, in any) []Need {
+			needs := []Need{service.need(c.r)}
+			if more != nil {
+				needs = append(needs, more(ctx, in)...)
+			}
+			return needs
 		}
-		return needs
 	}
 	if err := s.perform(c, o); err != nil {
 		s.fail(c, p, err)

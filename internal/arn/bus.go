@@ -16,3 +16,8 @@ func BusRule(region, bus, name string) string {
 func Schedule(region, group, name string) string {
 	return of("scheduler", region, "schedule/"+group+"/"+name)
 }
+
+// ScheduleGroup is the name of a group of schedules.
+func ScheduleGroup(region, name string) string {
+	return of("scheduler", region, "schedule-group/"+name)
+}

@@ -31,8 +31,9 @@ type Artifact struct {
 	SHA256 string // of the zip, hex
 	Size   int64  // of the zip, bytes
 	// Unpacked is the size of its files, bytes.
-	Unpacked int64
-	Pkg      string // directory of the Go package relative to the service, "" when prebuilt
+	Unpacked  int64
+	Toolchain string // what a clean build was made with: "go1.26.1 amd64, npm 10.8.2"
+	Pkg       string // directory of the Go package relative to the service, "" when prebuilt
 }
 
 // Options say where artifacts go. OutDir is required.
@@ -45,6 +46,9 @@ type Options struct {
 	// Node finds the Node for a runtime, and tells whether its major version is the
 	// runtime's; it checks the syntax of handlers. nil looks on this machine.
 	Node func(ctx context.Context, runtime string) (in node.Install, exact bool, err error)
+	// Clean has the service built from what it declares alone; nil builds in its
+	// directory, with what is installed there.
+	Clean *Clean
 }
 
 // Event tells that one step is done.
@@ -60,8 +64,9 @@ type Event struct {
 
 // Steps of an Event.
 const (
-	StepBuild = "build" // a package was compiled
-	StepPack  = "pack"  // an artifact is complete
+	StepBuild   = "build"   // a package was compiled
+	StepPack    = "pack"    // an artifact is complete
+	StepInstall = "install" // dependencies are there, of a clean build; Message says which
 	// StepWarning tells what its author should know about a function.
 	StepWarning = "warning"
 )
@@ -74,6 +79,14 @@ func Build(ctx context.Context, svc *spec.Service, o Options) (map[string]Artifa
 		return nil, err
 	}
 	defer done()
+	if o.Clean != nil {
+		unstage, err := b.stage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer unstage()
+		svc = b.svc
+	}
 	artifacts := map[string]Artifact{}
 	var problems []error
 	for i := range svc.Functions {
@@ -88,6 +101,7 @@ func Build(ctx context.Context, svc *spec.Service, o Options) (map[string]Artifa
 		if err != nil && !slices.Contains(problems, err) {
 			problems = append(problems, err)
 		}
+		a.Toolchain = strings.Join(b.toolchain, ", ")
 		artifacts[fn.Key] = a
 	}
 	if len(problems) > 0 {
@@ -100,9 +114,12 @@ type builder struct {
 	Options
 	svc      *spec.Service
 	work     string
+	root     string              // of the staged sources, of a clean build
 	binaries map[string]string   // package → compiled file
 	failed   map[string]error    // package, or patterns of Node, → its error, told once
 	zips     map[string]Artifact // what went in → artifact
+
+	toolchain []string // that a clean build has used so far
 
 	nodes    map[string]*packed      // patterns → artifact of Node
 	installs map[string]node.Install // runtime → its Node, "" when there is none
@@ -263,6 +280,9 @@ func (b *builder) tell(e Event) {
 // goBuild compiles for this machine's processor on Linux. -trimpath, -buildvcs and
 // -buildid keep directory, repository state and tool ids out of the result.
 func (b *builder) goBuild(ctx context.Context, fn *spec.Function, pkg, out string) error {
+	if b.Clean != nil {
+		return b.cleanBuild(ctx, fn, pkg, out)
+	}
 	env := b.environment()
 	tool, err := lookGo(env)
 	if err != nil {

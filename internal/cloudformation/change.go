@@ -72,7 +72,12 @@ func (f *failure) Error() string { return f.err.Error() }
 // make creates or updates the stack.
 func (c *change) make(ctx context.Context) {
 	c.before = c.stack.Resources
-	err := c.activate(ctx)
+	bounded, cancel := ctx, context.CancelFunc(func() {})
+	if minutes := c.stack.Work.Order.Timeout; minutes > 0 {
+		bounded, cancel = context.WithTimeout(ctx, time.Duration(minutes)*time.Minute)
+	}
+	err := c.activate(bounded)
+	cancel()
 	switch {
 	case err == nil:
 		c.finish(ctx, c.stack.Work)
@@ -312,7 +317,7 @@ func (c *change) cleanup(ctx context.Context, w *work) {
 // deleted stays behind, as on AWS. made: they have been made by the change itself.
 func (c *change) discard(ctx context.Context, gone []resource, made bool) error {
 	for _, r := range gone {
-		if r.Deletion == policyRetain || r.Deletion == policyRetainExceptOnCreate && !made {
+		if r.kept() && (r.Deletion == policyRetain || !made) {
 			if err := c.step(ctx, func(t *story) { t.gone(r, deleteSkipped, "") }); err != nil {
 				return err
 			}
@@ -321,7 +326,7 @@ func (c *change) discard(ctx context.Context, gone []resource, made bool) error 
 		if err := c.step(ctx, func(t *story) { t.of(r, deleting+inProgress, "") }); err != nil {
 			return err
 		}
-		status, reason := deleteComplete, ""
+		status, reason := deleteComplete, r.regret()
 		if err := c.erase(ctx, r); err != nil {
 			if c.base.Err() != nil {
 				return err
@@ -344,7 +349,7 @@ func (t *story) gone(r resource, status, reason string) {
 
 // called reports whether a custom resource has been called in the change.
 func (w *work) called(id string) bool {
-	return slices.ContainsFunc(w.Called, func(r resource) bool { return r.ID == id })
+	return slices.ContainsFunc(w.Called, func(r called) bool { return r.ID == id })
 }
 
 // erase deletes what outlives a revision.
@@ -353,7 +358,7 @@ func (c *change) erase(ctx context.Context, r resource) error {
 	case r.Type == bucketType:
 		return c.Objects.DeleteBucket(ctx, r.Physical)
 	case c.made(r.Type):
-		_, err := c.ask(ctx, deleting, r, nil)
+		_, err := c.ask(ctx, called{resource: r, Action: deleting, Request: newUUID()})
 		return err
 	}
 	return nil

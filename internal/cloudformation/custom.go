@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -110,30 +109,62 @@ func (c *change) between(ctx context.Context, p *pass, answered map[string]Ident
 	before := byID(c.before)
 	for _, r := range p.ready {
 		was, there := before[r.ID]
-		action, old := creating, map[string]any(nil)
+		next := called{resource: r, Action: creating, Request: newUUID()}
 		if there && was.Type == r.Type {
-			action, old, r.Physical = updating, was.Properties, was.Physical
+			next.Action, next.Old, next.Physical = updating, was.Properties, was.Physical
 		}
 		err := c.step(ctx, func(t *story) {
-			t.of(r, action+inProgress, "")
-			t.stack.Work.Called = append(slices.Clone(t.stack.Work.Called), r)
+			t.of(next.resource, next.Action+inProgress, "")
+			t.stack.Work.Called = append(slices.Clone(t.stack.Work.Called), next)
 		})
 		if err != nil {
 			return err
 		}
-		identity, err := c.ask(ctx, action, r, old)
-		if err != nil {
-			return &failure{map[string]string{r.ID: err.Error()}, fmt.Errorf("%s: %w", r.ID, err)}
+		identity, refused := c.ask(ctx, next)
+		if refused != nil && c.base.Err() != nil {
+			return refused
+		}
+		next.Done, next.Physical = true, cmp.Or(identity.Physical, next.Physical)
+		err = c.step(ctx, func(t *story) {
+			if refused == nil {
+				t.of(next.resource, next.Action+complete, "")
+			}
+			t.stack.Work.settle(next)
+		})
+		switch {
+		case err != nil:
+			return err
+		case refused != nil:
+			return &failure{map[string]string{r.ID: refused.Error()}, fmt.Errorf("%s: %w", r.ID, refused)}
 		}
 		answered[r.ID] = identity
-		r.Physical = identity.Physical
-		err = c.step(ctx, func(t *story) {
-			t.of(r, action+complete, "")
-			called := slices.Clone(t.stack.Work.Called)
-			called[len(called)-1] = r
-			t.stack.Work.Called = called
-		})
-		if err != nil {
+	}
+	return nil
+}
+
+// settle notes what came of a request.
+func (w *work) settle(done called) {
+	w.Called = slices.Clone(w.Called)
+	for i := range w.Called {
+		if w.Called[i].Request == done.Request {
+			w.Called[i] = done
+		}
+	}
+}
+
+// again makes the requests again that had no answer when the platform was killed:
+// what they have made has a name that only the function knows.
+func (c *change) again(ctx context.Context) error {
+	for _, one := range c.stack.Work.Called {
+		if one.Done {
+			continue
+		}
+		identity, err := c.ask(ctx, one)
+		if err != nil && c.base.Err() != nil {
+			return err
+		}
+		one.Done, one.Physical = true, cmp.Or(identity.Physical, one.Physical)
+		if err := c.step(ctx, func(t *story) { t.stack.Work.settle(one) }); err != nil {
 			return err
 		}
 	}
@@ -162,19 +193,20 @@ func (c *change) unmet(p *pass) bool {
 
 // ask has the function of a custom resource make, change or delete it, and waits
 // for its answer.
-func (c *change) ask(ctx context.Context, action string, r resource, old map[string]any) (Identity, error) {
+func (c *change) ask(ctx context.Context, what called) (Identity, error) {
+	r, action, old := what.resource, what.Action, what.Old
 	token, answer := c.awaited.await()
 	defer c.awaited.take(token)
 	target := text(r.Properties["ServiceToken"])
 	if a, err := arn.Parse(target); err == nil && a.Service != "lambda" {
-		return Identity{}, fmt.Errorf("ServiceToken %s is no function; custom resources of topics are not supported here", target)
+		return Identity{}, invalid("ServiceToken %s is no function; custom resources of topics are not supported here", target)
 	}
 	if r.Physical == "" && action == deleting { // its creation was never answered
 		r.Physical = c.stack.Name + "-" + r.ID + "-" + newUUID()[:8]
 	}
 	request := customRequest{
 		RequestType: map[string]string{creating: "Create", updating: "Update", deleting: "Delete"}[action], ServiceToken: target, ResponseURL: c.Answers(token),
-		StackId: c.stack.ID, RequestId: newUUID(), LogicalResourceId: r.ID, PhysicalResourceId: r.Physical, ResourceType: r.Type,
+		StackId: c.stack.ID, RequestId: what.Request, LogicalResourceId: r.ID, PhysicalResourceId: r.Physical, ResourceType: r.Type,
 		ResourceProperties: strung(r.Properties).(map[string]any),
 	}
 	if old != nil {
@@ -198,14 +230,14 @@ func (c *change) ask(ctx context.Context, action string, r resource, old map[str
 			return a.identity(r, request)
 		case err := <-invoked:
 			if err != nil {
-				return Identity{}, fmt.Errorf("CloudFormation did not receive a response from your Custom Resource: %w", err)
+				return Identity{}, invalid("CloudFormation did not receive a response from your Custom Resource: %w", err)
 			}
 			invoked = nil // it has ended well, and may have somebody else answer
 		case <-bounded.Done():
 			if c.base.Err() != nil {
 				return Identity{}, c.base.Err()
 			}
-			return Identity{}, fmt.Errorf("CloudFormation did not receive a response from your Custom Resource within %v. Please check your logs for requestId [%s]", limit, request.RequestId)
+			return Identity{}, invalid("CloudFormation did not receive a response from your Custom Resource within %v. Please check your logs for requestId [%s]", limit, request.RequestId)
 		}
 	}
 }
@@ -223,11 +255,11 @@ func (c *change) invoke(ctx context.Context, inv function.Invocation) error {
 func (a *Answer) identity(r resource, asked customRequest) (Identity, error) {
 	switch {
 	case a.Status != success && a.Reason != "":
-		return Identity{}, errors.New("Received response status [FAILED] from custom resource. Message returned: " + a.Reason)
+		return Identity{}, invalid("Received response status [FAILED] from custom resource. Message returned: %s", a.Reason)
 	case a.Status != success:
-		return Identity{}, errors.New("Received response status [FAILED] from custom resource, without a reason")
+		return Identity{}, invalid("Received response status [FAILED] from custom resource, without a reason")
 	case a.PhysicalResourceId == "" && r.Physical == "" && asked.RequestType == "Create":
-		return Identity{}, errors.New("Invalid PhysicalResourceId: the function's answer has none")
+		return Identity{}, invalid("Invalid PhysicalResourceId: the function's answer has none")
 	}
 	identity := Identity{Physical: cmp.Or(a.PhysicalResourceId, r.Physical), Attributes: map[string]string{}}
 	for name, v := range a.Data {

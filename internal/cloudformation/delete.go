@@ -115,7 +115,7 @@ func (c *change) takeDown(ctx context.Context, list []resource) error {
 			if c.retained(r) {
 				t.removed(r, deleteSkipped, "")
 			} else {
-				t.removed(r, deleteComplete, "")
+				t.removed(r, deleteComplete, r.regret())
 			}
 		}
 	})
@@ -123,7 +123,7 @@ func (c *change) takeDown(ctx context.Context, list []resource) error {
 
 // retained reports whether a resource stays when its stack is deleted.
 func (c *change) retained(r resource) bool {
-	return r.Deletion == policyRetain || r.Deletion == policyRetainExceptOnCreate || slices.Contains(c.stack.Work.Retain, r.ID)
+	return r.kept() || slices.Contains(c.stack.Work.Retain, r.ID)
 }
 
 // remove deletes what outlives a revision. failing: some of it could not be; the

@@ -42,7 +42,7 @@ func (e *evaluation) resolve(ctx context.Context, reference string) (string, err
 		}
 		return e.stored(ctx, name)
 	case "secretsmanager":
-		return "", fmt.Errorf("Secrets Manager is not available here; keep the secret as a SecureString of Parameter Store and write {{resolve:ssm-secure:NAME}}")
+		return "", invalid("Secrets Manager is not available here; keep the secret as a SecureString of Parameter Store and write {{resolve:ssm-secure:NAME}}")
 	}
 	return "", fmt.Errorf("%q is none of ssm, ssm-secure", service)
 }

@@ -139,7 +139,7 @@ func (e *evaluation) call(ctx context.Context, name string, argument any, path s
 func (e *evaluation) ref(ctx context.Context, argument any, path string) (any, error) {
 	name, ok := argument.(string)
 	if !ok {
-		return nil, at(path, errors.New("Ref takes the name of a parameter or a resource"))
+		return nil, at(path, invalid("Ref takes the name of a parameter or a resource"))
 	}
 	if v, ok := e.pseudo(name); ok {
 		return v, nil
@@ -153,7 +153,7 @@ func (e *evaluation) ref(ctx context.Context, argument any, path string) (any, e
 	}
 	identity, err := e.of(name)
 	if err != nil {
-		return nil, at(path, fmt.Errorf("Ref: %w", err))
+		return nil, at(path, invalid("Ref: %w", err))
 	}
 	if identity.Ref != "" {
 		return identity.Ref, nil

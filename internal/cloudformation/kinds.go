@@ -1,12 +1,9 @@
 package cloudformation
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"strings"
-
-	"github.com/dropstack/dropstack/internal/fault"
 )
 
 // kinds are the types of resources that are deployed.
@@ -37,25 +34,26 @@ var kinds = map[string]kind{
 	"AWS::CloudFormation::WaitConditionHandle": nothing,
 	"AWS::CodeDeploy::Application":             codeDeployApplication,
 	"AWS::CodeDeploy::DeploymentGroup":         codeDeployGroup,
-	"AWS::EC2::EIP":                            networkPart,
-	"AWS::EC2::InternetGateway":                networkPart,
-	"AWS::EC2::NatGateway":                     networkPart,
-	"AWS::EC2::NetworkInterface":               networkPart,
-	"AWS::EC2::Route":                          networkPart,
-	"AWS::EC2::RouteTable":                     networkPart,
-	"AWS::EC2::SecurityGroup":                  networkPart,
-	"AWS::EC2::SecurityGroupEgress":            networkPart,
-	"AWS::EC2::SecurityGroupIngress":           networkPart,
-	"AWS::EC2::Subnet":                         networkPart,
-	"AWS::EC2::SubnetRouteTableAssociation":    networkPart,
-	"AWS::EC2::VPC":                            networkPart,
-	"AWS::EC2::VPCCidrBlock":                   networkPart,
-	"AWS::EC2::VPCEndpoint":                    networkPart,
-	"AWS::EC2::VPCGatewayAttachment":           networkPart,
-	"AWS::EC2::VPCPeeringConnection":           networkPart,
-	"AWS::Route53::HostedZone":                 networkPart,
-	"AWS::Route53::RecordSet":                  networkPart,
-	"AWS::Route53::RecordSetGroup":             networkPart,
+
+	"AWS::EC2::EIP":                         networkPart,
+	"AWS::EC2::InternetGateway":             networkPart,
+	"AWS::EC2::NatGateway":                  networkPart,
+	"AWS::EC2::NetworkInterface":            networkPart,
+	"AWS::EC2::Route":                       networkPart,
+	"AWS::EC2::RouteTable":                  networkPart,
+	"AWS::EC2::SecurityGroup":               networkPart,
+	"AWS::EC2::SecurityGroupEgress":         networkPart,
+	"AWS::EC2::SecurityGroupIngress":        networkPart,
+	"AWS::EC2::Subnet":                      networkPart,
+	"AWS::EC2::SubnetRouteTableAssociation": networkPart,
+	"AWS::EC2::VPC":                         networkPart,
+	"AWS::EC2::VPCCidrBlock":                networkPart,
+	"AWS::EC2::VPCEndpoint":                 networkPart,
+	"AWS::EC2::VPCGatewayAttachment":        networkPart,
+	"AWS::EC2::VPCPeeringConnection":        networkPart,
+	"AWS::Route53::HostedZone":              networkPart,
+	"AWS::Route53::RecordSet":               networkPart,
+	"AWS::Route53::RecordSetGroup":          networkPart,
 
 	"AWS::Events::EventBus":       eventsBus,
 	"AWS::Events::EventBusPolicy": eventsBusPolicy,
@@ -107,7 +105,7 @@ var refusals = map[string]string{
 	"AWS::ApiGatewayV2::DomainName":         "host names are the edge's: name them under custom.dropstack.distributions of a serverless.yml",
 	"AWS::ApiGatewayV2::VpcLink":            "it leads nowhere here: let a function in the network ask",
 	"AWS::CertificateManager::":             "certificates are the edge's: name its hosts under custom.dropstack.distributions of a serverless.yml",
-	"AWS::CloudFormation::CustomResource":   "no function is called by a deployment; run it by hand, or from a script",
+	"AWS::CloudFormation::CustomResourceV2": "use AWS::CloudFormation::CustomResource",
 	"AWS::CloudFormation::Macro":            "templates are not transformed; expand it first",
 	"AWS::CloudFormation::Stack":            "nested stacks are not deployed; deploy each template as a stack of its own and pass values by exports and Fn::ImportValue",
 	"AWS::CloudFormation::WaitCondition":    "nobody would signal it; remove it",
@@ -143,19 +141,7 @@ var refusals = map[string]string{
 	"AWS::EC2::NetworkAclEntry":             "it would refuse nothing; use security groups",
 	"AWS::EC2::SubnetNetworkAclAssociation": "it would refuse nothing; use security groups",
 	"AWS::EC2::TransitGateway":              "nothing would be joined; use a peering",
-	"Custom::":                              "no function is called by a deployment, but for what the Serverless Framework does to existing buckets, buses and the role of API Gateway; run it by hand, or from a script",
 	"Custom::CognitoUserPool":               "there are no user pools; let an authorizer of the API decide",
-}
-
-// kindOf is what a type of resource means here. One that is not deployed is refused
-// with what to do in its place.
-func kindOf(typ string) kind {
-	if k := kinds[typ]; k != nil {
-		return k
-	}
-	return func(context.Context, *plan, Resource) (Identity, error) {
-		return Identity{}, fault.Coded(fault.Invalid, "ValidationError", "%s is not deployed here: %s", typ, advice(typ))
-	}
 }
 
 // advice is what to do in place of a type that is not deployed.

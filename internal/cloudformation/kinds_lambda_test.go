@@ -2,6 +2,7 @@ package cloudformation
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -76,7 +77,7 @@ func TestWhatBecomesOfEvents(t *testing.T) {
 func TestFunctionURLs(t *testing.T) {
 	const text = `{"Resources": {"F": %s, "U": {"Type": "AWS::Lambda::Url", "Properties": {"TargetFunctionArn": {"Fn::GetAtt": ["F", "Arn"]}, "Qualifier": "live", "AuthType": "AWS_IAM",
 		"InvokeMode": "RESPONSE_STREAM", "Cors": {"AllowOrigins": ["https://a.example"], "AllowCredentials": true, "MaxAge": 60}}}}}`
-	p := planned(t, &ground{}, sprintf(text, fn("")))
+	p := planned(t, &ground{}, fmt.Sprintf(text, fn("")))
 	want := gateway.FunctionURL("shop-dev", "f", "live")
 	want.Auth, want.Routes[0].Stream = gateway.AuthIAM, true
 	want.CORS = &gateway.CORS{Origins: []string{"https://a.example"}, AllowCredentials: true, MaxAgeSeconds: 60}

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/dropstack/dropstack/internal/arn"
-	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/function"
 )
 
@@ -58,9 +57,6 @@ func (p *plan) uuid(r Resource) string {
 func (p *plan) arn(service, resource string) string {
 	return arn.ARN{Partition: "aws", Service: service, Region: p.region, Account: arn.Account, Resource: resource}.String()
 }
-
-// old is the stack as it is, nil when it is new.
-func (p *plan) old() *deploy.Revision { return p.platform.List()[p.stack] }
 
 // physical finds the resource of a type that is called so.
 func (p *plan) physical(typ, id string) (Resource, bool) {

@@ -168,3 +168,22 @@ func TestQueues(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+func TestWhatIsNamedByATextComesFirst(t *testing.T) {
+	p := planned(t, &ground{}, `{"Resources": {
+		"ABucketPolicy": {"Type": "AWS::S3::BucketPolicy", "Properties": {"Bucket": "drops", "PolicyDocument": {"Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Principal": "*", "Resource": "*"}]}}},
+		"APermission": {"Type": "AWS::Lambda::Permission", "Properties": {"FunctionName": "f", "Action": "lambda:InvokeFunction", "Principal": "s3.amazonaws.com"}},
+		"APolicy": {"Type": "AWS::IAM::Policy", "Properties": {"PolicyName": "p", "Roles": ["r"], "PolicyDocument": {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}}},
+		"AQueuePolicy": {"Type": "AWS::SQS::QueuePolicy", "Properties": {"Queues": ["https://sqs.us-east-1.amazonaws.com/000000000000/q"], "PolicyDocument": {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sqs:*", "Resource": "*"}]}}},
+		"ATopicPolicy": {"Type": "AWS::SNS::TopicPolicy", "Properties": {"Topics": ["arn:aws:sns:us-east-1:000000000000:t"], "PolicyDocument": {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sns:*", "Resource": "*"}]}}},
+		"ZBucket": {"Type": "AWS::S3::Bucket", "DependsOn": "APermission", "Properties": {"BucketName": "drops", "NotificationConfiguration": {"LambdaConfigurations": [{"Event": "s3:ObjectCreated:*", "Function": {"Fn::GetAtt": ["ZF", "Arn"]}}]}}},
+		"ZF": `+fn("")+`,
+		"ZQueue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "q"}},
+		"ZRole": {"Type": "AWS::IAM::Role", "Properties": {"RoleName": "r", "AssumeRolePolicyDocument": {"Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}}},
+		"ZTopic": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "t"}}
+	}}`)
+	r := p.revision
+	if len(r.BucketSettings) != 1 || len(r.Functions[0].Policies) != 1 || r.Roles[0].Inline["p"] == "" || r.Queues[0].Policy == "" || r.Topics[0].Policy == "" {
+		t.Errorf("a policy has found nobody: %+v", r)
+	}
+}

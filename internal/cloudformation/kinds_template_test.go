@@ -22,7 +22,7 @@ import (
 
 // framework is the template that the Serverless Framework made of a service with
 // most of its features, without the table that there cannot be here.
-func framework(t *testing.T) (*template, *ground) {
+func framework(t *testing.T) (*Template, *ground) {
 	t.Helper()
 	doc, err := os.ReadFile("testdata/framework.json")
 	if err != nil {

@@ -19,7 +19,7 @@ func TestWhatIsWrongIsNamedWithWhatToDo(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"a property that there is none of", one("AWS::SNS::Topic", `"Topicname": "t"`), "Topicname: Encountered unsupported property; remove it"},
 		{"one within another", one("AWS::S3::Bucket", `"VersioningConfiguration": {"Staus": "x"}`), "VersioningConfiguration.Staus: Encountered unsupported property; remove it"},
-		{"all of them are told", one("AWS::Logs::LogGroup", `"LogGroupName": "a b", "RetentionInDays": 8`), "LogGroupName: \"a b\" must be 1 to 512 letters, digits and . - _ / #\nRetentionInDays: 8 is none of"},
+		{"all of them are told", one("AWS::Logs::LogGroup", `"LogGroupName": "a b", "RetentionInDays": 8`), "LogGroupName: \"a b\" must be 1 to 512 letters, digits and . - _ / #\nX (AWS::Logs::LogGroup): RetentionInDays: 8 is none of"},
 		{"no number", `{"Resources": {"X": ` + fn(`, "Timeout": "soon"`) + `}}`, "Timeout: it must be a whole number from 1 to 900, not soon"},
 		{"no flag", with("AWS::Lambda::EventSourceMapping", `"FunctionName": {"Ref": "F"}, "EventSourceArn": "arn:aws:sqs:us-east-1:000000000000:q", "Enabled": "perhaps"`), "Enabled: it must be true or false, not perhaps"},
 		{"no list", `{"Resources": {"X": ` + fn(`, "Layers": {}`) + `}}`, "Layers: it must be a list of strings"},
@@ -98,10 +98,10 @@ func TestWhatHasNoEffectIsSaid(t *testing.T) {
 		got = append(got, w.ID+" "+w.Message)
 	}
 	want := []string{
-		"B BucketEncryption.ServerSideEncryptionConfiguration[0].ServerSideEncryptionByDefault.SSEAlgorithm aws:kms has no effect: objects lie on the platform's disk as they are; encrypt the disk",
-		"B LifecycleConfiguration has no effect: objects are kept until they are deleted",
 		"F RuntimeManagementConfig has no effect: a function runs on the runtime that is installed",
 		"F TracingConfig.Mode has no effect: no traces are recorded",
+		"B BucketEncryption.ServerSideEncryptionConfiguration[0].ServerSideEncryptionByDefault.SSEAlgorithm aws:kms has no effect: objects lie on the platform's disk as they are; encrypt the disk",
+		"B LifecycleConfiguration has no effect: objects are kept until they are deleted",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

@@ -7,8 +7,13 @@ import (
 	"strings"
 )
 
+// plainly are types of resources that others often name by a text instead of a
+// reference: they come before the others where they can, the lowest first.
+var plainly = map[string]int{"AWS::IAM::Role": -3, "AWS::Lambda::Function": -2, "AWS::SNS::Topic": -1, "AWS::SQS::Queue": -1, "AWS::S3::Bucket": -1}
+
 // order is the resources whose conditions hold, each after those it refers to; of
-// those that could come next, the one whose logical id is first in the alphabet.
+// those that could come next, first the ones that others name plainly, and the one
+// whose logical id is first in the alphabet.
 func (e *evaluation) order(ctx context.Context) ([]*declaration, map[string][]string, error) {
 	needs := map[string][]string{}
 	var wrong Problems
@@ -17,7 +22,7 @@ func (e *evaluation) order(ctx context.Context) ([]*declaration, map[string][]st
 		if d.Condition != "" && !e.conditions[d.Condition] {
 			continue
 		}
-		list := e.references(ctx, d.Properties, nil)
+		list := e.references(ctx, d.Update, e.references(ctx, d.Properties, nil))
 		for _, other := range d.DependsOn {
 			if e.template.Resources[other] == nil {
 				wrong.of(d, fmt.Errorf("DependsOn: there is no resource %q in the template", other))
@@ -53,7 +58,11 @@ func (e *evaluation) order(ctx context.Context) ([]*declaration, map[string][]st
 		sorted = append(sorted, e.template.Resources[id])
 		return nil
 	}
-	for _, id := range names(needs) {
+	ids := names(needs)
+	slices.SortStableFunc(ids, func(a, b string) int {
+		return plainly[e.template.Resources[a].Type] - plainly[e.template.Resources[b].Type]
+	})
+	for _, id := range ids {
 		if err := visit(id, nil); err != nil {
 			return nil, nil, err
 		}

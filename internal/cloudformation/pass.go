@@ -85,7 +85,7 @@ func (p *pass) run(ctx context.Context) error {
 func (p *pass) make(ctx context.Context, d *declaration) error {
 	add, ours := p.kinds[d.Type]
 	if !ours && !custom(d.Type) {
-		return p.unsupported(d)
+		return unsupported(d)
 	}
 	properties, err := p.each(ctx, d.Properties, "")
 	if err != nil {
@@ -154,7 +154,7 @@ func (p *pass) wait(ctx context.Context, d *declaration) {
 	was, there := p.before[d.ID]
 	if !there || was.Type != d.Type {
 		if _, ours := p.kinds[d.Type]; !ours && !custom(d.Type) {
-			p.wrong.of(d, p.unsupported(d))
+			p.wrong.of(d, unsupported(d))
 		}
 		return
 	}
@@ -181,36 +181,9 @@ func known(err error) error {
 	return errors.Join(list...)
 }
 
-// unsupported says what to do about a type that is not known.
-func (p *pass) unsupported(d *declaration) error {
-	advice, ok := instead[d.Type]
-	if !ok {
-		service, _, _ := strings.Cut(strings.TrimPrefix(d.Type, "AWS::"), "::")
-		var near []string
-		for _, name := range names(p.kinds) {
-			if strings.HasPrefix(name, "AWS::"+service+"::") {
-				near = append(near, name)
-			}
-		}
-		advice = "leave it out, or give it a Condition that does not hold here"
-		if len(near) > 0 {
-			advice += "; of " + service + " there are " + strings.Join(near, ", ")
-		}
-	}
-	return fmt.Errorf("resources of type %s are not supported here: %s", d.Type, advice)
-}
-
-// instead is what to use in place of types that are not supported.
-var instead = map[string]string{
-	"AWS::CloudFormation::Stack":            "deploy the nested template as a stack of its own, and import its outputs",
-	"AWS::CloudFormation::WaitCondition":    "leave it out: nothing sends signals here",
-	"AWS::CloudFormation::Macro":            "deploy the template that the macro makes",
-	"AWS::SecretsManager::Secret":           "keep the secret in Parameter Store, as a SecureString, and refer to it as {{resolve:ssm-secure:NAME}}",
-	"AWS::DynamoDB::Table":                  "there is no DynamoDB here; give the table a Condition that does not hold here, and point the function at a database by its environment",
-	"AWS::Serverless::Function":             "deploy the plain template that SAM's translator makes, or write a serverless.yml",
-	"Custom::EventBridge":                   "set eventBridge.useCloudFormation: true, so that the rule is in the template",
-	"Custom::CognitoUserPool":               "there is no Cognito here; use an authorizer of your own",
-	"AWS::CloudFormation::CustomResourceV2": "use AWS::CloudFormation::CustomResource",
+// unsupported says what to do in place of a type that is not deployed.
+func unsupported(d *declaration) error {
+	return fmt.Errorf("%s is not deployed here: %s", d.Type, advice(d.Type))
 }
 
 // show works out the outputs.
@@ -281,7 +254,7 @@ func answering(r *deploy.Revision, address func(id, stage string) string) {
 
 // custom reports whether a type is a custom resource, which a function makes.
 func custom(kind string) bool {
-	return strings.HasPrefix(kind, "Custom::") && instead[kind] == "" || kind == "AWS::CloudFormation::CustomResource"
+	return strings.HasPrefix(kind, "Custom::") && refusals[kind] == "" || kind == "AWS::CloudFormation::CustomResource"
 }
 
 // custom has a custom resource called when it is new or has changed.

@@ -1,6 +1,7 @@
 package cloudformation
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -73,6 +74,7 @@ type order struct {
 	Topics       []string          `json:"topics,omitempty"` // NotificationARNs
 	Role         string            `json:"role,omitempty"`
 	OnFailure    string            `json:"onFailure,omitempty"`
+	Timeout      int               `json:"timeout,omitempty"` // minutes, of a creation
 }
 
 // work is a change of a stack that is under way. It is written before each step
@@ -85,7 +87,7 @@ type work struct {
 	Order  order             `json:"order"`
 	Set    string            `json:"set,omitempty"` // change set
 	Made   []string          `json:"made,omitempty"`
-	Called []resource        `json:"called,omitempty"` // custom resources that were called to create or update
+	Called []called          `json:"called,omitempty"` // custom resources that were called to create or update
 	Final  bool              `json:"final,omitempty"`  // the revision of what follows is activated next
 	Result []resource        `json:"result,omitempty"`
 	Output []deploy.Output   `json:"output,omitempty"`
@@ -97,6 +99,16 @@ type work struct {
 	// resources that are not in the template any more.
 	Kept      []string `json:"kept,omitempty"`
 	KeptRoles []string `json:"keptRoles,omitempty"`
+}
+
+// called is a request to the function of a custom resource. One without an answer is
+// made again, with the same id, by a platform that was killed meanwhile.
+type called struct {
+	resource
+	Action  string         `json:"action"`
+	Request string         `json:"request"` // id
+	Old     map[string]any `json:"old,omitempty"`
+	Done    bool           `json:"done,omitempty"`
 }
 
 // uuid is the last part of a stack's ARN.
@@ -119,14 +131,25 @@ func (s *stack) settled() bool {
 // here reports whether there is anything of the stack, or will be.
 func (s *stack) here() bool { return s.State.Status != deleteComplete }
 
-// resource is a resource of the stack.
-func (s *stack) resource(id string) (resource, bool) {
-	for _, r := range s.Resources {
-		if r.ID == id {
-			return r, true
-		}
+// outlasting are the types of which something can stay when a revision goes.
+var outlasting = []string{bucketType, "AWS::Lambda::Version", "AWS::Lambda::LayerVersion", "AWS::Logs::LogGroup"}
+
+// kept reports whether a resource is to stay when it is not in the stack any more,
+// and can.
+func (r *resource) kept() bool {
+	return r.retains() && (slices.Contains(outlasting, r.Type) || custom(r.Type))
+}
+
+func (r *resource) retains() bool {
+	return r.Deletion == policyRetain || r.Deletion == policyRetainExceptOnCreate
+}
+
+// regret is what to say of a resource that goes although it was to stay.
+func (r *resource) regret() string {
+	if !r.retains() || r.kept() {
+		return ""
 	}
-	return resource{}, false
+	return "DeletionPolicy " + r.Deletion + " has no effect here: the resource is a part of the stack's revision"
 }
 
 // copy is a stack that may be changed until it is stored.

@@ -49,6 +49,7 @@ func (s *Stacks) CreateStack(ctx context.Context, in CreateStackInput) (StackOut
 	if in.OnFailure != "" {
 		o.OnFailure = in.OnFailure
 	}
+	o.Timeout = in.TimeoutInMinutes
 	st = s.fresh(in.StackName)
 	st.Protected, st.Policy = in.EnableTerminationProtection, in.StackPolicyBody
 	if _, err := s.plan(ctx, st, &o, t, nil); err != nil {

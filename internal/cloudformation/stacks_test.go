@@ -250,7 +250,7 @@ func TestChangeSets(t *testing.T) {
 		drop()
 
 		set = must[cloudformation.DescribeChangeSetOutput](t)(ask("UPDATE", `Resources: {A: {Type: "AWS::SNS::Topic", Properties: {TopicName: refused}}, B: {Type: "AWS::DynamoDB::Table"}}`))
-		want := "A (AWS::SNS::Topic), line 1: TopicName: no topic may be called refused; call it something else\nB (AWS::DynamoDB::Table), line 1: resources of type AWS::DynamoDB::Table are not supported here: there is no DynamoDB here"
+		want := "A (AWS::SNS::Topic), line 1: TopicName: no topic may be called refused; call it something else\nB (AWS::DynamoDB::Table), line 1: AWS::DynamoDB::Table is not deployed here: there is no DynamoDB; "
 		if set.Status != "FAILED" || !strings.HasPrefix(set.StatusReason, want) {
 			t.Errorf("got %s: %s\nwant %s", set.Status, set.StatusReason, want)
 		}

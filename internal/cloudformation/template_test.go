@@ -149,7 +149,7 @@ func TestTemplates(t *testing.T) {
 		"another version":        {"AWSTemplateFormatVersion: 2010-09-10\n" + resource, `unsupported AWSTemplateFormatVersion`},
 		"the version as a date":  {"AWSTemplateFormatVersion: 2010-09-09\n" + resource, ``},
 		"no type":                {`Resources: {A: {Properties: {}}}`, `A, line 1: Type is missing`},
-		"an unknown type":        {`Resources: {A: {Type: "AWS::EC2::Instance"}, B: {Type: "AWS::Serverless::Function"}}`, "A (AWS::EC2::Instance), line 1: resources of type AWS::EC2::Instance are not supported here: leave it out, or give it a Condition that does not hold here\nB (AWS::Serverless::Function), line 1: resources of type AWS::Serverless::Function are not supported here: deploy the plain template"},
+		"an unknown type":        {`Resources: {A: {Type: "AWS::EC2::Instance"}, B: {Type: "AWS::Serverless::Function"}}`, "A (AWS::EC2::Instance), line 1: AWS::EC2::Instance is not deployed here: there are no virtual machines; a host outside is an AWS::EC2::NetworkInterface with dropstack:attach in its Metadata\nB (AWS::Serverless::Function), line 1: AWS::Serverless::Function is not deployed here: templates are not transformed"},
 		"an unknown type that is not there": {
 			"Conditions: {Never: !Equals [a, b]}\nResources: {A: {Type: T}, B: {Type: \"AWS::EC2::Instance\", Condition: Never}}", ``,
 		},

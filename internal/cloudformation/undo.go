@@ -70,9 +70,12 @@ func (c *change) undo(ctx context.Context, cause error) {
 // back returns to the revision that was active, and deletes what was made since:
 // what functions have made while those functions are there.
 func (c *change) back(ctx context.Context) {
+	err := c.again(ctx)
 	w := c.stack.Work
 	customs, buckets := c.fruits(w)
-	err := c.discard(ctx, customs, true)
+	if err == nil {
+		err = c.discard(ctx, customs, true)
+	}
 	if err == nil {
 		err = c.revert(ctx, w)
 	}
@@ -124,8 +127,8 @@ func (c *change) stuck(ctx context.Context, w *work, err error) {
 func (c *change) fruits(w *work) (customs, buckets []resource) {
 	before := byID(c.stack.Resources)
 	for _, r := range slices.Backward(w.Called) {
-		if was, there := before[r.ID]; !there || replaced(was, r) {
-			customs = append(customs, r)
+		if was, there := before[r.ID]; !there || replaced(was, r.resource) {
+			customs = append(customs, r.resource)
 		}
 	}
 	for _, name := range slices.Backward(w.Made) {
@@ -161,10 +164,10 @@ func (c *change) revert(ctx context.Context, w *work) error {
 	before := byID(c.stack.Resources)
 	for _, r := range slices.Backward(w.Called) {
 		was, there := before[r.ID]
-		if !there || replaced(was, r) {
+		if !there || replaced(was, r.resource) {
 			continue
 		}
-		if _, err := c.ask(ctx, updating, was, r.Properties); err != nil {
+		if _, err := c.ask(ctx, called{resource: was, Action: updating, Request: newUUID(), Old: r.Properties}); err != nil {
 			return fmt.Errorf("%s: %w", r.ID, err)
 		}
 	}

@@ -23,6 +23,10 @@ type deployed struct {
 	Buckets       map[string]bool
 	Notifications map[string]bool // BUCKET EVENT PREFIX SUFFIX FUNCTION
 	URLs          map[string]bool // FUNCTION AUTH
+
+	Access, Authorizers, Validation, Keys, Plans, Mappings, Rules, Buses map[string]bool // access_test.go
+	Tags                                                                 map[string]bool // FUNCTION KEY VALUE
+	Outputs                                                              map[string]bool // KEY, EXPORT
 }
 
 type deployedFunction struct {
@@ -35,7 +39,7 @@ type deployedFunction struct {
 
 func nothing() deployed {
 	d := deployed{Functions: map[string]deployedFunction{}}
-	for _, set := range []*map[string]bool{&d.Routes, &d.HTTPRoutes, &d.Topics, &d.Subscriptions, &d.Schedules, &d.Buckets, &d.Notifications, &d.URLs} {
+	for _, set := range []*map[string]bool{&d.Routes, &d.HTTPRoutes, &d.Topics, &d.Subscriptions, &d.Schedules, &d.Buckets, &d.Notifications, &d.URLs, &d.Access, &d.Authorizers, &d.Validation, &d.Keys, &d.Plans, &d.Mappings, &d.Rules, &d.Buses, &d.Tags, &d.Outputs} {
 		*set = map[string]bool{}
 	}
 	return d
@@ -104,6 +108,15 @@ func (s *sample) plan(t *testing.T) []byte {
 	}
 	for _, n := range r.Notifications {
 		d.Notifications[fmt.Sprintf("%s %s %s* *%s %s", n.Bucket, n.Event, n.Prefix, n.Suffix, n.Function)] = true
+	}
+	d.access(r)
+	for _, f := range r.Functions {
+		for key, value := range f.Tags {
+			d.Tags[f.Name+" "+key+" "+value] = true
+		}
+	}
+	for _, o := range r.Outputs {
+		d.Outputs[o.Key+" "+o.Export] = true
 	}
 	return d.json(t)
 }

@@ -15,6 +15,9 @@ type template struct {
 		Type       string
 		Properties map[string]any
 	}
+	Outputs map[string]struct {
+		Export map[string]any
+	}
 }
 
 // template is what the framework would deploy.
@@ -32,9 +35,13 @@ func (s *sample) template(t *testing.T, f *framework) []byte {
 	d := nothing()
 	for id, r := range tmpl.Resources {
 		p := r.Properties
+		tmpl.access(d, r.Type, p)
 		switch r.Type {
 		case "AWS::Lambda::Function":
 			d.Functions[text(p["FunctionName"])] = tmpl.function(p)
+			for _, tag := range items(p["Tags"]) {
+				d.Tags[text(p["FunctionName"])+" "+text(at(tag, "Key"))+" "+text(at(tag, "Value"))] = true
+			}
 		case "AWS::ApiGateway::Method":
 			if at(p, "Integration", "Type") != "MOCK" {
 				d.Routes[text(p["HttpMethod"])+" "+tmpl.path(p["ResourceId"])+" "+tmpl.calls(p["Integration"])] = true
@@ -53,8 +60,13 @@ func (s *sample) template(t *testing.T, f *framework) []byte {
 			d.Subscriptions[topic+" "+tmpl.calls(p["Endpoint"])+" "+marshal(p["FilterPolicy"])] = true
 		case "AWS::Events::Rule":
 			for _, target := range items(p["Targets"]) {
+				if p["ScheduleExpression"] == nil {
+					continue
+				}
 				d.Schedules[fmt.Sprintf("%s %s %t %s", text(p["ScheduleExpression"]), tmpl.calls(at(target, "Arn")), p["State"] == "ENABLED", compact(text(at(target, "Input"))))] = true
 			}
+		case "AWS::Scheduler::Schedule":
+			d.Schedules[fmt.Sprintf("%s %s %t %s", text(p["ScheduleExpression"]), tmpl.calls(at(p, "Target", "Arn")), p["State"] == "ENABLED", compact(text(at(p, "Target", "Input"))))] = true
 		case "AWS::S3::Bucket":
 			if id != "ServerlessDeploymentBucket" {
 				d.Buckets[text(p["BucketName"])] = true
@@ -63,6 +75,14 @@ func (s *sample) template(t *testing.T, f *framework) []byte {
 		case "AWS::Lambda::Url":
 			d.URLs[tmpl.calls(p["TargetFunctionArn"])+" "+text(p["AuthType"])] = true
 		}
+	}
+	for key, o := range tmpl.Outputs {
+		// Versions get their numbers when they are deployed here, and artifacts are not
+		// in a bucket of the stack's.
+		if strings.HasSuffix(key, "LambdaFunctionQualifiedArn") || key == "ServerlessDeploymentBucketName" {
+			continue
+		}
+		d.Outputs[key+" "+tmpl.value(o.Export["Name"])] = true
 	}
 	return d.json(t)
 }
@@ -110,6 +130,10 @@ func (t *template) value(v any) string {
 				return "arn:aws:sns:us-east-1:000000000000:" + text(r.Properties["TopicName"])
 			} else if r.Type == "AWS::S3::Bucket" {
 				return text(r.Properties["BucketName"])
+			}
+		case "Fn::GetAtt":
+			if path := texts(arg); len(path) == 2 && t.Resources[path[0]].Type == "AWS::SQS::Queue" && path[1] == "Arn" {
+				return t.queueARN(path[0])
 			}
 		case "Fn::Join":
 			list := items(arg)

@@ -1,13 +1,19 @@
 package deploy
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 
+	"github.com/dropstack/dropstack/internal/bucket"
 	"github.com/dropstack/dropstack/internal/edge"
+	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam/policy"
 	"github.com/dropstack/dropstack/internal/instance"
+	"github.com/dropstack/dropstack/internal/logs"
 	"github.com/dropstack/dropstack/internal/pattern"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/spec"
@@ -30,8 +36,19 @@ func Check(svc *spec.Service) []spec.Problem {
 	for i := range svc.Functions {
 		c.function(&svc.Functions[i])
 	}
+	c.routes()
 	for _, rule := range svc.Rules {
 		c.rule(rule)
+	}
+	c.retention(svc.LogRetention)
+	for _, g := range svc.LogGroups {
+		c.retention(g.Retention)
+	}
+	for _, b := range svc.Buckets {
+		c.policy(policy.Resource, b.Policy, "the policy of bucket "+b.Name)
+	}
+	for _, n := range svc.Notifications {
+		c.bucketEvent(n.Pos, n.Event)
 	}
 	for _, q := range svc.Queues {
 		c.policy(policy.Resource, q.Policy, "the policy of queue "+q.Name)
@@ -53,6 +70,9 @@ func (c *checker) function(f *spec.Function) {
 		if instance.Reserved(name) {
 			c.report(f.Pos, "function %q sets %s, which the platform sets; choose another name", f.Key, name)
 		}
+	}
+	if f.LogRetention != c.svc.LogRetention {
+		c.retention(f.LogRetention)
 	}
 	if s := f.Shift; s != nil {
 		if _, err := parseTraffic(s.Type); err != nil {
@@ -78,6 +98,8 @@ func (c *checker) function(f *spec.Function) {
 			if x := e.Rule.Expression; x.Text != "" {
 				c.schedule(r.schedule(f.Name, x.Text, e.Rule.Input).Schedule, x, e.Rule.Input)
 			}
+		case e.S3 != nil:
+			c.bucketEvent(e.Pos, e.S3.Event)
 		case e.SQS != nil:
 			for _, filter := range e.SQS.Filters {
 				if _, err := pattern.Parse(filter.Pattern); err != nil {
@@ -90,6 +112,59 @@ func (c *checker) function(f *spec.Function) {
 			}
 		}
 	}
+}
+
+func (c *checker) bucketEvent(pos spec.Pos, event string) {
+	if !slices.Contains(bucket.Events, event) {
+		c.report(pos, "%q is none of the events of buckets: %s", event, strings.Join(bucket.Events, ", "))
+	}
+}
+
+func (c *checker) retention(kept *spec.Retention) {
+	if kept != nil && !slices.Contains(logs.Retentions, kept.Days) {
+		c.report(kept.Pos, "records are kept for one of %v days, not for %d", logs.Retentions, kept.Days)
+	}
+}
+
+// routes asks what the routes of APIs mean, one after the other: what is wrong with
+// one is told at its place.
+func (c *checker) routes() {
+	r := &Revision{Stack: c.svc.Stack(), Service: c.svc.Name, Stage: c.svc.Stage, Region: c.svc.Region}
+	said := map[string]bool{}
+	for _, f := range c.svc.Functions {
+		for n, e := range f.Events {
+			if e.HTTP == nil && e.HTTPAPI == nil {
+				continue
+			}
+			r.addEvent(c.svc, f, n, e)
+			for _, fault := range parts(gateway.Check(r.APIs)) {
+				if !said[fault] {
+					said[fault] = true
+					c.report(e.Pos, "%s", fault)
+				}
+			}
+		}
+	}
+}
+
+// more begins the lines of an error but for the first.
+var more = regexp.MustCompile(`\n[ -]*`)
+
+// parts are the errors that were joined into one, each in one line.
+func parts(err error) (list []string) {
+	if joined, ok := errors.AsType[interface {
+		error
+		Unwrap() []error
+	}](err); ok {
+		for _, one := range joined.Unwrap() {
+			list = append(list, more.ReplaceAllString(one.Error(), "; "))
+		}
+		return list
+	}
+	if err != nil {
+		list = []string{more.ReplaceAllString(err.Error(), "; ")}
+	}
+	return list
 }
 
 // schedule asks what an expression and an input mean.

@@ -88,11 +88,14 @@ func Compare(old, next *Revision) *Diff {
 	compare(d, "bucket", named(old.Buckets), named(next.Buckets), func(b namedBucket) string { return b.Name })
 	compare(d, "bucket event", old.Notifications, next.Notifications, func(n bucket.Notification) string { return n.Bucket + " " + n.ID })
 	compare(d, "bucket setting", old.BucketSettings, next.BucketSettings, func(s bucket.Settings) string { return s.Bucket })
-	compare(d, "log group", old.LogGroups, next.LogGroups, func(g logs.Declared) string { return g.Name })
 	compare(d, "distribution", old.Distributions, next.Distributions, func(x edge.Distribution) string { return x.ID })
 	compare(d, "role", old.Roles, next.Roles, func(r iam.DeclaredRole) string { return r.Name })
 	compareNetworks(d, old.Network, next.Network)
+	compare(d, "log group", old.LogGroups, next.LogGroups, func(g logs.Declared) string { return g.Name })
 	compare(d, "output", old.Outputs, next.Outputs, func(o Output) string { return o.Key })
+	if old.ID != "" {
+		compare(d, "stack", []*Revision{old.settings()}, []*Revision{next.settings()}, func(*Revision) string { return next.Stack })
+	}
 	for _, was := range old.Functions {
 		i := slices.IndexFunc(next.Functions, func(f function.Function) bool { return f.Name == was.Name })
 		if i < 0 || !function.Restarts(was, next.Functions[i]) {
@@ -105,6 +108,9 @@ func Compare(old, next *Revision) *Diff {
 	}
 	return d
 }
+
+// settings are what a revision says of the stack itself.
+func (r *Revision) settings() *Revision { return &Revision{Region: r.Region, Keep: r.Keep} }
 
 // compare adds what becomes of the things of a kind, which their names tell apart.
 func compare[T any](d *Diff, kind string, old, next []T, name func(T) string) {

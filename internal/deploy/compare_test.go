@@ -1,6 +1,7 @@
 package deploy_test
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam"
+	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/topic"
 )
@@ -100,5 +102,38 @@ func TestWhatCallsOfTheAPIAddedIsNoChange(t *testing.T) {
 	}
 	if active, _ := d.Active("s-dev"); diff != nil && diff.From != active.ID {
 		t.Errorf("compared with %s, want %s", diff.From, active.ID)
+	}
+}
+
+// A kind of thing that a revision has and the plan forgot would be deployed unseen,
+// or not at all.
+func TestAPlanForgetsNoPartOfARevision(t *testing.T) {
+	unseen := map[string]bool{ // not the author's, or seen with something else
+		"ID": true, "Stack": true, "Service": true, "Stage": true, "Created": true, "Source": true, "Previous": true, "Restores": true,
+		"Owner": true, "LastLayers": true, "Granted": true,
+	}
+	kind := reflect.TypeFor[deploy.Revision]()
+	for i := range kind.NumField() {
+		field := kind.Field(i)
+		if unseen[field.Name] || !field.IsExported() {
+			continue
+		}
+		old, next := &deploy.Revision{ID: "before", Stack: "s-dev"}, &deploy.Revision{Stack: "s-dev"}
+		value := reflect.ValueOf(next).Elem().Field(i)
+		switch field.Type.Kind() {
+		case reflect.Slice:
+			value.Set(reflect.MakeSlice(field.Type, 1, 1))
+		case reflect.String:
+			value.SetString("x")
+		case reflect.Pointer:
+			next.Keep = &deploy.Keep{Versions: 1}
+		case reflect.Struct:
+			next.Network.VPCs = []network.VPC{{ID: "v"}}
+		default:
+			t.Fatalf("%s: the test does not know a %s", field.Name, field.Type)
+		}
+		if deploy.Compare(old, next).Empty() {
+			t.Errorf("%s can change, and the plan says nothing of it", field.Name)
+		}
 	}
 }

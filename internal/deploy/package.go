@@ -19,6 +19,8 @@ import (
 type PackageOptions struct {
 	Spec   spec.Options
 	OutDir string // artifacts are written here
+	// Clean has the service built from what it declares alone; nil: in its directory.
+	Clean *build.Clean
 	// Progress is told what is being done, in a few words. Optional.
 	Progress func(string)
 }
@@ -28,6 +30,7 @@ type Package struct {
 	Service   *spec.Service
 	Revision  *Revision
 	Artifacts map[string]string // path of the zip by SHA-256
+	Toolchain string            // of a clean build
 }
 
 // Prepare reads, checks and builds the service at path: a serverless.yml or the
@@ -69,11 +72,14 @@ func PrepareFunction(ctx context.Context, path, name string, o PackageOptions) (
 
 // pack builds a service.
 func pack(ctx context.Context, svc *spec.Service, o PackageOptions) (*Package, error) {
-	options := build.Options{OutDir: o.OutDir, Progress: func(e build.Event) {
+	options := build.Options{OutDir: o.OutDir, Clean: o.Clean, Progress: func(e build.Event) {
 		switch {
 		case e.Step == build.StepWarning:
 			svc.Warnings = append(svc.Warnings, spec.Problem{Pos: e.Pos, Message: e.Message})
-		case e.Step == build.StepBuild && e.Took > 0 && o.Progress != nil:
+		case o.Progress == nil:
+		case e.Step == build.StepInstall:
+			o.Progress(e.Message)
+		case e.Step == build.StepBuild && e.Took > 0:
 			o.Progress(fmt.Sprintf("built %s in %.1fs", svc.Name, e.Took.Seconds()))
 		}
 	}}
@@ -89,6 +95,9 @@ func pack(ctx context.Context, svc *spec.Service, o PackageOptions) (*Package, e
 		return nil, err
 	}
 	p := &Package{Service: svc, Artifacts: map[string]string{}}
+	for _, a := range functions {
+		p.Toolchain = max(p.Toolchain, a.Toolchain) // it grows from function to function
+	}
 	p.Revision, err = Plan(svc, p.keep(functions), p.keep(layers))
 	return p, err
 }

@@ -16,12 +16,15 @@ import (
 // service's layers by the layer's.
 func Plan(svc *spec.Service, artifacts, layers map[string]string) (*Revision, error) {
 	r := &Revision{Stack: svc.Stack(), Service: svc.Name, Stage: svc.Stage, Region: svc.Region, Network: svc.Network}
+	if svc.KeepVersions > 0 {
+		r.Keep = &Keep{Versions: svc.KeepVersions}
+	}
 	var wrong []spec.Problem
 	if r.Topics, r.Subscriptions, wrong = planTopics(svc); len(wrong) > 0 {
 		return nil, Problems(wrong)
 	}
 	for _, b := range svc.Buckets {
-		r.Buckets = append(r.Buckets, b.Name)
+		r.addBucket(b)
 	}
 	if err := r.addLayers(svc, layers); err != nil {
 		return nil, err

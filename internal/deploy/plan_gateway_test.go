@@ -1,6 +1,7 @@
 package deploy_test
 
 import (
+	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -140,5 +141,36 @@ functions:
 	}
 	if diff := cmp.Diff(routes, api.Routes); diff != "" {
 		t.Errorf("routes -want +got:\n%s", diff)
+	}
+}
+
+func TestRoutesThatAreWrongAreToldWithTheirLine(t *testing.T) {
+	svc := loaded(t, `service: shop
+provider: {name: aws, runtime: provided.al2023}
+functions:
+  f:
+    handler: f
+    events:
+      - http: GET /a/{id}/b
+      - http: {method: get, path: "a/{name}"}
+      - http: {method: post, path: "a/{x+}/c"}
+      - http: {method: post, path: d, request: {schemas: {application/json: {type: 7}}}}
+      - http: {method: get, path: e, integration: http-proxy, request: {uri: "https://{host}/"}}
+      - httpApi: GET /{a}/{a}
+`)
+	var got []string
+	for _, p := range deploy.Check(svc) {
+		p.Pos.File = filepath.Base(p.Pos.File)
+		got = append(got, p.String())
+	}
+	want := []string{
+		`serverless.yml:8: route "GET /a/{name}": {id} stands in the same place in another route; a REST API needs one name there`,
+		`serverless.yml:9: route "POST /a/{x+}/c": {x+} must be the last part of the path`,
+		`serverless.yml:10: route "POST /d": model for application/json: "model:///model.json#" is not valid against metaschema: jsonschema validation failed with 'http://json-schema.org/draft-04/schema#'; at '/type': 'anyOf' failed; at '/type': value must be one of 'array', 'boolean', 'integer', 'null', 'number', 'object', 'string'; at '/type': got number, want array`,
+		`serverless.yml:11: route "GET /e": url "https://{host}/" must begin with http:// or https:// and the name of a host; parameters stand in its path`,
+		`serverless.yml:12: route "GET /{a}/{a}": the name {a} is there twice`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }

@@ -1,11 +1,15 @@
 package deploy_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dropstack/dropstack/internal/deploy"
+	"github.com/dropstack/dropstack/internal/engine/enginetest"
+	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
 )
 
@@ -40,5 +44,33 @@ resources:
 	layers := []deploy.Layer{{Name: "tools", ARN: layer, Artifact: "sha", Description: "handy", Runtimes: []string{"provided.al2023"}, Retain: true}}
 	if diff := cmp.Diff(layers, r.Layers); diff != "" {
 		t.Errorf("layers -want +got:\n%s", diff)
+	}
+}
+
+func TestAnExportBelongsToOneStack(t *testing.T) {
+	s, h := shelf{}, newHouse()
+	d := deployer(t, enginetest.Streams(t), s, h)
+	sha := s.artifact(t)
+	exporting := func(stack string, names ...string) *deploy.Revision {
+		r := &deploy.Revision{Stack: stack, Service: "s", Stage: "dev", Region: "us-east-1", Functions: []function.Function{{Stack: stack, Name: stack, Artifact: sha}}}
+		for i, name := range names {
+			r.Outputs = append(r.Outputs, deploy.Output{Key: string(rune('A' + i)), Value: "x", Export: name})
+		}
+		return r
+	}
+	for _, step := range []struct {
+		name, want string
+		revision   *deploy.Revision
+	}{
+		{"the first", "", exporting("a-dev", "one", "", "")},
+		{"again", "", exporting("a-dev", "one")},
+		{"another stack's", `output B: "one" is exported by stack "a-dev"`, exporting("b-dev", "two", "one")},
+		{"twice", `output B: "two" is exported by stack "b-dev"`, exporting("b-dev", "two", "two")},
+		{"others", "", exporting("b-dev", "two", "three")},
+	} {
+		_, err := d.Deploy(t.Context(), step.revision)
+		if got := fmt.Sprint(err); err != nil && (got != step.want || fault.KindOf(err) != fault.Conflict) || err == nil && step.want != "" {
+			t.Errorf("%s: got %v, want %q", step.name, err, step.want)
+		}
 	}
 }

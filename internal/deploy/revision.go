@@ -29,37 +29,38 @@ import (
 
 // Revision is one deployed state of a stack. It never changes once written.
 type Revision struct {
-	ID            string                   `json:"id"` // YYYYMMDDThhmmssmmmZ-<8 hex>, assigned when deployed
-	Stack         string                   `json:"stack"`
-	Service       string                   `json:"service"`
-	Stage         string                   `json:"stage"`
-	Region        string                   `json:"region"`
-	Created       time.Time                `json:"created"`
-	Source        string                   `json:"source,omitempty"` // fingerprint of the inputs, to skip an unchanged build
-	Network       network.Model            `json:"network,omitzero"`
-	Roles         []iam.DeclaredRole       `json:"roles,omitempty"`
-	Functions     []function.Function      `json:"functions,omitempty"`
-	APIs          []gateway.API            `json:"apis,omitempty"`
-	Topics        []topic.Topic            `json:"topics,omitempty"`
-	Subscriptions []topic.Subscription     `json:"subscriptions,omitempty"`
-	Schedules     []schedule.Schedule      `json:"schedules,omitempty"`
-	Buckets       []string                 `json:"buckets,omitempty"`
-	Notifications []bucket.Notification    `json:"notifications,omitempty"`
-	Distributions []edge.Distribution      `json:"distributions,omitempty"`
-	Queues        []queue.Queue            `json:"queues,omitempty"`
-	Mappings      []queue.Mapping          `json:"eventSourceMappings,omitempty"`
-	Buses         []bus.Bus                `json:"buses,omitempty"`
-	Rules         []bus.Rule               `json:"rules,omitempty"`
-	APIKeys       []gateway.APIKey         `json:"apiKeys,omitempty"`
-	UsagePlans    []gateway.UsagePlan      `json:"usagePlans,omitempty"`
-	Aliases       []function.DeclaredAlias `json:"aliases,omitempty"`
-	Outputs       []Output                 `json:"outputs,omitempty"`
-	Owner         string                   `json:"owner,omitempty"` // OwnerCloudFormation, or "": the deploy command
-	Layers        []Layer                  `json:"layers,omitempty"`
-	LastLayers    map[string]int           `json:"lastLayerVersions,omitempty"` // the highest number ever given, by name
-	Previous      string                   `json:"previous,omitempty"`          // ID of the revision that was active before, if there was one
-	Restores      string                   `json:"restores,omitempty"`          // ID of the revision that this one brings back
-	Keep          *Keep                    `json:"keep,omitempty"`              // nil: what the platform keeps of stacks
+	ID             string                   `json:"id"` // YYYYMMDDThhmmssmmmZ-<8 hex>, assigned when deployed
+	Stack          string                   `json:"stack"`
+	Service        string                   `json:"service"`
+	Stage          string                   `json:"stage"`
+	Region         string                   `json:"region"`
+	Created        time.Time                `json:"created"`
+	Source         string                   `json:"source,omitempty"` // fingerprint of the inputs, to skip an unchanged build
+	Network        network.Model            `json:"network,omitzero"`
+	Roles          []iam.DeclaredRole       `json:"roles,omitempty"`
+	Functions      []function.Function      `json:"functions,omitempty"`
+	APIs           []gateway.API            `json:"apis,omitempty"`
+	Topics         []topic.Topic            `json:"topics,omitempty"`
+	Subscriptions  []topic.Subscription     `json:"subscriptions,omitempty"`
+	Schedules      []schedule.Schedule      `json:"schedules,omitempty"`
+	Buckets        []string                 `json:"buckets,omitempty"`
+	Notifications  []bucket.Notification    `json:"notifications,omitempty"`
+	Distributions  []edge.Distribution      `json:"distributions,omitempty"`
+	Queues         []queue.Queue            `json:"queues,omitempty"`
+	Mappings       []queue.Mapping          `json:"eventSourceMappings,omitempty"`
+	Buses          []bus.Bus                `json:"buses,omitempty"`
+	Rules          []bus.Rule               `json:"rules,omitempty"`
+	ScheduleGroups []schedule.Group         `json:"scheduleGroups,omitempty"`
+	APIKeys        []gateway.APIKey         `json:"apiKeys,omitempty"`
+	UsagePlans     []gateway.UsagePlan      `json:"usagePlans,omitempty"`
+	Aliases        []function.DeclaredAlias `json:"aliases,omitempty"`
+	Outputs        []Output                 `json:"outputs,omitempty"`
+	Owner          string                   `json:"owner,omitempty"` // OwnerCloudFormation, or "": the deploy command
+	Layers         []Layer                  `json:"layers,omitempty"`
+	LastLayers     map[string]int           `json:"lastLayerVersions,omitempty"` // the highest number ever given, by name
+	Previous       string                   `json:"previous,omitempty"`          // ID of the revision that was active before, if there was one
+	Restores       string                   `json:"restores,omitempty"`          // ID of the revision that this one brings back
+	Keep           *Keep                    `json:"keep,omitempty"`              // nil: what the platform keeps of stacks
 
 	BucketSettings []bucket.Settings `json:"bucketSettings,omitempty"` // of Buckets
 	LogGroups      []logs.Declared   `json:"logGroups,omitempty"`

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 
+	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/build"
 	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/edge"
@@ -56,6 +57,9 @@ func (d *Deployer) validate(r *Revision) error {
 	if err := d.ownNames(r); err != nil {
 		return err
 	}
+	if err := d.ownExports(r); err != nil {
+		return err
+	}
 	if err := d.checkShifts(r); err != nil {
 		return err
 	}
@@ -81,8 +85,11 @@ func (d *Deployer) validate(r *Revision) error {
 	}
 	for _, s := range r.Schedules {
 		err := s.Check()
-		if err == nil && s.To != "" {
-			err = d.Rooms.Buses.AdmitTarget(bus.Target{ID: cmp.Or(s.Target, s.Name), ARN: s.To, Group: s.ToGroup})
+		if err == nil && (s.To != "" || s.DeadLetter != "") {
+			err = d.Rooms.Buses.AdmitTarget(bus.Target{
+				ID: cmp.Or(s.Target, s.Name), ARN: cmp.Or(s.To, arn.Function(r.Region, s.Function)), Group: s.ToGroup,
+				DeadLetter: s.DeadLetter, MaxAge: s.MaxAge, MaxRetries: s.MaxRetries,
+			})
 		}
 		if err != nil {
 			return fault.Coded(fault.Invalid, fault.CodeOf(err), "schedule %s: %w", s.Name, err)
@@ -157,20 +164,23 @@ func (d *Deployer) ownRules(r *Revision) error {
 			continue
 		}
 		taken := other.events()
-		for arn := range r.events() {
-			if taken[arn] {
-				return fault.Errorf(fault.Conflict, "%s exists in stack %q", arn, stack)
+		for name := range r.events() {
+			if taken[name] {
+				return fault.Errorf(fault.Conflict, "%s exists in stack %q", name, stack)
 			}
 		}
 	}
 	return nil
 }
 
-// events are the ARNs of schedules, rules and event buses.
+// events are the ARNs of schedules, their groups, rules and event buses.
 func (r *Revision) events() map[string]bool {
 	names := map[string]bool{}
 	for _, s := range r.Schedules {
 		names[s.ARN] = true
+	}
+	for _, g := range r.ScheduleGroups {
+		names[g.ARN] = true
 	}
 	for _, rule := range r.Rules {
 		names[rule.ARN] = true
@@ -229,6 +239,27 @@ func (d *Deployer) ownNames(r *Revision) error {
 				return fault.Errorf(fault.Conflict, "function %q exists in stack %q", f.Name, stack)
 			}
 		}
+	}
+	return nil
+}
+
+// ownExports refuses the name of an export that another stack has, or that is there
+// twice: who imports it would not know which is meant.
+func (d *Deployer) ownExports(r *Revision) error {
+	taken := map[string]string{}
+	for stack, other := range d.List() {
+		if stack == r.Stack {
+			continue
+		}
+		for _, o := range other.Outputs {
+			taken[o.Export] = stack
+		}
+	}
+	for _, o := range r.Outputs {
+		if stack, ok := taken[o.Export]; ok && o.Export != "" {
+			return fault.Errorf(fault.Conflict, "output %s: %q is exported by stack %q", o.Key, o.Export, stack)
+		}
+		taken[o.Export] = r.Stack
 	}
 	return nil
 }

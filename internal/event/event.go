@@ -82,10 +82,10 @@ func (r *Rules) edit(ctx context.Context, name, busName string, change func(*rul
 	stack, _ := r.find(name, onBus)
 	_, err = r.Deployer.Edit(context.WithoutCancel(ctx), stack, func(rev *deploy.Revision) error {
 		next, err := change(r.in(rev, name, onBus))
-		if err != nil {
-			return err
+		if err == nil {
+			store(rev, name, onBus, next)
 		}
-		return r.store(rev, name, onBus, next)
+		return err
 	})
 	return err
 }

@@ -61,7 +61,8 @@ const lone = "target"
 func (r *Rules) target(s *schedule.Schedule) bus.Target {
 	t := bus.Target{
 		ID: s.Target, ARN: s.To, Group: s.ToGroup,
-		Input: pattern.Input{Text: s.Input, Path: s.InputPath, Transformer: s.Transformer},
+		Input:      pattern.Input{Text: s.Input, Path: s.InputPath, Transformer: s.Transformer},
+		DeadLetter: s.DeadLetter, MaxAge: s.MaxAge, MaxRetries: s.MaxRetries,
 	}
 	if s.Function != "" {
 		t.ARN = arn.Function(r.Region, s.Function)
@@ -73,22 +74,20 @@ func (r *Rules) target(s *schedule.Schedule) bus.Target {
 }
 
 // store puts a rule in place of the one of its name, nil for none.
-func (r *Rules) store(rev *deploy.Revision, name, onBus string, next *rule) error {
+func store(rev *deploy.Revision, name, onBus string, next *rule) {
 	was := func(found bus.Rule) bool { return found.Name == name && bus.Name(found.Bus) == onBus }
 	scheduled := func(s schedule.Schedule) bool { return onBus == bus.Default && s.Name == name && !s.Scheduler }
 	ruleAt, scheduleAt := slices.IndexFunc(rev.Rules, was), slices.IndexFunc(rev.Schedules, scheduled)
 	rev.Rules, rev.Schedules = slices.DeleteFunc(rev.Rules, was), slices.DeleteFunc(rev.Schedules, scheduled)
 	if next == nil {
-		return nil
+		return
 	}
 	next.Stack = rev.Stack
 	if next.expression == "" {
 		rev.Rules = slices.Insert(rev.Rules, place(ruleAt, len(rev.Rules)), next.Rule)
-		return nil
+		return
 	}
-	schedules, err := r.schedules(next)
-	rev.Schedules = slices.Insert(rev.Schedules, place(scheduleAt, len(rev.Schedules)), schedules...)
-	return err
+	rev.Schedules = slices.Insert(rev.Schedules, place(scheduleAt, len(rev.Schedules)), schedules(next)...)
 }
 
 // place is where something goes that was somewhere, or nowhere, before.
@@ -100,27 +99,25 @@ func place(was, end int) int {
 }
 
 // schedules are a rule with an expression as revisions have it, one a target.
-func (r *Rules) schedules(rule *rule) (list []schedule.Schedule, err error) {
+func schedules(rule *rule) (list []schedule.Schedule) {
 	base := schedule.Schedule{
 		Stack: rule.Stack, Name: rule.Name, ARN: rule.ARN, Expression: rule.expression, Zone: rule.zone, Description: rule.Description,
 		Disabled: rule.Disabled, Tags: rule.Tags,
 	}
 	if len(rule.Targets) == 0 {
-		return []schedule.Schedule{base}, nil
+		return []schedule.Schedule{base}
 	}
 	for _, t := range rule.Targets {
 		s := base
 		s.Target, s.Input, s.InputPath, s.Transformer, s.ToGroup = t.ID, t.Input.Text, t.Input.Path, t.Input.Transformer, t.Group
+		s.DeadLetter, s.MaxAge, s.MaxRetries = t.DeadLetter, t.MaxAge, t.MaxRetries
 		if s.Target == lone {
 			s.Target = ""
 		}
 		if s.Function = functionOf(t.ARN); s.Function == "" {
 			s.To = t.ARN
 		}
-		if t.DeadLetter != "" || t.MaxAge != 0 || t.MaxRetries != nil {
-			return nil, invalid("target %s: a rule with a schedule has no DeadLetterConfig and no RetryPolicy here: a tick is tried for a minute, and then it is the target's own", t.ID)
-		}
 		list = append(list, s)
 	}
-	return list, nil
+	return list
 }

@@ -63,16 +63,6 @@ func (r *Rules) UntagResource(ctx context.Context, in UntagResourceInput) (struc
 }
 
 func (r *Rules) tag(ctx context.Context, resource string, change func(map[string]string)) error {
-	next := func(tags map[string]string) (map[string]string, error) {
-		tags = maps.Clone(tags)
-		if tags == nil {
-			tags = map[string]string{}
-		}
-		if change(tags); len(tags) == 0 {
-			return nil, nil
-		}
-		return tags, checkTags(tags)
-	}
 	if name, ok := busOf(resource); ok {
 		stack, _, known := r.bus(name)
 		if !known {
@@ -81,7 +71,7 @@ func (r *Rules) tag(ctx context.Context, resource string, change func(map[string
 		_, err := r.Deployer.Edit(context.WithoutCancel(ctx), stack, func(rev *deploy.Revision) (err error) {
 			for i := range rev.Buses {
 				if b := &rev.Buses[i]; b.Name == name && err == nil {
-					b.Tags, err = next(b.Tags)
+					b.Tags, err = retagged(b.Tags, change)
 				}
 			}
 			return err
@@ -90,9 +80,21 @@ func (r *Rules) tag(ctx context.Context, resource string, change func(map[string
 	}
 	onBus, name := nameOf(resource)
 	return r.edit(ctx, name, onBus, existing(name, onBus, func(found *rule) (err error) {
-		found.Tags, err = next(found.Tags)
+		found.Tags, err = retagged(found.Tags, change)
 		return err
 	}))
+}
+
+// retagged is tags with a change, of its own.
+func retagged(tags map[string]string, change func(map[string]string)) (map[string]string, error) {
+	tags = maps.Clone(tags)
+	if tags == nil {
+		tags = map[string]string{}
+	}
+	if change(tags); len(tags) == 0 {
+		return nil, nil
+	}
+	return tags, checkTags(tags)
 }
 
 // busOf is the name in the ARN of a bus.
@@ -125,9 +127,14 @@ func (r *Rules) ListTagsForResource(_ context.Context, in ListTagsInput) (ListTa
 		}
 		tags = found.Tags
 	}
-	out := ListTagsOutput{[]Tag{}}
+	return ListTagsOutput{tagList(tags)}, nil
+}
+
+// tagList is tags by key.
+func tagList(tags map[string]string) []Tag {
+	list := []Tag{}
 	for _, key := range slices.Sorted(maps.Keys(tags)) {
-		out.Tags = append(out.Tags, Tag{key, tags[key]})
+		list = append(list, Tag{key, tags[key]})
 	}
-	return out, nil
+	return list
 }

@@ -61,8 +61,7 @@ func (r *request) methodARN(region string) string {
 }
 
 // plainPath is the path with one spelling for each place: policies compare text, and
-// routes take a path however it is escaped. A slash within a part stays apart from
-// those between parts.
+// routes take a path however it is escaped.
 func (r *request) plainPath() string {
 	sent := r.URL.EscapedPath()
 	if r.api.Kind == REST && len(sent) > 1 {
@@ -74,11 +73,15 @@ func (r *request) plainPath() string {
 	parts := strings.Split(sent, "/")
 	for i, part := range parts {
 		if plain, err := url.PathUnescape(part); err == nil {
-			parts[i] = strings.ReplaceAll(plain, "/", "%2F")
+			parts[i] = withinPart.Replace(plain)
 		}
 	}
 	return strings.Join(parts, "/")
 }
+
+// withinPart keeps a slash within a part apart from those between parts, and from the
+// text that it is written as.
+var withinPart = strings.NewReplacer("/", "%2F", "%", "%25")
 
 // signed lets pass who has signed a request and may call.
 type signed struct{ gateway *Gateway }

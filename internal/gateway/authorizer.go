@@ -164,7 +164,7 @@ func (g *functionGuard) call(r *request, identity []string) (*grant, error) {
 		return nil, &failure{cause: authorizerFailed, err: fmt.Errorf("authorizer %s: %w", g.Name, err)}
 	}
 	if res.FunctionError != "" {
-		return nil, failureOf(res)
+		return nil, failureOf(g.Name, res)
 	}
 	answer, err := readGrant(g.Authorizer, g.policies, res.Payload)
 	if err != nil {

@@ -148,6 +148,20 @@ func TestTokenAuthorizer(t *testing.T) {
 	}
 }
 
+func TestBodiesOfStrangersAreNotRead(t *testing.T) {
+	fn := &lambdas{answers: map[string]func([]byte) (string, string){"auth": func([]byte) (string, string) { return policyAnswer("Deny", "*", ""), "" }}}
+	api := rest(guardedRoute("POST", "/a", "auth"))
+	api.Authorizers = []gateway.Authorizer{{Name: "auth", Kind: gateway.AuthorizerToken, Function: "auth", Identity: []string{"method.request.header.Authorization"}}}
+	h := open(t, &gateway.Gateway{Invoker: fn}, api, nil, nil)
+	for token, want := range map[string]int{"": 401, "stranger": 403} {
+		r := httptest.NewRequest("POST", "/a", failing{t})
+		r.Header.Set("Authorization", token)
+		if res := do(h, r); res.Code != want {
+			t.Errorf("token %q: got %d %s, want %d", token, res.Code, res.Body, want)
+		}
+	}
+}
+
 func TestAuthorizerContext(t *testing.T) {
 	answer := policyAnswer("Allow", "*", `,"context":{"name":"Ada","age":36,"admin":true}`)
 	authorizer := gateway.Authorizer{Name: "auth", Kind: gateway.AuthorizerRequest, Function: "auth", Identity: []string{"method.request.querystring.who", "stageVariables.tenant", "context.httpMethod"}}

@@ -62,7 +62,7 @@ func acceptedCoding(accept []string) string {
 }
 
 // decompress undoes the coding of a body, which functions then do not hear of.
-func (r *request) decompress() *failure {
+func (r *request) decompress() error {
 	coding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
 	var plain io.ReadCloser
 	var err error

@@ -96,6 +96,9 @@ func TestCheckAccess(t *testing.T) {
 		"a header from nowhere": {with(func(a *gateway.API) {
 			a.Responses = []gateway.Response{{Type: "THROTTLED", Parameters: map[string]string{"gatewayresponse.header.A": "text"}}}
 		}), "quoted text"},
+		"a header of the edge": {with(func(a *gateway.API) {
+			a.Responses = []gateway.Response{{Type: "THROTTLED", Parameters: map[string]string{"gatewayresponse.header.x-dropstack-send-object": "'a/b'"}}}
+		}), "gateway response THROTTLED"},
 		"a model that is no JSON": {with(func(a *gateway.API) {
 			a.Routes[0].Validation = &gateway.Validation{Models: map[string]string{"application/json": "{"}}
 		}), "not JSON"},

@@ -151,12 +151,12 @@ func (g *grant) status() string {
 
 // failureOf is the error of a function that failed instead of answering. A function
 // that fails with the word Unauthorized answers: nobody is let in.
-func failureOf(res function.Result) error {
+func failureOf(name string, res function.Result) error {
 	var told struct {
 		Message string `json:"errorMessage"`
 	}
 	if err := json.Unmarshal(res.Payload, &told); err == nil && strings.TrimSpace(told.Message) == "Unauthorized" {
 		return &failure{cause: unauthorized}
 	}
-	return &failure{cause: authorizerFailed, err: fmt.Errorf("the authorizer failed: function error %s", res.ErrorType)}
+	return &failure{cause: authorizerFailed, err: fmt.Errorf("authorizer %s: function error %s", name, res.ErrorType)}
 }

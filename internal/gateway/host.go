@@ -11,6 +11,15 @@ import (
 // stage in front of the path.
 func Host(id, region string) string { return id + ".execute-api." + region + ".localhost" }
 
+// Base is what paths begin with at the API's own host: its stage, or nothing for
+// the stage $default.
+func (a API) Base() string {
+	if a.Stage == catchAll {
+		return ""
+	}
+	return "/" + a.Stage
+}
+
 // API serves the API with the id by paths that begin with its stage, as API Gateway
 // does by an API's own host name; the stage $default of an HTTP API has no part in
 // the path. Of an id or a stage that does not exist it says what API Gateway says.
@@ -19,7 +28,7 @@ func (g *Gateway) API(id string) http.Handler {
 	if !ok || s.api.Kind == URL {
 		return http.HandlerFunc(forbidden)
 	}
-	if s.api.Stage == catchAll {
+	if s.api.Base() == "" {
 		return s
 	}
 	return staged{s}

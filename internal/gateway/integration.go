@@ -22,7 +22,7 @@ func (s *server) integrate(w http.ResponseWriter, r *request) {
 		s.forward(w, r)
 	case IntegrationMock:
 		r.integrationStatus = http.StatusOK
-		response{status: http.StatusOK, media: "application/json"}.write(w, r.Request, s.cors)
+		r.mappedResponse(http.StatusOK, nil).write(w, r.Request, nil)
 	default:
 		s.invoke(w, r)
 	}
@@ -71,7 +71,7 @@ func (s *server) mapped(w http.ResponseWriter, r *request) {
 		s.refuse(w, r, invokeFailure(err))
 		return
 	}
-	response{status: http.StatusOK, body: []byte("{}"), media: "application/json"}.write(w, r.Request, s.cors)
+	r.mappedResponse(http.StatusOK, []byte("{}")).write(w, r.Request, nil)
 }
 
 // result answers with what a function returned, as the framework's default response
@@ -87,8 +87,20 @@ func (s *server) result(w http.ResponseWriter, r *request, res function.Result, 
 		s.log(r, res, fmt.Errorf("function error %s", res.ErrorType))
 		status = mappedStatus(res.Payload)
 	}
-	out := response{status: status, body: res.Payload, media: "application/json"}
-	s.compressed(r, out).write(w, r.Request, s.cors)
+	s.compressed(r, r.mappedResponse(status, res.Payload)).write(w, r.Request, nil)
+}
+
+// mappedResponse is a response that no function has made. Of a route with CORS it
+// tells the origins, all of them in one header, as the framework writes it.
+func (r *request) mappedResponse(status int, body []byte) response {
+	out := response{status: status, body: body, media: "application/json"}
+	if c := r.target.CORS; c != nil {
+		out.headers = append(out.headers, header{"Access-Control-Allow-Origin", []string{strings.Join(or(c.Origins, []string{"*"}), ",")}})
+		if c.AllowCredentials {
+			out.headers = append(out.headers, header{"Access-Control-Allow-Credentials", []string{"true"}})
+		}
+	}
+	return out
 }
 
 // patterns are the framework's default selection patterns, in its order.

@@ -154,6 +154,27 @@ func TestMock(t *testing.T) {
 	}
 }
 
+func TestMappedCORS(t *testing.T) {
+	for name, c := range map[string]struct {
+		cors                *gateway.CORS
+		origin, credentials string
+	}{
+		"none":            {nil, "", ""},
+		"any origin":      {&gateway.CORS{}, "*", ""},
+		"several origins": {&gateway.CORS{Origins: []string{"https://a.example", "https://b.example"}, AllowCredentials: true}, "https://a.example,https://b.example", "true"},
+	} {
+		for _, integration := range []string{gateway.IntegrationEvent, gateway.IntegrationAsync, gateway.IntegrationMock} {
+			r := leading("GET", "/a", integration)
+			r.CORS = c.cors
+			g := &gateway.Gateway{Invoker: &invokes{payload: "{}"}, Events: &queue{}}
+			h := do(open(t, g, rest(r), nil, nil), httptest.NewRequest("GET", "/a", nil)).Header()
+			if got := h.Get("Access-Control-Allow-Origin"); got != c.origin || h.Get("Access-Control-Allow-Credentials") != c.credentials {
+				t.Errorf("%s, %s: got origin %q, credentials %q", name, integration, got, h.Get("Access-Control-Allow-Credentials"))
+			}
+		}
+	}
+}
+
 func TestForwarding(t *testing.T) {
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -161,6 +182,7 @@ func TestForwarding(t *testing.T) {
 			t.Error(err)
 		}
 		w.Header().Set("X-Host", r.Host)
+		w.Header().Set("X-Dropstack-Send-Object", "drops/secret")
 		w.Header().Set("X-Owner", r.Header.Get("X-Dropstack-Owner"))
 		w.Header().Set("X-For", r.Header.Get("X-Forwarded-For"))
 		w.WriteHeader(http.StatusTeapot)
@@ -194,7 +216,7 @@ func TestForwarding(t *testing.T) {
 				t.Errorf("%s, %s: got %d %s, want %d %s", name, api.Kind, res.Code, res.Body, c.want, c.says)
 			}
 			h := res.Header()
-			if h.Get("X-Host") != strings.TrimPrefix(backend.URL, "http://") || h.Get("X-Owner") != "" || h.Get("X-For") != "203.0.113.7" {
+			if h.Get("X-Host") != strings.TrimPrefix(backend.URL, "http://") || h.Get("X-Owner")+h.Get("X-Dropstack-Send-Object") != "" || h.Get("X-For") != "203.0.113.7" {
 				t.Errorf("%s, %s: the backend saw host %q, owner %q, for %q", name, api.Kind, h.Get("X-Host"), h.Get("X-Owner"), h.Get("X-For"))
 			}
 		}

@@ -7,12 +7,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/dropstack/dropstack/internal/engine/enginetest"
 	"github.com/dropstack/dropstack/internal/fault"
@@ -219,6 +221,37 @@ func TestCountsSurviveARestart(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string][]int{partnerKey.ID: {3}}, used); diff != "" {
 		t.Errorf("usage (-want +got):\n%s", diff)
+	}
+}
+
+func TestCountsAreStoredWhileThePlatformRuns(t *testing.T) {
+	streams := enginetest.Streams(t)
+	meter := &gateway.Meter{Streams: streams, Log: slog.New(slog.DiscardHandler)}
+	if err := meter.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	kv, err := streams.KeyValue(t.Context(), "api-usage")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored, err := kv.WatchAll(t.Context(), jetstream.UpdatesOnly())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := meter.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	defer running.Wait()
+	defer stop()
+	h := open(t, &gateway.Gateway{Invoker: &lambdas{}, Meter: meter}, keyedAPI(), allKeys, usagePlan(gateway.UsagePlan{}))
+	withKey(h, "/closed", partnerKey.Value)
+	entry := <-stored.Updates()
+	if got, want := string(entry.Value()), `{"key1":1}`; got != want || !strings.HasPrefix(entry.Key(), "plan.") {
+		t.Errorf("stored %s: %s, want %s", entry.Key(), got, want)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -27,9 +28,11 @@ func (s *server) forward(w http.ResponseWriter, r *request) {
 	began := time.Now()
 	proxy := &httputil.ReverseProxy{
 		Transport: s.gateway.transport(),
+		ErrorLog:  slog.NewLogLogger(s.gateway.Log.Handler(), slog.LevelDebug), // what broke off in the midst
 		Rewrite:   func(p *httputil.ProxyRequest) { rewrite(p, to) },
 		ModifyResponse: func(resp *http.Response) error {
 			r.took, r.integrationStatus = time.Since(began), resp.StatusCode
+			inside(resp.Header)
 			if s.cors != nil {
 				s.cors.apply(resp.Header, r.Request)
 			}
@@ -56,17 +59,25 @@ func (s *server) forward(w http.ResponseWriter, r *request) {
 // machine stays here.
 func rewrite(p *httputil.ProxyRequest, to *url.URL) {
 	p.Out.URL, p.Out.Host = to, ""
-	for name := range p.Out.Header {
-		if strings.HasPrefix(name, "X-Dropstack-") {
-			p.Out.Header.Del(name)
-		}
-	}
+	inside(p.Out.Header)
 	for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port"} {
 		if values := p.In.Header[name]; len(values) > 0 {
 			p.Out.Header[name] = values
 		}
 	}
 }
+
+// inside drops the headers that are between the edge and the APIs of this machine: a
+// server elsewhere must not hear them, and its own must not have objects sent.
+func inside(h http.Header) {
+	for name := range h {
+		if strings.HasPrefix(name, reserved) {
+			delete(h, name)
+		}
+	}
+}
+
+const reserved = "X-Dropstack-"
 
 // destination is where a request is forwarded to: the route's URL with the path's
 // parameters in their places, as they were sent, and the request's query.

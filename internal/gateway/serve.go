@@ -108,51 +108,64 @@ func (s *server) identify(w http.ResponseWriter, r *request) {
 	}
 }
 
-// enter lets a request in that has a route, if it may, and passes it on.
+// enter lets a request in that has a route, if it may, and passes it on. A body is
+// read once it is known who sends it, unless that is what the body is needed for.
 func (s *server) enter(w http.ResponseWriter, r *request) {
-	body, err := readBody(r.Request)
-	switch {
-	case fault.KindOf(err) == fault.TooLarge:
-		s.fail(w, r, &failure{cause: tooLarge, message: err.Error()})
-		return
-	case err != nil:
-		s.fail(w, r, &failure{cause: unreadable})
-		return
-	}
-	r.body = body
-	if s.api.Compress != nil && r.Header.Get("Content-Encoding") != "" {
-		if err := r.decompress(); err != nil {
-			s.fail(w, r, err)
+	r.trace()
+	_, signs := r.target.guard.(signed)
+	if !signs {
+		if err := s.admit(r); err != nil {
+			s.refuse(w, r, err)
 			return
 		}
+	}
+	if err := s.read(r); err != nil {
+		s.refuse(w, r, err)
+		return
 	}
 	if s.api.Auth == AuthIAM && !s.signedURL(w, r) {
 		return
 	}
-	r.trace()
-	if err := s.admit(r); err != nil {
-		s.refuse(w, r, err)
-		return
+	if signs {
+		if err := s.admit(r); err != nil {
+			s.refuse(w, r, err)
+			return
+		}
+	}
+	if r.target.rules != nil {
+		if err := r.target.rules.check(r); err != nil {
+			s.refuse(w, r, err)
+			return
+		}
 	}
 	s.integrate(w, r)
 }
 
-// admit asks everything that stands before a route, in API Gateway's order: who it
-// is, which key they have, what they send.
+// admit asks who it is that sends a request, and which key they have.
 func (s *server) admit(r *request) error {
-	t := r.target
-	if t.guard != nil {
-		if err := t.guard.admit(r); err != nil {
+	if g := r.target.guard; g != nil {
+		if err := g.admit(r); err != nil {
 			return err
 		}
 	}
-	if t.KeyRequired {
-		if err := s.unlock(r); err != nil {
-			return err
-		}
+	if r.target.KeyRequired {
+		return s.unlock(r)
 	}
-	if t.rules != nil {
-		return t.rules.check(r)
+	return nil
+}
+
+// read reads a request's body.
+func (s *server) read(r *request) error {
+	body, err := readBody(r.Request)
+	switch {
+	case fault.KindOf(err) == fault.TooLarge:
+		return &failure{cause: tooLarge, message: err.Error()}
+	case err != nil:
+		return &failure{cause: unreadable}
+	}
+	r.body = body
+	if s.api.Compress != nil && r.Header.Get("Content-Encoding") != "" {
+		return r.decompress()
 	}
 	return nil
 }

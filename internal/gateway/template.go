@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // origin is a place that a value is taken from: a part of the request, a variable,
@@ -124,7 +126,7 @@ func customise(list []Response) (customised, error) {
 		for name, text := range own.Parameters {
 			header, ok := strings.CutPrefix(name, "gatewayresponse.header.")
 			from, err := parseOrigin(text)
-			if !ok || err != nil {
+			if !ok || err != nil || !httpguts.ValidHeaderFieldName(header) || strings.HasPrefix(http.CanonicalHeaderKey(header), reserved) {
 				errs = append(errs, fmt.Errorf("gateway response %s: parameter %q must be gatewayresponse.header.NAME with a place or a quoted text for its value, not %q", own.Type, name, text))
 				continue
 			}

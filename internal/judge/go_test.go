@@ -40,7 +40,7 @@ func TestGo(t *testing.T) {
 		Credentials: credentials.NewStaticCredentialsProvider(keys.AccessKeyID, keys.SecretAccessKey, ""),
 	}
 	for service, calls := range map[string]func(*sdk){
-		"apigateway": apigatewayCalls, "cloudwatch": cloudwatchCalls, "events": eventsCalls, "iam": iamCalls, "kms": kmsCalls, "lambda": lambdaCalls,
+		"apigateway": apigatewayCalls, "cloudformation": cloudformationCalls, "cloudwatch": cloudwatchCalls, "events": eventsCalls, "iam": iamCalls, "kms": kmsCalls, "lambda": lambdaCalls,
 		"logs": logsCalls, "s3": s3Calls, "sns": snsCalls, "sqs": sqsCalls, "ssm": ssmCalls, "sts": stsCalls,
 	} {
 		t.Run(service, func(t *testing.T) { calls(&sdk{t, service, w, config}) })

@@ -79,7 +79,7 @@ const (
 )
 
 // services are those that are judged.
-var services = []string{"apigateway", "cloudwatch", "events", "iam", "kms", "lambda", "logs", "s3", "sns", "ssm", "sts"}
+var services = []string{"apigateway", "cloudwatch", "events", "iam", "kms", "lambda", "logs", "s3", "scheduler", "sns", "ssm", "sts"}
 
 // tally is the closing line, and what is missing of what there has to be.
 func tally() (line, missing string) {

@@ -19,6 +19,7 @@ type pending struct {
 	wake   time.Time // tick, or the time of the next attempt
 	failed int       // attempts for this tick
 	never  bool      // nothing is left to fire
+	told   bool      // that it is completed
 }
 
 // update takes over a new set of schedules. A schedule that stays keeps its next
@@ -37,7 +38,7 @@ func (p *plan) update(stacks map[string][]entry, now time.Time) {
 			}
 			d := &pending{entry: e}
 			if old := p.pending[e.key()]; old != nil && old.sameTicks(e) {
-				d.tick, d.wake, d.failed, d.never = old.tick, old.wake, old.failed, old.never
+				d.tick, d.wake, d.failed, d.never, d.told = old.tick, old.wake, old.failed, old.never, old.told
 			} else {
 				d.advance(now)
 			}
@@ -70,6 +71,18 @@ func (p *plan) due(now time.Time) (due []*pending, missed map[string]time.Time) 
 		}
 	}
 	return due, missed
+}
+
+// completed returns the schedules that are to be removed, as nothing is left of them,
+// each once.
+func (p *plan) completed() (list []Schedule) {
+	for _, d := range p.pending {
+		if d.DeleteAfter && d.never && !d.told {
+			d.told = true
+			list = append(list, d.Schedule)
+		}
+	}
+	return list
 }
 
 // sleep is the time until something is due, at most a nap.

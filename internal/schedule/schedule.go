@@ -37,6 +37,14 @@ type Schedule struct {
 	Group       string               `json:"group,omitempty"`     // of EventBridge Scheduler; "": default
 	Start       time.Time            `json:"start,omitzero"`      // of EventBridge Scheduler: no tick before it
 	End         time.Time            `json:"end,omitzero"`        // and none after it
+	Window      int                  `json:"window,omitempty"`    // minutes that a tick may be late by; it comes at their beginning
+	DeleteAfter bool                 `json:"deleteAfterCompletion,omitempty"`
+	Role        string               `json:"role,omitempty"`                 // kept: targets are reached without one
+	DeadLetter  string               `json:"deadLetter,omitempty"`           // ARN of a queue that gets what the target does not take
+	MaxAge      int                  `json:"maximumEventAge,omitempty"`      // kept: a tick is tried for a minute
+	MaxRetries  *int                 `json:"maximumRetryAttempts,omitempty"` // kept, too
+	Created     time.Time            `json:"created,omitzero"`
+	Modified    time.Time            `json:"modified,omitzero"`
 	Tags        map[string]string    `json:"tags,omitempty"`
 }
 
@@ -76,4 +84,17 @@ type Expression interface {
 	// created anchors rate(): it fires every period since then.
 	Next(created, t time.Time) (time.Time, bool)
 	String() string
+}
+
+// DefaultGroup is the group of schedules of EventBridge Scheduler that is always there.
+const DefaultGroup = "default"
+
+// Group is a group of schedules of EventBridge Scheduler.
+type Group struct {
+	Stack    string            `json:"stack"`
+	Name     string            `json:"name"`
+	ARN      string            `json:"arn"`
+	Created  time.Time         `json:"created,omitzero"`
+	Modified time.Time         `json:"modified,omitzero"`
+	Tags     map[string]string `json:"tags,omitempty"`
 }

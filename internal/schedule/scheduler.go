@@ -44,8 +44,11 @@ type Scheduler struct {
 	// answers once that is on disk. id is the tick's. Optional: then schedules call
 	// functions only.
 	Deliver func(ctx context.Context, to, group, id string, body []byte) error
-	Region  string
-	Log     *slog.Logger
+	// Completed is told of a schedule that is to be removed once it has no tick left.
+	// Optional: then they stay.
+	Completed func(ctx context.Context, s Schedule) error
+	Region    string
+	Log       *slog.Logger
 
 	writing sync.Mutex // one Replace at a time
 
@@ -184,6 +187,8 @@ func (s *Scheduler) snapshot() (map[string][]entry, <-chan struct{}) {
 // it started are gone.
 func (s *Scheduler) Run(ctx context.Context) error {
 	var p plan
+	var removing sync.WaitGroup
+	defer removing.Wait()
 	for ctx.Err() == nil {
 		stacks, changed := s.snapshot()
 		p.update(stacks, time.Now())
@@ -194,6 +199,9 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		for _, d := range due {
 			s.fire(ctx, d)
 		}
+		for _, d := range p.completed() {
+			removing.Go(func() { s.complete(ctx, d) })
+		}
 		select {
 		case <-ctx.Done():
 		case <-changed:
@@ -201,6 +209,17 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// complete has a schedule removed that has no tick left. It is not waited for, since a
+// deployment may be under way.
+func (s *Scheduler) complete(ctx context.Context, of Schedule) {
+	if s.Completed == nil {
+		return
+	}
+	if err := s.Completed(ctx, of); err != nil && ctx.Err() == nil {
+		s.Log.Error("completed schedule not removed", "schedule", of.ARN, "err", err)
+	}
 }
 
 // fire queues one tick and settles when its schedule is looked at again.
@@ -216,11 +235,13 @@ func (s *Scheduler) fire(ctx context.Context, p *pending) {
 	case ctx.Err() != nil:
 	case !transient(err):
 		log.Error("tick refused", "err", err)
+		s.bury(attempt, p, id)
 		p.advance(p.tick)
 	case p.retry(time.Now()):
 		log.Warn("tick not queued yet", "err", err, "attempt", p.failed, "again", p.wake)
 	default:
 		log.Error("tick lost", "err", err, "attempt", p.failed)
+		s.bury(attempt, p, id)
 		p.advance(p.tick)
 	}
 }
@@ -237,6 +258,20 @@ func (s *Scheduler) hand(ctx context.Context, p *pending, id string) error {
 		return fault.Errorf(fault.Invalid, "%s is not a function, and nothing else can be told", p.To)
 	}
 	return s.Deliver(ctx, p.To, p.ToGroup, id, payload)
+}
+
+// bury puts a tick that nobody took into the queue of dead letters, if there is one.
+func (s *Scheduler) bury(ctx context.Context, p *pending, id string) {
+	if p.DeadLetter == "" || s.Deliver == nil {
+		return
+	}
+	payload, err := s.payload(p, id)
+	if err == nil {
+		err = s.Deliver(ctx, p.DeadLetter, "", id, payload)
+	}
+	if err != nil {
+		s.Log.Error("tick not kept as a dead letter", "schedule", p.ARN, "tick", p.tick, "queue", p.DeadLetter, "err", err)
+	}
 }
 
 // transient says whether the same tick may go through later.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/schedule"
 )
 
@@ -107,6 +108,29 @@ func TestATopicIsToldOfATick(t *testing.T) {
 		time.Sleep(90 * time.Minute)
 		synctest.Wait()
 		if diff := cmp.Diff([]string{told.To + ` g {"n":1}`}, got); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+	})
+}
+
+func TestWhatNobodyTakesIsADeadLetterAndWhatIsOverIsRemoved(t *testing.T) {
+	bubble(t, func(t *testing.T, s *schedule.Scheduler, q *queue, _ time.Time) {
+		q.fail = func(function.Invocation) error { return fault.Errorf(fault.NotFound, "function gone") }
+		var got []string
+		s.Deliver = func(_ context.Context, to, _, _ string, body []byte) error {
+			got = append(got, to+" "+string(body))
+			return nil
+		}
+		s.Completed = func(_ context.Context, of schedule.Schedule) error {
+			got = append(got, "completed "+of.Name)
+			return s.Replace(t.Context(), "drops-dev", nil)
+		}
+		one := late("one", "at(2000-01-01T01:00:00)", "")
+		one.DeleteAfter, one.DeadLetter, one.Input = true, "arn:aws:sqs:us-east-1:000000000000:letters", `{"n":1}`
+		replace(t, s, one)
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		if diff := cmp.Diff([]string{one.DeadLetter + ` {"n":1}`, "completed one"}, got); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)
 		}
 	})

@@ -29,7 +29,11 @@ func (r *rooms) openStacks(ctx context.Context, cfg Config, at api.Endpoints) (e
 		Answers:  r.answersURL(at.AWS, cfg.Region),
 		Endpoint: at.AWS, URL: onHost(at.HTTP),
 		Address: func(id, stage string) string {
-			return at.HTTP + "/restapis/" + id + "/" + url.PathEscape(stage) + "/_user_request_"
+			at := onHost(at.HTTP)(id + ".execute-api." + cfg.Region + ".localhost")
+			if stage == "$default" {
+				return at
+			}
+			return at + "/" + url.PathEscape(stage)
 		},
 	}
 	if s.Bucket, err = store.Open(ctx, r.eng.Streams, "cloudformation"); err != nil {

@@ -187,6 +187,8 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 		conditions := map[string][]string{"lambda:FunctionUrlAuthType": {gateway.AuthIAM}}
 		return r.keys.AuthorizeWith(ctx, "lambda:InvokeFunctionUrl", arn.Function(cfg.Region, name), conditions, policies...)
 	}
+	schedules := &event.Schedules{Deployer: r.deployer, Region: cfg.Region}
+	r.schedules.Completed = schedules.Complete
 	s := &api.Server{
 		Authority: r.keys, Trail: r.trail, Region: cfg.Region, Log: cfg.Log, Certificate: r.topics.Identity.Certificate, Answers: r.cloudformation,
 		Objects: &api.Objects{
@@ -201,6 +203,7 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 			(&api.Logs{Store: r.logs, Region: cfg.Region}).Service(),
 			(&api.CloudWatch{Store: r.metrics}).Service(),
 			(&api.Events{Rules: &event.Rules{Deployer: r.deployer, Region: cfg.Region}, Buses: r.buses, Region: cfg.Region}).Service(),
+			(&api.Scheduler{Schedules: schedules, Region: cfg.Region}).Service(),
 			(&api.CloudTrail{Trail: r.trail}).Service(),
 			api.APIGateway(r.apis, cfg.Region),
 			api.CodeDeploy(r.deployer),

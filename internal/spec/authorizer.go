@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 
@@ -38,10 +39,8 @@ const (
 
 // same tells whether two authorizers differ in nothing but their place.
 func (a Authorizer) same(b Authorizer) bool {
-	a.Pos, b.Pos = Pos{}, Pos{}
-	identity, audience := slices.Equal(a.Identity, b.Identity), slices.Equal(a.Audience, b.Audience)
-	return identity && audience && a.Name == b.Name && a.Kind == b.Kind && a.Function == b.Function && a.Pattern == b.Pattern &&
-		a.TTL == b.TTL && a.Payload == b.Payload && a.Simple == b.Simple && a.Issuer == b.Issuer
+	b.Pos = a.Pos
+	return reflect.DeepEqual(a, b)
 }
 
 // userPool is what is said of Cognito's authorizers.

@@ -15,11 +15,13 @@ var (
 	hostName         = regexp.MustCompile(`^(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
 )
 
-// custom reads custom.dropstack; everything else there is the author's.
+// custom reads custom.dropstack, and what plugins are told that the platform does
+// the work of; everything else there is the author's.
 func (r *reader) custom(n *node) {
 	if !r.is(n, object, "custom") {
 		return
 	}
+	r.prune(n)
 	own := r.vars.resolve(n.get("dropstack"))
 	if own == nil || own.kind == null {
 		return

@@ -177,8 +177,8 @@ func (r *reader) function(f field) Function {
 	fn.VPC = r.functionVPC(f)
 	fn.Tags = over(r.svc.Tags, fn.Tags)
 	fn.Shift = r.shift(f, what)
-	if fn.LogRetention == 0 {
-		fn.LogRetention = r.defaults.retention
+	if fn.LogRetention == nil {
+		fn.LogRetention = r.svc.LogRetention
 	}
 	fn.Role = r.functionRole(f, own)
 	if key != nil {

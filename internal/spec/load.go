@@ -81,6 +81,7 @@ func Load(ctx context.Context, path string, o Options) (*Service, error) {
 		return nil, err
 	}
 	defer r.vars.source.close()
+	r.vars.structure = r.structure // what is printed shows such functions as they are
 	r.service(root)
 	if err := r.err(); err != nil {
 		return nil, err
@@ -121,7 +122,7 @@ func newReader(ctx context.Context, file, dir string, o Options) *reader {
 	r := &reader{svc: &Service{Dir: dir, File: file}, names: map[string]resource{}, targets: map[string]string{}, undone: map[string]resource{}}
 	r.perms = roles{declared: map[string]declaredRole{}, policies: map[string]Policy{}}
 	r.nets = nets{declared: map[string][]declared{}, place: map[string]Pos{}, table: map[string]string{}}
-	r.buckets = map[string]string{}
+	r.buckets = map[string]Bucket{}
 	r.template = template{
 		conditions: map[string]field{}, parameters: map[string]field{}, mappings: map[string]*node{},
 		given: map[string]*node{}, decided: map[string]bool{},
@@ -131,7 +132,6 @@ func newReader(ctx context.Context, file, dir string, o Options) *reader {
 	src.fail = func(p Problem) { r.fail(p.Pos, "%s", p.Message) }
 	r.vars = &variables{source: src, done: map[*node]*node{}}
 	r.vars.report = func(pos Pos, message string) { r.fail(pos, "%s", message) }
-	r.vars.structure = r.structure
 	return r
 }
 

@@ -33,6 +33,8 @@ func Print(ctx context.Context, path string, o Options, p Printing) (out []byte,
 		r.service(root)
 		return nil, nil, r.err()
 	}
+	structure := r.vars.structure
+	r.vars.structure = nil // CloudFormation's functions are shown, not worked out
 	provider := r.vars.resolve(root.get("provider"))
 	r.stage(root, provider)
 	r.region(root, provider)
@@ -46,6 +48,7 @@ func Print(ctx context.Context, path string, o Options, p Printing) (out []byte,
 	if out, err = p.write(full); err != nil {
 		return nil, nil, err
 	}
+	r.vars.structure = structure
 	r.service(root) // for what it warns of
 	return out, byPlace(append(r.warnings, r.problems...)), nil
 }
@@ -64,7 +67,11 @@ func (r *reader) otherStages(root *node) []*node {
 }
 
 // whole copies a value with the variables in it resolved, but for what is raw.
+// CloudFormation's functions stay.
 func (v *variables) whole(n *node, raw []*node) *node {
+	structure := v.structure
+	v.structure = nil
+	defer func() { v.structure = structure }()
 	w := &walker{v: v, raw: raw}
 	return w.walk(n)
 }

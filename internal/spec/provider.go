@@ -3,7 +3,6 @@ package spec
 import (
 	"maps"
 	"regexp"
-	"slices"
 )
 
 var stackNamed = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9-]{0,127}$`)
@@ -39,7 +38,7 @@ func (r *reader) provider(root, n *node) {
 		"apiName":    func(v *node) { r.svc.REST.Name = r.value(v, "provider.apiName") },
 		"logs":       r.providerLogs,
 		"logRetentionInDays": func(v *node) {
-			r.defaults.retention = r.retention(v, "provider.logRetentionInDays")
+			r.svc.LogRetention = r.retention(v, "provider.logRetentionInDays")
 		},
 		"endpointType":      r.endpointType,
 		"layers":            func(v *node) { r.defaults.layers = v },
@@ -60,7 +59,7 @@ func (r *reader) provider(root, n *node) {
 	}
 	for _, key := range []string{
 		"lambdaHashingVersion", "deploymentMethod", "profile", "credentials", "eventBridge", "websocket", "websocketsApiName",
-		"websocketsApiRouteSelectionExpression", "websocketsDescription", "kinesis", "alb", "cloudFront", "vpcEndpointIds", "versionFunction",
+		"websocketsApiRouteSelectionExpression", "websocketsDescription", "kinesis", "alb", "cloudFront", "vpcEndpointIds",
 	} { // of the framework's own ways, or of events that are told where they are
 		known[key] = nil
 	}
@@ -115,13 +114,15 @@ func over(m, top map[string]string) map[string]string {
 	return out
 }
 
-// retentions are the days that CloudWatch Logs can be told to keep records for.
-var retentions = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
+// Retention is for how many days records of a log are kept.
+type Retention struct {
+	Pos  Pos
+	Days int
+}
 
-func (r *reader) retention(n *node, what string) int {
-	days := r.integer(n, what, 1, retentions[len(retentions)-1])
-	if n.kind != broken && days >= 1 && !slices.Contains(retentions, days) {
-		r.fail(n.pos, "%s: %d is none of %v", what, days, retentions)
-	}
-	return days
+// maxDays is the longest retention that CloudWatch Logs has.
+const maxDays = 3653
+
+func (r *reader) retention(n *node, what string) *Retention {
+	return &Retention{n.pos, r.integer(n, what, 1, maxDays)}
 }

@@ -51,7 +51,7 @@ type reader struct {
 	perms     roles
 	gates     gates
 	settings  *node             // custom.deploymentSettings
-	buckets   map[string]string // of provider.s3, names by key
+	buckets   map[string]Bucket // of provider.s3, by key
 	template  template
 	granting  bool                // what is read may name what is not deployed
 	touched   bool                // and has
@@ -74,7 +74,6 @@ type defaults struct {
 	runtime, layers *node
 	vpc, key        *node
 	memory, timeout int
-	retention       int // days
 	unversioned     bool
 	logs            logging
 }

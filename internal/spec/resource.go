@@ -2,12 +2,9 @@ package spec
 
 import (
 	"regexp"
-	"strings"
 
 	"github.com/dropstack/dropstack/internal/arn"
 )
-
-var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 
 // resources reads a CloudFormation fragment, or a list of fragments.
 func (r *reader) resources(n *node) {
@@ -59,6 +56,8 @@ func (r *reader) resource(f field) {
 		r.later = append(r.later, func() { r.aboutTopic(typ.text, f, n) }) // it may refer to what is below it
 	case "AWS::S3::Bucket":
 		r.bucket(f, n)
+	case "AWS::S3::BucketPolicy":
+		r.later = append(r.later, func() { r.bucketPolicy(f, n) })
 	case "AWS::SQS::Queue":
 		r.nameQueue(f, n)
 	case "AWS::SQS::QueuePolicy":
@@ -118,7 +117,7 @@ func (r *reader) logGroup(f field, n *node) {
 type LogGroup struct {
 	Pos       Pos
 	Name      string
-	Retention int `json:",omitzero"` // days; 0: not said
+	Retention *Retention // nil: not said
 	Tags      map[string]string
 }
 
@@ -137,44 +136,4 @@ func (r *reader) extensions(n *node) {
 			r.warn(f.pos, "resources.extensions.%s has no effect: what the framework would generate is not made of a template here", f.key)
 		}
 	}
-}
-
-// properties reads the one property of a resource that matters here.
-func (r *reader) properties(f field, n *node, key string, harm effects) (value string, pos Pos) {
-	pos = f.pos
-	what := "resource " + f.key
-	r.object(n, what, keys{
-		"Type": nil, "DependsOn": nil, "Condition": nil, "DeletionPolicy": nil, "UpdateReplacePolicy": nil, "Metadata": nil,
-		"Properties": func(v *node) {
-			r.object(v, what, keys{key: func(v *node) { value, pos = r.value(v, what+"."+key), v.pos }}, harm)
-		},
-	}, effects{})
-	return value, pos
-}
-
-func (r *reader) bucket(f field, n *node) {
-	name, pos := r.properties(f, n, "BucketName", effects{})
-	if name == "" {
-		name = strings.ToLower(r.svc.Stack() + "-" + f.key)
-	}
-	r.bucketName(name, pos)
-	r.names[f.key] = bucketResource(name)
-	r.svc.Buckets = append(r.svc.Buckets, Bucket{Pos: f.pos, LogicalID: f.key, Name: name, Declared: true})
-}
-
-func (r *reader) bucketName(name string, pos Pos) {
-	if !bucketName.MatchString(name) || strings.Contains(name, "..") {
-		r.fail(pos, "bucket %q: 3 to 63 lower-case letters, digits, - and ., with a letter or digit at both ends", name)
-	}
-}
-
-// useBucket adds a bucket that only an event or an upload names.
-func (r *reader) useBucket(name string, pos Pos) {
-	for _, b := range r.svc.Buckets {
-		if b.Name == name {
-			return
-		}
-	}
-	r.bucketName(name, pos)
-	r.svc.Buckets = append(r.svc.Buckets, Bucket{Pos: pos, Name: name})
 }

@@ -14,8 +14,12 @@ func (r *reader) providerBuckets(n *node) {
 	}
 	for _, f := range n.fields {
 		what, name := "provider.s3."+f.key, f.key
-		r.object(f.value, what, keys{"name": func(v *node) { name = r.value(v, what+".name") }}, effects{})
-		r.buckets[f.key] = name
+		var cors []BucketCORS
+		r.object(f.value, what, keys{
+			"name":              func(v *node) { name = r.value(v, what+".name") },
+			"corsConfiguration": func(v *node) { cors = r.bucketCORS(v, what+".corsConfiguration") },
+		}, effects{})
+		r.buckets[f.key] = Bucket{Name: name, CORS: cors}
 	}
 }
 
@@ -23,7 +27,7 @@ func (r *reader) providerBuckets(n *node) {
 func (r *reader) bucketOf(n *node, what string) string {
 	name := r.value(n, what)
 	if own, ok := r.buckets[name]; ok {
-		return own
+		return own.Name
 	}
 	return name
 }
@@ -35,12 +39,8 @@ func (r *reader) s3(n *node, what string) *S3Event {
 		e.Bucket = r.bucketOf(n, what)
 	} else {
 		r.object(n, what, keys{
-			"bucket": func(v *node) { e.Bucket, pos = r.bucketOf(v, what+".bucket"), v.pos },
-			"event": func(v *node) {
-				if e.Event = r.str(v, what+".event"); !s3Event.MatchString(e.Event) {
-					r.fail(v.pos, "%s.event must be such as s3:ObjectCreated:*, not %q", what, e.Event)
-				}
-			},
+			"bucket":      func(v *node) { e.Bucket, pos = r.bucketOf(v, what+".bucket"), v.pos },
+			"event":       func(v *node) { e.Event = r.s3Event(v, what+".event") },
 			"rules":       func(v *node) { r.each(v, what+".rules", func(v *node) { r.s3Rule(e, v, what+".rules") }) },
 			"existing":    func(v *node) { e.Existing = r.boolean(v, what+".existing") },
 			"forceDeploy": nil,
@@ -54,6 +54,14 @@ func (r *reader) s3(n *node, what string) *S3Event {
 	}
 	r.useBucket(e.Bucket, pos)
 	return e
+}
+
+func (r *reader) s3Event(n *node, what string) string {
+	event := r.str(n, what)
+	if !s3Event.MatchString(event) && n.kind != broken {
+		r.fail(n.pos, "%s must be such as s3:ObjectCreated:*, not %q", what, event)
+	}
+	return event
 }
 
 func (r *reader) s3Rule(e *S3Event, n *node, what string) {

@@ -52,13 +52,16 @@ type Service struct {
 	Distributions []Distribution // custom.dropstack.distributions
 	Roles         []Role         // that functions have, as far as something is said of them
 	Network       network.Model  // resources of AWS::EC2 and AWS::Route53, and those of NetworkFile
+	Notifications []Notification
 	Queues        []Queue
 	Buses         []Bus
 	Rules         []Rule
 	LogGroups     []LogGroup
+	LogRetention  *Retention // provider.logRetentionInDays
 	Outputs       []Output
 	Tags          map[string]string // of everything that takes some
 	Warnings      []Problem
+	KeepVersions  int `json:",omitzero"` // of each function, besides those that aliases name (custom.prune); 0: as the platform does
 }
 
 // Stack is the unit of deployment: SERVICE-STAGE, unless it has another name.
@@ -91,7 +94,7 @@ type Function struct {
 	URL                 *URL
 
 	Tags                   map[string]string
-	LogRetention           int `json:",omitzero"` // days; 0: not said
+	LogRetention           *Retention // nil: not said
 	Shift                  *Shift
 	ProvisionedConcurrency int  `json:",omitzero"` // instances kept initialised for the alias Provisioned, which events call
 	Warm                   int  `json:",omitzero"` // instances kept initialised
@@ -228,14 +231,6 @@ type Topic struct {
 	Foreign    bool
 	Attributes []Attribute
 	Tags       map[string]string
-}
-
-// Bucket is an AWS::S3::Bucket, or a bucket that an event names.
-type Bucket struct {
-	Pos       Pos
-	LogicalID string
-	Name      string
-	Declared  bool
 }
 
 // Distribution is one entry of custom.dropstack.distributions.

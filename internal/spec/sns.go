@@ -70,16 +70,19 @@ func (e *SNSEvent) add(pos Pos, name, value string) {
 // redrive reads where messages go that could not be delivered: an ARN, or what
 // refers to one, as the Serverless Framework writes it.
 func (e *SNSEvent) redrive(r *reader, n *node, what string) {
-	target := func(v *node) {
-		e.add(n.pos, "RedrivePolicy", r.text(map[string]any{"deadLetterTargetArn": r.value(v, what)}, v, what))
+	to := func(v *node, target string) {
+		e.add(n.pos, "RedrivePolicy", r.text(map[string]any{"deadLetterTargetArn": target}, v, what))
 	}
 	r.object(n, what, keys{
-		"deadLetterTargetArn": target,
-		"deadLetterTargetRef": func(v *node) {
-			ref := r.str(v, what+".deadLetterTargetRef")
-			e.add(n.pos, "RedrivePolicy", r.text(map[string]any{"deadLetterTargetArn": r.ref(ref, v.pos)}, v, what))
+		"deadLetterTargetArn": func(v *node) { to(v, r.value(v, what)) },
+		"deadLetterTargetRef": func(v *node) { to(v, r.att(r.str(v, what+".deadLetterTargetRef"), "Arn", v.pos)) },
+		"deadLetterTargetImport": func(v *node) {
+			r.object(v, what+".deadLetterTargetImport", keys{
+				"arn": func(v *node) { to(v, r.imported(v, what+".deadLetterTargetImport.arn")) },
+				"url": nil, // a queue is known by its ARN
+			}, effects{})
 		},
-	}, effects{"deadLetterTargetImport": "failed messages would not go there; name the topic by its ARN"})
+	}, effects{})
 }
 
 // text is a value as JSON.

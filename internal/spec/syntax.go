@@ -52,6 +52,7 @@ type syntax struct {
 	pieces []piece
 	plain  strings.Builder // text that no piece has yet
 	strict bool            // within a variable, where nothing is foreign
+	depth  int             // of braces within braces
 }
 
 func (p *syntax) flush() {
@@ -93,6 +94,10 @@ var opening = regexp.MustCompile(`^\$\{[a-z][a-zA-Z0-9.-]*(\(|:[ ]*([^:]|$))`)
 
 // open reads a variable, or what only looks like one.
 func (p *syntax) open() error {
+	if p.depth++; p.depth > maxDepth {
+		return fmt.Errorf("variables are nested more than %d deep", maxDepth)
+	}
+	defer func() { p.depth-- }()
 	if opening.MatchString(p.s[p.at:]) {
 		p.flush()
 		ref, err := p.reference()
@@ -124,8 +129,7 @@ func (p *syntax) open() error {
 
 func (p *syntax) reference() (*reference, error) {
 	start := p.at
-	unclosed := fmt.Errorf("%q has no closing }", p.s[start:])
-	inner := &syntax{s: p.s, at: start + 2, strict: true}
+	inner := &syntax{s: p.s, at: start + 2, strict: true, depth: p.depth}
 	ref := &reference{}
 	for {
 		inner.space()
@@ -137,7 +141,7 @@ func (p *syntax) reference() (*reference, error) {
 		c.text = strings.TrimSpace(p.s[from:inner.at])
 		ref.choices = append(ref.choices, c)
 		if inner.at >= len(p.s) {
-			return nil, unclosed
+			return nil, fmt.Errorf("%q has no closing }", p.s[start:])
 		}
 		if inner.at++; p.s[inner.at-1] == '}' {
 			break

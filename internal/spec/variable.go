@@ -54,6 +54,9 @@ func (v *variables) resolve(n *node) *node {
 		return n
 	}
 	if out, ok := v.done[n]; ok {
+		if out.kind == object && v.structure != nil {
+			return v.structured(out)
+		}
 		return out
 	}
 	out, err := v.expandOnce(n)
