@@ -22,6 +22,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/gateway"
@@ -159,5 +160,8 @@ func page[T any](list []T, id func(T) string, in PageInput) (Page[T], error) {
 	}
 	return out, nil
 }
+
+// partID is the id of a part of an API, the same for the same part.
+func partID(api string, part ...string) string { return arn.ID(6, append([]string{api}, part...)...) }
 
 func at(t time.Time) wire.Time { return wire.At(t) }

@@ -20,7 +20,7 @@ type Authorizer struct {
 	AuthorizerResultTTLInSeconds int    `json:"authorizerResultTtlInSeconds"`
 }
 
-func authorizerID(api, name string) string { return gateway.PartID(api, "authorizer", name) }
+func authorizerID(api, name string) string { return partID(api, "authorizer", name) }
 
 func (a *APIs) authorizers(d deployed) (list []Authorizer) {
 	for _, by := range d.Authorizers {

@@ -107,7 +107,7 @@ type HTTPRoute struct {
 func describeRoutes(d deployed) (list []HTTPRoute) {
 	for _, r := range d.Routes {
 		route := HTTPRoute{
-			RouteID: gateway.PartID(d.ID, "route", r.Key()), RouteKey: r.Key(), Target: "integrations/" + integrationID(d.ID, r),
+			RouteID: partID(d.ID, "route", r.Key()), RouteKey: r.Key(), Target: "integrations/" + integrationID(d.ID, r),
 			AuthorizationType: "NONE", AuthorizationScopes: r.Scopes,
 		}
 		if i := slices.IndexFunc(d.Authorizers, func(by gateway.Authorizer) bool { return by.Name == r.Authorizer }); i >= 0 {
@@ -125,7 +125,7 @@ func describeRoutes(d deployed) (list []HTTPRoute) {
 
 // integrationID is of what answers a route: routes of one function share it.
 func integrationID(api string, r gateway.Route) string {
-	return gateway.PartID(api, "integration", r.Function, r.URL)
+	return partID(api, "integration", r.Function, r.URL)
 }
 
 // GetRoutes lists the routes of an HTTP API.

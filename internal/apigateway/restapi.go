@@ -78,7 +78,7 @@ type Deployment struct {
 }
 
 func deploymentOf(d deployed) Deployment {
-	return Deployment{ID: gateway.PartID(d.ID, "deployment", d.revision.ID), CreatedDate: at(d.revision.Created)}
+	return Deployment{ID: partID(d.ID, "deployment", d.revision.ID), CreatedDate: at(d.revision.Created)}
 }
 
 // GetDeployments lists an API's deployment.
