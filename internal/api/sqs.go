@@ -59,7 +59,13 @@ func (s *SQS) Service() *Service {
 			}).aboutData(),
 			"ChangeMessageVisibilityBatch": op(q.ChangeMessageVisibilityBatch, batch("ChangeMessageVisibility")).aboutData(),
 
-			"CreateQueue":        op(q.CreateQueue, func(in queue.CreateQueueInput) []Need { return named(in.QueueName) }),
+			"CreateQueue": op(q.CreateQueue, func(in queue.CreateQueueInput) []Need {
+				needs := named(in.QueueName)
+				if len(in.Tags) > 0 {
+					needs = append(needs, Need{Action: "sqs:TagQueue", Resource: needs[0].Resource})
+				}
+				return needs
+			}),
 			"DeleteQueue":        op(q.DeleteQueue, at),
 			"PurgeQueue":         op(q.PurgeQueue, at),
 			"GetQueueUrl":        op(q.GetQueueUrl, func(in queue.GetQueueUrlInput) []Need { return s.on("", q.URL(in.QueueName)) }),
