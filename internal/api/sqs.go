@@ -5,8 +5,8 @@ import (
 	"github.com/dropstack/dropstack/internal/queue"
 )
 
-// SQS is Amazon SQS over the queues. Its clients speak AWS JSON; the Query protocol
-// that clients before 2023 have is not spoken.
+// SQS is Amazon SQS over the queues, in AWS JSON, and in Query as clients before the
+// end of 2023 have it.
 type SQS struct {
 	Queues *queue.Queues
 
@@ -35,11 +35,8 @@ func (s *SQS) Service() *Service {
 	q := s.Queues
 	at := func(in queue.QueueURL) []Need { return s.on("", in.QueueUrl) }
 	named := func(name string) []Need { return on(queue.ARN(q.Region, name)) }
-	batch := func(action string) func(queue.BatchInput) []Need {
-		return func(in queue.BatchInput) []Need { return s.on(action, in.QueueUrl) }
-	}
 	return &Service{
-		Scope: "sqs", Prefix: "AmazonSQS.",
+		Scope: "sqs", Prefix: "AmazonSQS.", Namespace: "http://queue.amazonaws.com/doc/2012-11-05/",
 		QueryCodes: map[string]string{
 			"QueueDoesNotExist": "AWS.SimpleQueueService.NonExistentQueue", "QueueNameExists": "QueueAlreadyExists",
 			"EmptyBatchRequest": "AWS.SimpleQueueService.EmptyBatchRequest", "TooManyEntriesInBatchRequest": "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
@@ -51,13 +48,17 @@ func (s *SQS) Service() *Service {
 			"SendMessageBatch": op(q.SendMessageBatch, func(in queue.SendMessageBatchInput) []Need {
 				return s.on("SendMessage", in.QueueUrl)
 			}).aboutData(),
-			"ReceiveMessage":     op(q.ReceiveMessage, func(in queue.ReceiveMessageInput) []Need { return s.on("", in.QueueUrl) }).aboutData(),
-			"DeleteMessage":      op(q.DeleteMessage, func(in queue.DeleteMessageInput) []Need { return s.on("", in.QueueUrl) }).aboutData(),
-			"DeleteMessageBatch": op(q.DeleteMessageBatch, batch("DeleteMessage")).aboutData(),
+			"ReceiveMessage": op(q.ReceiveMessage, func(in queue.ReceiveMessageInput) []Need { return s.on("", in.QueueUrl) }).aboutData(),
+			"DeleteMessage":  op(q.DeleteMessage, func(in queue.DeleteMessageInput) []Need { return s.on("", in.QueueUrl) }).aboutData(),
+			"DeleteMessageBatch": op(q.DeleteMessageBatch, func(in queue.DeleteMessageBatchInput) []Need {
+				return s.on("DeleteMessage", in.QueueUrl)
+			}).aboutData(),
 			"ChangeMessageVisibility": op(q.ChangeMessageVisibility, func(in queue.ChangeMessageVisibilityInput) []Need {
 				return s.on("", in.QueueUrl)
 			}).aboutData(),
-			"ChangeMessageVisibilityBatch": op(q.ChangeMessageVisibilityBatch, batch("ChangeMessageVisibility")).aboutData(),
+			"ChangeMessageVisibilityBatch": op(q.ChangeMessageVisibilityBatch, func(in queue.ChangeMessageVisibilityBatchInput) []Need {
+				return s.on("ChangeMessageVisibility", in.QueueUrl)
+			}).aboutData(),
 
 			"CreateQueue": op(q.CreateQueue, func(in queue.CreateQueueInput) []Need {
 				needs := named(in.QueueName)
