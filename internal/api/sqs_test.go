@@ -67,8 +67,7 @@ func queued(t *testing.T) (*world, *sqs.Client) {
 	return w, sqs.New(sqs.Options{Region: "us-east-1", BaseEndpoint: &w.url, HTTPClient: testkit.AWSClient(), RetryMaxAttempts: 1, Credentials: provider(w.keys.Admin())})
 }
 
-// Amazon's client checks the digests of what it sends and receives. Built with a
-// version before 1.28 it speaks Query.
+// Amazon's client checks the digests of what it sends and receives.
 func TestAmazonsClientOfQueues(t *testing.T) {
 	_, c := queued(t)
 	ctx := t.Context()
