@@ -83,7 +83,7 @@ func (c *checker) function(f *spec.Function) {
 		}
 	}
 	r := &Revision{Stack: c.svc.Stack(), Region: c.svc.Region}
-	for n, e := range f.Events {
+	for _, e := range f.Events {
 		switch {
 		case e.Schedule != nil:
 			for _, x := range e.Schedule.Expressions {
@@ -106,7 +106,7 @@ func (c *checker) function(f *spec.Function) {
 					c.report(filter.Pos, "%v", err)
 				}
 			}
-			m := r.mapping(*f, n, e.SQS)
+			m := r.mapping(*f, e.SQS)
 			if err := m.Check(); err != nil {
 				c.report(e.Pos, "%v", err)
 			}

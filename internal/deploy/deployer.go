@@ -140,19 +140,15 @@ func (d *Deployer) Load(ctx context.Context) error {
 	d.active.Store(&map[string]*Revision{})
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if err := d.neverActive(ctx); err != nil {
+		d.Log.Warn("revisions that a crash has left not removed", "err", err)
+	}
 	keys, err := d.stacks.ListKeys(ctx)
 	if err != nil {
 		return fmt.Errorf("list the stacks: %w", err)
 	}
 	revisions, networks := map[string]*Revision{}, map[string]network.Model{}
-	var all []string
 	for stack := range keys.Keys() {
-		all = append(all, stack)
-	}
-	if err := d.neverActive(ctx, all); err != nil {
-		d.Log.Warn("revisions that a crash has left not removed", "err", err)
-	}
-	for _, stack := range all {
 		rev, _, err := d.pointed(ctx, stack)
 		if err != nil {
 			d.Log.Error("stack not started", "stack", stack, "err", err)
