@@ -47,9 +47,7 @@ func Check(svc *spec.Service) []spec.Problem {
 	for _, b := range svc.Buckets {
 		c.policy(policy.Resource, b.Policy, "the policy of bucket "+b.Name)
 	}
-	for _, n := range svc.Notifications {
-		c.bucketEvent(n.Pos, n.Event)
-	}
+	c.bucketEvents()
 	for _, q := range svc.Queues {
 		c.policy(policy.Resource, q.Policy, "the policy of queue "+q.Name)
 	}
@@ -98,8 +96,6 @@ func (c *checker) function(f *spec.Function) {
 			if x := e.Rule.Expression; x.Text != "" {
 				c.schedule(r.schedule(f.Name, x.Text, e.Rule.Input).Schedule, x, e.Rule.Input)
 			}
-		case e.S3 != nil:
-			c.bucketEvent(e.Pos, e.S3.Event)
 		case e.SQS != nil:
 			for _, filter := range e.SQS.Filters {
 				if _, err := pattern.Parse(filter.Pattern); err != nil {
@@ -114,9 +110,32 @@ func (c *checker) function(f *spec.Function) {
 	}
 }
 
-func (c *checker) bucketEvent(pos spec.Pos, event string) {
-	if !slices.Contains(bucket.Events, event) {
-		c.report(pos, "%q is none of the events of buckets: %s", event, strings.Join(bucket.Events, ", "))
+// bucketEvents asks what the events of buckets mean, one after the other, as routes
+// does.
+func (c *checker) bucketEvents() {
+	r := &Revision{Stack: c.svc.Stack(), Region: c.svc.Region}
+	ask := func(pos spec.Pos, event string) {
+		last := len(r.Notifications) - 1
+		if !slices.Contains(bucket.Events, event) {
+			c.report(pos, "%q is none of the events of buckets: %s", event, strings.Join(bucket.Events, ", "))
+		} else if err := bucket.Check(r.Notifications); err != nil {
+			c.report(pos, "%v", err)
+		} else {
+			return
+		}
+		r.Notifications = r.Notifications[:last] // the others are fine without it
+	}
+	for _, f := range c.svc.Functions {
+		for n, e := range f.Events {
+			if e.S3 != nil {
+				r.addEvent(c.svc, f, n, e)
+				ask(e.Pos, e.S3.Event)
+			}
+		}
+	}
+	for i, n := range c.svc.Notifications {
+		r.addNotification(i, n)
+		ask(n.Pos, n.Event)
 	}
 }
 

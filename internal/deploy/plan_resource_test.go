@@ -85,10 +85,10 @@ resources:
 	const days = "[1 3 5 7 14 30 60 90 120 150 180 365 400 545 731 1096 1827 2192 2557 2922 3288 3653]"
 	want := []string{
 		"serverless.yml:6: records are kept for one of " + days + " days, not for 2",
-		`serverless.yml:8: "s3:ObjectPainted:*" is none of the events of buckets: ` + strings.Join(bucket.Events, ", "),
 		"serverless.yml:2: records are kept for one of " + days + " days, not for 8",
 		"serverless.yml:11: records are kept for one of " + days + " days, not for 4",
 		`serverless.yml:19: the policy of bucket shop-files: Statement[0].Action: "x": an action is "*" or of the form service:Action`,
+		`serverless.yml:8: "s3:ObjectPainted:*" is none of the events of buckets: ` + strings.Join(bucket.Events, ", "),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
