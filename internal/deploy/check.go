@@ -29,8 +29,14 @@ func (c *checker) report(pos spec.Pos, format string, args ...any) {
 	c.problems = append(c.problems, spec.Problem{Pos: pos, Message: fmt.Sprintf(format, args...)})
 }
 
+// warn tells of what is deployed all the same.
+func (c *checker) warn(pos spec.Pos, format string, args ...any) {
+	c.svc.Warnings = append(c.svc.Warnings, spec.Problem{Pos: pos, Message: fmt.Sprintf(format, args...)})
+}
+
 // Check asks the rooms what the parts of a service mean, and answers with what
-// they refuse, each with its line.
+// they refuse, each with its line. What they do in another way is added to
+// the service's warnings.
 func Check(svc *spec.Service) []spec.Problem {
 	c := &checker{svc: svc}
 	for i := range svc.Functions {
@@ -142,6 +148,8 @@ func (c *checker) bucketEvents() {
 func (c *checker) retention(kept *spec.Retention) {
 	if kept != nil && !slices.Contains(logs.Retentions, kept.Days) {
 		c.report(kept.Pos, "records are kept for one of %v days, not for %d", logs.Retentions, kept.Days)
+	} else if kept != nil && kept.Days > logs.KeptDays {
+		c.warn(kept.Pos, "records are kept for %d days and within the room that logs have; not for %d", logs.KeptDays, kept.Days)
 	}
 }
 

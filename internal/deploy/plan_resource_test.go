@@ -94,3 +94,25 @@ resources:
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
+
+func TestALongerRetentionThanThereIsIsToldOf(t *testing.T) {
+	svc := loaded(t, `service: shop
+provider: {name: aws, runtime: provided.al2023}
+functions:
+  f: {handler: f, logRetentionInDays: 30}
+  g: {handler: g, logRetentionInDays: 365}
+`)
+	before := len(svc.Warnings)
+	if wrong := deploy.Check(svc); len(wrong) > 0 {
+		t.Fatal(wrong)
+	}
+	var got []string
+	for _, w := range svc.Warnings[before:] {
+		w.Pos.File = filepath.Base(w.Pos.File)
+		got = append(got, w.String())
+	}
+	want := []string{"serverless.yml:5: records are kept for 30 days and within the room that logs have; not for 365"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
