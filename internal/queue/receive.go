@@ -156,10 +156,17 @@ func (q *Queues) receive(ctx context.Context, o *open, n int, hide, wait time.Du
 				kept = append(kept, h)
 			}
 		}
-		if len(kept) > 0 || ctx.Err() != nil || wait == 0 && len(got) == 0 {
+		if len(kept) > 0 || ended(ctx) || wait == 0 && len(got) == 0 {
 			return kept, nil
 		}
 	}
+}
+
+// ended reports whether a wait is over. The timer of a context may be late: then it
+// has no error yet, and the client of the streams takes it no more.
+func ended(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ctx.Err() != nil || ok && !time.Now().Before(deadline)
 }
 
 // pull takes messages of a standard queue off the server: what there is, or the
@@ -171,7 +178,7 @@ func (o *open) pull(ctx context.Context, n int, hide time.Duration, blocking boo
 	}
 	batch, err := fetch()
 	if err != nil {
-		if ctx.Err() != nil {
+		if ended(ctx) {
 			return nil, nil
 		}
 		return nil, err
@@ -187,7 +194,7 @@ func (o *open) pull(ctx context.Context, n int, hide time.Duration, blocking boo
 			got = append(got, h)
 		}
 	}
-	if err := batch.Error(); err != nil && ctx.Err() == nil && !errors.Is(err, jetstream.ErrNoMessages) {
+	if err := batch.Error(); err != nil && !ended(ctx) && !errors.Is(err, jetstream.ErrNoMessages) {
 		return got, err
 	}
 	return got, nil
