@@ -153,28 +153,26 @@ func (c *change) last(ctx context.Context, p *pass, o order) error {
 		return err
 	}
 	p.plan.revision.Source = c.stack.Work.Mark
-	if _, err := c.Deployer.Deploy(context.WithoutCancel(ctx), p.plan.revision); err != nil {
+	active, err := c.Deployer.Deploy(context.WithoutCancel(ctx), p.plan.revision)
+	if err != nil {
 		return blame(p.resources, err)
 	}
-	return c.shifted(ctx)
+	return c.shifted(ctx, active.ID)
 }
 
 // look is how often a shift of callers is looked at.
 const look = 250 * time.Millisecond
 
-// shifted waits until callers have been moved to the versions of the active
-// revision; an error says that they have been moved back.
-func (c *change) shifted(ctx context.Context) error {
-	active, _ := c.Deployer.Active(c.stack.Name)
+// shifted waits until callers have been moved to the versions of a revision; an
+// error says that they have been moved back.
+func (c *change) shifted(ctx context.Context, revision string) error {
 	for {
 		s := c.Deployer.Shifting(c.stack.Name)
 		switch {
-		case s == nil || active == nil || s.Revision != active.ID && s.Status != deploy.InProgress && !s.Undo:
-			return nil
-		case s.Status == deploy.Succeeded:
+		case s == nil || s.Revision != revision || s.Status == deploy.Succeeded:
 			return nil
 		case s.Status != deploy.InProgress && !s.Undo:
-			why := fmt.Sprintf("callers were moved back to the version before: %s", s.Reason)
+			why := "callers were moved back to the version before: " + s.Reason
 			f := &failure{map[string]string{}, errors.New(why)}
 			for _, r := range c.stack.Work.Result {
 				if r.Type == "AWS::Lambda::Alias" {

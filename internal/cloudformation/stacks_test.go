@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -263,6 +264,112 @@ func TestChangeSets(t *testing.T) {
 		execute()
 		if got, want := w.status(t, "app"), "UPDATE_COMPLETE"; got != want {
 			t.Errorf("got %s, want %s", got, want)
+		}
+	})
+}
+
+func TestAStackWaitsForItsCallers(t *testing.T) {
+	for ends, want := range map[string]string{deploy.Succeeded: "UPDATE_COMPLETE", deploy.Failed: "UPDATE_ROLLBACK_COMPLETE"} {
+		in(t, func(t *testing.T, w *world) {
+			w.create(t, "app", small)
+			shift := func(status string) {
+				w.deployments.mu.Lock()
+				defer w.deployments.mu.Unlock()
+				w.shift = &deploy.Shift{Revision: "r2", Status: status, Reason: "it fails"}
+			}
+			shift(deploy.InProgress)
+			w.update(t, "app", strings.ReplaceAll(small, "-news", "-olds"))
+			time.Sleep(time.Minute)
+			if got, want := w.status(t, "app"), "UPDATE_IN_PROGRESS"; got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+			shift(ends)
+			time.Sleep(time.Second)
+			if got := w.status(t, "app"); got != want {
+				t.Errorf("a shift that %s: got %s, want %s", ends, got, want)
+			}
+		})
+	}
+}
+
+func TestExportsThatOthersImport(t *testing.T) {
+	in(t, func(t *testing.T, w *world) {
+		const importer = `Resources: {Topic: {Type: "AWS::SNS::Topic", Properties: {TopicName: !ImportValue app-bucket}}}`
+		w.create(t, "app", small)
+		w.create(t, "user", importer)
+		if got, want := w.topics("user"), "app-bucket"; got != want {
+			t.Errorf("topics: got %s, want %s", got, want)
+		}
+		refused := func(what string, err error) {
+			t.Helper()
+			if want := "Export app-bucket cannot be deleted as it is in use by user"; err == nil || err.Error() != want {
+				t.Errorf("%s: got %v, want %s", what, err, want)
+			}
+		}
+		_, err := w.DeleteStack(t.Context(), cloudformation.DeleteStackInput{StackName: "app"})
+		refused("delete", err)
+		without, _, _ := strings.Cut(small, "Outputs:")
+		_, err = w.UpdateStack(t.Context(), cloudformation.UpdateStackInput{Request: cloudformation.Request{StackName: "app", TemplateBody: without}})
+		refused("update", err)
+		_, err = w.CreateStack(t.Context(), cloudformation.CreateStackInput{Request: cloudformation.Request{
+			StackName: "other", TemplateBody: strings.ReplaceAll(small, "${AWS::StackName}-bucket", "app-bucket"),
+		}})
+		if want := "Export with name app-bucket is already exported by stack app"; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+		must[cloudformation.None](t)(w.DeleteStack(t.Context(), cloudformation.DeleteStackInput{StackName: "user"}))
+		must[cloudformation.None](t)(w.DeleteStack(t.Context(), cloudformation.DeleteStackInput{StackName: "app"}))
+		if got, want := w.status(t, "app"), "Stack with id app does not exist"; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	})
+}
+
+func TestStacksOfTheDeployCommand(t *testing.T) {
+	in(t, func(t *testing.T, w *world) {
+		w.active["native-dev"] = &deploy.Revision{ID: "r0", Stack: "native-dev", Outputs: []deploy.Output{{Key: "Queue", Value: "url", Export: "native-queue"}}}
+		w.create(t, "user", `Resources: {Topic: {Type: "AWS::SNS::Topic", Properties: {TopicName: !ImportValue native-queue}}}`)
+		if got, want := w.topics("user"), "url"; got != want {
+			t.Errorf("topics: got %s, want %s", got, want)
+		}
+		out := must[cloudformation.DescribeStacksOutput](t)(w.DescribeStacks(t.Context(), cloudformation.DescribeStacksInput{StackName: "native-dev"}))
+		if s := out.Stacks[0]; s.StackStatus != "CREATE_COMPLETE" || len(s.Outputs) != 1 || s.Outputs[0].OutputValue != "url" {
+			t.Errorf("got %+v", s)
+		}
+		for what, err := range map[string]error{
+			"create": second(w.CreateStack(t.Context(), cloudformation.CreateStackInput{Request: cloudformation.Request{StackName: "native-dev", TemplateBody: small}})),
+			"delete": second(w.DeleteStack(t.Context(), cloudformation.DeleteStackInput{StackName: "native-dev"})),
+		} {
+			if err == nil {
+				t.Errorf("%s: a template took the place of a service", what)
+			}
+		}
+	})
+}
+
+func second[Out any](_ Out, err error) error { return err }
+
+func TestTemplatesInBuckets(t *testing.T) {
+	in(t, func(t *testing.T, w *world) {
+		w.buckets["store"] = map[string]string{"a/2026-11-23T04:51:01.242Z/t.yml": small}
+		w.buckets["private"] = map[string]string{"t.yml": small}
+		for url, want := range map[string]string{
+			"https://s3.amazonaws.com/store/a/2026-11-23T04:51:01.242Z/t.yml":               "",
+			"https://s3.us-east-1.amazonaws.com/store/a/2026-11-23T04%3A51%3A01.242Z/t.yml": "",
+			"https://store.s3.amazonaws.com/a/2026-11-23T04:51:01.242Z/t.yml":               "",
+			"https://store.s3.us-east-1.amazonaws.com/a/2026-11-23T04:51:01.242Z/t.yml":     "",
+			"http://127.0.0.1:4566/store/a/2026-11-23T04:51:01.242Z/t.yml":                  "",
+			"http://store.localhost:4566/a/2026-11-23T04:51:01.242Z/t.yml":                  "",
+			"https://s3.amazonaws.com/store/none":                                           "The specified key does not exist",
+			"https://s3.amazonaws.com/private/t.yml":                                        "not allowed: s3:GetObject",
+			"https://ec2.us-east-1.amazonaws.com/store/t.yml":                               "is no host of S3",
+			"https://s3.amazonaws.com/store":                                                "names no object",
+			"file:///etc/passwd":                                                            "must be a supported URL",
+		} {
+			_, err := w.ValidateTemplate(t.Context(), cloudformation.TemplateInput{TemplateURL: url})
+			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+				t.Errorf("%s: got %v, want %q", url, err, want)
+			}
 		}
 	})
 }

@@ -194,7 +194,7 @@ func (c *change) resume(ctx context.Context) {
 	case status == updateCleanup:
 		c.cleanup(ctx, w)
 	case w.Final && there && active.Source == w.Mark:
-		if err := c.shifted(ctx); err == nil {
+		if err := c.shifted(ctx, active.ID); err == nil {
 			c.finish(ctx, w)
 		} else if c.base.Err() == nil {
 			c.undo(ctx, err)

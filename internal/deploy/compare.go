@@ -85,6 +85,7 @@ func Compare(old, next *Revision) *Diff {
 	compare(d, "bus", old.Buses, next.Buses, func(b bus.Bus) string { return b.Name })
 	compare(d, "rule", old.Rules, next.Rules, func(r bus.Rule) string { return cmp.Or(r.Bus, bus.Default) + "/" + r.Name })
 	compare(d, "schedule", old.Schedules, next.Schedules, func(s schedule.Schedule) string { return strings.TrimSpace(s.Name + " " + s.Target) })
+	compare(d, "schedule group", undatedGroups(old.ScheduleGroups), undatedGroups(next.ScheduleGroups), func(g schedule.Group) string { return g.Name })
 	compare(d, "bucket", named(old.Buckets), named(next.Buckets), func(b namedBucket) string { return b.Name })
 	compare(d, "bucket event", old.Notifications, next.Notifications, func(n bucket.Notification) string { return n.Bucket + " " + n.ID })
 	compare(d, "bucket setting", old.BucketSettings, next.BucketSettings, func(s bucket.Settings) string { return s.Bucket })
@@ -216,6 +217,14 @@ func subscriptionName(s topic.Subscription) string {
 }
 
 func unstamped(list []queue.Queue) []queue.Queue {
+	list = slices.Clone(list)
+	for i := range list {
+		list[i].Created, list[i].Modified = time.Time{}, time.Time{}
+	}
+	return list
+}
+
+func undatedGroups(list []schedule.Group) []schedule.Group {
 	list = slices.Clone(list)
 	for i := range list {
 		list[i].Created, list[i].Modified = time.Time{}, time.Time{}

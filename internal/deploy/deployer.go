@@ -2,9 +2,6 @@ package deploy
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -290,38 +287,6 @@ func (r *Revision) over(old *Revision) *Revision {
 	return &next
 }
 
-// fetch has everything that a revision needs at hand before it is activated.
-func (d *Deployer) fetch(ctx context.Context, r *Revision) error {
-	if err := d.unpackAll(ctx, r); err != nil {
-		return err
-	}
-	for i := range r.Functions {
-		if f := &r.Functions[i]; f.CodeSize == 0 {
-			o, err := d.Objects.Stat(ctx, ArtifactBucket, ArtifactKey(f.Artifact))
-			if err != nil {
-				return fmt.Errorf("artifact %s: %w", f.Artifact, err)
-			}
-			f.CodeSize = o.Size
-		}
-	}
-	for i := range r.Layers {
-		if l := &r.Layers[i]; l.Size == 0 {
-			o, err := d.Objects.Stat(ctx, ArtifactBucket, ArtifactKey(l.Artifact))
-			if err != nil {
-				return fmt.Errorf("artifact %s of layer %s: %w", l.Artifact, l.Name, err)
-			}
-			l.Size = o.Size
-		}
-	}
-	d.prepare(ctx, r)
-	for _, name := range r.Buckets {
-		if err := d.Objects.CreateBucket(ctx, name); err != nil {
-			return fmt.Errorf("bucket %s: %w", name, err)
-		}
-	}
-	return nil
-}
-
 // Remove takes a stack down. Its buckets and their objects stay.
 func (d *Deployer) Remove(ctx context.Context, stack string) error {
 	d.mu.Lock()
@@ -345,162 +310,6 @@ func (d *Deployer) Remove(ctx context.Context, stack string) error {
 	return err
 }
 
-// apply moves every room from old (nil: nothing) to next. While callers are being
-// switched, functions of both revisions exist, so that no request finds a route
-// to a function that is gone or not there yet.
-func (d *Deployer) apply(ctx context.Context, old, next *Revision) error {
-	var before []function.Function
-	if old != nil {
-		before = old.Functions
-	}
-	both := union(next.Functions, before)
-	if err := d.connect(old, next); err != nil {
-		return err
-	}
-	if err := d.Rooms.Roles.Replace(next.Stack, permissions(next, old, both)); err != nil {
-		return fmt.Errorf("roles: %w", err)
-	}
-	if err := d.settle(ctx, old, next); err != nil {
-		return err
-	}
-	if err := d.Rooms.Functions.Replace(next.Stack, both); err != nil {
-		return fmt.Errorf("functions: %w", err)
-	}
-	if err := d.Rooms.Functions.PublishChanged(ctx, next.Stack); err != nil { // before a route names a version
-		return fmt.Errorf("functions: %w", err)
-	}
-	if err := d.alias(ctx, next); err != nil {
-		return err
-	}
-	if err := d.Rooms.Queues.Replace(ctx, next.Stack, next.Queues, next.Mappings); err != nil {
-		return fmt.Errorf("queues: %w", err)
-	}
-	if err := d.Rooms.Topics.Replace(ctx, next.Stack, next.Topics, next.Subscriptions); err != nil {
-		return fmt.Errorf("topics: %w", err)
-	}
-	if err := d.Rooms.Buses.Replace(next.Stack, next.Buses, next.Rules); err != nil {
-		return fmt.Errorf("event buses: %w", err)
-	}
-	if err := d.Rooms.Buckets.Replace(next.Stack, next.Notifications); err != nil {
-		return fmt.Errorf("bucket events: %w", err)
-	}
-	if err := d.Rooms.Gateway.Replace(next.Stack, next.APIs, next.APIKeys, next.UsagePlans); err != nil {
-		return fmt.Errorf("APIs: %w", err)
-	}
-	if err := d.Rooms.Edge.Replace(next.Stack, next.Distributions); err != nil {
-		return fmt.Errorf("distributions: %w", err)
-	}
-	if err := d.Rooms.Schedules.Replace(ctx, next.Stack, next.Schedules); err != nil {
-		return fmt.Errorf("schedules: %w", err)
-	}
-	if len(both) > len(next.Functions) {
-		if err := d.Rooms.Roles.Replace(next.Stack, permissions(next, nil, next.Functions)); err != nil {
-			return fmt.Errorf("roles: %w", err)
-		}
-		if err := d.Rooms.Functions.Replace(next.Stack, next.Functions); err != nil {
-			return fmt.Errorf("functions: %w", err)
-		}
-	}
-	return d.Rooms.Networks.Replace(next.Stack, next.Network)
-}
-
-// connect makes the networks of next, beside what old had more: its functions are
-// still there. Where both cannot be, those of next are all.
-func (d *Deployer) connect(old, next *Revision) error {
-	if old != nil && !old.Network.Empty() && d.Rooms.Networks.Replace(next.Stack, next.Network.Over(old.Network)) == nil {
-		return nil
-	}
-	return d.Rooms.Networks.Replace(next.Stack, next.Network)
-}
-
-// revert points the stack back at old after next could not be applied.
-func (d *Deployer) revert(ctx context.Context, next, old *Revision) error {
-	ctx = context.WithoutCancel(ctx)
-	var err error
-	if old == nil {
-		err, old = d.stacks.Delete(ctx, next.Stack), &Revision{Stack: next.Stack}
-	} else {
-		_, err = d.stacks.PutString(ctx, next.Stack, old.ID)
-	}
-	if err == nil {
-		err = d.forget(ctx, next.Stack, next.ID)
-	}
-	return errors.Join(err, d.apply(ctx, next, old))
-}
-
-// pointed returns the stack's active revision and the pointer's sequence.
-func (d *Deployer) pointed(ctx context.Context, stack string) (*Revision, uint64, error) {
-	entry, err := d.stacks.Get(ctx, stack)
-	if errors.Is(err, jetstream.ErrKeyNotFound) || errors.Is(err, jetstream.ErrInvalidKey) {
-		return nil, 0, fault.Errorf(fault.NotFound, "stack %q is not deployed", stack)
-	}
-	if err != nil {
-		return nil, 0, fmt.Errorf("read the pointer of %s: %w", stack, err)
-	}
-	rev, err := d.read(ctx, stack, string(entry.Value()))
-	if err != nil {
-		return nil, 0, err
-	}
-	return rev, entry.Revision(), nil
-}
-
-// read returns a revision that is stored.
-func (d *Deployer) read(ctx context.Context, stack, id string) (*Revision, error) {
-	rev, err := d.stored(ctx, stack, id)
-	if err != nil {
-		return nil, err
-	}
-	if err := d.open(ctx, rev); err != nil {
-		return nil, fmt.Errorf("revision %s of %s: %w", id, stack, err)
-	}
-	return rev, nil
-}
-
-// stored is a revision as it is stored: its environments stay sealed.
-func (d *Deployer) stored(ctx context.Context, stack, id string) (*Revision, error) {
-	doc, err := d.revisions.Get(ctx, stack+"."+id)
-	if err != nil {
-		return nil, fmt.Errorf("read revision %s of %s: %w", id, stack, err)
-	}
-	rev := new(Revision)
-	if err := json.Unmarshal(doc.Value(), rev); err != nil {
-		return nil, fmt.Errorf("revision %s of %s: %w", id, stack, err)
-	}
-	return rev, nil
-}
-
-func (d *Deployer) write(ctx context.Context, r, old *Revision) error {
-	stored, err := d.seal(ctx, r, old)
-	if err != nil {
-		return err
-	}
-	doc, err := json.Marshal(stored)
-	if err != nil {
-		return err
-	}
-	if _, err := d.revisions.Create(ctx, r.Stack+"."+r.ID, doc); err != nil {
-		return fault.Errorf(fault.Unavailable, "write revision %s of %s: %w", r.ID, r.Stack, err)
-	}
-	return nil
-}
-
-// point moves the pointer from the state at sequence at; 0 when there is none.
-func (d *Deployer) point(ctx context.Context, stack, id string, at uint64) error {
-	var err error
-	if at == 0 {
-		_, err = d.stacks.Create(ctx, stack, []byte(id))
-	} else {
-		_, err = d.stacks.Update(ctx, stack, []byte(id), at)
-	}
-	if errors.Is(err, jetstream.ErrKeyExists) {
-		return fault.Errorf(fault.Conflict, "stack %s was deployed by somebody else meanwhile; deploy again", stack)
-	}
-	if err != nil {
-		return fault.Errorf(fault.Unavailable, "activate %s: %w", stack, err)
-	}
-	return nil
-}
-
 func (d *Deployer) remember(stack string, r *Revision) {
 	next := map[string]*Revision{}
 	for k, v := range *d.active.Load() {
@@ -511,32 +320,4 @@ func (d *Deployer) remember(stack string, r *Revision) {
 		delete(next, stack)
 	}
 	d.active.Store(&next)
-}
-
-func newID(t time.Time) string {
-	var b [4]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return idAt(t) + hex.EncodeToString(b[:])
-}
-
-// idAt is what the ids of revisions of a moment begin with.
-func idAt(t time.Time) string {
-	// KV keys take no colon, and a dot would part the key
-	t = t.UTC()
-	return t.Format("20060102T150405") + fmt.Sprintf("%03d", t.Nanosecond()/1e6) + "Z-"
-}
-
-// union is first, then those of second that first does not name.
-func union(first, second []function.Function) []function.Function {
-	all := append([]function.Function(nil), first...)
-	have := map[string]bool{}
-	for _, f := range first {
-		have[f.Name] = true
-	}
-	for _, f := range second {
-		if !have[f.Name] {
-			all = append(all, f)
-		}
-	}
-	return all
 }

@@ -20,6 +20,38 @@ import (
 // prepareTime bounds what Prepare may take for one function.
 const prepareTime = time.Minute
 
+// fetch has everything that a revision needs at hand before it is activated.
+func (d *Deployer) fetch(ctx context.Context, r *Revision) error {
+	if err := d.unpackAll(ctx, r); err != nil {
+		return err
+	}
+	for i := range r.Functions {
+		if f := &r.Functions[i]; f.CodeSize == 0 {
+			o, err := d.Objects.Stat(ctx, ArtifactBucket, ArtifactKey(f.Artifact))
+			if err != nil {
+				return fmt.Errorf("artifact %s: %w", f.Artifact, err)
+			}
+			f.CodeSize = o.Size
+		}
+	}
+	for i := range r.Layers {
+		if l := &r.Layers[i]; l.Size == 0 {
+			o, err := d.Objects.Stat(ctx, ArtifactBucket, ArtifactKey(l.Artifact))
+			if err != nil {
+				return fmt.Errorf("artifact %s of layer %s: %w", l.Artifact, l.Name, err)
+			}
+			l.Size = o.Size
+		}
+	}
+	d.prepare(ctx, r)
+	for _, name := range r.Buckets {
+		if err := d.Objects.CreateBucket(ctx, name); err != nil {
+			return fmt.Errorf("bucket %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
 // unpackAll makes sure that everything that a revision's functions run lies
 // unpacked, before anything is activated.
 func (d *Deployer) unpackAll(ctx context.Context, r *Revision) error {

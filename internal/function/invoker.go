@@ -200,6 +200,7 @@ func (i *Invoker) prepare(fn Function) (*entry, error) {
 		Name: fn.Name, ARN: fn.ARN, Version: fn.Version, Runtime: fn.Runtime, Handler: fn.Handler,
 		Dir: dir, MemoryMB: fn.MemoryMB, StorageMB: cmp.Or(fn.StorageMB, minStorage), Timeout: time.Duration(fn.Timeout) * time.Second, Region: i.Region,
 		Env: fn.Environment, Endpoint: i.Endpoint, LogGroup: "/aws/lambda/" + fn.Name, User: fn.ARN,
+		JSONLogs: fn.LogFormat == "JSON", LogLevel: fn.LogLevel,
 	}
 	if err := i.equip(&c, fn); err != nil {
 		return nil, err

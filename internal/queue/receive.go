@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/dropstack/dropstack/internal/fault"
@@ -178,10 +179,7 @@ func (o *open) pull(ctx context.Context, n int, hide time.Duration, blocking boo
 	}
 	batch, err := fetch()
 	if err != nil {
-		if ended(ctx) {
-			return nil, nil
-		}
-		return nil, err
+		return nil, lasting(ctx, err)
 	}
 	var got []*held
 	for msg := range batch.Messages() {
@@ -194,10 +192,18 @@ func (o *open) pull(ctx context.Context, n int, hide time.Duration, blocking boo
 			got = append(got, h)
 		}
 	}
-	if err := batch.Error(); err != nil && !ended(ctx) && !errors.Is(err, jetstream.ErrNoMessages) {
-		return got, err
+	return got, lasting(ctx, batch.Error())
+}
+
+// lasting is an error that asking again does not mend. Nothing came in time, or the
+// server was too busy to say that it lives, is none.
+func lasting(ctx context.Context, err error) error {
+	for _, passing := range []error{jetstream.ErrNoMessages, jetstream.ErrNoHeartbeat, nats.ErrTimeout, context.DeadlineExceeded} {
+		if ended(ctx) || errors.Is(err, passing) {
+			return nil
+		}
 	}
-	return got, nil
+	return err
 }
 
 // give hands a message of a standard queue out, unless it is too early.
