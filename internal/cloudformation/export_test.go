@@ -68,7 +68,7 @@ func Worked(ctx context.Context, template string, given []Parameter, stored func
 	if err != nil {
 		return "", err
 	}
-	any1 := func(_ context.Context, p *plan, r Resource) (Identity, error) {
+	anything := func(_ context.Context, p *plan, r Resource) (Identity, error) {
 		return Identity{Physical: "phys-" + r.ID, Attributes: map[string]string{"Arn": "arn:of:" + r.ID, "Nested.Name": "nested"}}, nil
 	}
 	p := &pass{
@@ -82,7 +82,7 @@ func Worked(ctx context.Context, template string, given []Parameter, stored func
 			},
 		},
 		plan:  plan{revision: &deploy.Revision{Stack: "s"}, stack: "s", region: "us-east-1"},
-		kinds: map[string]kind{"T": any1},
+		kinds: map[string]kind{"T": anything},
 	}
 	if err := p.run(ctx); err != nil {
 		return "", err

@@ -149,7 +149,7 @@ func (t *Template) resource(s *source, id string, wrong *Problems) {
 				report("Condition is not the name of a condition")
 			}
 		case "DependsOn":
-			d.DependsOn, ok = strings1(v)
+			d.DependsOn, ok = oneOrMore(v)
 			if !ok {
 				report("DependsOn is a logical id, or a list of them")
 			}
@@ -211,8 +211,8 @@ func (t *Template) output(s *source, key string, wrong *Problems) {
 	t.Outputs[key] = o
 }
 
-// strings1 are one text or several.
-func strings1(v any) ([]string, bool) {
+// oneOrMore are one text or several.
+func oneOrMore(v any) ([]string, bool) {
 	switch v := v.(type) {
 	case string:
 		return []string{v}, true

@@ -273,3 +273,26 @@ func TestLargeObjectsStream(t *testing.T) {
 		})
 	}
 }
+
+func TestABucketIsDeletedWhenItIsEmpty(t *testing.T) {
+	e := open(t, t.TempDir(), nil)
+	bucket(t, e)
+	ctx := t.Context()
+	if _, err := e.Objects.Put(ctx, "drops", "a", strings.NewReader("a"), 1, engine.PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Objects.DeleteBucket(ctx, "drops"); fault.KindOf(err) != fault.Conflict {
+		t.Errorf("a bucket with an object: got %v, want a conflict", err)
+	}
+	if err := e.Objects.Delete(ctx, "drops", "a"); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"drops", "drops", "never", "../drops"} {
+		if err := e.Objects.DeleteBucket(ctx, name); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := e.Objects.HasBucket(ctx, "drops"); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("the bucket is still there: %v", err)
+	}
+}

@@ -2,6 +2,7 @@ package judge
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -135,7 +136,8 @@ func cloudformationCalls(s *sdk) {
 	said(`"hi, Update"`)
 
 	call(s, "exports", c.ListExports, &cloudformation.ListExportsInput{}, func(out *cloudformation.ListExportsOutput) error {
-		return same([]any{len(out.Exports), *out.Exports[0].Value}, []any{1, *bucket})
+		i := slices.IndexFunc(out.Exports, func(e types.Export) bool { return *e.Name == "go-bucket" })
+		return same([]any{*out.Exports[i].Value, *out.Exports[i].ExportingStackId}, []any{*bucket, *described.StackId})
 	})
 	importer := aws.String("go-importer")
 	call(s, "import it", c.CreateStack, &cloudformation.CreateStackInput{StackName: importer, TemplateBody: aws.String(

@@ -198,6 +198,9 @@ func (o *open) pull(ctx context.Context, n int, hide time.Duration, blocking boo
 // lasting is an error that asking again does not mend. Nothing came in time, or the
 // server was too busy to say that it lives, is none.
 func lasting(ctx context.Context, err error) error {
+	if end, ok := ctx.Deadline(); ok && !time.Now().Before(end) {
+		return nil // its time is over, though ctx may not say so yet
+	}
 	for _, passing := range []error{jetstream.ErrNoMessages, jetstream.ErrNoHeartbeat, nats.ErrTimeout, context.DeadlineExceeded} {
 		if ended(ctx) || errors.Is(err, passing) {
 			return nil
