@@ -157,10 +157,17 @@ func (q *Queues) receive(ctx context.Context, o *open, n int, hide, wait time.Du
 				kept = append(kept, h)
 			}
 		}
-		if len(kept) > 0 || ctx.Err() != nil || wait == 0 && len(got) == 0 {
+		if len(kept) > 0 || ended(ctx) || wait == 0 && len(got) == 0 {
 			return kept, nil
 		}
 	}
+}
+
+// ended reports whether a wait is over. The timer of a context may be late: then it
+// has no error yet, and the client of the streams takes it no more.
+func ended(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ctx.Err() != nil || ok && !time.Now().Before(deadline)
 }
 
 // pull takes messages of a standard queue off the server: what there is, or the
@@ -195,7 +202,7 @@ func lasting(ctx context.Context, err error) error {
 		return nil // its time is over, though ctx may not say so yet
 	}
 	for _, passing := range []error{jetstream.ErrNoMessages, jetstream.ErrNoHeartbeat, nats.ErrTimeout, context.DeadlineExceeded} {
-		if ctx.Err() != nil || errors.Is(err, passing) {
+		if ended(ctx) || errors.Is(err, passing) {
 			return nil
 		}
 	}
