@@ -27,7 +27,8 @@ type Control struct {
 		Rotate(ctx context.Context) (root.Report, error)
 	}
 	Endpoints Endpoints
-	Isolation string // level at which functions run
+	URL       func(host string) string // where the edge answers for a host
+	Isolation string                   // level at which functions run
 	Records   Records
 }
 

@@ -28,12 +28,14 @@ func valued(old *Revision, keys []gateway.APIKey) []gateway.APIKey {
 	return next
 }
 
-// Shown is the revision as people see it: without the values of its API keys.
-func (r *Revision) Shown() *Revision {
-	if r == nil || len(r.APIKeys) == 0 {
-		return r
+// Shown is the revision as people see it: without the values of its API keys, and with
+// outputs that answer.
+func (r *Revision) Shown(url func(host string) string) *Revision {
+	if r == nil {
+		return nil
 	}
 	shown := *r
+	shown.Outputs = r.Answering(url)
 	shown.APIKeys = slices.Clone(r.APIKeys)
 	for i := range shown.APIKeys {
 		shown.APIKeys[i].Value = ""
