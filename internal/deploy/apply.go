@@ -101,9 +101,11 @@ func (d *Deployer) connect(old, next *Revision) error {
 	return d.Rooms.Networks.Replace(next.Stack, next.Network)
 }
 
-// revert points the stack back at old after next could not be applied.
-func (d *Deployer) revert(ctx context.Context, next, old *Revision) error {
+// revert points the stack back at old after next could not be applied. Its aliases
+// stand where they stood before that: a crash in between goes on with next.
+func (d *Deployer) revert(ctx context.Context, next, old *Revision, stood []function.DeclaredAlias) error {
 	ctx = context.WithoutCancel(ctx)
+	moved := d.moveBack(ctx, stood)
 	var err error
 	if old == nil {
 		err, old = d.stacks.Delete(ctx, next.Stack), &Revision{Stack: next.Stack}
@@ -113,7 +115,7 @@ func (d *Deployer) revert(ctx context.Context, next, old *Revision) error {
 	if err == nil {
 		err = d.forget(ctx, next.Stack, next.ID)
 	}
-	return errors.Join(err, d.apply(ctx, next, old))
+	return errors.Join(moved, err, d.apply(ctx, next, old))
 }
 
 // union is first, then those of second that first does not name.

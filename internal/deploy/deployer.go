@@ -140,14 +140,14 @@ func (d *Deployer) Load(ctx context.Context) error {
 	d.active.Store(&map[string]*Revision{})
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if err := d.neverActive(ctx); err != nil {
+		d.Log.Warn("revisions that a crash has left not removed", "err", err)
+	}
 	all, err := d.Stacks(ctx)
 	if err != nil {
 		return err
 	}
 	revisions, networks := map[string]*Revision{}, map[string]network.Model{}
-	if err := d.neverActive(ctx, all); err != nil {
-		d.Log.Warn("revisions that a crash has left not removed", "err", err)
-	}
 	for _, stack := range all {
 		rev, _, err := d.pointed(ctx, stack)
 		if err != nil {

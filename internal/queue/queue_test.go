@@ -218,6 +218,21 @@ func TestALongPollReturnsWithTheFirstMessage(t *testing.T) {
 	}
 }
 
+// late is a context whose time is over, while its timer has not yet run.
+type late struct{ context.Context }
+
+func (late) Deadline() (time.Time, bool) { return time.Now().Add(-time.Millisecond), true }
+
+func TestALongPollEndsThoughItsTimerIsLate(t *testing.T) {
+	q := open(t, enginetest.Streams(t), nil)
+	replace(t, q, nil, named("jobs"))
+	wait := 5
+	out, err := q.ReceiveMessage(late{t.Context()}, queue.ReceiveMessageInput{QueueUrl: q.URL("jobs"), WaitTimeSeconds: &wait})
+	if err != nil || len(out.Messages) != 0 {
+		t.Errorf("got %v, %v, want no message and no error", out, err)
+	}
+}
+
 func TestADelayedMessageWaits(t *testing.T) {
 	q := open(t, enginetest.Streams(t), nil)
 	late := named("late.fifo")

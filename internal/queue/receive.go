@@ -158,10 +158,17 @@ func (q *Queues) receive(ctx context.Context, o *open, n int, hide, wait time.Du
 				kept = append(kept, h)
 			}
 		}
-		if len(kept) > 0 || ctx.Err() != nil || wait == 0 && len(got) == 0 {
+		if len(kept) > 0 || ended(ctx) || wait == 0 && len(got) == 0 {
 			return kept, nil
 		}
 	}
+}
+
+// ended reports whether a wait is over. The timer of a context may be late: then it
+// has no error yet, and the client of the streams takes it no more.
+func ended(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ctx.Err() != nil || ok && !time.Now().Before(deadline)
 }
 
 // failed says why nothing could be received.
@@ -202,8 +209,8 @@ func (o *open) pull(ctx context.Context, n int, hide time.Duration, blocking boo
 // lasting is an error that asking again does not mend. Nothing came in time, or the
 // server was too busy to say that it lives, is none.
 func lasting(ctx context.Context, blocking bool, err error) error {
-	if end, ok := ctx.Deadline(); blocking && (ctx.Err() != nil || ok && !time.Now().Before(end)) {
-		return nil // its time is over, though ctx may not say so yet
+	if blocking && ended(ctx) {
+		return nil
 	}
 	for _, passing := range []error{jetstream.ErrNoMessages, jetstream.ErrNoHeartbeat, nats.ErrTimeout, context.DeadlineExceeded} {
 		if errors.Is(err, passing) {
