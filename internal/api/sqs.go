@@ -14,8 +14,27 @@ type SQS struct {
 }
 
 // on needs an action on the queue at a URL, over which its own policy decides too.
-func (s *SQS) on(action, url string) []Need {
-	name := s.Queues.ARNOf(url)
+func (s *SQS) on(action, url string) []Need { return s.over(action, s.Queues.ARNOf(url)) }
+
+// moving is what it takes to move dead letters: to receive and delete them, and to
+// send them to where they go.
+func (s *SQS) moving(in queue.StartMessageMoveTaskInput) []Need {
+	needs := s.over("", in.SourceArn)
+	for _, action := range []string{"ReceiveMessage", "DeleteMessage", "GetQueueAttributes"} {
+		needs = append(needs, s.over(action, in.SourceArn)...)
+	}
+	to := []string{in.DestinationArn}
+	if in.DestinationArn == "" {
+		to = s.Queues.Sources(in.SourceArn)
+	}
+	for _, name := range to {
+		needs = append(needs, s.over("SendMessage", name)...)
+	}
+	return needs
+}
+
+// over is on for a queue's ARN.
+func (s *SQS) over(action, name string) []Need {
 	need := Need{Resource: name}
 	if action != "" {
 		need.Action = "sqs:" + action
@@ -77,6 +96,12 @@ func (s *SQS) Service() *Service {
 			"TagQueue":      op(q.TagQueue, func(in queue.TagQueueInput) []Need { return s.on("", in.QueueUrl) }),
 			"UntagQueue":    op(q.UntagQueue, func(in queue.UntagQueueInput) []Need { return s.on("", in.QueueUrl) }),
 			"ListQueueTags": op(q.ListQueueTags, at),
+
+			"StartMessageMoveTask": op(q.StartMessageMoveTask, s.moving),
+			"ListMessageMoveTasks": op(q.ListMessageMoveTasks, func(in queue.ListMessageMoveTasksInput) []Need { return s.over("", in.SourceArn) }),
+			"CancelMessageMoveTask": op(q.CancelMessageMoveTask, func(in queue.TaskHandle) []Need {
+				return s.over("", queue.MoveSource(in.TaskHandle))
+			}),
 
 			"ListDeadLetterSourceQueues": op(q.ListDeadLetterSourceQueues, at),
 		},
