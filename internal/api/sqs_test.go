@@ -98,7 +98,7 @@ func TestAmazonsClientOfQueues(t *testing.T) {
 	for len(got) < len(want) {
 		out, err := c.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
 			QueueUrl: made.QueueUrl, MaxNumberOfMessages: 10, WaitTimeSeconds: 20, MessageAttributeNames: []string{"All"},
-			AttributeNames: []types.QueueAttributeName{"All"},
+			MessageSystemAttributeNames: []types.MessageSystemAttributeName{"All"},
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -38,6 +38,7 @@ type house struct {
 	functions map[string][]string // names by stack
 	seen      [][]string          // every set of functions that was in force
 	topics    map[string][]string
+	queues    [][]string // every set of queues that was in force
 	refuse    string // functions or topics
 }
 
@@ -47,7 +48,7 @@ func newHouse() *house {
 
 func (h *house) rooms() deploy.Rooms {
 	return deploy.Rooms{
-		Roles: roleRoom{}, Networks: &network.Networks{Log: slog.New(slog.DiscardHandler)}, Functions: functionRoom{h}, Queues: queueRoom{}, Topics: topicRoom{h}, Schedules: scheduleRoom{}, Buses: &bus.Buses{},
+		Roles: roleRoom{}, Networks: &network.Networks{Log: slog.New(slog.DiscardHandler)}, Functions: functionRoom{h}, Queues: queueRoom{h}, Topics: topicRoom{h}, Schedules: scheduleRoom{}, Buses: &bus.Buses{},
 		Buckets: bucketRoom{}, Gateway: gatewayRoom{}, Edge: edgeRoom{},
 	}
 }
@@ -56,7 +57,7 @@ type (
 	roleRoom     struct{}
 	functionRoom struct{ *house }
 	topicRoom    struct{ *house }
-	queueRoom    struct{}
+	queueRoom    struct{ *house }
 	scheduleRoom struct{}
 	bucketRoom   struct{}
 	gatewayRoom  struct{}
@@ -98,7 +99,14 @@ func (r topicRoom) Replace(_ context.Context, stack string, topics []topic.Topic
 	return nil
 }
 
-func (queueRoom) Replace(context.Context, string, []queue.Queue, []queue.Mapping) error { return nil }
+func (r queueRoom) Replace(_ context.Context, _ string, queues []queue.Queue, _ []queue.Mapping) error {
+	var names []string
+	for _, q := range queues {
+		names = append(names, q.Name)
+	}
+	r.house.queues = append(r.house.queues, names)
+	return nil
+}
 
 func (scheduleRoom) Replace(context.Context, string, []schedule.Schedule) error { return nil }
 
@@ -242,6 +250,40 @@ func TestWhatARoomRefusesIsTakenBack(t *testing.T) {
 		if !slices.Equal(got, []string{"f 1"}) {
 			t.Errorf("%s: functions %q, want [f 1]", name, got)
 		}
+	}
+}
+
+// With a queue goes what is in it, so one that a revision leaves out stays until
+// nothing can fail any more.
+func TestAQueueGoesLast(t *testing.T) {
+	js, s, h := enginetest.Streams(t), shelf{}, newHouse()
+	d := deployer(t, js, s, h)
+	sha := s.artifact(t)
+	with := func(names ...string) *deploy.Revision {
+		r := revision(sha, []string{"f 1"}, "t")
+		for _, name := range names {
+			r.Queues = append(r.Queues, queue.Queue{Stack: r.Stack, Name: name, ARN: queue.ARN(r.Region, name)})
+		}
+		return r
+	}
+	if _, err := d.Deploy(t.Context(), with("jobs", "letters")); err != nil {
+		t.Fatal(err)
+	}
+	h.queues, h.refuse = nil, "topics"
+	if _, err := d.Deploy(t.Context(), with("jobs")); err == nil {
+		t.Fatal("a refused revision was deployed")
+	}
+	for _, set := range h.queues {
+		if !slices.Contains(set, "letters") {
+			t.Errorf("a deployment that failed had the queues %q in force", set)
+		}
+	}
+	h.queues, h.refuse = nil, ""
+	if _, err := d.Deploy(t.Context(), with("jobs")); err != nil {
+		t.Fatal(err)
+	}
+	if want := [][]string{{"jobs", "letters"}, {"jobs"}}; !slices.EqualFunc(h.queues, want, slices.Equal) {
+		t.Errorf("queues in force %q, want %q", h.queues, want)
 	}
 }
 
