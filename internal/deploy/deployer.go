@@ -306,6 +306,9 @@ func (d *Deployer) Remove(ctx context.Context, stack string) error {
 	if err := d.Rooms.Networks.Admit(stack, network.Model{}, d.uses(&Revision{Stack: stack})); err != nil {
 		return fmt.Errorf("remove %s: its networks are in use: %w", stack, err)
 	}
+	if err := d.keptExports(&Revision{Stack: stack}); err != nil {
+		return fmt.Errorf("remove %s: %w", stack, err)
+	}
 	if err := d.stacks.Delete(ctx, stack); err != nil {
 		return fmt.Errorf("remove %s: %w", stack, err)
 	}

@@ -43,6 +43,7 @@ func (r *Revision) addOutputs(svc *spec.Service) {
 			generated("HttpApiUrl", at, "URL of the HTTP API")
 		}
 	}
+	r.Imports = svc.Imports
 	for _, o := range svc.Outputs {
 		add(Output{o.Key, o.Value, o.Description, o.Export})
 	}

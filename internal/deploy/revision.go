@@ -55,6 +55,7 @@ type Revision struct {
 	UsagePlans     []gateway.UsagePlan      `json:"usagePlans,omitempty"`
 	Aliases        []function.DeclaredAlias `json:"aliases,omitempty"`
 	Outputs        []Output                 `json:"outputs,omitempty"`
+	Imports        []string                 `json:"imports,omitempty"` // names of exports of other stacks that it is made with
 	Owner          string                   `json:"owner,omitempty"` // OwnerCloudFormation, or "": the deploy command
 	Layers         []Layer                  `json:"layers,omitempty"`
 	LastLayers     map[string]int           `json:"lastLayerVersions,omitempty"` // the highest number ever given, by name
