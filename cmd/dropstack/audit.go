@@ -70,15 +70,19 @@ func moment(flag, s string) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
 	}
-	if ago, err := time.ParseDuration(s); err == nil && ago >= 0 {
-		return time.Now().Add(-ago), nil
+	text, unit := s, time.Duration(1)
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		text, unit = days+"h", 24
+	}
+	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+		return time.Now().Add(-ago * unit), nil
 	}
 	for _, layout := range []string{time.RFC3339, time.DateOnly} {
 		if t, err := time.Parse(layout, s); err == nil {
 			return t, nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("%w: %s %q: a time such as 2006-01-02T15:04:05Z or 2006-01-02, or how long ago, such as 90m", errUsage, flag, s)
+	return time.Time{}, fmt.Errorf("%w: %s %q: a time such as 2006-01-02T15:04:05Z or 2006-01-02, or how long ago, such as 90m or 2d", errUsage, flag, s)
 }
 
 // printRecords prints pages as they come, up to the limit.

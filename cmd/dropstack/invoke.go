@@ -138,7 +138,7 @@ func (c *cli) logs() *cobra.Command {
 		Example: "  dropstack logs -f hello\n  dropstack logs -f hello --tail\n  dropstack logs -f hello --startTime 5m --filter error --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			start, err := startTime(since, time.Now())
+			start, err := moment("--startTime", since)
 			if err != nil {
 				return err
 			}
@@ -200,21 +200,4 @@ func (c *cli) printEvent(e logs.FilteredLogEvent) {
 	}
 	at := time.UnixMilli(e.Timestamp).UTC().Format("2006-01-02 15:04:05.000")
 	fmt.Fprintf(c.stdout, "%s  %s\n", at, strings.TrimRight(e.Message, "\n"))
-}
-
-func startTime(text string, now time.Time) (time.Time, error) {
-	if t, err := time.Parse(time.RFC3339, text); err == nil {
-		return t, nil
-	}
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		text = days + "h"
-		if d, err := time.ParseDuration(text); err == nil {
-			return now.Add(-24 * d), nil
-		}
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil || d < 0 {
-		return now, fmt.Errorf("%w: --startTime %q is neither a duration such as 5m nor a time such as 2026-11-23T10:00:00Z", errUsage, text)
-	}
-	return now.Add(-d), nil
 }

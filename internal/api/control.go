@@ -18,15 +18,17 @@ func decodeBase64(s string) ([]byte, error) { return base64.StdEncoding.DecodeSt
 
 // Control is the control plane's rooms.
 type Control struct {
-	Deployer *deploy.Deployer
-	Letters  Letters
-	Topics   TopicState
-	Flows    Flows
-	RootKey  interface {
+	Deployer  *deploy.Deployer
+	Letters   Letters
+	Topics    TopicState
+	Flows     Flows
+	Schedules Schedules
+	RootKey   interface {
 		Rotate(ctx context.Context) (root.Report, error)
 	}
 	Endpoints Endpoints
-	Isolation string // level at which functions run
+	URL       func(host string) string // where the edge answers for a host
+	Isolation string                   // level at which functions run
 	Records   Records
 }
 
@@ -110,6 +112,10 @@ func (c *Control) Service() *Service {
 		"TopicStatus":  op(c.topicStatus, nil),
 		"TopicLetters": op(c.topicLetters, func(in TopicLettersInput) []Need { return on(in.Subscription) }),
 		"TopicRedrive": op(c.topicRedrive, func(in TopicLettersInput) []Need { return on(in.Subscription) }),
+
+		"ListSchedules":  op(c.schedules, nil),
+		"SwitchSchedule": op(c.switchSchedule, func(in SwitchInput) []Need { return on(in.ARN) }),
+		"RunSchedule":    op(c.runSchedule, func(in ScheduleInput) []Need { return on(in.ARN) }),
 
 		"RotateRootKey": op(c.rotateRoot, nil),
 

@@ -65,7 +65,7 @@ func (c *Control) remove(ctx context.Context, in StackInput) (struct{}, error) {
 
 // about tells of a revision where it answers.
 func (c *Control) about(rev *deploy.Revision) Info {
-	info := Info{Revision: rev.Shown(), Endpoints: c.Endpoints, Isolation: c.Isolation}
+	info := Info{Revision: rev.Shown(c.URL), Endpoints: c.Endpoints, Isolation: c.Isolation}
 	if rev != nil {
 		info.Shift = c.Deployer.Shifting(rev.Stack)
 	}

@@ -23,7 +23,7 @@ type Export struct {
 func (c *Control) export(_ context.Context, in ExportInput) (Export, error) {
 	for stack, r := range c.Deployer.List() {
 		if i := slices.IndexFunc(r.Outputs, func(o deploy.Output) bool { return o.Export == in.Name && in.Name != "" }); i >= 0 {
-			return Export{stack, r.Outputs[i].Value}, nil
+			return Export{stack, r.Answering(c.URL)[i].Value}, nil
 		}
 	}
 	return Export{}, fault.Errorf(fault.NotFound, "no stack exports %q", in.Name)

@@ -260,10 +260,6 @@ func (s *Stacks) plan(ctx context.Context, st *stack, o *order, t *Template, ans
 			return p, refused(p, err)
 		}
 	}
-	if s.Address != nil {
-		answering(p.plan.revision, s.Address)
-		p.outputs = p.plan.revision.Outputs
-	}
 	return p, nil
 }
 

@@ -81,8 +81,6 @@ type Stacks struct {
 	// Answers is the URL that functions send what became of a custom resource to,
 	// by its token; Answer is told of what comes.
 	Answers func(token string) string
-	// Address is where a stage of an API answers. Optional.
-	Address func(id, stage string) string
 	// Endpoint is the URL of the AWS endpoint, with which those of queues begin, and
 	// URL where the edge answers for a host. Optional: they are Amazon's.
 	Endpoint string

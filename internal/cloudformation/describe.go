@@ -63,7 +63,7 @@ func (s *Stacks) DescribeStacks(_ context.Context, in DescribeStacksInput) (Desc
 	defer s.mu.Unlock()
 	if in.StackName != "" {
 		if st := s.find(in.StackName); st != nil {
-			return DescribeStacksOutput{Stacks: []Stack{st.seen()}}, nil
+			return DescribeStacksOutput{Stacks: []Stack{s.seen(st)}}, nil
 		}
 		if _, native := s.native(in.StackName); native {
 			return DescribeStacksOutput{Stacks: []Stack{s.nativeStack(nameOf(in.StackName))}}, nil
@@ -73,7 +73,7 @@ func (s *Stacks) DescribeStacks(_ context.Context, in DescribeStacksInput) (Desc
 	var all []Stack
 	for _, st := range s.stacks {
 		if st.here() {
-			all = append(all, st.seen())
+			all = append(all, s.seen(st))
 		}
 	}
 	for name := range s.Deployer.List() {
@@ -86,15 +86,20 @@ func (s *Stacks) DescribeStacks(_ context.Context, in DescribeStacksInput) (Desc
 	return DescribeStacksOutput{list, next}, err
 }
 
-func (s *stack) seen() Stack {
+// seen is a stack as clients see it, with outputs that answer.
+func (s *Stacks) seen(st *stack) Stack {
 	out := Stack{
-		StackId: s.ID, StackName: s.Name, ChangeSetId: s.ChangeSet, Description: s.Order.Description, Parameters: s.Order.shown(),
-		CreationTime: wire.At(s.Created), DeletionTime: wire.At(s.Deleted), LastUpdatedTime: wire.At(s.Updated),
-		StackStatus: s.State.Status, StackStatusReason: s.State.Reason, DisableRollback: s.Order.OnFailure == onFailureNothing,
-		NotificationARNs: s.Order.Topics, Capabilities: s.Order.Capabilities, RoleARN: s.Order.Role, Tags: s.Order.Tags,
-		EnableTerminationProtection: s.Protected, DriftInformation: notChecked,
+		StackId: st.ID, StackName: st.Name, ChangeSetId: st.ChangeSet, Description: st.Order.Description, Parameters: st.Order.shown(),
+		CreationTime: wire.At(st.Created), DeletionTime: wire.At(st.Deleted), LastUpdatedTime: wire.At(st.Updated),
+		StackStatus: st.State.Status, StackStatusReason: st.State.Reason, DisableRollback: st.Order.OnFailure == onFailureNothing,
+		NotificationARNs: st.Order.Topics, Capabilities: st.Order.Capabilities, RoleARN: st.Order.Role, Tags: st.Order.Tags,
+		EnableTerminationProtection: st.Protected, DriftInformation: notChecked,
 	}
-	out.Outputs = shownOutputs(s.Outputs)
+	told := deploy.Revision{Outputs: st.Outputs}
+	if active, there := s.Deployer.Active(st.Name); there {
+		told.APIs, told.Region = active.APIs, active.Region
+	}
+	out.Outputs = shownOutputs(told.Answering(s.URL))
 	return out
 }
 
@@ -153,7 +158,7 @@ func (s *Stacks) ListStacks(_ context.Context, in ListStacksInput) (ListStacksOu
 	defer s.mu.Unlock()
 	var all []Stack
 	for _, st := range s.stacks {
-		all = append(all, st.seen())
+		all = append(all, s.seen(st))
 	}
 	for name := range s.Deployer.List() {
 		if _, native := s.native(name); native && s.find(name) == nil {

@@ -38,7 +38,7 @@ func (s *Stacks) ListExports(_ context.Context, in ListExportsInput) (ListExport
 		if st := s.find(name); st != nil && !native {
 			id = st.ID
 		}
-		for _, o := range r.Outputs {
+		for _, o := range r.Answering(s.URL) {
 			if o.Export != "" {
 				all = append(all, Export{id, o.Export, o.Value})
 			}
@@ -93,7 +93,7 @@ func (s *Stacks) exports(st *stack) (values, owners map[string]string) {
 		if name == st.Name {
 			continue
 		}
-		for _, o := range r.Outputs {
+		for _, o := range r.Answering(s.URL) {
 			if o.Export != "" {
 				values[o.Export], owners[o.Export] = o.Value, name
 			}

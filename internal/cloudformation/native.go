@@ -16,7 +16,7 @@ func (s *Stacks) nativeStack(name string) Stack {
 	r, _ := s.Deployer.Active(name)
 	return Stack{
 		StackId: id, StackName: name, Description: "deployed by dropstack", CreationTime: wire.At(r.Created), StackStatus: creating + complete,
-		Outputs: shownOutputs(r.Outputs), DriftInformation: notChecked,
+		Outputs: shownOutputs(r.Answering(s.URL)), DriftInformation: notChecked,
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -223,32 +222,6 @@ func (p *pass) show(ctx context.Context) {
 			p.wrong.add(0, "Export %s is exported by two outputs of the template", o.Export)
 		}
 		twice = append(twice, o.Export)
-	}
-}
-
-// apiAddress is how templates compose the address of an API.
-var apiAddress = regexp.MustCompile(`^https://([a-z0-9]+)\.execute-api\.[a-z0-9-]+\.` + regexp.QuoteMeta(urlSuffix) + `(?:/([^/]*))?$`)
-
-// answering has outputs that are addresses of the revision's own APIs say where
-// they answer.
-func answering(r *deploy.Revision, address func(id, stage string) string) {
-	apis := map[string]string{}
-	for _, a := range r.APIs {
-		apis[a.ID] = a.Stage
-	}
-	for i := range r.Outputs {
-		m := apiAddress.FindStringSubmatch(r.Outputs[i].Value)
-		if m == nil {
-			continue
-		}
-		stage, own := apis[m[1]]
-		if !own {
-			continue
-		}
-		if m[2] != "" {
-			stage = m[2]
-		}
-		r.Outputs[i].Value = address(m[1], stage)
 	}
 }
 

@@ -30,12 +30,14 @@ func valued(old *Revision, keys []gateway.APIKey) []gateway.APIKey {
 }
 
 // Shown is the revision as people see it: without the values of environments and
-// API keys, and without endpoints of subscriptions, which may hold a password.
-func (r *Revision) Shown() *Revision {
+// API keys, without endpoints of subscriptions, which may hold a password, and with
+// outputs that answer.
+func (r *Revision) Shown(url func(host string) string) *Revision {
 	if r == nil {
-		return r
+		return nil
 	}
 	shown := *r
+	shown.Outputs = r.Answering(url)
 	shown.Functions = slices.Clone(r.Functions)
 	for i := range shown.Functions {
 		f := &shown.Functions[i]

@@ -19,7 +19,7 @@ func TestWhatIsShownHoldsNoSecret(t *testing.T) {
 		APIKeys:       []gateway.APIKey{{Name: "partner", Value: planted}},
 		Subscriptions: []topic.Subscription{{Protocol: topic.ProtocolHTTPS, Endpoint: "https://u:" + planted + "@example.com"}},
 	}
-	doc, err := json.Marshal(r.Shown())
+	doc, err := json.Marshal(r.Shown(nil))
 	if err != nil {
 		t.Fatal(err)
 	}

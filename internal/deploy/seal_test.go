@@ -207,7 +207,7 @@ func TestAPIKeysAreStoredSealedAndKeepTheirValues(t *testing.T) {
 	if bytes.Contains(stored.Value(), []byte(given)) || bytes.Contains(stored.Value(), []byte(made)) {
 		t.Error("a value is stored as it is")
 	}
-	shown := first.Shown()
+	shown := first.Shown(nil)
 	if shown.APIKeys[0].Value+shown.APIKeys[1].Value != "" || first.APIKeys[0].Value != given {
 		t.Errorf("shown %q and %q, want nothing", shown.APIKeys[0].Value, shown.APIKeys[1].Value)
 	}

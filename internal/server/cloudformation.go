@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"crypto/rand"
-	"net/url"
 	"strings"
 
 	"github.com/dropstack/dropstack/internal/api"
@@ -28,13 +27,6 @@ func (r *rooms) openStacks(ctx context.Context, cfg Config, at api.Endpoints) (e
 		Platform: templates{r, ask, &lambda.Functions{Objects: r.eng.Objects, Invoker: r.invoker, Deployer: r.deployer, Region: cfg.Region}},
 		Answers:  r.answersURL(at.AWS, cfg.Region),
 		Endpoint: at.AWS, URL: onHost(at.HTTP),
-		Address: func(id, stage string) string {
-			at := onHost(at.HTTP)(id + ".execute-api." + cfg.Region + ".localhost")
-			if stage == "$default" {
-				return at
-			}
-			return at + "/" + url.PathEscape(stage)
-		},
 	}
 	if s.Bucket, err = store.Open(ctx, r.eng.Streams, "cloudformation"); err != nil {
 		return err
