@@ -183,12 +183,18 @@ func (d *Deployer) List() map[string]*Revision { return *d.active.Load() }
 
 // Stacks names the stacks there are, whether they could be applied or not.
 func (d *Deployer) Stacks(ctx context.Context) (names []string, err error) {
-	keys, err := d.stacks.ListKeys(ctx)
+	keys, err := d.keys(ctx, "stacks", ">")
 	if err != nil {
-		return nil, fmt.Errorf("list the stacks: %w", err)
+		return nil, err
 	}
-	for stack := range keys.Keys() {
-		names = append(names, stack)
+	for _, stack := range keys {
+		_, err := d.stacks.Get(ctx, stack)
+		switch {
+		case err == nil:
+			names = append(names, stack)
+		case !errors.Is(err, jetstream.ErrKeyNotFound): // else it was removed
+			return nil, fmt.Errorf("read the pointer of %s: %w", stack, err)
+		}
 	}
 	return names, nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/engine/enginetest"
 	"github.com/dropstack/dropstack/internal/fault"
@@ -24,7 +25,7 @@ resources:
   Outputs:
     HttpApiUrl: {Value: !Sub "https://example.com/${HttpApi}", Description: ours}
 `))
-	rest, http := gateway.APIID("the-shop", gateway.REST), gateway.APIID("the-shop", gateway.HTTP)
+	rest, http := arn.APIID("the-shop", gateway.REST), arn.APIID("the-shop", gateway.HTTP)
 	url := "https://" + gateway.URLID("the-shop", "shop-dev-g-one:provisioned") + ".lambda-url.us-east-1.on.aws/"
 	const layer = "arn:aws:lambda:us-east-1:000000000000:layer:tools:1"
 	want := []deploy.Output{

@@ -215,11 +215,10 @@ type Subscription struct {
 
 // S3Event subscribes the function to changes of a bucket.
 type S3Event struct {
-	Bucket   string
-	Event    string // s3:ObjectCreated:*
-	Prefix   string
-	Suffix   string
-	Existing bool
+	Bucket string
+	Event  string // s3:ObjectCreated:*
+	Prefix string
+	Suffix string
 }
 
 // Topic and Bucket are resources. Declared is false when only an event names it.
