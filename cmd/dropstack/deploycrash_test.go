@@ -32,7 +32,7 @@ func TestADeploymentIsWholeOrNot(t *testing.T) {
 	prepare := func(n int) {
 		t.Helper()
 		v.write(fmt.Sprint(n))
-		text := strings.Replace(string(service), "GET /", fmt.Sprintf("GET /v%d", n), 1) + fmt.Sprintf("    environment: {N: '%d'}\n", n)
+		text := strings.Replace(string(service), "GET /", fmt.Sprintf("GET /v%d", n), 1) + fmt.Sprintf("    description: '%d'\n", n)
 		if err := os.WriteFile(filepath.Join(v.dir, "serverless.yml"), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -41,7 +41,7 @@ func TestADeploymentIsWholeOrNot(t *testing.T) {
 	whole := func() (n int) {
 		t.Helper()
 		f := v.info().Revision.Functions[0]
-		if _, err := fmt.Sscan(f.Environment["N"], &n); err != nil {
+		if _, err := fmt.Sscan(f.Description, &n); err != nil {
 			t.Fatal(err)
 		}
 		base := hostURL(v.HTTP, "variant-dev.localhost")

@@ -22,7 +22,10 @@ db_PASSWORD. Values are quoted so that they arrive unchanged, whatever they hold
 		Example: "  eval $(dropstack env /prod/app)\n  dropstack env /prod/app --recursive --format dotenv > .env\n  dropstack env /prod/app -- node server.js",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 1 && cmd.ArgsLenAtDash() != 1 {
+			switch at := cmd.ArgsLenAtDash(); {
+			case at == 0:
+				return fmt.Errorf("%w: a path comes before --, such as /prod/app", errUsage)
+			case len(args) > 1 && at != 1:
 				return fmt.Errorf("%w: a command comes after --", errUsage)
 			}
 			in.Path = args[0]

@@ -33,9 +33,10 @@ func iamCall(ctx context.Context, client *api.Client, operation string, in, out 
 
 func (c *cli) iamUsers() *cobra.Command {
 	return &cobra.Command{
-		Use:   "users",
-		Short: "List users with their access keys and policies",
-		Args:  cobra.NoArgs,
+		Use:     "users",
+		Short:   "List users with their access keys and policies",
+		Example: "  dropstack iam users",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client, err := c.client(cmd)
 			if err != nil {
@@ -148,7 +149,8 @@ func (c *cli) iamRotate() *cobra.Command {
 		Short: "Give a user a new access key and switch the old one off",
 		Long: `Makes a second access key for a user, prints it, and switches the old one off. An old
 key that was switched off before is deleted for it: a user has two at most.`,
-		Args: cobra.ExactArgs(1),
+		Example: "  dropstack iam rotate-key ci >> ~/.aws/credentials",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, user := cmd.Context(), args[0]
 			client, err := c.client(cmd)
@@ -187,9 +189,10 @@ key that was switched off before is deleted for it: a user has two at most.`,
 
 func (c *cli) iamRoles() *cobra.Command {
 	return &cobra.Command{
-		Use:   "roles",
-		Short: "List roles, those of functions too",
-		Args:  cobra.NoArgs,
+		Use:     "roles",
+		Short:   "List roles, those of functions too",
+		Example: "  dropstack iam roles",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client, err := c.client(cmd)
 			if err != nil {

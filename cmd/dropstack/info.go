@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dropstack/dropstack/internal/api"
+	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/spec"
@@ -18,7 +20,7 @@ import (
 func (c *cli) info() *cobra.Command {
 	return &cobra.Command{
 		Use:     "info [STACK]",
-		Short:   "Show a deployed stack: endpoints, functions, topics, schedules",
+		Short:   "Show a deployed stack: endpoints, functions, topics, queues, schedules, outputs",
 		Long:    "Shows the stack named, or that of the service in this directory, or, where there is none, all stacks.",
 		Example: "  dropstack info drops-dev\n  dropstack info --json",
 		Args:    cobra.MaximumNArgs(1),
@@ -102,11 +104,21 @@ func (c *cli) printInfo(info api.Info) {
 		f := r.Functions[i]
 		return fmt.Sprintf("%-34s %s %d MB %d s", f.Name, f.Runtime, f.MemoryMB, f.Timeout)
 	})
+	section(&b, "API keys", len(r.APIKeys), func(i int) string { return fmt.Sprintf("%-34s %s", r.APIKeys[i].Name, r.APIKeys[i].ID) })
 	section(&b, "topics", len(r.Topics), func(i int) string { return r.Topics[i].ARN })
+	section(&b, "queues", len(r.Queues), func(i int) string { return r.Queues[i].ARN })
+	section(&b, "event sources", len(r.Mappings), func(i int) string {
+		return fmt.Sprintf("%-34s %s", r.Mappings[i].Function, r.Mappings[i].Source)
+	})
+	section(&b, "rules", len(r.Rules), func(i int) string {
+		return fmt.Sprintf("%-34s on the bus %s", r.Rules[i].Name, cmp.Or(r.Rules[i].Bus, bus.Default))
+	})
 	section(&b, "schedules", len(r.Schedules), func(i int) string {
 		return fmt.Sprintf("%-34s %s", r.Schedules[i].Function, r.Schedules[i].Expression)
 	})
 	section(&b, "buckets", len(r.Buckets), func(i int) string { return r.Buckets[i] })
+	section(&b, "layers", len(r.Layers), func(i int) string { return r.Layers[i].ARN })
+	section(&b, "outputs", len(r.Outputs), func(i int) string { return fmt.Sprintf("%-34s %s", r.Outputs[i].Key, r.Outputs[i].Value) })
 	_, _ = fmt.Fprint(c.stdout, b.String())
 }
 
@@ -140,7 +152,7 @@ func (c *cli) printShift(line func(k, v string), s *deploy.Shift) {
 			line("shift", fmt.Sprintf("%s:%s has %.0f %% of its callers at version %s, the others at %s (%s, %s left)", m.Function, m.Alias, 100*m.Weight, m.To, m.From, m.Type, s.Left(time.Now())))
 		}
 	case s.Status == deploy.Succeeded:
-		line("shift", "all callers were moved by "+s.Ended.Format("2006-01-02 15:04:05Z"))
+		line("shift", "all callers were moved to revision "+s.Revision+" by "+s.Ended.Format("2006-01-02 15:04:05Z"))
 	default:
 		line("shift", "callers were not moved to revision "+s.Revision+": "+s.Reason)
 	}

@@ -38,9 +38,10 @@ func keyID(ctx context.Context, client *api.Client, name string) (string, error)
 
 func (c *cli) keyList() *cobra.Command {
 	return &cobra.Command{
-		Use:   "list",
-		Short: "List keys with their aliases and states",
-		Args:  cobra.NoArgs,
+		Use:     "list",
+		Short:   "List keys with their aliases and states",
+		Example: "  dropstack key list",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client, err := c.client(cmd)
 			if err != nil {
@@ -129,7 +130,8 @@ func (c *cli) keyRotate() *cobra.Command {
 		Short: "Give a key a new version, which encrypts from now on",
 		Long: `Makes a new version of a key. What was encrypted under earlier versions stays as it
 is and is still decrypted.`,
-		Args: cobra.ExactArgs(1),
+		Example: "  dropstack key rotate alias/payments",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client, err := c.client(cmd)
 			if err != nil {
@@ -152,7 +154,8 @@ func (c *cli) keyDelete() *cobra.Command {
 		Long: `Has a key destroyed after 7 to 30 days. Until then it cannot be used, and
 ` + "`aws kms cancel-key-deletion`" + ` brings it back. What is encrypted under it is lost with
 it.`,
-		Args: cobra.ExactArgs(1),
+		Example: "  dropstack key delete alias/payments --days 7",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client, err := c.client(cmd)
 			if err != nil {
@@ -184,7 +187,8 @@ need the old key; keep it as long as them.
 
 A root key that comes from the environment or from systemd is changed where it is
 kept: set the new one, give the old one as the previous, and start the platform.`,
-		Args: cobra.NoArgs,
+		Example: "  dropstack key rotate-root",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client, err := c.client(cmd)
 			if err != nil {

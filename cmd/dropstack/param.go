@@ -137,9 +137,10 @@ func (c *cli) paramGet() *cobra.Command {
 
 func (c *cli) paramList() *cobra.Command {
 	return &cobra.Command{
-		Use:   "list [PATH]",
-		Short: "List parameters, without their values",
-		Args:  cobra.MaximumNArgs(1),
+		Use:     "list [PATH]",
+		Short:   "List parameters, without their values",
+		Example: "  dropstack param list\n  dropstack param list /prod",
+		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client, err := c.parameters(cmd)
 			if err != nil {
@@ -192,9 +193,10 @@ func (p parameters) versions(ctx context.Context, name string, clear bool) ([]se
 
 func (c *cli) paramHistory() *cobra.Command {
 	return &cobra.Command{
-		Use:   "history NAME",
-		Short: "List a parameter's versions, without their values",
-		Args:  cobra.ExactArgs(1),
+		Use:     "history NAME",
+		Short:   "List a parameter's versions, without their values",
+		Example: "  dropstack param history /prod/db/PASSWORD",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client, err := c.parameters(cmd)
 			if err != nil {
@@ -226,7 +228,8 @@ func (c *cli) paramRollback() *cobra.Command {
 		Short: "Give a parameter the value of an earlier version",
 		Long: `Makes a new version of a parameter with the value of an earlier one: the one before
 the newest, or the one that --to names. The history stays whole.`,
-		Args: cobra.ExactArgs(1),
+		Example: "  dropstack param rollback /prod/db/PASSWORD\n  dropstack param rollback /prod/db/PASSWORD --to 3",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client, err := c.parameters(cmd)
 			if err != nil {
@@ -260,9 +263,10 @@ the newest, or the one that --to names. The history stays whole.`,
 
 func (c *cli) paramDelete() *cobra.Command {
 	return &cobra.Command{
-		Use:   "delete NAME...",
-		Short: "Remove parameters with their history",
-		Args:  cobra.MinimumNArgs(1),
+		Use:     "delete NAME...",
+		Short:   "Remove parameters with their history",
+		Example: "  dropstack param delete /prod/db/HOST /prod/db/PASSWORD",
+		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client, err := c.parameters(cmd)
 			if err != nil {

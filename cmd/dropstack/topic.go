@@ -25,9 +25,10 @@ func (c *cli) topic() *cobra.Command {
 
 func (c *cli) topicList() *cobra.Command {
 	return &cobra.Command{
-		Use:   "list",
-		Short: "List the topics with what their subscriptions still owe",
-		Args:  cobra.NoArgs,
+		Use:     "list",
+		Short:   "List the topics with what their subscriptions still owe",
+		Example: "  dropstack topic list",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client, err := c.client(cmd)
 			if err != nil {
@@ -138,7 +139,8 @@ func (c *cli) topicLetters() *cobra.Command {
 		Long: `Lists the messages that a subscription's web server or mailbox did not take, the
 oldest first. They are kept for 14 days. Those of functions are with the function:
 dropstack dead-letters.`,
-		Args: cobra.ExactArgs(1),
+		Example: "  dropstack topic dead-letters arn:aws:sns:us-east-1:000000000000:news:689cdded-ee2a-840a-8ba2-9cf7c6aa2021",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client, err := c.client(cmd)
 			if err != nil {
@@ -173,7 +175,8 @@ func (c *cli) topicRedrive() *cobra.Command {
 oldest first; each gets all its retries again, and no other subscription gets it.
 A letter leaves the list when its message is in the topic again, so that nothing
 is lost if this is interrupted.`,
-		Args: cobra.ExactArgs(1),
+		Example: "  dropstack topic redrive arn:aws:sns:us-east-1:000000000000:news:689cdded-ee2a-840a-8ba2-9cf7c6aa2021 --all",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if all == (in.Message != "") {
 				return fmt.Errorf("%w: say --all, or which one with --id; `dropstack topic dead-letters` lists them", errUsage)

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/dropstack/dropstack/internal/function"
+	"github.com/dropstack/dropstack/internal/queue"
 )
 
 // apply moves every room from old (nil: nothing) to next. While callers are being
@@ -35,7 +37,11 @@ func (d *Deployer) apply(ctx context.Context, old, next *Revision) error {
 	if err := d.alias(ctx, next); err != nil {
 		return err
 	}
-	if err := d.Rooms.Queues.Replace(ctx, next.Stack, next.Queues, next.Mappings); err != nil {
+	queues := next.Queues
+	if old != nil {
+		queues = withRemoved(next.Queues, old.Queues)
+	}
+	if err := d.Rooms.Queues.Replace(ctx, next.Stack, queues, next.Mappings); err != nil {
 		return fmt.Errorf("queues: %w", err)
 	}
 	if err := d.Rooms.Topics.Replace(ctx, next.Stack, next.Topics, next.Subscriptions); err != nil {
@@ -64,7 +70,26 @@ func (d *Deployer) apply(ctx context.Context, old, next *Revision) error {
 			return fmt.Errorf("functions: %w", err)
 		}
 	}
-	return d.Rooms.Networks.Replace(next.Stack, next.Network)
+	if err := d.Rooms.Networks.Replace(next.Stack, next.Network); err != nil {
+		return err
+	}
+	if len(queues) > len(next.Queues) { // last: with them goes what is in them, which no way back returns
+		if err := d.Rooms.Queues.Replace(ctx, next.Stack, next.Queues, next.Mappings); err != nil {
+			return fmt.Errorf("queues: %w", err)
+		}
+	}
+	return nil
+}
+
+// withRemoved are the queues of next, then those that only old has.
+func withRemoved(next, old []queue.Queue) []queue.Queue {
+	all := slices.Clone(next)
+	for _, q := range old {
+		if !slices.ContainsFunc(next, func(other queue.Queue) bool { return other.ARN == q.ARN }) {
+			all = append(all, q)
+		}
+	}
+	return all
 }
 
 // connect makes the networks of next, beside what old had more: its functions are
@@ -76,9 +101,11 @@ func (d *Deployer) connect(old, next *Revision) error {
 	return d.Rooms.Networks.Replace(next.Stack, next.Network)
 }
 
-// revert points the stack back at old after next could not be applied.
-func (d *Deployer) revert(ctx context.Context, next, old *Revision) error {
+// revert points the stack back at old after next could not be applied. Its aliases
+// stand where they stood before that: a crash in between goes on with next.
+func (d *Deployer) revert(ctx context.Context, next, old *Revision, stood []function.DeclaredAlias) error {
 	ctx = context.WithoutCancel(ctx)
+	moved := d.moveBack(ctx, stood)
 	var err error
 	if old == nil {
 		err, old = d.stacks.Delete(ctx, next.Stack), &Revision{Stack: next.Stack}
@@ -88,7 +115,7 @@ func (d *Deployer) revert(ctx context.Context, next, old *Revision) error {
 	if err == nil {
 		err = d.forget(ctx, next.Stack, next.ID)
 	}
-	return errors.Join(err, d.apply(ctx, next, old))
+	return errors.Join(moved, err, d.apply(ctx, next, old))
 }
 
 // union is first, then those of second that first does not name.

@@ -29,8 +29,14 @@ func (c *checker) report(pos spec.Pos, format string, args ...any) {
 	c.problems = append(c.problems, spec.Problem{Pos: pos, Message: fmt.Sprintf(format, args...)})
 }
 
+// warn tells of what is deployed all the same.
+func (c *checker) warn(pos spec.Pos, format string, args ...any) {
+	c.svc.Warnings = append(c.svc.Warnings, spec.Problem{Pos: pos, Message: fmt.Sprintf(format, args...)})
+}
+
 // Check asks the rooms what the parts of a service mean, and answers with what
-// they refuse, each with its line.
+// they refuse, each with its line. What they do in another way is added to
+// the service's warnings.
 func Check(svc *spec.Service) []spec.Problem {
 	c := &checker{svc: svc}
 	for i := range svc.Functions {
@@ -47,9 +53,7 @@ func Check(svc *spec.Service) []spec.Problem {
 	for _, b := range svc.Buckets {
 		c.policy(policy.Resource, b.Policy, "the policy of bucket "+b.Name)
 	}
-	for _, n := range svc.Notifications {
-		c.bucketEvent(n.Pos, n.Event)
-	}
+	c.bucketEvents()
 	for _, q := range svc.Queues {
 		c.policy(policy.Resource, q.Policy, "the policy of queue "+q.Name)
 	}
@@ -83,7 +87,7 @@ func (c *checker) function(f *spec.Function) {
 		}
 	}
 	r := &Revision{Stack: c.svc.Stack(), Region: c.svc.Region}
-	for n, e := range f.Events {
+	for _, e := range f.Events {
 		switch {
 		case e.Schedule != nil:
 			for _, x := range e.Schedule.Expressions {
@@ -98,15 +102,13 @@ func (c *checker) function(f *spec.Function) {
 			if x := e.Rule.Expression; x.Text != "" {
 				c.schedule(r.schedule(f.Name, x.Text, e.Rule.Input).Schedule, x, e.Rule.Input)
 			}
-		case e.S3 != nil:
-			c.bucketEvent(e.Pos, e.S3.Event)
 		case e.SQS != nil:
 			for _, filter := range e.SQS.Filters {
 				if _, err := pattern.Parse(filter.Pattern); err != nil {
 					c.report(filter.Pos, "%v", err)
 				}
 			}
-			m := r.mapping(*f, n, e.SQS)
+			m := r.mapping(*f, e.SQS)
 			if err := m.Check(); err != nil {
 				c.report(e.Pos, "%v", err)
 			}
@@ -114,15 +116,40 @@ func (c *checker) function(f *spec.Function) {
 	}
 }
 
-func (c *checker) bucketEvent(pos spec.Pos, event string) {
-	if !slices.Contains(bucket.Events, event) {
-		c.report(pos, "%q is none of the events of buckets: %s", event, strings.Join(bucket.Events, ", "))
+// bucketEvents asks what the events of buckets mean, one after the other, as routes
+// does.
+func (c *checker) bucketEvents() {
+	r := &Revision{Stack: c.svc.Stack(), Region: c.svc.Region}
+	ask := func(pos spec.Pos, event string) {
+		last := len(r.Notifications) - 1
+		if !slices.Contains(bucket.Events, event) {
+			c.report(pos, "%q is none of the events of buckets: %s", event, strings.Join(bucket.Events, ", "))
+		} else if err := bucket.Check(r.Notifications); err != nil {
+			c.report(pos, "%v", err)
+		} else {
+			return
+		}
+		r.Notifications = r.Notifications[:last] // the others are fine without it
+	}
+	for _, f := range c.svc.Functions {
+		for n, e := range f.Events {
+			if e.S3 != nil {
+				r.addEvent(c.svc, f, n, e)
+				ask(e.Pos, e.S3.Event)
+			}
+		}
+	}
+	for i, n := range c.svc.Notifications {
+		r.addNotification(i, n)
+		ask(n.Pos, n.Event)
 	}
 }
 
 func (c *checker) retention(kept *spec.Retention) {
 	if kept != nil && !slices.Contains(logs.Retentions, kept.Days) {
 		c.report(kept.Pos, "records are kept for one of %v days, not for %d", logs.Retentions, kept.Days)
+	} else if kept != nil && kept.Days > logs.KeptDays {
+		c.warn(kept.Pos, "records are kept for %d days and within the room that logs have; not for %d", logs.KeptDays, kept.Days)
 	}
 }
 

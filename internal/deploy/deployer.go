@@ -140,18 +140,14 @@ func (d *Deployer) Load(ctx context.Context) error {
 	d.active.Store(&map[string]*Revision{})
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	keys, err := d.stacks.ListKeys(ctx)
-	if err != nil {
-		return fmt.Errorf("list the stacks: %w", err)
-	}
-	revisions, networks := map[string]*Revision{}, map[string]network.Model{}
-	var all []string
-	for stack := range keys.Keys() {
-		all = append(all, stack)
-	}
-	if err := d.neverActive(ctx, all); err != nil {
+	if err := d.neverActive(ctx); err != nil {
 		d.Log.Warn("revisions that a crash has left not removed", "err", err)
 	}
+	all, err := d.Stacks(ctx)
+	if err != nil {
+		return err
+	}
+	revisions, networks := map[string]*Revision{}, map[string]network.Model{}
 	for _, stack := range all {
 		rev, _, err := d.pointed(ctx, stack)
 		if err != nil {
@@ -184,6 +180,18 @@ func (d *Deployer) Active(stack string) (*Revision, bool) {
 
 // List returns the active revisions of all stacks, by stack.
 func (d *Deployer) List() map[string]*Revision { return *d.active.Load() }
+
+// Stacks names the stacks there are, whether they could be applied or not.
+func (d *Deployer) Stacks(ctx context.Context) (names []string, err error) {
+	keys, err := d.stacks.ListKeys(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list the stacks: %w", err)
+	}
+	for stack := range keys.Keys() {
+		names = append(names, stack)
+	}
+	return names, nil
+}
 
 // Deploy makes r the active revision of its stack and returns it with its ID.
 // When any step fails the old revision keeps serving. While callers of the stack

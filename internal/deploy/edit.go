@@ -122,18 +122,22 @@ func (d *Deployer) activate(ctx context.Context, old *Revision, at uint64, r *Re
 	if err := d.write(ctx, &next, old); err != nil {
 		return nil, err
 	}
+	stood, err := d.standing(&next)
+	if err != nil {
+		return nil, err
+	}
 	if err := d.point(ctx, next.Stack, next.ID, at); err != nil {
 		if fault.KindOf(err) == fault.Conflict { // else it may have moved all the same
 			err = errors.Join(err, d.forget(ctx, next.Stack, next.ID))
 		}
 		return nil, err
 	}
-	err := d.apply(ctx, old, &next)
+	err = d.apply(ctx, old, &next)
 	if err == nil {
 		err = d.begin(ctx, &next)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("activate %s of %s: %w", next.ID, next.Stack, err), d.revert(ctx, &next, old))
+		return nil, errors.Join(fmt.Errorf("activate %s of %s: %w", next.ID, next.Stack, err), d.revert(ctx, &next, old, stood))
 	}
 	d.remember(next.Stack, &next)
 	d.prune(ctx, &next)

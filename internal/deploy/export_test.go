@@ -18,3 +18,6 @@ func Resumed(kind string, weight float64) (time.Duration, error) {
 }
 
 var Failing = failing
+
+// Begin has the next sweep be the first.
+func (d *Deployer) Begin() { d.unused = nil }

@@ -181,26 +181,45 @@ func (d *Deployer) forget(ctx context.Context, stack, id string) error {
 }
 
 // neverActive forgets what a crash has left: revisions that were written, and not
-// activated any more, and those of stacks that were removed.
-func (d *Deployer) neverActive(ctx context.Context, stacks []string) error {
+// activated any more, and all of stacks that were removed. Of each stack the pointer
+// itself is asked: a listing that was cut short would name too few.
+func (d *Deployer) neverActive(ctx context.Context) error {
 	subjects, err := d.subjects(ctx, ">")
 	if err != nil {
 		return err
 	}
-	active := map[string]string{}
-	for _, stack := range stacks {
-		entry, err := d.stacks.Get(ctx, stack)
-		if err != nil {
-			return err
+	last := map[string]string{} // ID that is active
+	pointed := func(stack string) (string, error) {
+		id, known := last[stack]
+		if known {
+			return id, nil
 		}
-		active[stack] = string(entry.Value())
+		entry, err := d.stacks.Get(ctx, stack)
+		if err == nil {
+			id = string(entry.Value())
+		} else if !errors.Is(err, jetstream.ErrKeyNotFound) {
+			return "", fmt.Errorf("read the pointer of %s: %w", stack, err)
+		}
+		last[stack] = id
+		return id, nil
 	}
 	for _, subject := range subjects {
 		stack, id, _ := strings.Cut(strings.TrimPrefix(subject, prefix), ".")
-		if pointed, there := active[stack]; !there || id > pointed {
-			if err := d.forget(ctx, stack, id); err != nil {
-				return err
-			}
+		active, err := pointed(stack)
+		if err == nil && id > active {
+			err = d.forget(ctx, stack, id)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for stack := range *d.ledgers.Load() {
+		active, err := pointed(stack)
+		if err == nil && active == "" {
+			err = d.keep(ctx, stack, nil)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/dropstack/dropstack/internal/fault"
@@ -28,7 +29,8 @@ func valued(old *Revision, keys []gateway.APIKey) []gateway.APIKey {
 	return next
 }
 
-// Shown is the revision as people see it: without the values of its API keys, and with
+// Shown is the revision as people see it: without the values of environments and
+// API keys, without endpoints of subscriptions, which may hold a password, and with
 // outputs that answer.
 func (r *Revision) Shown(url func(host string) string) *Revision {
 	if r == nil {
@@ -36,9 +38,23 @@ func (r *Revision) Shown(url func(host string) string) *Revision {
 	}
 	shown := *r
 	shown.Outputs = r.Answering(url)
+	shown.Functions = slices.Clone(r.Functions)
+	for i := range shown.Functions {
+		f := &shown.Functions[i]
+		f.Environment = maps.Clone(f.Environment)
+		for name := range f.Environment {
+			f.Environment[name] = hiddenValue
+		}
+	}
 	shown.APIKeys = slices.Clone(r.APIKeys)
 	for i := range shown.APIKeys {
 		shown.APIKeys[i].Value = ""
+	}
+	shown.Subscriptions = slices.Clone(r.Subscriptions)
+	for i := range shown.Subscriptions {
+		if s := &shown.Subscriptions[i]; s.Endpoint != "" {
+			s.Endpoint = hiddenValue
+		}
 	}
 	return &shown
 }

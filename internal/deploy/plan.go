@@ -129,14 +129,21 @@ func (r *Revision) Describe() string {
 		{len(r.Network.VPCs), "VPC"},
 		{len(r.APIs), "API"},
 		{len(r.Topics), "topic"},
+		{len(r.Queues), "queue"},
+		{len(r.Buses), "event bus"},
+		{len(r.Rules), "rule"},
 		{len(r.Schedules), "schedule"},
 		{len(r.Buckets), "bucket"},
 		{len(r.Distributions), "distribution"},
 	} {
-		if c.n == 1 {
+		switch plural := "s"; {
+		case c.n == 1:
 			parts = append(parts, "1 "+c.word)
-		} else if c.n > 1 {
-			parts = append(parts, fmt.Sprintf("%d %ss", c.n, c.word))
+		case c.n > 1:
+			if strings.HasSuffix(c.word, "s") {
+				plural = "es"
+			}
+			parts = append(parts, fmt.Sprintf("%d %s%s", c.n, c.word, plural))
 		}
 	}
 	switch contents := strings.Join(parts, ", "); {

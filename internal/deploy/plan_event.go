@@ -24,7 +24,7 @@ func (r *Revision) addEvent(svc *spec.Service, f spec.Function, n int, e spec.Ev
 		api := r.api(svc, gateway.HTTP)
 		api.Routes = append(api.Routes, route(e.HTTPAPI, f.Target()))
 	case e.SQS != nil:
-		r.Mappings = append(r.Mappings, r.mapping(f, n, e.SQS))
+		r.Mappings = append(r.Mappings, r.mapping(f, e.SQS))
 	case e.Schedule != nil:
 		r.addSchedules(svc, f, n, e.Schedule)
 	case e.Rule != nil:
@@ -39,7 +39,7 @@ func (r *Revision) addEvent(svc *spec.Service, f spec.Function, n int, e spec.Ev
 
 // mapping is what polls a queue. Its id is the function's and the queue's, so that
 // it stays the same when events change places.
-func (r *Revision) mapping(f spec.Function, n int, e *spec.SQSEvent) queue.Mapping {
+func (r *Revision) mapping(f spec.Function, e *spec.SQSEvent) queue.Mapping {
 	m := queue.Mapping{
 		Stack: r.Stack, ID: arn.UUID(r.Stack, "event source mapping", f.Key, e.ARN), Source: e.ARN, Function: f.Target(),
 		BatchSize: e.BatchSize, Window: e.Window, Disabled: e.Disabled, ReportFailures: e.ReportFailures, MaxConcurrency: e.MaxConcurrency,

@@ -28,11 +28,16 @@ func (r *Revision) addResources(svc *spec.Service) {
 		r.addRuleResource(svc, rule)
 	}
 	for i, n := range svc.Notifications {
-		r.Notifications = append(r.Notifications, bucket.Notification{
-			Stack: r.Stack, ID: fmt.Sprintf("%s-%d", n.Bucket, i), Bucket: n.Bucket, Event: n.Event, Prefix: n.Prefix, Suffix: n.Suffix, Function: n.Function,
-		})
+		r.addNotification(i, n)
 	}
 	r.addLogGroups(svc)
+}
+
+// addNotification adds an event of a bucket that is a resource; i counts them.
+func (r *Revision) addNotification(i int, n spec.Notification) {
+	r.Notifications = append(r.Notifications, bucket.Notification{
+		Stack: r.Stack, ID: fmt.Sprintf("%s-%d", n.Bucket, i), Bucket: n.Bucket, Event: n.Event, Prefix: n.Prefix, Suffix: n.Suffix, Function: n.Function,
+	})
 }
 
 // addBucket adds a bucket and what the service says of it.

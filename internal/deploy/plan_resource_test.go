@@ -85,11 +85,33 @@ resources:
 	const days = "[1 3 5 7 14 30 60 90 120 150 180 365 400 545 731 1096 1827 2192 2557 2922 3288 3653]"
 	want := []string{
 		"serverless.yml:6: records are kept for one of " + days + " days, not for 2",
-		`serverless.yml:8: "s3:ObjectPainted:*" is none of the events of buckets: ` + strings.Join(bucket.Events, ", "),
 		"serverless.yml:2: records are kept for one of " + days + " days, not for 8",
 		"serverless.yml:11: records are kept for one of " + days + " days, not for 4",
 		`serverless.yml:19: the policy of bucket shop-files: Statement[0].Action: "x": an action is "*" or of the form service:Action`,
+		`serverless.yml:8: "s3:ObjectPainted:*" is none of the events of buckets: ` + strings.Join(bucket.Events, ", "),
 	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestALongerRetentionThanThereIsIsToldOf(t *testing.T) {
+	svc := loaded(t, `service: shop
+provider: {name: aws, runtime: provided.al2023}
+functions:
+  f: {handler: f, logRetentionInDays: 30}
+  g: {handler: g, logRetentionInDays: 365}
+`)
+	before := len(svc.Warnings)
+	if wrong := deploy.Check(svc); len(wrong) > 0 {
+		t.Fatal(wrong)
+	}
+	var got []string
+	for _, w := range svc.Warnings[before:] {
+		w.Pos.File = filepath.Base(w.Pos.File)
+		got = append(got, w.String())
+	}
+	want := []string{"serverless.yml:5: records are kept for 30 days and within the room that logs have; not for 365"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -251,6 +252,42 @@ func (d *Deployer) alias(ctx context.Context, next *Revision) error {
 		}
 	}
 	return nil
+}
+
+// standing is how the aliases stand that making a revision active moves, makes or
+// deletes. One that is not there has no version.
+func (d *Deployer) standing(next *Revision) ([]function.DeclaredAlias, error) {
+	if d.Rooms.Versions == nil {
+		return nil, nil
+	}
+	list := next.aliases()
+	if l := d.ledger(next.Stack); l != nil {
+		list = append(list, l.Aliases...)
+	}
+	for i := range list {
+		a := &list[i]
+		s, err := d.Rooms.Versions.Standing(a.Function, a.Name)
+		if err != nil && fault.KindOf(err) != fault.NotFound { // of a function that is new
+			return nil, err
+		}
+		if a.Version = ""; s.Alias.Name != "" {
+			a.Alias = s.Alias
+		}
+	}
+	return list, nil
+}
+
+// moveBack has aliases as they stood.
+func (d *Deployer) moveBack(ctx context.Context, stood []function.DeclaredAlias) error {
+	var wrong []error
+	for _, a := range stood {
+		if a.Version == "" {
+			wrong = append(wrong, d.Rooms.Versions.DeleteAlias(ctx, a.Function, a.Name))
+		} else {
+			wrong = append(wrong, d.Rooms.Versions.MoveAlias(ctx, a.Function, a.Alias))
+		}
+	}
+	return errors.Join(wrong...)
 }
 
 // begin moves callers to what a revision has brought, now that all rooms have it:

@@ -274,6 +274,9 @@ func (d *Deployer) undo(ctx context.Context, stack string) error {
 		return fmt.Errorf("bring revision %s of %s back: %w", s.Back, stack, err)
 	}
 	delete(d.undoing, stack)
+	for _, m := range s.Moves {
+		delete(d.counted, m.ID)
+	}
 	l := d.ledger(stack).copy()
 	l.Current.Undo, l.Current.Ended = false, time.Now().UTC()
 	return d.keep(ctx, stack, l)

@@ -52,6 +52,7 @@ func sweeper(t *testing.T, s *stage) (*deploy.Deployer, aged) {
 	d.LayerRoot, d.Caches = filepath.Join(s.t.TempDir(), "layers"), s.t.TempDir()
 	s.invoker.LayerRoot = d.LayerRoot
 	s.stop = func() {}
+	d.Begin() // its life has swept already, or not
 	return d, store
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/dropstack/dropstack/internal/arn"
+	"github.com/dropstack/dropstack/internal/bucket"
 	"github.com/dropstack/dropstack/internal/build"
 	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/edge"
@@ -70,6 +71,9 @@ func (d *Deployer) validate(r *Revision) error {
 		return err
 	}
 	if err := d.ownRules(r); err != nil {
+		return err
+	}
+	if err := d.ownBucketEvents(r); err != nil {
 		return err
 	}
 	for _, t := range r.Topics {
@@ -159,6 +163,20 @@ func (d *Deployer) uses(r *Revision) (list []network.Use) {
 // ownRules refuses the name of a rule or an event bus that another stack uses: ticks
 // are told apart by it, and calls name no stack.
 func (d *Deployer) ownRules(r *Revision) error {
+	twice := map[string]bool{}
+	for _, s := range r.Schedules {
+		key := s.ARN + " " + s.Target // a rule has one for each of its targets
+		if twice[key] {
+			return fault.Errorf(fault.Invalid, "schedule %q is there twice", s.Name)
+		}
+		twice[key] = true
+	}
+	for _, rule := range r.Rules {
+		if twice[rule.ARN] {
+			return fault.Errorf(fault.Invalid, "rule %q is there twice", rule.Name)
+		}
+		twice[rule.ARN] = true
+	}
 	for stack, other := range d.List() {
 		if stack == r.Stack {
 			continue
@@ -171,6 +189,18 @@ func (d *Deployer) ownRules(r *Revision) error {
 		}
 	}
 	return nil
+}
+
+// ownBucketEvents refuses two functions, also of two stacks, that could both be told
+// of one change of an object.
+func (d *Deployer) ownBucketEvents(r *Revision) error {
+	var list []bucket.Notification
+	for stack, other := range d.List() {
+		if stack != r.Stack {
+			list = append(list, other.Notifications...)
+		}
+	}
+	return bucket.Check(append(list, r.Notifications...))
 }
 
 // events are the ARNs of schedules, their groups, rules and event buses.

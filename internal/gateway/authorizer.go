@@ -95,7 +95,11 @@ func (g *functionGuard) ask(r *request, identity []string) (*grant, error) {
 	if g.TTL == 0 || len(identity) == 0 {
 		return g.call(r, identity)
 	}
-	key := sha256.Sum256([]byte(strings.Join(identity, "\x00")))
+	parts, err := json.Marshal(identity) // which keeps them apart, whatever is in them
+	if err != nil {
+		return nil, err
+	}
+	key := sha256.Sum256(parts)
 	if kept := g.recall(key); kept != nil {
 		return kept, nil
 	}

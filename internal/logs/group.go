@@ -17,6 +17,9 @@ import (
 
 var validGroup = regexp.MustCompile(`^[.\-_/#A-Za-z0-9]{1,512}$`)
 
+// KeptDays is how long records are kept at most, unless a store says otherwise.
+const KeptDays = 30
+
 // Retentions are the numbers of days that CloudWatch has.
 var Retentions = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
 

@@ -78,7 +78,7 @@ func (s *Store) Open(ctx context.Context) error {
 
 func (s *Store) maxAge() time.Duration {
 	if s.MaxAge == 0 {
-		return 30 * 24 * time.Hour
+		return KeptDays * 24 * time.Hour
 	}
 	return s.MaxAge
 }

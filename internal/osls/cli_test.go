@@ -113,7 +113,7 @@ func (s *stack) do(args []string, prints ...string) string {
 	s.Helper()
 	out, err := s.try(args...)
 	if err != nil {
-		s.Fatalf("%s %s: %v\n%s\nthe platform:\n%s", s.cli.name, strings.Join(args, " "), err, out, s.world.Log())
+		s.Fatalf("%s %s: %v\n%s", s.cli.name, strings.Join(args, " "), err, out)
 	}
 	for _, text := range prints {
 		if !strings.Contains(out, text) {

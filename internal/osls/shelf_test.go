@@ -1,6 +1,9 @@
 package osls
 
 import (
+	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -13,7 +16,13 @@ func shelfBuckets(s *stack) {
 	s.bucket("shelf-" + s.cli.stage + "-settings")
 	s.bucket("shelf-" + s.cli.stage + "-old")
 	s.put("settings", "motto.txt", "books first")
+	// more than the command uploads in one piece, and nothing that could be compressed
+	ballast := make([]byte, ballastSize)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(ballast) // never fails
+	s.need(os.WriteFile(filepath.Join(s.dir, "layer", "ballast"), ballast, 0o644))
 }
+
+const ballastSize = 11 << 20
 
 func (s *stack) put(bucket, key, content string) {
 	s.Helper()
@@ -44,7 +53,7 @@ func useShelf(s *stack) {
 	// a value from a bucket, one that is not there, and a layer
 	answer := s.ask("layers")
 	delete(answer, "version")
-	if err := same(answer, map[string]any{"word": "layers", "motto": "books first", "colour": "green", "layer": "the layer greets you"}); err != nil {
+	if err := same(answer, map[string]any{"word": "layers", "motto": "books first", "colour": "green", "layer": "the layer greets you", "ballast": float64(ballastSize)}); err != nil {
 		s.Error(err)
 	}
 

@@ -44,6 +44,11 @@ func start(t *testing.T) *world {
 		Platform: testkit.Start(t, testkit.Dir(t), "--services", "none"),
 		home:     t.TempDir(), client: testkit.Client(), issuer: newIssuer(t), turns: make(chan struct{}, 2),
 	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the platform:\n%s", w.Log())
+		}
+	})
 	var err error
 	if w.keys, err = iam.ReadCredentials(filepath.Join(w.Dir, "credentials")); err != nil {
 		t.Fatal(err)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/fault"
 )
@@ -42,17 +44,23 @@ func (q *Queues) CreateQueue(ctx context.Context, in CreateQueueInput) (QueueURL
 	if o, err := q.find(queue.ARN); err == nil {
 		have := o.get()
 		for name, value := range in.Attributes {
-			if got := q.attribute(o, have, name); got != value && name != "RedrivePolicy" && name != "Policy" {
+			if got := attribute(have, name); got != value && !slices.Contains(notCompared, name) {
 				return out, fault.Coded(fault.Conflict, "QueueNameExists", "A queue already exists with the same name and a different value for attribute %s", name)
 			}
 		}
 		return out, nil
 	}
 	return out, q.edit(ctx, apiStack, func(d *declared) error {
-		d.queues = append(d.queues, queue)
+		if !slices.ContainsFunc(d.queues, func(other Queue) bool { return other.ARN == queue.ARN }) { // by a call at the same time
+			d.queues = append(d.queues, queue)
+		}
 		return nil
 	})
 }
+
+// notCompared are attributes that are written in more than one way, or that a queue
+// does not keep.
+var notCompared = []string{"RedrivePolicy", "Policy", "KmsDataKeyReusePeriodSeconds", "SqsManagedSseEnabled", "RedriveAllowPolicy"}
 
 // first puts a name at the beginning of a list that has it: what it says decides
 // about others.
@@ -195,7 +203,7 @@ func (q *Queues) GetQueueAttributes(ctx context.Context, in GetQueueAttributesIn
 		if strings.HasPrefix(name, "Approximate") {
 			continue
 		}
-		if value := q.attribute(o, queue, name); value != "" {
+		if value := attribute(queue, name); value != "" {
 			out.Attributes[name] = value
 		}
 	}
@@ -212,7 +220,7 @@ func (q *Queues) GetQueueAttributes(ctx context.Context, in GetQueueAttributesIn
 }
 
 // attribute is one of those that do not change by themselves.
-func (q *Queues) attribute(_ *open, queue Queue, name string) string {
+func attribute(queue Queue, name string) string {
 	if n, ok := numbers[name]; ok {
 		return strconv.Itoa(n.value(&queue))
 	}
@@ -266,7 +274,7 @@ func (o *open) count(ctx context.Context) (map[string]int, error) {
 		}
 	}
 	for seq, p := range o.past {
-		if p.delayed && p.first.IsZero() && o.held[seq] == nil {
+		if p.putOff > 0 && p.first.IsZero() && o.held[seq] == nil {
 			delayed++
 		}
 	}
@@ -311,24 +319,17 @@ func (q *Queues) PurgeQueue(ctx context.Context, in QueueURL) (struct{}, error) 
 		return struct{}{}, err
 	}
 	info, err := o.stream.Info(ctx)
-	if err == nil {
-		err = o.stream.Purge(ctx)
+	last := uint64(0)
+	if err == nil && info.State.LastSeq > 0 {
+		last = info.State.LastSeq
+		err = o.stream.Purge(ctx, jetstream.WithPurgeSequence(last+1)) // what is sent meanwhile stays
 	}
 	if err != nil {
 		return struct{}{}, fault.Errorf(fault.Unavailable, "purge queue %s: %w", o.get().Name, err)
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.purged = info.State.LastSeq
-	for _, h := range o.held {
-		h.timer.Stop()
-	}
-	for _, g := range o.groups {
-		for _, h := range g.waiting {
-			h.timer.Stop()
-		}
-	}
-	o.held, o.past, o.groups, o.ready = map[uint64]*held{}, map[uint64]past{}, map[string]*group{}, nil
+	o.forget(last)
 	return struct{}{}, nil
 }
 

@@ -1,9 +1,11 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -27,6 +29,7 @@ type open struct {
 	closed  bool
 	held    map[uint64]*held // given out, by sequence
 	past    map[uint64]past
+	sweepAt int               // how many of past call for a look at which have expired
 	groups  map[string]*group // of FIFO queues
 	ready   []*group          // those with messages that may be given out, the longest waiting first
 	news    chan struct{}     // closed when something may have become ready
@@ -38,20 +41,28 @@ func (o *open) get() Queue { return *o.queue.Load() }
 
 // past is what the server does not know of a message that comes again.
 type past struct {
-	first   time.Time // when it was received first
-	delayed bool      // it was put off once because of its delay
+	sent   time.Time // when it was sent, to know when it has expired
+	first  time.Time // when it was received first
+	putOff int       // how often it was put off because of its delay
 }
 
-// held is a message that has been given out, or waits for its group.
-type held struct {
+// given is a message as who receives it has it, whatever becomes of it afterwards.
+type given struct {
 	record
-	msg     jetstream.Msg
 	seq     uint64
 	receipt string    // "" while it waits
-	until   time.Time // hidden until then
 	count   int       // how often it was given out
 	first   time.Time // when it was given out first
-	timer   *time.Timer
+}
+
+// held is a message that has been given out, or waits for its group. The lock of
+// its queue guards it.
+type held struct {
+	given
+	msg      jetstream.Msg
+	until    time.Time // hidden until then
+	settling bool      // is being deleted: does not come again meanwhile
+	timer    *time.Timer
 }
 
 // group is a message group of a FIFO queue. Its messages are given out in order,
@@ -62,10 +73,16 @@ type group struct {
 	flying  int
 }
 
+// insert puts a message where its turn is.
+func (g *group) insert(h *held) {
+	at, _ := slices.BinarySearchFunc(g.waiting, h, func(a, b *held) int { return cmp.Compare(a.seq, b.seq) })
+	g.waiting = slices.Insert(g.waiting, at, h)
+}
+
 func (q *Queues) open(ctx context.Context, queue Queue) (*open, error) {
 	name := streamName(queue.Name)
 	o := &open{
-		subject: "sqs." + name, held: map[uint64]*held{}, past: map[uint64]past{}, groups: map[string]*group{}, news: make(chan struct{}),
+		subject: subjects + name, held: map[uint64]*held{}, past: map[uint64]past{}, groups: map[string]*group{}, news: make(chan struct{}),
 	}
 	o.queue.Store(&queue)
 	fail := func(err error) (*open, error) {
@@ -118,6 +135,11 @@ func (o *open) close() error {
 	return o.appender.Close()
 }
 
+// gone is what receivers of a queue that is closed get.
+func (o *open) gone() error {
+	return fault.Coded(fault.NotFound, "QueueDoesNotExist", "The specified queue does not exist: %s", o.get().ARN)
+}
+
 // announce wakes receivers. The lock is held.
 func (o *open) announce() {
 	close(o.news)
@@ -130,7 +152,7 @@ const beat = ackWait / 3
 // watch keeps a message hidden until its time is over. The lock is held.
 func (o *open) watch(h *held) {
 	wait := beat
-	if h.receipt != "" || h.until.After(time.Now()) {
+	if !h.settling && (h.receipt != "" || h.until.After(time.Now())) {
 		wait = min(beat, max(time.Until(h.until), 0))
 	}
 	if h.timer != nil {
@@ -140,15 +162,22 @@ func (o *open) watch(h *held) {
 	h.timer = time.AfterFunc(wait, func() { o.tick(h) })
 }
 
+// resume watches a message again that was not deleted after all. The lock is held.
+func (o *open) resume(h *held) {
+	if !o.closed && o.held[h.seq] == h {
+		o.watch(h)
+	}
+}
+
 // tick is a sign of life, or the end of a message's hiding.
 func (o *open) tick(h *held) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	waiting := h.receipt == ""
-	if o.closed || !waiting && o.held[h.seq] != h {
+	if o.closed || h.seq <= o.purged || !waiting && o.held[h.seq] != h {
 		return
 	}
-	if time.Now().Before(h.until) || waiting && h.until.IsZero() {
+	if h.settling || time.Now().Before(h.until) || waiting && h.until.IsZero() {
 		_ = h.msg.InProgress() // lost, the message is given out twice at worst
 		o.watch(h)
 		return
@@ -170,8 +199,7 @@ func (o *open) surface(h *held) {
 	g := o.groups[h.Group]
 	if wasOut {
 		g.flying--
-		at, _ := slices.BinarySearchFunc(g.waiting, h, func(a, b *held) int { return int(int64(a.seq) - int64(b.seq)) })
-		g.waiting = slices.Insert(g.waiting, at, h)
+		g.insert(h)
 	}
 	o.watch(h)
 	o.enlist(g)
@@ -187,6 +215,29 @@ func (o *open) enlist(g *group) {
 	if g.flying == 0 && len(g.waiting) == 0 {
 		delete(o.groups, g.id)
 	}
+}
+
+// forget drops the messages up to a sequence, which have been purged. The lock is
+// held.
+func (o *open) forget(last uint64) {
+	o.purged = max(o.purged, last)
+	for seq, h := range o.held {
+		if seq <= last {
+			h.timer.Stop()
+			o.release(h)
+		}
+	}
+	for _, g := range o.groups {
+		g.waiting = slices.DeleteFunc(g.waiting, func(h *held) bool {
+			if h.seq <= last {
+				h.timer.Stop()
+			}
+			return h.seq <= last
+		})
+		o.enlist(g)
+	}
+	o.ready = slices.DeleteFunc(o.ready, func(g *group) bool { return len(g.waiting) == 0 })
+	maps.DeleteFunc(o.past, func(seq uint64, _ past) bool { return seq <= last })
 }
 
 // arrive takes a message of a FIFO queue.
@@ -211,8 +262,10 @@ func (o *open) arrive(msg jetstream.Msg) {
 		g = &group{id: h.Group}
 		o.groups[h.Group] = g
 	}
-	h.until = h.due()
-	g.waiting = append(g.waiting, h)
+	if due := h.due(); due.After(time.Now()) {
+		h.until = due
+	}
+	g.insert(h)
 	o.watch(h)
 	if o.enlist(g); len(o.ready) == 0 {
 		o.announce() // to who waits for what has been sent
@@ -241,6 +294,9 @@ func (o *open) catchUp(ctx context.Context) error {
 		select {
 		case <-news:
 		case <-bounded.Done():
+			o.mu.Lock()
+			o.arrived = max(o.arrived, info.State.LastSeq) // it is not waited for a second time
+			o.mu.Unlock()
 			return ctx.Err()
 		}
 	}

@@ -102,6 +102,7 @@ func (q *Queues) poll(ctx context.Context, m Mapping) {
 	slots := make(chan struct{}, cmp.Or(m.MaxConcurrency, concurrency))
 	var batches sync.WaitGroup
 	defer batches.Wait()
+	var complaint string // is made once
 	for {
 		select {
 		case slots <- struct{}{}:
@@ -111,11 +112,16 @@ func (q *Queues) poll(ctx context.Context, m Mapping) {
 		o, list, err := q.gather(ctx, m)
 		if len(list) == 0 {
 			<-slots
+			if err != nil && err.Error() != complaint {
+				q.Log.Warn("a mapping cannot poll its queue, and tries on", "mapping", m.ID, "queue", m.Source, "function", m.Function, "err", err)
+				complaint = err.Error()
+			}
 			if err != nil && !pause(ctx) {
 				return
 			}
 			continue
 		}
+		complaint = ""
 		batches.Go(func() {
 			defer func() { <-slots }()
 			// what has been received is finished, also when the poller is stopped
@@ -140,7 +146,7 @@ func pause(ctx context.Context) bool {
 
 // gather receives a batch: what there is when the first message comes, or with a
 // window what comes within it.
-func (q *Queues) gather(ctx context.Context, m Mapping) (*open, []*held, error) {
+func (q *Queues) gather(ctx context.Context, m Mapping) (*open, []*given, error) {
 	o, err := q.find(m.Source)
 	if err != nil {
 		return nil, nil, err
@@ -166,10 +172,10 @@ func (q *Queues) gather(ctx context.Context, m Mapping) (*open, []*held, error) 
 
 // handle has the function handle a batch. Messages that it has handled are
 // deleted; the others stay hidden for their time, and come again.
-func (q *Queues) handle(ctx context.Context, o *open, m Mapping, filters []*pattern.Pattern, list []*held) error {
+func (q *Queues) handle(ctx context.Context, o *open, m Mapping, filters []*pattern.Pattern, list []*given) error {
 	wanted := list[:0:0]
 	for _, h := range list {
-		if len(filters) == 0 || slices.ContainsFunc(filters, func(p *pattern.Pattern) bool { return p.Match(h.filtered()) }) {
+		if len(filters) == 0 || slices.ContainsFunc(filters, func(p *pattern.Pattern) bool { return p.Match(h.filtered(o.get().FIFO)) }) {
 			wanted = append(wanted, h)
 		} else if err := o.settle(ctx, h.receipt); err != nil {
 			return err
@@ -206,7 +212,7 @@ func (q *Queues) handle(ctx context.Context, o *open, m Mapping, filters []*patt
 }
 
 // halves handles a batch that is too large for one event as two.
-func (q *Queues) halves(ctx context.Context, o *open, m Mapping, list []*held) error {
+func (q *Queues) halves(ctx context.Context, o *open, m Mapping, list []*given) error {
 	if len(list) == 1 {
 		return fmt.Errorf("message %s is too large for an event", list[0].ID)
 	}
@@ -240,7 +246,7 @@ func failures(m Mapping, payload []byte) (ids []string, err error) {
 }
 
 // filtered is a message as filters see it: its body as JSON where it is some.
-func (h *held) filtered() []byte {
+func (h *given) filtered(fifo bool) []byte {
 	type attribute struct {
 		StringValue *string `json:"stringValue,omitempty"`
 		BinaryValue []byte  `json:"binaryValue,omitempty"`
@@ -251,7 +257,7 @@ func (h *held) filtered() []byte {
 		Body       any                  `json:"body"`
 		Attributes map[string]string    `json:"attributes"`
 		Own        map[string]attribute `json:"messageAttributes"`
-	}{h.ID, h.Body, h.attributes(h.Group != ""), map[string]attribute{}}
+	}{h.ID, h.Body, h.attributes(fifo), map[string]attribute{}}
 	if json.Valid([]byte(h.Body)) {
 		doc.Body = json.RawMessage(h.Body)
 	}

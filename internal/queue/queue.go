@@ -11,7 +11,7 @@
 // What queues and mappings there are is said by revisions, as of topics; a call
 // changes a revision through the Editor. Stored:
 //
-//	stream queue_std_NAME, queue_fifo_NAME  the messages
+//	stream queue_std_NAME, queue_fifo_NAME  the messages; in its metadata the stack
 //	consumer receivers                      how often they were given out
 package queue
 

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/binary"
@@ -107,7 +108,7 @@ func chosen(all map[string]AttributeValue, names []string) map[string]AttributeV
 }
 
 // attributes are what SQS says of a message.
-func (h *held) attributes(fifo bool) map[string]string {
+func (h *given) attributes(fifo bool) map[string]string {
 	milliseconds := func(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
 	all := map[string]string{
 		"SenderId": h.Sender, "SentTimestamp": milliseconds(h.At),
@@ -132,12 +133,12 @@ func read(msg jetstream.Msg) (*held, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &held{msg: msg, seq: meta.Sequence.Stream, count: int(meta.NumDelivered)}
+	h := &held{msg: msg, given: given{seq: meta.Sequence.Stream, count: int(meta.NumDelivered)}}
 	return h, json.Unmarshal(msg.Data(), &h.record)
 }
 
 // receive gives out up to n messages, and waits for the first.
-func (q *Queues) receive(ctx context.Context, o *open, n int, hide, wait time.Duration) ([]*held, error) {
+func (q *Queues) receive(ctx context.Context, o *open, n int, hide, wait time.Duration) ([]*given, error) {
 	pull := o.pull
 	if o.get().FIFO {
 		pull = o.take
@@ -147,7 +148,7 @@ func (q *Queues) receive(ctx context.Context, o *open, n int, hide, wait time.Du
 	for blocking := false; ; blocking = wait > 0 {
 		got, err := pull(ctx, n, hide, blocking)
 		if err != nil {
-			return nil, fault.Errorf(fault.Unavailable, "receive from queue %s: %w", o.get().Name, err)
+			return nil, o.failed(err)
 		}
 		kept := got[:0]
 		for _, h := range got {
@@ -157,85 +158,121 @@ func (q *Queues) receive(ctx context.Context, o *open, n int, hide, wait time.Du
 				kept = append(kept, h)
 			}
 		}
-		if len(kept) > 0 || ctx.Err() != nil || wait == 0 && len(got) == 0 {
+		if len(kept) > 0 || ended(ctx) || wait == 0 && len(got) == 0 {
 			return kept, nil
 		}
 	}
 }
 
+// ended reports whether a wait is over. The timer of a context may be late: then it
+// has no error yet, and the client of the streams takes it no more.
+func ended(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ctx.Err() != nil || ok && !time.Now().Before(deadline)
+}
+
+// failed says why nothing could be received.
+func (o *open) failed(err error) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return o.gone()
+	}
+	return fault.Errorf(fault.Unavailable, "receive from queue %s: %w", o.get().Name, err)
+}
+
 // pull takes messages of a standard queue off the server: what there is, or the
 // first that comes.
-func (o *open) pull(ctx context.Context, n int, hide time.Duration, blocking bool) ([]*held, error) {
+func (o *open) pull(ctx context.Context, n int, hide time.Duration, blocking bool) ([]*given, error) {
 	fetch := func() (jetstream.MessageBatch, error) { return o.consumer.FetchNoWait(n) }
 	if blocking {
 		fetch = func() (jetstream.MessageBatch, error) { return o.consumer.Fetch(1, jetstream.FetchContext(ctx)) }
 	}
 	batch, err := fetch()
 	if err != nil {
-		return nil, lasting(ctx, err)
+		return nil, lasting(ctx, blocking, err)
 	}
-	var got []*held
+	var got []*given
 	for msg := range batch.Messages() {
 		h, err := read(msg)
 		if err != nil {
 			_ = msg.Term() // not one of ours
 			continue
 		}
-		if o.give(h, hide) {
-			got = append(got, h)
+		if g := o.give(h, hide); g != nil {
+			got = append(got, g)
 		}
 	}
-	return got, lasting(ctx, batch.Error())
+	return got, lasting(ctx, blocking, batch.Error())
 }
 
 // lasting is an error that asking again does not mend. Nothing came in time, or the
 // server was too busy to say that it lives, is none.
-func lasting(ctx context.Context, err error) error {
-	if end, ok := ctx.Deadline(); ok && !time.Now().Before(end) {
-		return nil // its time is over, though ctx may not say so yet
+func lasting(ctx context.Context, blocking bool, err error) error {
+	if blocking && ended(ctx) {
+		return nil
 	}
 	for _, passing := range []error{jetstream.ErrNoMessages, jetstream.ErrNoHeartbeat, nats.ErrTimeout, context.DeadlineExceeded} {
-		if ctx.Err() != nil || errors.Is(err, passing) {
+		if errors.Is(err, passing) {
 			return nil
 		}
 	}
 	return err
 }
 
-// give hands a message of a standard queue out, unless it is too early.
-func (o *open) give(h *held, hide time.Duration) bool {
+// give hands a message of a standard queue out, unless it is too early: nil.
+func (o *open) give(h *held, hide time.Duration) *given {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed || h.seq <= o.purged {
-		return false
+		return nil
 	}
-	was := o.past[h.seq]
+	was, seen := o.past[h.seq]
+	if !seen {
+		o.sweep()
+		was.sent = h.At
+		if h.Delay > 0 && h.count > 1 { // before a restart: it may have been put off, and must not die of that
+			was.putOff = 1
+		}
+	}
 	if early := time.Until(h.due()); h.Delay > 0 && early > 0 {
-		o.past[h.seq] = past{delayed: true}
+		was.putOff++
+		o.past[h.seq] = was
 		_ = h.msg.NakWithDelay(early)
-		return false
-	}
-	if was.delayed {
-		h.count--
+		return nil
 	}
 	if was.first.IsZero() {
 		was.first = time.Now()
-		o.past[h.seq] = was
 	}
+	o.past[h.seq] = was
+	h.count = max(h.count-was.putOff, 1)
 	h.first = was.first
-	o.hold(h, hide)
-	return true
+	return o.hold(h, hide)
+}
+
+// sweep forgets what has expired, when there is twice as much as was left the last
+// time. The lock is held.
+func (o *open) sweep() {
+	if len(o.past) < max(o.sweepAt, 1024) {
+		return
+	}
+	queue := o.get()
+	end := time.Now().Add(-time.Duration(queue.retention()) * time.Second)
+	maps.DeleteFunc(o.past, func(seq uint64, p past) bool { return p.sent.Before(end) && o.held[seq] == nil })
+	o.sweepAt = 2 * len(o.past)
 }
 
 // hold gives a message a receipt and hides it. The lock is held.
-func (o *open) hold(h *held, hide time.Duration) {
-	h.receipt, h.until = newReceipt(h.seq), time.Now().Add(hide)
+func (o *open) hold(h *held, hide time.Duration) *given {
+	h.receipt, h.until = newReceipt(h.seq, h.ID), time.Now().Add(hide)
 	o.held[h.seq] = h
 	o.watch(h)
+	out := h.given
+	return &out
 }
 
 // take hands out messages of a FIFO queue whose groups are free.
-func (o *open) take(ctx context.Context, n int, hide time.Duration, blocking bool) ([]*held, error) {
+func (o *open) take(ctx context.Context, n int, hide time.Duration, blocking bool) ([]*given, error) {
 	if !blocking { // as long as it waits, it is told
 		if err := o.catchUp(context.WithoutCancel(ctx)); err != nil {
 			return nil, err
@@ -252,8 +289,11 @@ func (o *open) take(ctx context.Context, n int, hide time.Duration, blocking boo
 		o.mu.Lock()
 	}
 	defer o.mu.Unlock()
-	var got []*held
-	for len(got) < n && len(o.ready) > 0 && !o.closed {
+	if o.closed {
+		return nil, o.gone()
+	}
+	var got []*given
+	for len(got) < n && len(o.ready) > 0 {
 		g := o.ready[0]
 		o.ready = o.ready[1:]
 		for len(got) < n && len(g.waiting) > 0 && g.waiting[0].until.IsZero() {
@@ -264,15 +304,14 @@ func (o *open) take(ctx context.Context, n int, hide time.Duration, blocking boo
 			if h.first.IsZero() {
 				h.first = time.Now()
 			}
-			o.hold(h, hide)
-			got = append(got, h)
+			got = append(got, o.hold(h, hide))
 		}
 	}
 	return got, nil
 }
 
 // bury moves a message that was given out too often to the dead-letter queue.
-func (q *Queues) bury(ctx context.Context, o *open, h *held) (dead bool, err error) {
+func (q *Queues) bury(ctx context.Context, o *open, h *given) (dead bool, err error) {
 	queue := o.get()
 	if queue.DeadLetter == "" || h.count <= queue.MaxReceive {
 		return false, nil
@@ -283,58 +322,107 @@ func (q *Queues) bury(ctx context.Context, o *open, h *held) (dead bool, err err
 	}
 	r := h.record
 	r.From, r.Delay = queue.ARN, 0
-	if _, err := to.store(ctx, r, o.subject+" "+sequence(h.seq)); err != nil { // of two, after a crash, the second is dropped
+	if _, err := to.store(ctx, r, "dead "+h.ID); err != nil { // of two, after a crash, the second is dropped
 		return false, err
 	}
 	return true, o.settle(ctx, h.receipt)
 }
 
-// newReceipt names one giving out of a message.
-func newReceipt(seq uint64) string {
-	id := uuid.New()
-	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint64(id[:], seq))
+// newReceipt names one giving out of a message: 8 bytes of chance, 8 of the
+// message's id, and its sequence.
+func newReceipt(seq uint64, id string) string {
+	chance := uuid.New()
+	raw := append(chance[:8:8], idPart(id)...)
+	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint64(raw, seq))
 }
 
-func sequenceOf(receipt string) (seq uint64, ok bool) {
+func idPart(id string) []byte {
+	parsed, _ := uuid.Parse(id) // which every message has
+	return parsed[:8]
+}
+
+// told is what a receipt says of its message.
+func told(receipt string) (seq uint64, id []byte, ok bool) {
 	raw, err := base64.RawURLEncoding.DecodeString(receipt)
 	if err != nil || len(raw) != 24 {
-		return 0, false
+		return 0, nil, false
 	}
-	return binary.BigEndian.Uint64(raw[16:]), true
+	return binary.BigEndian.Uint64(raw[16:]), raw[8:16], true
 }
 
 // settle deletes the message that a receipt was given for.
 func (o *open) settle(ctx context.Context, receipt string) error {
-	seq, ok := sequenceOf(receipt)
+	seq, id, ok := told(receipt)
 	if !ok {
 		return fault.Coded(fault.Invalid, "ReceiptHandleIsInvalid", "The input receipt handle is invalid.")
 	}
 	o.mu.Lock()
 	h := o.held[seq]
+	mine := h != nil && h.receipt == receipt
+	if mine {
+		h.settling = true
+	}
 	o.mu.Unlock()
+	var err error
 	switch {
-	case h != nil && h.receipt != receipt:
-		if o.get().FIFO {
-			return invalid("Value %s for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired.", receipt)
+	case mine:
+		if err = h.msg.DoubleAck(ctx); errors.Is(err, jetstream.ErrMsgAlreadyAckd) {
+			err = nil
 		}
+	case h != nil && !o.get().FIFO:
 		return nil // somebody else has it now, and it is theirs to delete
-	case h != nil:
-		if err := h.msg.DoubleAck(ctx); err != nil && !errors.Is(err, jetstream.ErrMsgAlreadyAckd) {
-			return fault.Errorf(fault.Unavailable, "delete a message of queue %s: %w", o.get().Name, err)
-		}
-	case o.get().FIFO:
-		return nil // it has been deleted, or waits to be received again
-	default: // given out before a restart, or its time is over and nobody has taken it
-		err := o.stream.DeleteMsg(ctx, seq)
-		if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) && !errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
-			return fault.Errorf(fault.Unavailable, "delete a message of queue %s: %w", o.get().Name, err)
-		}
+	default: // given out before a restart, or its time is over
+		err = o.deleteStored(ctx, seq, id, receipt)
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	delete(o.past, seq)
-	o.release(h)
+	if err != nil {
+		if mine {
+			h.settling = false
+			o.resume(h)
+		}
+		if fault.KindOf(err) == fault.Invalid {
+			return err
+		}
+		return fault.Errorf(fault.Unavailable, "delete a message of queue %s: %w", o.get().Name, err)
+	}
+	if mine {
+		delete(o.past, seq)
+		o.release(h)
+	}
 	return nil
+}
+
+// deleteStored deletes a message that is not given out, if it is still there. A
+// receipt of another queue, or of an earlier one of the name, deletes nothing; one of
+// a FIFO queue is good as long as the message is hidden and no longer.
+func (o *open) deleteStored(ctx context.Context, seq uint64, id []byte, receipt string) error {
+	msg, err := o.stream.GetMsg(ctx, seq)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var r record
+	if err := json.Unmarshal(msg.Data, &r); err != nil || !bytes.Equal(idPart(r.ID), id) {
+		return nil
+	}
+	if o.get().FIFO {
+		return invalid("Value %s for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired.", receipt)
+	}
+	err = o.stream.DeleteMsg(ctx, seq)
+	if errors.Is(err, jetstream.ErrMsgNotFound) || errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
+		err = nil
+	}
+	if err == nil {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		if o.held[seq] == nil {
+			delete(o.past, seq)
+		}
+	}
+	return err
 }
 
 // release forgets a message that is no more. The lock is held.
@@ -352,7 +440,7 @@ func (o *open) release(h *held) {
 
 // hide changes how long from now a message stays hidden.
 func (o *open) hide(receipt string, for_ int) error {
-	seq, ok := sequenceOf(receipt)
+	seq, _, ok := told(receipt)
 	if !ok {
 		return fault.Coded(fault.Invalid, "ReceiptHandleIsInvalid", "The input receipt handle is invalid.")
 	}
@@ -375,7 +463,7 @@ func (o *open) hide(receipt string, for_ int) error {
 }
 
 // event is what a function gets of messages (Lambda's SQSEvent).
-func event(region string, queue Queue, list []*held) ([]byte, error) {
+func event(region string, queue Queue, list []*given) ([]byte, error) {
 	type attribute struct {
 		StringValue      *string  `json:"stringValue,omitempty"`
 		BinaryValue      []byte   `json:"binaryValue,omitempty"`

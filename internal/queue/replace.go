@@ -17,6 +17,8 @@ import (
 
 const (
 	consumerName = "receivers"
+	subjects     = "sqs." // of streams, before their names
+	metaStack    = "stack"
 	ackWait      = 30 * time.Second // a message without a sign of life for so long is given out again
 	dedupeWindow = 5 * time.Minute  // of FIFO queues
 )
@@ -35,57 +37,16 @@ func (q *Queues) Replace(ctx context.Context, stack string, queues []Queue, mapp
 	q.change.Lock()
 	defer q.change.Unlock()
 	old := q.load()
-	next := &snapshot{stacks: maps.Clone(old.stacks), queues: map[string]*open{}, mappings: map[string]Mapping{}}
-	if next.stacks == nil {
-		next.stacks = map[string]declared{}
-	}
-	next.stacks[stack] = declared{queues, mappings}
-	if len(queues)+len(mappings) == 0 {
-		delete(next.stacks, stack)
-	}
-	var made []*open
-	undo := func(err error) error {
-		for _, o := range made {
-			err = errors.Join(err, o.close())
-		}
+	next, err := old.with(stack, queues, mappings)
+	if err != nil {
 		return err
 	}
-	changed := map[*open]Queue{}
-	for name, d := range next.stacks {
-		for _, queue := range d.queues {
-			queue.Stack = name
-			if err := queue.Check(); err != nil {
-				return undo(fmt.Errorf("queues of stack %s: %w", stack, err))
-			}
-			if taken := next.queues[queue.ARN]; taken != nil {
-				return undo(fault.Coded(fault.Conflict, "QueueNameExists", "queue %s is in stack %s and in stack %s", queue.Name, taken.get().Stack, name))
-			}
-			o := old.queues[queue.ARN]
-			if o == nil || name == stack {
-				if err := q.ensureStream(ctx, queue); err != nil {
-					return undo(err)
-				}
-			}
-			if o == nil {
-				var err error
-				if o, err = q.open(ctx, queue); err != nil {
-					return undo(err)
-				}
-				made = append(made, o)
-			}
-			changed[o] = queue
-			next.queues[queue.ARN] = o
-		}
-		for _, m := range d.mappings {
-			m.Stack = name
-			next.mappings[m.ID] = m
-		}
+	undo, err := q.prepare(ctx, old, next, stack)
+	if err != nil {
+		return errors.Join(err, undo())
 	}
-	if err := next.check(stack); err != nil {
-		return undo(err)
-	}
-	for o, queue := range changed {
-		o.queue.Store(&queue)
+	for _, queue := range next.stacks[stack].queues {
+		next.queues[queue.ARN].queue.Store(&queue)
 	}
 	q.current.Store(next)
 	q.tend()
@@ -93,28 +54,132 @@ func (q *Queues) Replace(ctx context.Context, stack string, queues []Queue, mapp
 		if next.queues[name] != nil {
 			continue
 		}
-		err := o.close()
-		if e := q.Streams.DeleteStream(ctx, streamName(o.get().Name)); !errors.Is(e, jetstream.ErrStreamNotFound) {
-			err = errors.Join(err, e)
-		}
-		if err != nil {
-			q.Log.Warn("a removed queue was not cleaned up", "queue", name, "err", err)
+		if err := errors.Join(o.close(), q.deleteStream(ctx, streamName(o.get().Name))); err != nil {
+			q.Log.Warn("a removed queue was not cleaned up, the next start tries again", "queue", name, "err", err)
 		}
 	}
 	return nil
 }
 
-// check refuses mappings that cannot be.
-func (s *snapshot) check(stack string) error {
-	for _, m := range s.stacks[stack].mappings {
-		if err := m.Check(); err != nil {
-			return err
+// with is the snapshot in which a stack declares something else, or why that cannot
+// be. Queues that are not open yet are nil in it.
+func (s *snapshot) with(stack string, queues []Queue, mappings []Mapping) (*snapshot, error) {
+	next := &snapshot{stacks: maps.Clone(s.stacks), queues: map[string]*open{}, mappings: map[string]Mapping{}}
+	if next.stacks == nil {
+		next.stacks = map[string]declared{}
+	}
+	d := declared{slices.Clone(queues), slices.Clone(mappings)}
+	for i := range d.queues {
+		d.queues[i].Stack = stack
+		if err := d.queues[i].Check(); err != nil {
+			return nil, fmt.Errorf("queues of stack %s: %w", stack, err)
 		}
-		for _, f := range m.Filters {
-			if _, err := pattern.Parse(f); err != nil {
-				return fault.Coded(fault.Invalid, "InvalidParameterValueException", "filter of the mapping of %s: %w", m.Source, err)
+	}
+	for i := range d.mappings {
+		d.mappings[i].Stack = stack
+		if err := d.mappings[i].checkAll(); err != nil {
+			return nil, err
+		}
+	}
+	next.stacks[stack] = d
+	if len(queues)+len(mappings) == 0 {
+		delete(next.stacks, stack)
+	}
+	owner := map[string]string{}
+	for name, d := range next.stacks {
+		for _, queue := range d.queues {
+			if taken, ok := owner[queue.ARN]; ok {
+				return nil, fault.Coded(fault.Conflict, "QueueNameExists", "queue %s is in stack %s and in stack %s", queue.Name, taken, name)
 			}
+			owner[queue.ARN] = name
+			next.queues[queue.ARN] = s.queues[queue.ARN]
 		}
+		for _, m := range d.mappings {
+			next.mappings[m.ID] = m
+		}
+	}
+	return next, nil
+}
+
+// checkAll refuses a mapping that could not be, filters included.
+func (m *Mapping) checkAll() error {
+	if err := m.Check(); err != nil {
+		return err
+	}
+	for _, f := range m.Filters {
+		if _, err := pattern.Parse(f); err != nil {
+			return fault.Coded(fault.Invalid, "InvalidParameterValueException", "filter of the mapping of %s: %w", m.Source, err)
+		}
+	}
+	return nil
+}
+
+// prepare opens what is new in next and gives streams their retention; undo takes
+// that back. A stream that was there before, as at every start, stays.
+func (q *Queues) prepare(ctx context.Context, old, next *snapshot, stack string) (undo func() error, err error) {
+	var steps []func(context.Context) error
+	undo = func() (err error) {
+		for _, step := range slices.Backward(steps) {
+			err = errors.Join(err, step(context.WithoutCancel(ctx)))
+		}
+		return err
+	}
+	for _, queue := range next.stacks[stack].queues {
+		o, name := old.queues[queue.ARN], streamName(queue.Name)
+		if o != nil {
+			was := o.get()
+			if was.retention() == queue.retention() && was.Stack == queue.Stack {
+				continue
+			}
+			steps = append(steps, func(ctx context.Context) error { return q.ensureStream(ctx, was) })
+		} else if _, err := q.Streams.Stream(ctx, name); errors.Is(err, jetstream.ErrStreamNotFound) {
+			steps = append(steps, func(ctx context.Context) error { return q.deleteStream(ctx, name) })
+		}
+		if err := q.ensureStream(ctx, queue); err != nil {
+			return undo, err
+		}
+		if o == nil {
+			if o, err = q.open(ctx, queue); err != nil {
+				return undo, err
+			}
+			steps = append(steps, func(context.Context) error { return o.close() })
+			next.queues[queue.ARN] = o
+		}
+	}
+	return undo, nil
+}
+
+func (q *Queues) deleteStream(ctx context.Context, name string) error {
+	if err := q.Streams.DeleteStream(ctx, name); !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return err
+	}
+	return nil
+}
+
+// Prune deletes the streams of queues that no stack declares: what a crash has left
+// of a removal. What is of a stack in unread, whose declaration is not known, stays.
+// Call it when all other stacks have been given to Replace.
+func (q *Queues) Prune(ctx context.Context, unread []string) error {
+	q.change.Lock()
+	defer q.change.Unlock()
+	declared := map[string]bool{}
+	for _, o := range q.load().queues {
+		declared[streamName(o.get().Name)] = true
+	}
+	list := q.Streams.ListStreams(ctx, jetstream.WithStreamListSubject(subjects+">"))
+	for info := range list.Info() {
+		name, owner := info.Config.Name, info.Config.Metadata[metaStack]
+		unknown := slices.Contains(unread, owner) || owner == "" && len(unread) > 0
+		if declared[name] || unknown {
+			continue
+		}
+		q.Log.Info("a queue that no stack declares is deleted", "stream", name, "stack", owner, "messages", info.State.Msgs)
+		if err := q.deleteStream(ctx, name); err != nil {
+			return fault.Errorf(fault.Unavailable, "delete stream %s: %w", name, err)
+		}
+	}
+	if err := list.Err(); err != nil {
+		return fault.Errorf(fault.Unavailable, "list the streams of queues: %w", err)
 	}
 	return nil
 }
@@ -123,9 +188,9 @@ func (s *snapshot) check(stack string) error {
 func (q *Queues) ensureStream(ctx context.Context, queue Queue) error {
 	name := streamName(queue.Name)
 	_, err := q.Streams.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-		Name: name, Subjects: []string{"sqs." + name}, Retention: jetstream.WorkQueuePolicy, Storage: jetstream.FileStorage,
+		Name: name, Subjects: []string{subjects + name}, Retention: jetstream.WorkQueuePolicy, Storage: jetstream.FileStorage,
 		MaxAge: time.Duration(queue.retention()) * time.Second, Duplicates: min(dedupeWindow, time.Duration(queue.retention())*time.Second),
-		AllowAtomicPublish: true, Metadata: map[string]string{"queue": queue.ARN},
+		AllowAtomicPublish: true, Metadata: map[string]string{"queue": queue.ARN, metaStack: queue.Stack},
 	})
 	if err != nil {
 		return fault.Errorf(fault.Unavailable, "stream of queue %s: %w", queue.Name, err)

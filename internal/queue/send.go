@@ -180,15 +180,15 @@ func (r *record) order(queue Queue, in SendMessageInput) error {
 	return nil
 }
 
-// store writes a message and syncs it. id, or the message's own where it is of a
-// FIFO queue, tells it from others: of two the second is dropped.
+// store writes a message and syncs it. id, or without it the message's own where it
+// is of a FIFO queue, tells it from others: of two the second is dropped.
 func (o *open) store(ctx context.Context, r record, id string) (seq uint64, err error) {
 	doc, err := json.Marshal(r)
 	if err != nil {
 		return 0, err
 	}
 	header := nats.Header{}
-	if id = cmp.Or(r.Dedup, id); id != "" {
+	if id = cmp.Or(id, r.Dedup); id != "" {
 		header.Set(jetstream.MsgIDHeader, id)
 	}
 	seq, err = o.appender.Append(ctx, o.subject, header, doc)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -88,7 +87,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err := rooms.deployer.Load(ctx); err != nil {
 		return err
 	}
-	if err := rooms.topics.Prune(ctx, slices.Collect(maps.Keys(rooms.deployer.List()))); err != nil {
+	if err := rooms.prune(ctx); err != nil {
 		return err
 	}
 	if err := writeEndpoints(cfg.Dir, ls.endpoints); err != nil {
@@ -139,6 +138,18 @@ func (r *rooms) close() error {
 		r.opened = r.opened[:last]
 	}
 	return errors.Join(errs...)
+}
+
+// prune takes away what removals that a crash cut short have left. What is of a stack
+// that could not be started stays: it is there, and its messages wait for it.
+func (r *rooms) prune(ctx context.Context) error {
+	stacks, err := r.deployer.Stacks(ctx)
+	if err != nil {
+		return err
+	}
+	started := r.deployer.List()
+	broken := slices.DeleteFunc(slices.Clone(stacks), func(stack string) bool { return started[stack] != nil })
+	return errors.Join(r.topics.Prune(ctx, stacks), r.queues.Prune(ctx, broken))
 }
 
 // serve runs every long-running part until ctx ends. The doors close first, then

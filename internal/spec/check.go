@@ -26,6 +26,7 @@ func (r *reader) check() {
 		r.dormant(fn)
 	}
 	r.fillCORS()
+	r.twice()
 	r.distributions()
 }
 

@@ -31,7 +31,7 @@ export default async function ({ call, fails, same }) {
     return events.listTagsForResource({ ResourceARN: RuleArn });
   }, (out) => same(out.Tags, [{ Key: 'env', Value: 'dev' }]));
   await fails('a rule that is nowhere', 'ResourceNotFoundException', () => events.describeRule({ Name: 'js-none' }));
-  await fails('a bus that is nowhere', 'ResourceNotFoundException', () => events.putRule({ Name: 'js-x', EventBusName: 'other', ScheduleExpression: 'rate(1 day)' }));
+  await fails('a bus that is nowhere', 'ResourceNotFoundException', () => events.putRule({ Name: 'js-x', EventBusName: 'other', EventPattern: '{"source":["a"]}' }));
   await fails('a schedule that is none', 'ValidationException', () => events.putRule({ Name: 'js-x', ScheduleExpression: 'rate(1 fortnight)' }));
   await fails('delete with targets', 'ValidationException', () => events.deleteRule({ Name }));
   await call('the end', async () => {

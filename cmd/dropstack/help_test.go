@@ -1,0 +1,29 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+func TestEveryCommandHasAnExample(t *testing.T) {
+	var visit func(command *cobra.Command)
+	seen := 0
+	visit = func(command *cobra.Command) {
+		for _, sub := range command.Commands() {
+			visit(sub)
+		}
+		if !command.Runnable() || command.Name() == "version" {
+			return
+		}
+		seen++
+		if !strings.Contains(command.Example, command.CommandPath()) {
+			t.Errorf("%s: the example is %q", command.CommandPath(), command.Example)
+		}
+	}
+	visit((&cli{}).root())
+	if seen < 20 {
+		t.Errorf("%d commands were found, want all", seen)
+	}
+}
