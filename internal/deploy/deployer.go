@@ -215,9 +215,9 @@ func (d *Deployer) Deploy(ctx context.Context, r *Revision) (*Revision, error) {
 }
 
 // Preview says what deploying r would change, and what would refuse it.
-func (d *Deployer) Preview(_ context.Context, r *Revision) (*Diff, error) {
+func (d *Deployer) Preview(ctx context.Context, r *Revision) (*Diff, error) {
 	active, deployed := d.Active(r.Stack)
-	r, err := d.complete(r, active)
+	r, err := d.complete(ctx, r, active)
 	if err != nil {
 		return nil, err
 	}
@@ -241,7 +241,7 @@ func (d *Deployer) Supersede(ctx context.Context, r *Revision) (*Revision, error
 
 func (d *Deployer) deploy(ctx context.Context, given *Revision) (*Revision, error) {
 	active, _ := d.Active(given.Stack)
-	r, err := d.complete(given, active)
+	r, err := d.complete(ctx, given, active)
 	if err != nil {
 		return nil, err
 	}
@@ -268,7 +268,7 @@ func (d *Deployer) deploy(ctx context.Context, given *Revision) (*Revision, erro
 	if old != nil && old.Owner != r.Owner {
 		return nil, Foreign(old)
 	}
-	if r, err = d.completeAgain(given, r, old); err != nil { // beside what others have deployed
+	if r, err = d.completeAgain(ctx, given, r, old); err != nil { // beside what others have deployed
 		return nil, err
 	}
 	if err := d.validate(r); err != nil { // likewise

@@ -87,7 +87,8 @@ type Output struct {
 	Key         string `json:"key"`
 	Value       string `json:"value"`
 	Description string `json:"description,omitempty"`
-	Export      string `json:"export,omitempty"` // a name, one of its kind in the region
+	Export      string `json:"export,omitempty"`    // a name, one of its kind in the region
+	VersionOf   string `json:"versionOf,omitempty"` // name of a function; then Value is the ARN of its version, known when it is deployed
 }
 
 // Layer is a version of a layer that a template declares or a call of the AWS API
