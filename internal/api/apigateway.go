@@ -19,15 +19,14 @@ func APIGateway(a *apigateway.APIs, region string) *Service {
 			"ResourceNotFoundException": "NotFoundException", "ResourceConflictException": "ConflictException",
 		},
 		routes: append(restRoutes(a), httpRoutes(a)...),
-		need:   func(r *http.Request) Need { return gatewayNeed(region, r) },
+		need:   func(method, path string) Need { return gatewayNeed(region, method, path) },
 	}
 }
 
 // gatewayNeed is what policies call a request: its method, and its path.
-func gatewayNeed(region string, r *http.Request) Need {
-	path := strings.TrimSuffix(strings.TrimPrefix(r.URL.EscapedPath(), "/v2"), "/")
-	resource := arn.ARN{Partition: "aws", Service: "apigateway", Region: region, Resource: path}
-	return Need{Action: "apigateway:" + r.Method, Resource: resource.String()}
+func gatewayNeed(region, method, path string) Need {
+	resource := arn.ARN{Partition: "aws", Service: "apigateway", Region: region, Resource: strings.TrimPrefix(path, "/v2")}
+	return Need{Action: "apigateway:" + method, Resource: resource.String()}
 }
 
 // restful is a route whose input says nothing more of what its caller must be allowed.

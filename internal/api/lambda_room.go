@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -52,15 +53,16 @@ func (r *roomCall) input(c *lambdaCall) (any, error) {
 	if err := decodeJSON(c.body, in); err != nil {
 		return nil, err
 	}
-	members := url.Values{}
-	for name, values := range c.r.URL.Query() {
-		members[name] = values
-	}
+	members, query := url.Values{}, c.r.URL.Query()
 	for name, value := range map[string]string{r.name: c.name, r.sub: c.sub} {
 		if name != "" && value != "" {
 			members.Set(name, value)
 		}
 	}
+	maps.DeleteFunc(query, func(name string, _ []string) bool { // by the one that is written so the caller was permitted
+		return name != "Qualifier" && strings.EqualFold(name, "Qualifier")
+	})
+	withQuery(members, query)
 	return in, bind(reflect.ValueOf(in).Elem(), members)
 }
 

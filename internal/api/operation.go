@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"net/http"
 	"strings"
 
 	"github.com/dropstack/dropstack/internal/fault"
@@ -29,7 +28,7 @@ type Service struct {
 	// Of REST: where the operations are instead, and what a request needs whichever
 	// it is. need is optional.
 	routes []route
-	need   func(*http.Request) Need
+	need   func(method, path string) Need
 }
 
 // Operation is one call: what it takes, what its caller must be allowed, and the

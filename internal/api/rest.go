@@ -2,9 +2,11 @@ package api
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -37,6 +39,30 @@ func (r route) members(method string, parts []string) (url.Values, bool) {
 		}
 	}
 	return found, true
+}
+
+// written is the path that members make, spelled in one way: policies compare text,
+// and routes take a path however it is escaped.
+func (r route) written(members url.Values) string {
+	parts := strings.Split(r.path, "/")
+	for i, part := range parts {
+		if name, is := strings.CutPrefix(part, "{"); is {
+			value := members.Get(strings.TrimSuffix(name, "}"))
+			parts[i] = strings.ReplaceAll(url.QueryEscape(value), "+", "%20")
+		}
+	}
+	return strings.Join(parts, "/")
+}
+
+// withQuery adds the members that a query has. What the path says, by which the
+// caller was permitted, a query does not change, in whatever case it is written.
+func withQuery(members, query url.Values) {
+	inPath := slices.Collect(maps.Keys(members))
+	for name, values := range query {
+		if !slices.ContainsFunc(inPath, func(taken string) bool { return strings.EqualFold(taken, name) }) {
+			members[name] = values
+		}
+	}
 }
 
 // findRoute returns the operation of a request, and the members in its path.
@@ -82,18 +108,15 @@ func (s *Server) serveREST(c *call, service *Service) {
 		s.fail(c, p, err)
 		return
 	}
-	for name, values := range c.r.URL.Query() {
-		if !members.Has(name) {
-			members[name] = values
-		}
-	}
+	path := route.written(members)
+	withQuery(members, c.r.URL.Query())
 	if err := bind(reflect.ValueOf(c.in).Elem(), members); err != nil {
 		s.fail(c, p, err)
 		return
 	}
 	if more := o.need; service.need != nil {
 		o.need = func(ctx context.Context, in any) []Need {
-			needs := []Need{service.need(c.r)}
+			needs := []Need{service.need(c.r.Method, path)}
 			if more != nil {
 				needs = append(needs, more(ctx, in)...)
 			}
@@ -140,7 +163,9 @@ func bind(v reflect.Value, members url.Values) error {
 			}
 			f.SetBool(on)
 		case reflect.Slice:
-			f.Set(reflect.ValueOf(values))
+			if f.Type() == reflect.TypeFor[[]string]() { // others are of bodies alone
+				f.Set(reflect.ValueOf(values))
+			}
 		}
 	}
 	return nil

@@ -78,7 +78,8 @@ func (s *Stacks) ListImports(_ context.Context, in ListImportsInput) (ListImport
 func (s *Stacks) importers(export string, but *stack) []string {
 	var users []string
 	for _, st := range s.stacks {
-		if st.here() && (but == nil || st.ID != but.ID) && slices.Contains(st.Imports, export) {
+		uses := slices.Contains(st.Imports, export) || st.Work != nil && slices.Contains(st.Work.Import, export) // or is about to
+		if st.here() && (but == nil || st.ID != but.ID) && uses {
 			users = append(users, st.Name)
 		}
 	}
@@ -91,11 +92,15 @@ func (s *Stacks) importers(export string, but *stack) []string {
 	return users
 }
 
-// exports are the values that other stacks than st export, and whose they are.
+// exports are the values that other stacks than st export, and whose they are. What a
+// stack exports that is being deleted is not to be had any more.
 func (s *Stacks) exports(st *stack) (values, owners map[string]string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	values, owners = map[string]string{}, map[string]string{}
 	for name, r := range s.Deployer.List() {
-		if name == st.Name {
+		other := s.find(name)
+		if name == st.Name || other != nil && other.Work != nil && other.Work.Action == deleting {
 			continue
 		}
 		for _, o := range r.Answering(s.URL) {

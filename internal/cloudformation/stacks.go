@@ -2,8 +2,8 @@ package cloudformation
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
-	"strings"
 
 	"github.com/dropstack/dropstack/internal/fault"
 )
@@ -34,6 +34,9 @@ func (s *Stacks) CreateStack(ctx context.Context, in CreateStackInput) (StackOut
 		return StackOutput{}, invalid("OnFailure must be DO_NOTHING, ROLLBACK or DELETE")
 	case in.StackPolicyURL != "":
 		return StackOutput{}, invalid("StackPolicyURL is not supported here; use StackPolicyBody")
+	}
+	if err := checkStackPolicy(in.StackPolicyBody); err != nil {
+		return StackOutput{}, err
 	}
 	st, err := s.changing(in.StackName, true)
 	if err != nil {
@@ -187,17 +190,30 @@ type SetStackPolicyInput struct {
 	StackPolicyURL  string `json:",omitempty"`
 }
 
-// allowsAll is the one stack policy that says nothing.
-const allowsAll = `"Deny"`
+// checkStackPolicy refuses a policy that denies something: nobody would ask it.
+func checkStackPolicy(text string) error {
+	var policy struct {
+		Statement []struct{ Effect string }
+	}
+	switch err := json.Unmarshal([]byte(text), &policy); {
+	case text == "":
+		return nil
+	case err != nil:
+		return invalid("the stack policy is not JSON with a list of statements: %v", err)
+	case slices.ContainsFunc(policy.Statement, func(s struct{ Effect string }) bool { return s.Effect != "Allow" }):
+		return invalid("a stack policy that denies updates is not supported here: an update is activated in one step; protect the stack by policies of those who may call UpdateStack and ExecuteChangeSet")
+	}
+	return nil
+}
 
 // SetStackPolicy keeps a policy that allows updates. One that denies some is
 // refused: nobody would ask it.
 func (s *Stacks) SetStackPolicy(ctx context.Context, in SetStackPolicyInput) (None, error) {
-	switch {
-	case in.StackPolicyURL != "" || in.StackPolicyBody == "":
+	if in.StackPolicyURL != "" || in.StackPolicyBody == "" {
 		return None{}, invalid("StackPolicyBody is missing; a StackPolicyURL is not supported here")
-	case strings.Contains(in.StackPolicyBody, allowsAll):
-		return None{}, invalid("a stack policy that denies updates is not supported here: an update is activated in one step; protect the stack by policies of those who may call UpdateStack and ExecuteChangeSet")
+	}
+	if err := checkStackPolicy(in.StackPolicyBody); err != nil {
+		return None{}, err
 	}
 	_, err := s.note(ctx, in.StackName, func(st *stack) { st.Policy = in.StackPolicyBody })
 	return None{}, err

@@ -20,8 +20,8 @@ const apiStack = "api"
 // CreateQueueInput makes a queue.
 type CreateQueueInput struct {
 	QueueName  string
-	Attributes map[string]string `json:",omitempty"`
-	Tags       map[string]string `json:"tags,omitempty"`
+	Attributes map[string]string `json:",omitempty" query:"Attribute,Name,Value"`
+	Tags       map[string]string `json:"tags,omitempty" query:"Tag,Key,Value"`
 }
 
 // QueueURL names a queue.
@@ -137,7 +137,7 @@ type ListQueuesInput struct {
 
 // ListQueuesOutput is a page of addresses.
 type ListQueuesOutput struct {
-	QueueUrls []string `json:",omitempty"`
+	QueueUrls []string `json:",omitempty" query:"QueueUrl"`
 	NextToken string   `json:",omitempty"`
 }
 
@@ -169,12 +169,12 @@ func (q *Queues) ListQueues(_ context.Context, in ListQueuesInput) (out ListQueu
 // GetQueueAttributesInput asks for attributes by name, or All.
 type GetQueueAttributesInput struct {
 	QueueUrl       string
-	AttributeNames []string `json:",omitempty"`
+	AttributeNames []string `json:",omitempty" query:"AttributeName"`
 }
 
 // QueueAttributes are attributes by name.
 type QueueAttributes struct {
-	Attributes map[string]string `json:",omitempty"`
+	Attributes map[string]string `json:",omitempty" query:"Attribute,Name,Value"`
 }
 
 var attributeNames = []string{
@@ -294,7 +294,7 @@ func (o *open) count(ctx context.Context) (map[string]int, error) {
 // SetQueueAttributesInput changes attributes.
 type SetQueueAttributesInput struct {
 	QueueUrl   string
-	Attributes map[string]string
+	Attributes map[string]string `query:"Attribute,Name,Value"`
 }
 
 // SetQueueAttributes changes what a queue is like.
@@ -336,7 +336,7 @@ func (q *Queues) PurgeQueue(ctx context.Context, in QueueURL) (struct{}, error) 
 // TagQueueInput puts tags on a queue.
 type TagQueueInput struct {
 	QueueUrl string
-	Tags     map[string]string
+	Tags     map[string]string `query:"Tag,Key,Value"`
 }
 
 // TagQueue puts tags on a queue, over those of the same key.
@@ -356,7 +356,7 @@ func (q *Queues) TagQueue(ctx context.Context, in TagQueueInput) (struct{}, erro
 // UntagQueueInput takes tags off a queue.
 type UntagQueueInput struct {
 	QueueUrl string
-	TagKeys  []string
+	TagKeys  []string `query:"TagKey"`
 }
 
 // UntagQueue takes tags off a queue.
@@ -371,7 +371,7 @@ func (q *Queues) UntagQueue(ctx context.Context, in UntagQueueInput) (struct{}, 
 
 // QueueTags are the tags of a queue.
 type QueueTags struct {
-	Tags map[string]string `json:",omitempty"`
+	Tags map[string]string `json:",omitempty" query:"Tag,Key,Value"`
 }
 
 // ListQueueTags lists the tags of a queue.
@@ -385,7 +385,7 @@ func (q *Queues) ListQueueTags(_ context.Context, in QueueURL) (QueueTags, error
 
 // SourcesOutput are the queues whose dead letters go to another.
 type SourcesOutput struct {
-	QueueUrls []string `json:"queueUrls"`
+	QueueUrls []string `json:"queueUrls" query:"QueueUrl"`
 	NextToken string   `json:",omitempty"`
 }
 

@@ -96,6 +96,7 @@ type Queues struct {
 	change  sync.Mutex // serialises Replace
 	current atomic.Pointer[snapshot]
 	pollers pollers
+	moves   moves
 }
 
 // snapshot is what all stacks together declare. It never changes.

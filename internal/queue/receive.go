@@ -23,9 +23,9 @@ import (
 // ReceiveMessageInput asks for messages.
 type ReceiveMessageInput struct {
 	QueueUrl                    string
-	AttributeNames              []string `json:",omitempty"` // the older name of the next
-	MessageSystemAttributeNames []string `json:",omitempty"`
-	MessageAttributeNames       []string `json:",omitempty"`
+	AttributeNames              []string `json:",omitempty" query:"AttributeName"` // the older name of the next
+	MessageSystemAttributeNames []string `json:",omitempty" query:"MessageSystemAttributeName"`
+	MessageAttributeNames       []string `json:",omitempty" query:"MessageAttributeName"`
 	MaxNumberOfMessages         *int     `json:",omitempty"` // 1-10; default 1
 	VisibilityTimeout           *int     `json:",omitempty"` // seconds; default: the queue's
 	WaitTimeSeconds             *int     `json:",omitempty"` // 0-20; default: the queue's
@@ -34,7 +34,7 @@ type ReceiveMessageInput struct {
 
 // ReceiveMessageOutput is what there was.
 type ReceiveMessageOutput struct {
-	Messages []Message `json:",omitempty"`
+	Messages []Message `json:",omitempty" query:"Message"`
 }
 
 // Message is a message as its receiver gets it.
@@ -43,9 +43,9 @@ type Message struct {
 	ReceiptHandle          string
 	MD5OfBody              string
 	Body                   string                    `audit:"hidden"`
-	Attributes             map[string]string         `json:",omitempty"`
+	Attributes             map[string]string         `json:",omitempty" query:"Attribute,Name,Value"`
 	MD5OfMessageAttributes string                    `json:",omitempty"`
-	MessageAttributes      map[string]AttributeValue `json:",omitempty" audit:"hidden"`
+	MessageAttributes      map[string]AttributeValue `json:",omitempty" audit:"hidden" query:"MessageAttribute,Name,Value"`
 }
 
 // ReceiveMessage gives out messages and hides them from other receivers for a

@@ -203,6 +203,7 @@ func (q *Queues) Close() error {
 	q.change.Lock()
 	defer q.change.Unlock()
 	q.pollers.stop()
+	q.moves.stop()
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(q.load().queues)) {
 		errs = append(errs, q.load().queues[name].close())

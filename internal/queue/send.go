@@ -36,8 +36,8 @@ type SendMessageInput struct {
 	QueueUrl                string
 	MessageBody             string                    `audit:"hidden"`
 	DelaySeconds            *int                      `json:",omitempty"`
-	MessageAttributes       map[string]AttributeValue `json:",omitempty" audit:"hidden"`
-	MessageSystemAttributes map[string]AttributeValue `json:",omitempty"`
+	MessageAttributes       map[string]AttributeValue `json:",omitempty" audit:"hidden" query:"MessageAttribute,Name,Value"`
+	MessageSystemAttributes map[string]AttributeValue `json:",omitempty" query:"MessageSystemAttribute,Name,Value"`
 	MessageDeduplicationId  string                    `json:",omitempty"`
 	MessageGroupId          string                    `json:",omitempty"`
 }
@@ -280,7 +280,7 @@ func sequence(n uint64) string { return fmt.Sprintf("%020d", n) }
 // SendMessageBatchInput is up to ten messages.
 type SendMessageBatchInput struct {
 	QueueUrl string
-	Entries  []SendMessageBatchEntry
+	Entries  []SendMessageBatchEntry `query:"SendMessageBatchRequestEntry"`
 }
 
 // SendMessageBatchEntry is one message of a batch.
@@ -288,16 +288,16 @@ type SendMessageBatchEntry struct {
 	Id                      string
 	MessageBody             string                    `audit:"hidden"`
 	DelaySeconds            *int                      `json:",omitempty"`
-	MessageAttributes       map[string]AttributeValue `json:",omitempty" audit:"hidden"`
-	MessageSystemAttributes map[string]AttributeValue `json:",omitempty"`
+	MessageAttributes       map[string]AttributeValue `json:",omitempty" audit:"hidden" query:"MessageAttribute,Name,Value"`
+	MessageSystemAttributes map[string]AttributeValue `json:",omitempty" query:"MessageSystemAttribute,Name,Value"`
 	MessageDeduplicationId  string                    `json:",omitempty"`
 	MessageGroupId          string                    `json:",omitempty"`
 }
 
 // SendMessageBatchOutput is what became of the entries, each in one of the lists.
 type SendMessageBatchOutput struct {
-	Successful []SendMessageBatchResult
-	Failed     []BatchError
+	Successful []SendMessageBatchResult `query:"SendMessageBatchResultEntry"`
+	Failed     []BatchError             `query:"BatchResultErrorEntry"`
 }
 
 // SendMessageBatchResult is an entry that was sent.

@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"errors"
 	"sync"
 
 	"github.com/dropstack/dropstack/internal/fault"
@@ -30,23 +29,47 @@ type BatchEntry struct {
 	VisibilityTimeout *int `json:",omitempty"` // of ChangeMessageVisibilityBatch
 }
 
-// BatchInput is up to ten entries.
-type BatchInput struct {
+// batchInput is up to ten entries, which Query has by a name of each operation.
+type batchInput struct {
 	QueueUrl string
 	Entries  []BatchEntry
 }
 
-// BatchOutput is what became of the entries.
-type BatchOutput struct {
+// DeleteMessageBatchInput is up to ten messages that are done with.
+type DeleteMessageBatchInput struct {
+	QueueUrl string
+	Entries  []BatchEntry `query:"DeleteMessageBatchRequestEntry"`
+}
+
+// ChangeMessageVisibilityBatchInput is up to ten messages to hide.
+type ChangeMessageVisibilityBatchInput struct {
+	QueueUrl string
+	Entries  []BatchEntry `query:"ChangeMessageVisibilityBatchRequestEntry"`
+}
+
+// batchOutput is what became of the entries.
+type batchOutput struct {
 	Successful []BatchDone
 	Failed     []BatchError
+}
+
+// DeleteMessageBatchOutput is what became of the entries.
+type DeleteMessageBatchOutput struct {
+	Successful []BatchDone  `query:"DeleteMessageBatchResultEntry"`
+	Failed     []BatchError `query:"BatchResultErrorEntry"`
+}
+
+// ChangeMessageVisibilityBatchOutput is what became of the entries.
+type ChangeMessageVisibilityBatchOutput struct {
+	Successful []BatchDone  `query:"ChangeMessageVisibilityBatchResultEntry"`
+	Failed     []BatchError `query:"BatchResultErrorEntry"`
 }
 
 // BatchDone is an entry that succeeded.
 type BatchDone struct{ Id string }
 
-func (q *Queues) batch(in BatchInput, do func(*open, BatchEntry) error) (BatchOutput, error) {
-	out := BatchOutput{[]BatchDone{}, []BatchError{}}
+func (q *Queues) batch(in batchInput, do func(*open, BatchEntry) error) (batchOutput, error) {
+	out := batchOutput{[]BatchDone{}, []BatchError{}}
 	o, err := q.at(in.QueueUrl)
 	if err != nil {
 		return out, err
@@ -74,8 +97,9 @@ func (q *Queues) batch(in BatchInput, do func(*open, BatchEntry) error) (BatchOu
 }
 
 // DeleteMessageBatch deletes up to ten messages.
-func (q *Queues) DeleteMessageBatch(ctx context.Context, in BatchInput) (BatchOutput, error) {
-	return q.batch(in, func(o *open, e BatchEntry) error { return o.settle(ctx, e.ReceiptHandle) })
+func (q *Queues) DeleteMessageBatch(ctx context.Context, in DeleteMessageBatchInput) (DeleteMessageBatchOutput, error) {
+	out, err := q.batch(batchInput(in), func(o *open, e BatchEntry) error { return o.settle(ctx, e.ReceiptHandle) })
+	return DeleteMessageBatchOutput(out), err
 }
 
 // ChangeMessageVisibilityInput says how long from now a message stays hidden.
@@ -95,11 +119,12 @@ func (q *Queues) ChangeMessageVisibility(_ context.Context, in ChangeMessageVisi
 }
 
 // ChangeMessageVisibilityBatch does so for up to ten messages.
-func (q *Queues) ChangeMessageVisibilityBatch(_ context.Context, in BatchInput) (BatchOutput, error) {
-	return q.batch(in, func(o *open, e BatchEntry) error {
+func (q *Queues) ChangeMessageVisibilityBatch(_ context.Context, in ChangeMessageVisibilityBatchInput) (ChangeMessageVisibilityBatchOutput, error) {
+	out, err := q.batch(batchInput(in), func(o *open, e BatchEntry) error {
 		if e.VisibilityTimeout == nil {
-			return errors.Join(fault.Coded(fault.Invalid, "MissingParameter", "The request must contain the parameter VisibilityTimeout."))
+			return fault.Coded(fault.Invalid, "MissingParameter", "The request must contain the parameter VisibilityTimeout.")
 		}
 		return o.hide(e.ReceiptHandle, *e.VisibilityTimeout)
 	})
+	return ChangeMessageVisibilityBatchOutput(out), err
 }

@@ -21,7 +21,7 @@ type node struct {
 
 // DecodeQuery fills the struct that into points to from a form. A list's items
 // are NAME.member.1 or NAME.1, a map's NAME.entry.1.key and .value (SNS: .Name and
-// .Value). Parameters that the struct has no member for are ignored, as AWS does.
+// .Value; SQS: .Key too). Parameters that the struct has no member for are ignored, as AWS does.
 //
 // An error names the parameter.
 func DecodeQuery(form url.Values, into any) error {
@@ -56,7 +56,11 @@ func (n *node) into(v reflect.Value, path string) error {
 		return n.into(v.Elem(), path)
 	case reflect.Struct:
 		for _, m := range members(v.Type()) {
-			if child := n.children[m.name]; child != nil {
+			child := n.children[m.name]
+			if child == nil && m.flat.item != "" {
+				child = n.children[m.flat.item]
+			}
+			if child != nil {
 				if err := child.into(v.FieldByIndex(m.index), join(path, m.name)); err != nil {
 					return err
 				}
@@ -102,8 +106,10 @@ func (n *node) intoMap(v reflect.Value, path string) error {
 	for _, number := range numbers(from) {
 		entry, path := from.children[number], join(path, number)
 		key, value := entry.children["key"], entry.children["value"]
-		if key == nil {
-			key, value = entry.children["Name"], entry.children["Value"]
+		for _, other := range []string{"Name", "Key"} {
+			if key == nil {
+				key, value = entry.children[other], entry.children["Value"]
+			}
 		}
 		if key == nil {
 			return fmt.Errorf("%s: an entry without a key", path)

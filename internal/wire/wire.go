@@ -81,8 +81,14 @@ func (t Time) String() string {
 type member struct {
 	name  string
 	omit  bool // when empty
+	flat  flat
 	index []int
 }
+
+// flat is how a list or a map travels in Query without a level of its own, of the
+// services that have some so: its items stand where it would, by another name. Its tag
+// is query:"ITEM", and query:"ITEM,KEY,VALUE" of a map.
+type flat struct{ item, key, value string }
 
 // members are the fields of a struct type that travel, those of embedded structs
 // in their place.
@@ -104,7 +110,8 @@ func members(t reflect.Type) []member {
 		if name == "" {
 			name = f.Name
 		}
-		list = append(list, member{name, strings.Contains(options, "omit"), f.Index})
+		parts := append(strings.Split(f.Tag.Get("query"), ","), "", "")
+		list = append(list, member{name, strings.Contains(options, "omit"), flat{parts[0], parts[1], parts[2]}, f.Index})
 	}
 	return list
 }

@@ -81,6 +81,12 @@ func content(b *bytes.Buffer, v reflect.Value) error {
 			if m.omit && empty(f) {
 				continue
 			}
+			if m.flat.item != "" {
+				if err := m.flat.write(b, f); err != nil {
+					return err
+				}
+				continue
+			}
 			if err := element(b, m.name, f); err != nil {
 				return err
 			}
@@ -96,9 +102,7 @@ func content(b *bytes.Buffer, v reflect.Value) error {
 			}
 		}
 	case reflect.Map:
-		keys := v.MapKeys()
-		slices.SortFunc(keys, func(x, y reflect.Value) int { return strings.Compare(x.String(), y.String()) })
-		for _, key := range keys {
+		for _, key := range sorted(v) {
 			b.WriteString("<entry><key>")
 			escape(b, key.String())
 			b.WriteString("</key>")
@@ -119,6 +123,34 @@ func content(b *bytes.Buffer, v reflect.Value) error {
 		return fmt.Errorf("a %s cannot be written as XML", v.Type())
 	}
 	return nil
+}
+
+// write writes the items of a list or a map where it would stand itself.
+func (f flat) write(b *bytes.Buffer, v reflect.Value) error {
+	if v.Kind() == reflect.Slice {
+		for i := range v.Len() {
+			if err := element(b, f.item, v.Index(i)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, key := range sorted(v) {
+		b.WriteString("<" + f.item + "><" + f.key + ">")
+		escape(b, key.String())
+		b.WriteString("</" + f.key + ">")
+		if err := element(b, f.value, v.MapIndex(key)); err != nil {
+			return err
+		}
+		b.WriteString("</" + f.item + ">")
+	}
+	return nil
+}
+
+func sorted(m reflect.Value) []reflect.Value {
+	keys := m.MapKeys()
+	slices.SortFunc(keys, func(x, y reflect.Value) int { return strings.Compare(x.String(), y.String()) })
+	return keys
 }
 
 func empty(v reflect.Value) bool {
