@@ -56,7 +56,7 @@ type Revision struct {
 	Aliases        []function.DeclaredAlias `json:"aliases,omitempty"`
 	Outputs        []Output                 `json:"outputs,omitempty"`
 	Imports        []string                 `json:"imports,omitempty"` // names of exports of other stacks that it is made with
-	Owner          string                   `json:"owner,omitempty"` // OwnerCloudFormation, or "": the deploy command
+	Owner          string                   `json:"owner,omitempty"`   // OwnerCloudFormation, or "": the deploy command
 	Layers         []Layer                  `json:"layers,omitempty"`
 	LastLayers     map[string]int           `json:"lastLayerVersions,omitempty"` // the highest number ever given, by name
 	Previous       string                   `json:"previous,omitempty"`          // ID of the revision that was active before, if there was one

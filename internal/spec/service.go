@@ -59,7 +59,7 @@ type Service struct {
 	LogGroups     []LogGroup
 	LogRetention  *Retention // provider.logRetentionInDays
 	Outputs       []Output
-	Imports       []string // names that Fn::ImportValue has asked for, sorted
+	Imports       []string          // names that Fn::ImportValue has asked for, sorted
 	Tags          map[string]string // of everything that takes some
 	Warnings      []Problem
 	KeepVersions  int `json:",omitzero"` // of each function, besides those that aliases name (custom.prune); 0: as the platform does
