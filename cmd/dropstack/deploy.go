@@ -26,7 +26,7 @@ alone. Where there is a serverless-compose.yml, its services are deployed one af
 the other, each after those that it depends on.
 
 Exit code 2 means that the service is wrong; the message names file and line.`,
-		Example: "  dropstack deploy\n  dropstack deploy services/drops --stage prod\n  dropstack deploy --plan",
+		Example: "  dropstack deploy\n  dropstack deploy services/drops --stage prod\n  dropstack deploy --plan\n  dropstack deploy --package dist",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client, err := c.client(cmd)
@@ -39,9 +39,11 @@ Exit code 2 means that the service is wrong; the message names file and line.`,
 			}
 			o := c.specOptions(cmd)
 			switch compose := deploy.ComposeFile(dir); {
+			case how.from != "" && (function != "" || service != "" || len(args) == 1):
+				return fmt.Errorf("%w: --package deploys what is in its directory; leave DIRECTORY, --function and --service out", errUsage)
 			case function != "":
 				return c.deployOne(cmd.Context(), client, dir, function, configOnly, o)
-			case compose != "":
+			case compose != "" && how.from == "":
 				return c.deployComposed(cmd.Context(), client, compose, service, plan, o, how)
 			case service != "":
 				return fmt.Errorf("%w: --service is for a directory with a serverless-compose.yml, and %s has none", errUsage, dir)
@@ -133,14 +135,8 @@ func (c *cli) deployTo(ctx context.Context, client *api.Client, dir string, o sp
 		return info, nil, err
 	}
 	defer func() { _ = os.RemoveAll(out) }()
-	pkg, err := how.packaged()
-	if pkg == nil && err == nil {
-		pkg, err = c.prepare(ctx, dir, o, out)
-	}
+	pkg, err := c.ready(ctx, dir, o, how, out)
 	if err != nil {
-		return info, nil, err
-	}
-	if err := how.apply(pkg); err != nil {
 		return info, nil, err
 	}
 	in := api.DeployInput{Revision: *pkg.Revision, Force: how.force}
@@ -156,6 +152,19 @@ func (c *cli) deployTo(ctx context.Context, client *api.Client, dir string, o sp
 	}
 	err = client.Call(ctx, "Deploy", in, &info)
 	return info, changes, err
+}
+
+// ready is the package that is to be deployed: one that was made before, or of the
+// service in dir, built into out.
+func (c *cli) ready(ctx context.Context, dir string, o spec.Options, how deployment, out string) (*deploy.Package, error) {
+	pkg, err := how.packaged()
+	if pkg == nil && err == nil {
+		pkg, err = c.prepare(ctx, dir, o, out)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return pkg, how.apply(pkg)
 }
 
 func (c *cli) prepare(ctx context.Context, dir string, o spec.Options, out string) (*deploy.Package, error) {

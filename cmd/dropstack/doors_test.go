@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/logs"
 	"github.com/dropstack/dropstack/internal/testkit"
@@ -58,7 +59,7 @@ func TestDoors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.Host = gateway.APIID("doors-dev", gateway.REST) + ".execute-api.us-east-1.localhost"
+		r.Host = arn.APIID("doors-dev", gateway.REST) + ".execute-api.us-east-1.localhost"
 		for i := 0; i < len(header); i += 2 {
 			r.Header.Set(header[i], header[i+1])
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// Commands that only hold others have none, nor has version, which is one itself.
 func TestEveryCommandHasAnExample(t *testing.T) {
 	var visit func(command *cobra.Command)
 	seen := 0
@@ -14,7 +15,7 @@ func TestEveryCommandHasAnExample(t *testing.T) {
 		for _, sub := range command.Commands() {
 			visit(sub)
 		}
-		if !command.Runnable() || command.Name() == "version" {
+		if command.HasSubCommands() && command.Name() != "deploy" || command.Name() == "version" {
 			return
 		}
 		seen++

@@ -11,18 +11,15 @@ import (
 	"github.com/dropstack/dropstack/internal/spec"
 )
 
-// showPlan builds the service in dir and prints what deploying it would change.
+// showPlan prints what deploying the service in dir, or a package, would change.
 func (c *cli) showPlan(ctx context.Context, client *api.Client, dir string, o spec.Options, how deployment) error {
 	out, err := os.MkdirTemp("", "dropstack-package-")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(out) }()
-	pkg, err := c.prepare(ctx, dir, o, out)
+	pkg, err := c.ready(ctx, dir, o, how, out)
 	if err != nil {
-		return err
-	}
-	if err := how.apply(pkg); err != nil {
 		return err
 	}
 	var diff deploy.Diff

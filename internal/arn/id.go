@@ -27,7 +27,8 @@ func UUID(parts ...string) string {
 	return strings.Join([]string{h[:8], h[8:12], h[12:16], h[16:20], h[20:]}, "-")
 }
 
-// APIID is the id of a stack's API of a kind, "REST" or "HTTP".
+// APIID is the id of a stack's API of a kind, "REST" or "HTTP": spec names APIs by it
+// before the gateway has them.
 func APIID(stack, kind string) string { return ID(10, stack, kind) }
 
 func hash(parts []string) []byte {

@@ -311,7 +311,7 @@ func (c *change) cleanup(ctx context.Context, w *work) {
 }
 
 // discard tells that resources are not in the stack any more, and deletes what
-// outlives a revision: buckets, and what functions have made. What cannot be
+// outlives a revision: buckets, log groups, and what functions have made. What cannot be
 // deleted stays behind, as on AWS. made: they have been made by the change itself.
 func (c *change) discard(ctx context.Context, gone []resource, made bool) error {
 	for _, r := range gone {
@@ -355,6 +355,8 @@ func (c *change) erase(ctx context.Context, r resource) error {
 	switch {
 	case r.Type == bucketType:
 		return c.Objects.DeleteBucket(ctx, r.Physical)
+	case r.Type == logGroupType:
+		return c.eraseLogs(ctx, r.Physical)
 	case c.made(r.Type):
 		_, err := c.ask(ctx, called{resource: r, Action: deleting, Request: newUUID()})
 		return err

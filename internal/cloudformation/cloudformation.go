@@ -25,6 +25,7 @@ import (
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/engine"
 	"github.com/dropstack/dropstack/internal/function"
+	"github.com/dropstack/dropstack/internal/logs"
 	"github.com/dropstack/dropstack/internal/secret/store"
 )
 
@@ -59,6 +60,12 @@ type Objects interface {
 	DeleteBucket(ctx context.Context, bucket string) error
 }
 
+// Logs is what stacks need of log groups.
+type Logs interface {
+	// DeleteLogGroup is fault.NotFound when there is no such group.
+	DeleteLogGroup(ctx context.Context, in logs.LogGroupNameInput) (logs.None, error)
+}
+
 // Authorizer asks what the caller may do besides the operation itself.
 type Authorizer interface {
 	Authorize(ctx context.Context, action, resource string, conditions map[string][]string) error
@@ -72,6 +79,7 @@ type Stacks struct {
 	Deployer       Deployer
 	Platform       Platform
 	Objects        Objects
+	Logs           Logs
 	Authorizer     Authorizer
 	Functions      function.Invokes // make custom resources
 	Region         string

@@ -68,15 +68,15 @@ func (s *Stacks) DeleteStack(ctx context.Context, in DeleteStackInput) (None, er
 }
 
 // delete deletes a stack: first what functions have made, by those functions, then
-// the revision, then the buckets.
+// the revision, then buckets and log groups, which nothing writes to any more.
 func (c *change) delete(ctx context.Context) {
-	var customs, buckets, others []resource
+	var customs, stores, others []resource
 	for _, r := range slices.Backward(c.stack.Resources) {
 		switch {
 		case c.made(r.Type):
 			customs = append(customs, r)
-		case r.Type == bucketType:
-			buckets = append(buckets, r)
+		case r.Type == bucketType || r.Type == logGroupType:
+			stores = append(stores, r)
 		default:
 			others = append(others, r)
 		}
@@ -89,7 +89,7 @@ func (c *change) delete(ctx context.Context) {
 		c.deleted(ctx, err)
 		return
 	}
-	_, err := c.remove(ctx, buckets)
+	_, err := c.remove(ctx, stores)
 	c.deleted(ctx, err)
 }
 

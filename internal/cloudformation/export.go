@@ -83,6 +83,11 @@ func (s *Stacks) importers(export string, but *stack) []string {
 			users = append(users, st.Name)
 		}
 	}
+	for name, r := range s.Deployer.List() {
+		if r.Owner != deploy.OwnerCloudFormation && slices.Contains(r.Imports, export) {
+			users = append(users, name)
+		}
+	}
 	slices.Sort(users)
 	return users
 }

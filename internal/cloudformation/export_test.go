@@ -14,7 +14,7 @@ import (
 
 // Simple has the stacks know a few simple kinds of resources and no others.
 func (s *Stacks) Simple() *Stacks {
-	s.kinds = map[string]kind{bucketType: simpleBucket, "AWS::SNS::Topic": simpleTopic, "AWS::Lambda::Function": simpleFunction}
+	s.kinds = map[string]kind{bucketType: simpleBucket, "AWS::SNS::Topic": simpleTopic, "AWS::Lambda::Function": simpleFunction, logGroupType: logGroup}
 	return s
 }
 

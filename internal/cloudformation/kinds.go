@@ -74,7 +74,7 @@ var kinds = map[string]kind{
 	"AWS::Lambda::Url":                    lambdaURL,
 	"AWS::Lambda::Version":                lambdaVersion,
 
-	"AWS::Logs::LogGroup":           logGroup,
+	logGroupType:                    logGroup,
 	"AWS::Logs::LogStream":          logStream,
 	"AWS::S3::Bucket":               s3Bucket,
 	"AWS::S3::BucketPolicy":         s3BucketPolicy,

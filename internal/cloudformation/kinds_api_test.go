@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/gateway"
 )
@@ -153,7 +154,7 @@ func TestTwoAPIsOfAKindHaveIDsOfTheirOwn(t *testing.T) {
 		"ApiGatewayRestApi": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Name": "a"}},
 		"Other": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Name": "b"}}}}`)
 	first, second := p.made["ApiGatewayRestApi"].Physical, p.made["Other"].Physical
-	if want := gateway.APIID("shop-dev", gateway.REST); first != want || second == want || len(second) != len(want) {
+	if want := arn.APIID("shop-dev", gateway.REST); first != want || second == want || len(second) != len(want) {
 		t.Errorf("got %s and %s, want the first to be %s", first, second, want)
 	}
 }
@@ -173,7 +174,7 @@ func TestHTTPAPIs(t *testing.T) {
 		"R3": {"Type": "AWS::ApiGatewayV2::Route", "Properties": {"ApiId": {"Ref": "HttpApi"}, "RouteKey": "POST /b", "Target": {"Fn::Join": ["/", ["integrations", {"Ref": "I"}]]}, "AuthorizationType": "CUSTOM", "AuthorizerId": {"Ref": "Own"}}}
 	}}`)
 	want := gateway.API{
-		Stack: "shop-dev", ID: gateway.APIID("shop-dev", gateway.HTTP), Kind: gateway.HTTP, Name: "h", Stage: "$default", Tags: map[string]string{"a": "b"},
+		Stack: "shop-dev", ID: arn.APIID("shop-dev", gateway.HTTP), Kind: gateway.HTTP, Name: "h", Stage: "$default", Tags: map[string]string{"a": "b"},
 		CORS: &gateway.CORS{Origins: []string{"*"}, Methods: []string{"GET"}}, Throttle: &gateway.Throttle{Rate: 5, Burst: 6}, AccessLog: &gateway.AccessLog{Group: "/x", Format: "$context.status"},
 		Authorizers: []gateway.Authorizer{
 			{Name: "jwt", Kind: "JWT", Identity: []string{"$request.header.Authorization"}, Issuer: "https://i.example", Audience: []string{"a"}},

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/logs"
 )
@@ -43,9 +44,9 @@ func (p *plan) apiID(r Resource, kind, framework string) string {
 	case r.Physical != "":
 		return r.Physical
 	case r.ID == framework:
-		return gateway.APIID(p.stack, kind)
+		return arn.APIID(p.stack, kind)
 	}
-	return gateway.APIID(p.stack, kind+" "+r.ID)
+	return arn.APIID(p.stack, kind+" "+r.ID)
 }
 
 // api reads the id of an API of the template, nil when it is none of a kind.

@@ -136,7 +136,7 @@ func TestTheRESTAPIOfTheFramework(t *testing.T) {
 	slices.SortFunc(got.Routes, func(a, b gateway.Route) int { return strings.Compare(a.Key(), b.Key()) })
 	headers := []string{"Content-Type", "X-Amz-Date", "Authorization", "X-Api-Key", "X-Amz-Security-Token", "X-Amz-User-Agent", "X-Amzn-Trace-Id"}
 	want := gateway.API{
-		Stack: "shop-dev", ID: gateway.APIID("shop-dev", gateway.REST), Kind: gateway.REST, Name: "droplr-api-dev", Stage: "dev",
+		Stack: "shop-dev", ID: arn.APIID("shop-dev", gateway.REST), Kind: gateway.REST, Name: "droplr-api-dev", Stage: "dev",
 		BinaryTypes: []string{"*/*"}, Compress: new(1024), Tags: map[string]string{"team": "backend"},
 		Authorizers: []gateway.Authorizer{{Name: "auth", Kind: "TOKEN", Function: "droplr-api-dev-auth", Identity: []string{"method.request.header.Authorization"}, TTL: 60}},
 		Routes: []gateway.Route{

@@ -76,6 +76,7 @@ func (p *pass) run(ctx context.Context) error {
 	}
 	p.show(ctx)
 	slices.Sort(p.imports)
+	p.plan.revision.Imports = p.imports
 	p.plan.revision.Outputs = p.outputs
 	return p.wrong.err()
 }

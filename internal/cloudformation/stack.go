@@ -132,7 +132,7 @@ func (s *stack) settled() bool {
 func (s *stack) here() bool { return s.State.Status != deleteComplete }
 
 // outlasting are the types of which something can stay when a revision goes.
-var outlasting = []string{bucketType, "AWS::Lambda::Version", "AWS::Lambda::LayerVersion", "AWS::Logs::LogGroup"}
+var outlasting = []string{bucketType, "AWS::Lambda::Version", "AWS::Lambda::LayerVersion", logGroupType}
 
 // kept reports whether a resource is to stay when it is not in the stack any more,
 // and can.

@@ -18,6 +18,7 @@ import (
 	"github.com/dropstack/dropstack/internal/engine"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
+	"github.com/dropstack/dropstack/internal/logs"
 	"github.com/dropstack/dropstack/internal/secret/store/storetest"
 )
 
@@ -26,6 +27,7 @@ type world struct {
 	bucket, events storetest.Memory
 	*deployments
 	*shelf
+	*journal
 	*functions
 
 	t   *testing.T
@@ -173,6 +175,34 @@ func (s *shelf) DeleteBucket(_ context.Context, bucket string) error {
 	return nil
 }
 
+// journal is log groups, of which all exist but "missing".
+type journal struct {
+	mu      sync.Mutex
+	deleted []string
+}
+
+func (j *journal) DeleteLogGroup(_ context.Context, in logs.LogGroupNameInput) (logs.None, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	switch in.LogGroupName {
+	case "missing":
+		return logs.None{}, fault.Coded(fault.NotFound, "ResourceNotFoundException", "The specified log group does not exist.")
+	case "protected":
+		return logs.None{}, fault.Coded(fault.Invalid, "ValidationException", "The log group is protected from deletion.")
+	}
+	j.deleted = append(j.deleted, in.LogGroupName)
+	return logs.None{}, nil
+}
+
+// gone are the groups that were deleted since it was asked last.
+func (j *journal) gone() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	list := strings.Join(j.deleted, " ")
+	j.deleted = nil
+	return list
+}
+
 // functions make custom resources.
 type functions struct {
 	mu     sync.Mutex
@@ -243,6 +273,7 @@ func newWorld(t *testing.T) *world {
 		t:           t,
 		deployments: &deployments{all: map[string]*deploy.Revision{}, active: map[string]*deploy.Revision{}},
 		shelf:       &shelf{buckets: map[string]map[string]string{}},
+		journal:     &journal{},
 		functions:   &functions{},
 	}
 	w.start()
@@ -253,7 +284,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	w.Stacks = (&cloudformation.Stacks{
-		Bucket: &w.bucket, Events: &w.events, Sealer: clear{}, Deployer: w.deployments, Platform: platform{w.deployments}, Objects: w.shelf,
+		Bucket: &w.bucket, Events: &w.events, Sealer: clear{}, Deployer: w.deployments, Platform: platform{w.deployments}, Objects: w.shelf, Logs: w.journal,
 		Authorizer: allowed{}, Functions: w.functions, Region: "us-east-1", Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)),
 		Parameter: stored, Answers: func(token string) string { return "test:" + token },
 	}).Simple()

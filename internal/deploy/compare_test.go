@@ -110,7 +110,7 @@ func TestWhatCallsOfTheAPIAddedIsNoChange(t *testing.T) {
 func TestAPlanForgetsNoPartOfARevision(t *testing.T) {
 	unseen := map[string]bool{ // not the author's, or seen with something else
 		"ID": true, "Stack": true, "Service": true, "Stage": true, "Created": true, "Source": true, "Previous": true, "Restores": true,
-		"Owner": true, "LastLayers": true, "Granted": true,
+		"Owner": true, "LastLayers": true, "Granted": true, "Imports": true,
 	}
 	kind := reflect.TypeFor[deploy.Revision]()
 	for i := range kind.NumField() {

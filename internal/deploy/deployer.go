@@ -183,12 +183,18 @@ func (d *Deployer) List() map[string]*Revision { return *d.active.Load() }
 
 // Stacks names the stacks there are, whether they could be applied or not.
 func (d *Deployer) Stacks(ctx context.Context) (names []string, err error) {
-	keys, err := d.stacks.ListKeys(ctx)
+	keys, err := d.keys(ctx, "stacks", ">")
 	if err != nil {
-		return nil, fmt.Errorf("list the stacks: %w", err)
+		return nil, err
 	}
-	for stack := range keys.Keys() {
-		names = append(names, stack)
+	for _, stack := range keys {
+		_, err := d.stacks.Get(ctx, stack)
+		switch {
+		case err == nil:
+			names = append(names, stack)
+		case !errors.Is(err, jetstream.ErrKeyNotFound): // else it was removed
+			return nil, fmt.Errorf("read the pointer of %s: %w", stack, err)
+		}
 	}
 	return names, nil
 }
@@ -209,9 +215,9 @@ func (d *Deployer) Deploy(ctx context.Context, r *Revision) (*Revision, error) {
 }
 
 // Preview says what deploying r would change, and what would refuse it.
-func (d *Deployer) Preview(_ context.Context, r *Revision) (*Diff, error) {
+func (d *Deployer) Preview(ctx context.Context, r *Revision) (*Diff, error) {
 	active, deployed := d.Active(r.Stack)
-	r, err := d.complete(r, active)
+	r, err := d.complete(ctx, r, active)
 	if err != nil {
 		return nil, err
 	}
@@ -235,7 +241,7 @@ func (d *Deployer) Supersede(ctx context.Context, r *Revision) (*Revision, error
 
 func (d *Deployer) deploy(ctx context.Context, given *Revision) (*Revision, error) {
 	active, _ := d.Active(given.Stack)
-	r, err := d.complete(given, active)
+	r, err := d.complete(ctx, given, active)
 	if err != nil {
 		return nil, err
 	}
@@ -262,7 +268,7 @@ func (d *Deployer) deploy(ctx context.Context, given *Revision) (*Revision, erro
 	if old != nil && old.Owner != r.Owner {
 		return nil, Foreign(old)
 	}
-	if r, err = d.completeAgain(given, r, old); err != nil { // beside what others have deployed
+	if r, err = d.completeAgain(ctx, given, r, old); err != nil { // beside what others have deployed
 		return nil, err
 	}
 	if err := d.validate(r); err != nil { // likewise
@@ -305,6 +311,9 @@ func (d *Deployer) Remove(ctx context.Context, stack string) error {
 	}
 	if err := d.Rooms.Networks.Admit(stack, network.Model{}, d.uses(&Revision{Stack: stack})); err != nil {
 		return fmt.Errorf("remove %s: its networks are in use: %w", stack, err)
+	}
+	if err := d.keptExports(&Revision{Stack: stack}); err != nil {
+		return fmt.Errorf("remove %s: %w", stack, err)
 	}
 	if err := d.stacks.Delete(ctx, stack); err != nil {
 		return fmt.Errorf("remove %s: %w", stack, err)

@@ -116,6 +116,9 @@ func (d *Deployer) activate(ctx context.Context, old *Revision, at uint64, r *Re
 		return nil, err
 	}
 	next.APIKeys = valued(old, r.APIKeys)
+	if err := d.foretell(ctx, &next); err != nil { // again, since what leaves may have been given a version
+		return nil, err
+	}
 	if err := d.write(ctx, &next, old); err != nil {
 		return nil, err
 	}

@@ -138,33 +138,36 @@ func Foreign(r *Revision) error {
 	return fault.Errorf(fault.Conflict, "stack %s was deployed by `dropstack deploy`; change and remove it with that, or give the template's stack another name", r.Stack)
 }
 
-// prefix begins the subjects of the bucket of revisions.
-const prefix = "$KV.revisions."
+// prefix begins the subjects of a bucket.
+func prefix(bucket string) string { return "$KV." + bucket + "." }
 
 // ids are those of the stored revisions of a stack, the oldest first.
 func (d *Deployer) ids(ctx context.Context, stack string) ([]string, error) {
-	subjects, err := d.subjects(ctx, stack+".*")
-	for i := range subjects {
-		subjects[i] = strings.TrimPrefix(subjects[i], prefix+stack+".")
+	keys, err := d.keys(ctx, "revisions", stack+".*")
+	for i := range keys {
+		keys[i] = strings.TrimPrefix(keys[i], stack+".")
 	}
-	return subjects, err
+	return keys, err
 }
 
-// subjects are those of the stored revisions, by stack and time.
-func (d *Deployer) subjects(ctx context.Context, filter string) ([]string, error) {
-	stream, err := d.Streams.Stream(ctx, "KV_revisions")
+// keys are those of a bucket that a filter chooses, in order: revisions by stack and
+// time, as their ids begin with it. Some may be of what is deleted. All of them come
+// or an error, unlike with a bucket's own listing, which a connection that closes
+// cuts short.
+func (d *Deployer) keys(ctx context.Context, bucket, filter string) ([]string, error) {
+	stream, err := d.Streams.Stream(ctx, "KV_"+bucket)
 	if err != nil {
-		return nil, fmt.Errorf("list the revisions: %w", err)
+		return nil, fmt.Errorf("list the %s: %w", bucket, err)
 	}
-	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(prefix+filter))
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(prefix(bucket)+filter))
 	if err != nil {
-		return nil, fmt.Errorf("list the revisions: %w", err)
+		return nil, fmt.Errorf("list the %s: %w", bucket, err)
 	}
 	var list []string
 	for subject := range info.State.Subjects {
-		list = append(list, subject)
+		list = append(list, strings.TrimPrefix(subject, prefix(bucket)))
 	}
-	slices.Sort(list) // by time, as ids begin with it
+	slices.Sort(list)
 	return list, nil
 }
 
@@ -172,7 +175,7 @@ func (d *Deployer) subjects(ctx context.Context, filter string) ([]string, error
 func (d *Deployer) forget(ctx context.Context, stack, id string) error {
 	stream, err := d.Streams.Stream(ctx, "KV_revisions")
 	if err == nil { // leaves no marker behind, as a purge of the bucket would
-		err = stream.Purge(ctx, jetstream.WithPurgeSubject(prefix+stack+"."+id))
+		err = stream.Purge(ctx, jetstream.WithPurgeSubject(prefix("revisions")+stack+"."+id))
 	}
 	if err != nil {
 		return fmt.Errorf("forget revision %s of %s: %w", id, stack, err)
@@ -181,10 +184,9 @@ func (d *Deployer) forget(ctx context.Context, stack, id string) error {
 }
 
 // neverActive forgets what a crash has left: revisions that were written, and not
-// activated any more, and all of stacks that were removed. Of each stack the pointer
-// itself is asked: a listing that was cut short would name too few.
+// activated any more, and all of stacks that were removed.
 func (d *Deployer) neverActive(ctx context.Context) error {
-	subjects, err := d.subjects(ctx, ">")
+	keys, err := d.keys(ctx, "revisions", ">")
 	if err != nil {
 		return err
 	}
@@ -203,8 +205,8 @@ func (d *Deployer) neverActive(ctx context.Context) error {
 		last[stack] = id
 		return id, nil
 	}
-	for _, subject := range subjects {
-		stack, id, _ := strings.Cut(strings.TrimPrefix(subject, prefix), ".")
+	for _, key := range keys {
+		stack, id, _ := strings.Cut(key, ".")
 		active, err := pointed(stack)
 		if err == nil && id > active {
 			err = d.forget(ctx, stack, id)

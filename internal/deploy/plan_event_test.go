@@ -3,6 +3,7 @@ package deploy_test
 import (
 	"encoding/json"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -104,7 +105,8 @@ func TestPlanOfEvents(t *testing.T) {
 	if diff := cmp.Diff(schedules, r.Schedules); diff != "" {
 		t.Errorf("schedules -want +got:\n%s", diff)
 	}
-	if diff := cmp.Diff([]deploy.Output{{Key: "Orders", Value: "https://sqs.us-east-1.amazonaws.com/000000000000/shop-dev-Orders", Export: "orders"}}, r.Outputs); diff != "" {
+	own := slices.DeleteFunc(slices.Clone(r.Outputs), func(o deploy.Output) bool { return o.VersionOf != "" })
+	if diff := cmp.Diff([]deploy.Output{{Key: "Orders", Value: "https://sqs.us-east-1.amazonaws.com/000000000000/shop-dev-Orders", Export: "orders"}}, own); diff != "" {
 		t.Errorf("outputs -want +got:\n%s", diff)
 	}
 }

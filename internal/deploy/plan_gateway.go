@@ -22,7 +22,7 @@ func (r *Revision) api(svc *spec.Service, kind string) *gateway.API {
 		group = "/aws/api-gateway/" + r.Service + "-" + r.Stage
 	}
 	api := gateway.API{
-		Stack: r.Stack, ID: gateway.APIID(r.Stack, kind), Kind: kind, Stage: stage,
+		Stack: r.Stack, ID: arn.APIID(r.Stack, kind), Kind: kind, Stage: stage,
 		Name:        cmp.Or(said.Name, r.Stage+"-"+r.Service), // as the Serverless Framework names them
 		Description: said.Description, BinaryTypes: said.BinaryTypes, Compress: said.Compress, KeySource: said.KeySource,
 		CORS: cors(said.CORS), Tags: svc.Tags,

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/engine/enginetest"
 	"github.com/dropstack/dropstack/internal/fault"
@@ -24,12 +25,21 @@ resources:
   Outputs:
     HttpApiUrl: {Value: !Sub "https://example.com/${HttpApi}", Description: ours}
 `))
-	rest, http := gateway.APIID("the-shop", gateway.REST), gateway.APIID("the-shop", gateway.HTTP)
+	rest, http := arn.APIID("the-shop", gateway.REST), arn.APIID("the-shop", gateway.HTTP)
 	url := "https://" + gateway.URLID("the-shop", "shop-dev-g-one:provisioned") + ".lambda-url.us-east-1.on.aws/"
 	const layer = "arn:aws:lambda:us-east-1:000000000000:layer:tools:1"
+	const function = "arn:aws:lambda:us-east-1:000000000000:function:shop-dev-"
 	want := []deploy.Output{
 		{Key: "ToolsLambdaLayerQualifiedArn", Value: layer, Description: "Current Lambda layer version", Export: "sls-shop-dev-ToolsLambdaLayerQualifiedArn"},
 		{Key: "ToolsLambdaLayerHash", Value: "sha", Description: "Current Lambda layer hash", Export: "sls-shop-dev-ToolsLambdaLayerHash"},
+		{
+			Key: "FLambdaFunctionQualifiedArn", Value: function + "f", Description: "Current Lambda function version",
+			Export: "sls-shop-dev-FLambdaFunctionQualifiedArn", VersionOf: "shop-dev-f",
+		},
+		{
+			Key: "GDashoneLambdaFunctionQualifiedArn", Value: function + "g-one", Description: "Current Lambda function version",
+			Export: "sls-shop-dev-GDashoneLambdaFunctionQualifiedArn", VersionOf: "shop-dev-g-one",
+		},
 		{Key: "GDashoneLambdaFunctionUrl", Value: url, Description: "Lambda Function URL", Export: "sls-shop-dev-GDashoneLambdaFunctionUrl"},
 		{Key: "ServiceEndpoint", Value: "https://" + rest + ".execute-api.us-east-1.amazonaws.com/dev", Description: "URL of the service endpoint", Export: "sls-shop-dev-ServiceEndpoint"},
 		{Key: "HttpApiId", Value: http, Description: "Id of the HTTP API", Export: "sls-shop-dev-HttpApiId"},

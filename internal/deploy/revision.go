@@ -55,7 +55,8 @@ type Revision struct {
 	UsagePlans     []gateway.UsagePlan      `json:"usagePlans,omitempty"`
 	Aliases        []function.DeclaredAlias `json:"aliases,omitempty"`
 	Outputs        []Output                 `json:"outputs,omitempty"`
-	Owner          string                   `json:"owner,omitempty"` // OwnerCloudFormation, or "": the deploy command
+	Imports        []string                 `json:"imports,omitempty"` // names of exports of other stacks that it is made with
+	Owner          string                   `json:"owner,omitempty"`   // OwnerCloudFormation, or "": the deploy command
 	Layers         []Layer                  `json:"layers,omitempty"`
 	LastLayers     map[string]int           `json:"lastLayerVersions,omitempty"` // the highest number ever given, by name
 	Previous       string                   `json:"previous,omitempty"`          // ID of the revision that was active before, if there was one
@@ -86,7 +87,8 @@ type Output struct {
 	Key         string `json:"key"`
 	Value       string `json:"value"`
 	Description string `json:"description,omitempty"`
-	Export      string `json:"export,omitempty"` // a name, one of its kind in the region
+	Export      string `json:"export,omitempty"`    // a name, one of its kind in the region
+	VersionOf   string `json:"versionOf,omitempty"` // name of a function; then Value is the ARN of its version, known when it is deployed
 }
 
 // Layer is a version of a layer that a template declares or a call of the AWS API

@@ -24,6 +24,8 @@ type Versions interface {
 	DeleteAlias(ctx context.Context, name, alias string) error
 	Tally(name, version string) function.Tally
 	Published() []function.Function
+	// Foretell is the version that f will have when it is deployed and published.
+	Foretell(ctx context.Context, f function.Function) (string, error)
 	PruneVersions(ctx context.Context, name string, keep int, spared func(version string) bool) (deleted []string, err error)
 }
 

@@ -91,12 +91,12 @@ func (d *Deployer) Sweep(ctx context.Context) (s Swept, err error) {
 // those that could not be started.
 func (d *Deployer) references(ctx context.Context) (*references, error) {
 	refs := &references{map[string]bool{}, map[string]bool{}, map[string]bool{}}
-	subjects, err := d.subjects(ctx, ">")
+	keys, err := d.keys(ctx, "revisions", ">")
 	if err != nil {
 		return nil, err
 	}
-	for _, subject := range subjects {
-		stack, id, _ := strings.Cut(strings.TrimPrefix(subject, prefix), ".")
+	for _, key := range keys {
+		stack, id, _ := strings.Cut(key, ".")
 		r, err := d.stored(ctx, stack, id)
 		if errors.Is(err, jetstream.ErrKeyNotFound) {
 			continue // pruned meanwhile

@@ -273,9 +273,31 @@ func (d *Deployer) ownNames(r *Revision) error {
 	return nil
 }
 
+// keptExports refuses a revision without an export that another stack is made with.
+func (d *Deployer) keptExports(r *Revision) error {
+	old, ok := d.Active(r.Stack)
+	if !ok || old.Owner == OwnerCloudFormation { // whose owner has seen to it
+		return nil
+	}
+	for _, o := range old.Outputs {
+		if o.Export == "" || slices.ContainsFunc(r.Outputs, func(next Output) bool { return next.Export == o.Export }) {
+			continue
+		}
+		for stack, other := range d.List() {
+			if stack != r.Stack && slices.Contains(other.Imports, o.Export) {
+				return fault.Errorf(fault.Conflict, "export %q of stack %q is imported by stack %q; remove that one first, or deploy it without the import", o.Export, r.Stack, stack)
+			}
+		}
+	}
+	return nil
+}
+
 // ownExports refuses the name of an export that another stack has, or that is there
 // twice: who imports it would not know which is meant.
 func (d *Deployer) ownExports(r *Revision) error {
+	if err := d.keptExports(r); err != nil {
+		return err
+	}
 	taken := map[string]string{}
 	for stack, other := range d.List() {
 		if stack == r.Stack {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
@@ -48,7 +49,7 @@ func (d *drops) Invoke(_ context.Context, inv function.Invocation) (function.Res
 func TestThroughBothDoors(t *testing.T) {
 	g := &gateway.Gateway{Invoker: &drops{t: t}, Log: slog.New(slog.DiscardHandler)}
 	if err := g.Replace("drops", []gateway.API{{
-		Stack: "drops", ID: gateway.APIID("drops", gateway.HTTP), Kind: gateway.HTTP, Stage: "$default",
+		Stack: "drops", ID: arn.APIID("drops", gateway.HTTP), Kind: gateway.HTTP, Stage: "$default",
 		Routes: []gateway.Route{{Method: "ANY", Path: "/{code+}", Function: "drops"}},
 	}}, nil, nil); err != nil {
 		t.Fatal(err)

@@ -28,7 +28,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/iam/policy"
@@ -311,7 +310,3 @@ func (g *Gateway) List() []API {
 	})
 	return all
 }
-
-// APIID is the id of a stack's API: 10 characters of 0-9 and a-z, which stay the
-// same across deployments and restarts.
-func APIID(stack, kind string) string { return arn.APIID(stack, kind) }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
@@ -39,11 +40,11 @@ func (i *invokes) Invoke(ctx context.Context, inv function.Invocation) (function
 }
 
 func rest(routes ...gateway.Route) gateway.API {
-	return gateway.API{Stack: "drops-dev", ID: gateway.APIID("drops-dev", gateway.REST), Kind: gateway.REST, Name: "dev-drops", Stage: "dev", Routes: routes}
+	return gateway.API{Stack: "drops-dev", ID: arn.APIID("drops-dev", gateway.REST), Kind: gateway.REST, Name: "dev-drops", Stage: "dev", Routes: routes}
 }
 
 func httpAPI(routes ...gateway.Route) gateway.API {
-	return gateway.API{Stack: "drops-dev", ID: gateway.APIID("drops-dev", gateway.HTTP), Kind: gateway.HTTP, Name: "dev-drops", Stage: "$default", Routes: routes}
+	return gateway.API{Stack: "drops-dev", ID: arn.APIID("drops-dev", gateway.HTTP), Kind: gateway.HTTP, Name: "dev-drops", Stage: "$default", Routes: routes}
 }
 
 func route(method, path string) gateway.Route {
@@ -107,16 +108,6 @@ func TestReplaceIsWholeOrNothing(t *testing.T) {
 	}
 	if err := g.Replace("other", []gateway.API{good}, nil, nil); fault.KindOf(err) != fault.Invalid {
 		t.Errorf("API of another stack: got %v", err)
-	}
-}
-
-func TestAPIID(t *testing.T) {
-	a, b := gateway.APIID("drops-dev", gateway.REST), gateway.APIID("drops-dev", gateway.HTTP)
-	if a == b || len(a) != 10 || strings.Trim(a+b, "0123456789abcdefghijklmnopqrstuvwxyz") != "" {
-		t.Errorf("got %q and %q", a, b)
-	}
-	if want := gateway.APIID("drops-dev", gateway.REST); a != want {
-		t.Errorf("not stable: %q, %q", a, want)
 	}
 }
 

@@ -145,7 +145,7 @@ func TestUnknownURL(t *testing.T) {
 	if err := g.Replace("drops-dev", []gateway.API{rest(route("GET", "/"))}, nil, nil); err != nil {
 		t.Fatal(err)
 	}
-	for _, id := range []string{strings.Repeat("0", 32), gateway.APIID("drops-dev", gateway.REST)} {
+	for _, id := range []string{strings.Repeat("0", 32), arn.APIID("drops-dev", gateway.REST)} {
 		res := do(g.URL(id), httptest.NewRequest("GET", "/", nil))
 		if res.Code != 403 || res.Body.String() != `{"Message":null}` || res.Header().Get("X-Amzn-Errortype") != "AccessDeniedException" {
 			t.Errorf("%s: got %d %s", id, res.Code, res.Body)

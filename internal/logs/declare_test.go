@@ -36,3 +36,21 @@ func TestDeclaredGroups(t *testing.T) {
 		t.Error("a name that is none is taken")
 	}
 }
+
+func TestDeclaredProtection(t *testing.T) {
+	s := open(t, enginetest.Streams(t))
+	for _, step := range []struct {
+		name      string
+		protected *bool
+		want      bool
+	}{
+		{"not said", nil, false}, {"on", new(true), true}, {"not said any more", nil, true}, {"off", new(false), false},
+	} {
+		if err := s.Declare(t.Context(), []logs.Declared{{Name: "/group", Protected: step.protected}}); err != nil {
+			t.Fatal(err)
+		}
+		if got := must(t, s.DescribeLogGroups, logs.DescribeLogGroupsInput{}).LogGroups[0].DeletionProtectionEnabled; got != step.want {
+			t.Errorf("%s: got %v, want %v", step.name, got, step.want)
+		}
+	}
+}

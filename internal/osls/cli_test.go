@@ -79,7 +79,7 @@ func (c cli) install(t *testing.T) (bin string) {
 func (s *stack) environment() []string {
 	env := []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.world.home,
-		"AWS_ENDPOINT_URL=" + s.world.AWS,
+		"AWS_ENDPOINT_URL=" + s.world.AWS, "DROPSTACK_DATA=" + s.world.Dir,
 		"AWS_ACCESS_KEY_ID=" + s.world.keys.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + s.world.keys.SecretAccessKey,
 		"ISSUER=" + s.world.issuer.URL, "CI=1", "NO_COLOR=1",
 		"SLS_AWS_MONITORING_FREQUENCY=100", "SLS_TELEMETRY_DISABLED=1", "SLS_NOTIFICATIONS_MODE=off",

@@ -125,6 +125,10 @@ var output = regexp.MustCompile(`(?m)^  (\w+): (.*)$`)
 // info has the command show the stack, and keeps its outputs.
 func (s *stack) info() {
 	s.Helper()
+	if s.cli == own {
+		s.described()
+		return
+	}
 	shown := s.do([]string{"info", "--verbose"}, "stack: "+s.name, s.name+"-"+s.of.entry)
 	_, list, found := strings.Cut(shown, "Stack Outputs")
 	if !found {

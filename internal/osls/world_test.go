@@ -2,6 +2,7 @@ package osls
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dropstack/dropstack/internal/iam"
@@ -159,6 +161,9 @@ func (s *stack) log(group string) string {
 	pages := cloudwatchlogs.NewFilterLogEventsPaginator(cloudwatchlogs.NewFromConfig(s.world.config), &cloudwatchlogs.FilterLogEventsInput{LogGroupName: &group})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(s.Context())
+		if _, silent := errors.AsType[*types.ResourceNotFoundException](err); silent {
+			return "" // nothing has been logged yet
+		}
 		s.need(err)
 		for _, event := range page.Events {
 			all.WriteString(strings.ReplaceAll(strings.TrimSpace(*event.Message), "\t", " ") + "\n")

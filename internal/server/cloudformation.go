@@ -22,7 +22,7 @@ import (
 func (r *rooms) openStacks(ctx context.Context, cfg Config, at api.Endpoints) (err error) {
 	ask := objectAuthority{r}
 	s := &cloudformation.Stacks{
-		Sealer: r.secrets.kept.Sealer("stacks"), Deployer: r.deployer, Objects: r.eng.Objects, Authorizer: ask, Functions: r.invoker,
+		Sealer: r.secrets.kept.Sealer("stacks"), Deployer: r.deployer, Objects: r.eng.Objects, Logs: r.logs, Authorizer: ask, Functions: r.invoker,
 		Region: cfg.Region, Log: cfg.Log, Parameter: r.parameter,
 		Platform: templates{r, ask, &lambda.Functions{Objects: r.eng.Objects, Invoker: r.invoker, Deployer: r.deployer, Region: cfg.Region}},
 		Answers:  r.answersURL(at.AWS, cfg.Region),

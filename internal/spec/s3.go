@@ -42,7 +42,7 @@ func (r *reader) s3(n *node, what string) *S3Event {
 			"bucket":      func(v *node) { e.Bucket, pos = r.bucketOf(v, what+".bucket"), v.pos },
 			"event":       func(v *node) { e.Event = r.s3Event(v, what+".event") },
 			"rules":       func(v *node) { r.each(v, what+".rules", func(v *node) { r.s3Rule(e, v, what+".rules") }) },
-			"existing":    func(v *node) { e.Existing = r.boolean(v, what+".existing") },
+			"existing":    func(v *node) { r.boolean(v, what+".existing") }, // none is made anew, and one that is not there is
 			"forceDeploy": nil,
 		}, effects{})
 	}

@@ -59,6 +59,7 @@ type Service struct {
 	LogGroups     []LogGroup
 	LogRetention  *Retention // provider.logRetentionInDays
 	Outputs       []Output
+	Imports       []string          // names that Fn::ImportValue has asked for, sorted
 	Tags          map[string]string // of everything that takes some
 	Warnings      []Problem
 	KeepVersions  int `json:",omitzero"` // of each function, besides those that aliases name (custom.prune); 0: as the platform does
@@ -214,11 +215,10 @@ type Subscription struct {
 
 // S3Event subscribes the function to changes of a bucket.
 type S3Event struct {
-	Bucket   string
-	Event    string // s3:ObjectCreated:*
-	Prefix   string
-	Suffix   string
-	Existing bool
+	Bucket string
+	Event  string // s3:ObjectCreated:*
+	Prefix string
+	Suffix string
 }
 
 // Topic and Bucket are resources. Declared is false when only an event names it.

@@ -268,6 +268,9 @@ func (r *reader) imported(n *node, what string) string {
 	if name == "" {
 		return ""
 	}
+	if i, asked := slices.BinarySearch(r.svc.Imports, name); !asked {
+		r.svc.Imports = slices.Insert(r.svc.Imports, i, name)
+	}
 	ask := r.vars.source.opts.Import
 	if ask == nil {
 		r.fail(n.pos, "%s: Fn::ImportValue %s: no platform is there to ask for the export", what, name)

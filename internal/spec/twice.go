@@ -9,7 +9,12 @@ import (
 // twice refuses what is there twice under one name: the second would take the place
 // of the first, or be called in its stead.
 func (r *reader) twice() {
-	queues, rules, schedules := map[string]Pos{}, map[string]Pos{}, map[string]Pos{}
+	topics, queues, rules, schedules := map[string]Pos{}, map[string]Pos{}, map[string]Pos{}, map[string]Pos{}
+	for _, t := range r.svc.Topics {
+		if t.Declared {
+			r.once(topics, t.Name, t.Pos, "topic")
+		}
+	}
 	for _, q := range r.svc.Queues {
 		r.once(queues, q.Name, q.Pos, "queue")
 	}
@@ -24,13 +29,13 @@ func (r *reader) twice() {
 		}
 	}
 	for _, fn := range r.svc.Functions {
-		sources, topics := map[string]Pos{}, map[string]Pos{}
+		sources, subscribed := map[string]Pos{}, map[string]Pos{}
 		for _, e := range fn.Events {
 			switch {
 			case e.SQS != nil:
 				r.once(sources, e.SQS.ARN, e.Pos, "function "+fn.Key+": the queue")
 			case e.SNS != nil:
-				r.once(topics, cmp.Or(e.SNS.ARN, arn.Topic(r.svc.Region, e.SNS.Topic)), e.Pos, "function "+fn.Key+": the topic")
+				r.once(subscribed, cmp.Or(e.SNS.ARN, arn.Topic(r.svc.Region, e.SNS.Topic)), e.Pos, "function "+fn.Key+": the topic")
 			case e.Rule != nil:
 				rule(e.Pos, *e.Rule)
 			case e.Schedule != nil && e.Schedule.Scheduler:
