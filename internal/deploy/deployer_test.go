@@ -39,7 +39,7 @@ type house struct {
 	seen      [][]string          // every set of functions that was in force
 	topics    map[string][]string
 	queues    [][]string // every set of queues that was in force
-	refuse    string // functions or topics
+	refuse    string     // functions or topics
 }
 
 func newHouse() *house {
