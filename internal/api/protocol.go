@@ -188,7 +188,7 @@ var statuses = map[fault.Kind]int{
 // codeStatuses are the statuses of errors that have another than their kind's.
 var codeStatuses = map[string]int{
 	"PreconditionFailedException": http.StatusPreconditionFailed, "ServiceException": http.StatusInternalServerError,
-	"AlreadyExistsException": http.StatusBadRequest,
+	"AlreadyExistsException": http.StatusBadRequest, "QueueDoesNotExist": http.StatusBadRequest, "QueueNameExists": http.StatusBadRequest,
 }
 
 var codes = map[fault.Kind]string{
