@@ -142,12 +142,9 @@ func (p *plan) tick(in *properties, expression string, rule bus.Rule, targets []
 	for _, t := range targets {
 		one := s
 		one.Target, one.Input, one.InputPath, one.Transformer = t.ID, t.Input.Text, t.Input.Path, t.Input.Transformer
-		name, wrong := functionName(t.ARN)
-		if wrong != "" && t.ARN != "" {
-			t.in.fail("Arn", "%s: a schedule calls a function here, which may publish or send what it likes", wrong)
-		}
-		one.Function = name
-		if t.DeadLetter != "" || t.MaxAge > 0 || t.MaxRetries != nil {
+		if a, err := arn.Parse(t.ARN); err == nil && a.Service != "lambda" { // which is one that there is
+			one.To, one.ToGroup, one.DeadLetter, one.MaxAge, one.MaxRetries = t.ARN, t.Group, t.DeadLetter, t.MaxAge, t.MaxRetries
+		} else if one.Function, _ = functionName(t.ARN); t.DeadLetter != "" || t.MaxAge > 0 || t.MaxRetries != nil {
 			in.without = append(in.without, t.in.path+"RetryPolicy and DeadLetterConfig have no effect: they are the function's, in an AWS::Lambda::EventInvokeConfig")
 		}
 		p.revision.Schedules = append(p.revision.Schedules, one)
@@ -191,7 +188,18 @@ func schedulerSchedule(_ context.Context, p *plan, r Resource) (Identity, error)
 	s := schedule.Schedule{
 		Stack: p.stack, Name: p.name(r, in.text("Name"), 64), Expression: in.text("ScheduleExpression"), Description: in.text("Description"),
 		Zone: in.text("ScheduleExpressionTimezone"), Group: in.text("GroupName"), Disabled: in.choice("State", "ENABLED", "DISABLED") == "DISABLED",
-		Scheduler: true, Function: to.function("Arn"), Input: to.text("Input"),
+		Scheduler: true, Input: to.text("Input"), Start: in.instant("StartDate"), End: in.instant("EndDate"), Role: to.text("RoleArn"),
+	}
+	again := to.object("RetryPolicy")
+	if a, err := arn.Parse(to.text("Arn")); err == nil && (a.Service == "sns" || a.Service == "sqs") {
+		s.To, s.ToGroup, s.DeadLetter = to.text("Arn"), to.object("SqsParameters").text("MessageGroupId"), to.object("DeadLetterConfig").text("Arn")
+		s.MaxAge, s.MaxRetries = again.numberOr("MaximumEventAgeInSeconds", 60, 86400, 0), again.number("MaximumRetryAttempts", 0, 185)
+	} else {
+		s.Function = to.function("Arn")
+		to.idle("they are the function's, in an AWS::Lambda::EventInvokeConfig", "RetryPolicy", "DeadLetterConfig")
+	}
+	if !s.Start.IsZero() && !s.End.IsZero() && s.End.Before(s.Start) {
+		in.fail("EndDate", "it is before StartDate")
 	}
 	s.ARN = p.arn("scheduler", "schedule/"+cmp.Or(s.Group, "default")+"/"+s.Name)
 	if s.Group == "default" {
@@ -208,16 +216,26 @@ func schedulerSchedule(_ context.Context, p *plan, r Resource) (Identity, error)
 	}
 	window := in.object("FlexibleTimeWindow") // the beginning of a window is in it
 	window.known("Mode", "MaximumWindowInMinutes")
-	in.refuse("the schedule would fire before and after", "StartDate", "EndDate")
 	in.known("KmsKeyArn")
-	to.known("RoleArn")
-	to.idle("they are the function's, in an AWS::Lambda::EventInvokeConfig", "RetryPolicy", "DeadLetterConfig")
-	to.refuse("a schedule calls a function here", "EcsParameters", "EventBridgeParameters", "KinesisParameters", "SageMakerPipelineParameters", "SqsParameters")
+	to.refuse("a schedule has a function, a topic or a queue as its target here", "EcsParameters", "EventBridgeParameters", "KinesisParameters", "SageMakerPipelineParameters")
 	if err := in.done(p); err != nil {
 		return Identity{}, err
 	}
 	p.revision.Schedules = append(p.revision.Schedules, s)
 	return Identity{Physical: s.Name, Attributes: map[string]string{"Arn": s.ARN}}, nil
+}
+
+// instant reads a moment; the zero time is none.
+func (p *properties) instant(name string) time.Time {
+	text := p.text(name)
+	if text == "" {
+		return time.Time{}
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		p.fail(name, "%q is no moment, such as 2030-01-31T08:00:00Z", text)
+	}
+	return at.UTC()
 }
 
 // schedulerGroup is AWS::Scheduler::ScheduleGroup, which is there as soon as a

@@ -3,6 +3,7 @@ package cloudformation
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -66,10 +67,15 @@ func TestARuleWithoutANameKeepsTheOneItGot(t *testing.T) {
 func TestSchedulesOfTheScheduler(t *testing.T) {
 	p := planned(t, &ground{}, `{"Resources": {"F": `+fn("")+`, "G": {"Type": "AWS::Scheduler::ScheduleGroup", "Properties": {"Name": "g"}},
 		"A": {"Type": "AWS::Scheduler::Schedule", "Properties": {"Name": "a", "GroupName": {"Ref": "G"}, "ScheduleExpression": "cron(0 5 ? * MON *)", "ScheduleExpressionTimezone": "Europe/Warsaw",
-			"FlexibleTimeWindow": {"Mode": "OFF"}, "Target": {"Arn": {"Fn::GetAtt": ["F", "Arn"]}, "RoleArn": "r", "Input": "{}"}}}}}`)
+			"FlexibleTimeWindow": {"Mode": "OFF"}, "Target": {"Arn": {"Fn::GetAtt": ["F", "Arn"]}, "RoleArn": "r", "Input": "{}"}}},
+		"B": {"Type": "AWS::Scheduler::Schedule", "Properties": {"Name": "b", "ScheduleExpression": "rate(1 hour)", "StartDate": "2030-01-31T09:00:00+01:00", "EndDate": "2031-01-31T08:00:00Z",
+			"FlexibleTimeWindow": {"Mode": "OFF"}, "Target": {"Arn": "arn:aws:sqs:us-east-1:000000000000:jobs", "RoleArn": "r", "Input": "{}", "RetryPolicy": {"MaximumRetryAttempts": "2"}}}}}}`)
 	want := []schedule.Schedule{{
 		Stack: "shop-dev", Name: "a", ARN: "arn:aws:scheduler:us-east-1:000000000000:schedule/g/a", Expression: "cron(0 5 ? * MON *)", Function: "f", Input: "{}",
-		Zone: "Europe/Warsaw", Scheduler: true, Group: "g",
+		Zone: "Europe/Warsaw", Scheduler: true, Group: "g", Role: "r",
+	}, {
+		Stack: "shop-dev", Name: "b", ARN: "arn:aws:scheduler:us-east-1:000000000000:schedule/default/b", Expression: "rate(1 hour)", Input: "{}", Scheduler: true, Role: "r",
+		To: "arn:aws:sqs:us-east-1:000000000000:jobs", MaxRetries: new(2), Start: time.Date(2030, 1, 31, 8, 0, 0, 0, time.UTC), End: time.Date(2031, 1, 31, 8, 0, 0, 0, time.UTC),
 	}}
 	if diff := cmp.Diff(want, p.revision.Schedules); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

@@ -51,7 +51,7 @@ func TestWhatIsWrongIsNamedWithWhatToDo(t *testing.T) {
 
 		{"an expression", with("AWS::Events::Rule", `"ScheduleExpression": "rate(1 hours)", "Targets": [{"Id": "a", "Arn": {"Fn::GetAtt": ["F", "Arn"]}}]`), "ScheduleExpression: "},
 		{"neither time nor pattern", one("AWS::Events::Rule", ``), "EventPattern: a rule needs an EventPattern or a ScheduleExpression"},
-		{"a target of a schedule that is no function", one("AWS::Events::Rule", `"ScheduleExpression": "rate(1 hour)", "Targets": [{"Id": "a", "Arn": "arn:aws:sqs:us-east-1:000000000000:q"}]`), "Targets[0].Arn: arn:aws:sqs:us-east-1:000000000000:q is not the ARN of a function: a schedule calls a function here"},
+		{"a target of a schedule that is none", one("AWS::Events::Rule", `"ScheduleExpression": "rate(1 hour)", "Targets": [{"Id": "a", "Arn": "arn:aws:ecs:us-east-1:000000000000:cluster/c"}]`), "Targets[0].Arn: arn:aws:ecs:us-east-1:000000000000:cluster/c is no function, topic, queue or bus"},
 		{"two inputs", with("AWS::Events::Rule", `"ScheduleExpression": "rate(1 hour)", "Targets": [{"Id": "a", "Arn": {"Fn::GetAtt": ["F", "Arn"]}, "Input": "{}", "InputPath": "$"}]`), "Targets[0].Input: there can be one of Input, InputPath and InputTransformer"},
 		{"a time zone", with("AWS::Scheduler::Schedule", `"ScheduleExpression": "rate(1 hour)", "ScheduleExpressionTimezone": "Mars", "FlexibleTimeWindow": {"Mode": "OFF"}, "Target": {"Arn": {"Fn::GetAtt": ["F", "Arn"]}, "RoleArn": "r"}`), `ScheduleExpressionTimezone: "Mars" is no time zone`},
 
