@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/dropstack/dropstack/internal/spec"
+	"github.com/dropstack/dropstack/internal/testkit"
 )
 
 // least is how many cases there have to be.
@@ -22,7 +23,7 @@ func TestCorpus(t *testing.T) {
 	if len(list) < least {
 		t.Errorf("%d cases, want at least %d", len(list), least)
 	}
-	installed := install(t)
+	installed := testkit.NPM(t, "corpus", "testdata/osls")
 	versions := map[bool]*framework{false: start(t, installed, "osls"), true: start(t, installed, "osls3")}
 	for _, s := range list {
 		t.Run(s.name, func(t *testing.T) { s.compare(t, versions[s.old]) })

@@ -2,8 +2,6 @@ package corpus
 
 import (
 	"bufio"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -28,47 +26,6 @@ type framework struct {
 	t       *testing.T
 	ask     *json.Encoder
 	answers *bufio.Scanner
-}
-
-// install has npm install both versions, once a machine.
-func install(t *testing.T) string {
-	t.Helper()
-	lock, err := os.ReadFile("testdata/osls/package-lock.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	sum := sha256.Sum256(lock)
-	home := filepath.Join(cache, "dropstack-test")
-	installed := filepath.Join(home, "corpus-"+hex.EncodeToString(sum[:8]))
-	if _, err := os.Stat(installed); err == nil {
-		return installed
-	}
-	if err := os.MkdirAll(home, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	temp, err := os.MkdirTemp(home, ".corpus-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(temp)
-	if err := os.CopyFS(temp, os.DirFS("testdata/osls")); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), "npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts")
-	cmd.Dir = temp
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("npm ci, which this test needs Node, npm and a package registry for: %v\n%s", err, out)
-	}
-	if err := os.Rename(temp, installed); err != nil {
-		if _, faster := os.Stat(installed); faster != nil { // another run may have been faster
-			t.Fatal(err)
-		}
-	}
-	return installed
 }
 
 // start runs a version, osls or osls3, of what install has installed. It ends with its

@@ -3,8 +3,6 @@ package osls
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"os"
 	"os/exec"
@@ -31,47 +29,10 @@ var clis = []cli{
 	{name: "serverless3", command: "serverless", stage: "classic", preload: true},
 }
 
-// install has npm install the command, once a machine.
+// install has npm install the command.
 func (c cli) install(t *testing.T) (bin string) {
 	t.Helper()
-	source := filepath.Join("testdata/clis", c.name)
-	lock, err := os.ReadFile(filepath.Join(source, "package-lock.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	sum := sha256.Sum256(lock)
-	home := filepath.Join(cache, "dropstack-test")
-	installed := filepath.Join(home, c.name+"-"+hex.EncodeToString(sum[:8]))
-	bin = filepath.Join(installed, "node_modules", ".bin", c.command)
-	if _, err := os.Stat(bin); err == nil {
-		return bin
-	}
-	if err := os.MkdirAll(home, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	temp, err := os.MkdirTemp(home, ".cli-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(temp)
-	if err := os.CopyFS(temp, os.DirFS(source)); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), "npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts")
-	cmd.Dir = temp
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("npm ci, which this test needs Node, npm and a package registry for: %v\n%s", err, out)
-	}
-	if err := os.Rename(temp, installed); err != nil {
-		if _, faster := os.Stat(bin); faster != nil { // another run may have been faster
-			t.Fatal(err)
-		}
-	}
-	return bin
+	return filepath.Join(testkit.NPM(t, c.name, filepath.Join("testdata/clis", c.name)), "node_modules", ".bin", c.command)
 }
 
 // environment is all that the command gets: the endpoint and keys, no telemetry,
