@@ -54,6 +54,13 @@ func (q *queue) offsets(start time.Time) []string {
 	return s
 }
 
+// all is what has been enqueued so far.
+func (q *queue) all() []function.Invocation {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return slices.Clone(q.got)
+}
+
 // memory is a KV bucket without a server, for inside a bubble; the conformance
 // of what it stands for is judged by TestAnchorsSurviveRestart.
 type memory struct {
@@ -144,15 +151,15 @@ func TestEventIsAsEventBridgeSendsIt(t *testing.T) {
 		replace(t, s, rule("plain", "cron(0 5 ? * MON *)"), own)
 		time.Sleep(3 * 24 * time.Hour) // 2000-01-01 was a Saturday
 		want(t, q, start, "own 53h0m0s", "plain 53h0m0s")
-		if got := string(q.got[0].Payload); got != own.Input {
+		if got := string(q.all()[0].Payload); got != own.Input {
 			t.Errorf("payload with input: %s", got)
 		}
-		id := q.got[1].ID
-		if !regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`).MatchString(id) || id == q.got[0].ID {
-			t.Errorf("ids %q and %q", id, q.got[0].ID)
+		id := q.all()[1].ID
+		if !regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`).MatchString(id) || id == q.all()[0].ID {
+			t.Errorf("ids %q and %q", id, q.all()[0].ID)
 		}
 		var got any
-		if err := json.Unmarshal(q.got[1].Payload, &got); err != nil {
+		if err := json.Unmarshal(q.all()[1].Payload, &got); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(any(map[string]any{

@@ -85,11 +85,11 @@ func TestFireIsOneTickMore(t *testing.T) {
 			ID, Time  string
 			Resources []string
 		}
-		if err := json.Unmarshal(q.got[0].Payload, &event); err != nil {
+		if err := json.Unmarshal(q.all()[0].Payload, &event); err != nil {
 			t.Fatal(err)
 		}
-		if event.ID != first[0].Request || event.ID != q.got[0].ID || event.Time != "2000-01-01T00:00:10Z" || event.Resources[0] != a.ARN {
-			t.Errorf("event: %s", q.got[0].Payload)
+		if event.ID != first[0].Request || event.ID != q.all()[0].ID || event.Time != "2000-01-01T00:00:10Z" || event.Resources[0] != a.ARN {
+			t.Errorf("event: %s", q.all()[0].Payload)
 		}
 		time.Sleep(50 * time.Second)
 		want(t, q, start, "a 10.001s", "a 10.001s", "off 10.001s", "a 1m0s")

@@ -77,19 +77,19 @@ func TestWhatFunctionsGetOfATick(t *testing.T) {
 		replace(t, s, plain, named, part)
 		time.Sleep(4 * time.Hour)
 		var got any
-		if err := json.Unmarshal(q.got[0].Payload, &got); err != nil {
+		if err := json.Unmarshal(q.all()[0].Payload, &got); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(any(map[string]any{
-			"version": "0", "id": q.got[0].ID, "detail-type": "Scheduled Event", "source": "aws.scheduler", "account": "000000000000",
+			"version": "0", "id": q.all()[0].ID, "detail-type": "Scheduled Event", "source": "aws.scheduler", "account": "000000000000",
 			"time": "2000-01-01T01:00:00Z", "region": "us-east-1", "resources": []any{plain.ARN}, "detail": "{}",
 		}), got); diff != "" {
 			t.Errorf("without an input (-want +got):\n%s", diff)
 		}
-		if got, want := string(q.got[1].Payload), `{"at":"2000-01-01T02:00:00Z","of":"`+named.ARN+`","id":"`+q.got[1].ID+`","n":1}`; got != want {
+		if got, want := string(q.all()[1].Payload), `{"at":"2000-01-01T02:00:00Z","of":"`+named.ARN+`","id":"`+q.all()[1].ID+`","n":1}`; got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
-		if got, want := string(q.got[2].Payload), `"`+part.ARN+`"`; got != want {
+		if got, want := string(q.all()[2].Payload), `"`+part.ARN+`"`; got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	})
