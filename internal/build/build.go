@@ -277,8 +277,11 @@ func (b *builder) tell(e Event) {
 	}
 }
 
-// goBuild compiles for this machine's processor on Linux. -trimpath, -buildvcs and
-// -buildid keep directory, repository state and tool ids out of the result.
+// reproducible are the flags that keep directory, repository state and tool ids out
+// of what go build makes, wherever it is built.
+var reproducible = []string{"-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid="}
+
+// goBuild compiles for this machine's processor on Linux.
 func (b *builder) goBuild(ctx context.Context, fn *spec.Function, pkg, out string) error {
 	if b.Clean != nil {
 		return b.cleanBuild(ctx, fn, pkg, out)
@@ -288,7 +291,7 @@ func (b *builder) goBuild(ctx context.Context, fn *spec.Function, pkg, out strin
 	if err != nil {
 		return invalid(fn.Pos, "function %s: %w", fn.Key, err)
 	}
-	cmd := exec.CommandContext(ctx, tool, "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", out, "./"+pkg)
+	cmd := exec.CommandContext(ctx, tool, slices.Concat([]string{"build"}, reproducible, []string{"-o", out, "./" + pkg})...)
 	cmd.Dir, cmd.Env, cmd.WaitDelay = b.svc.Dir, env, time.Second
 	output, err := cmd.CombinedOutput()
 	if err == nil {

@@ -134,3 +134,17 @@ func TestABundleIsForItsRuntime(t *testing.T) {
 		}
 	}
 }
+
+// Whatever plugin bundles, the builder does in its place.
+func TestPluginsThatBundle(t *testing.T) {
+	for _, plugin := range []string{"serverless-webpack", "serverless-webpack-5", "serverless-rspack", "serverless-plugin-optimize", "serverless-jetpack"} {
+		got := names(t, pack(t, service(t, nodeConfig("plugins: ["+plugin+"]\nfunctions:\n  f: {handler: a.handler}")+"-- a.js --\nexports.handler = require('./b');\n-- b.js --\nmodule.exports = async () => 1;\n"))["f"])
+		want := []string{"a.js"}
+		if plugin == "serverless-jetpack" { // which packs only
+			want = []string{"a.js", "b.js"}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", plugin, diff)
+		}
+	}
+}

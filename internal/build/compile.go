@@ -70,7 +70,7 @@ func (b *builder) cleanBuild(ctx context.Context, fn *spec.Function, pkg, out st
 	if err != nil {
 		return err
 	}
-	args := []string{"build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o"}
+	args := slices.Concat([]string{"build", "-mod=readonly"}, reproducible, []string{"-o"})
 	s := sandbox.Spec{Owns: []string{made, cache}}
 	apart := b.Clean.apart()
 	if apart {
@@ -81,7 +81,7 @@ func (b *builder) cleanBuild(ctx context.Context, fn *spec.Function, pkg, out st
 			return slices.Contains(places, name)
 		}), "PATH="+path.Join(boxRoot, "bin")+":/usr/bin:/bin", "HOME=/tmp", "GOROOT="+boxRoot, "GOMODCACHE="+boxModules, "GOCACHE="+boxCache, "GOPATH=/tmp/go", "GOENV=off")
 	} else {
-		b.warn(fn.Pos, "built without a sandbox, with the machine's network in reach: %s", "isolation is "+b.Clean.Boxes.Level)
+		b.warn(fn.Pos, "built without a sandbox, with the machine's network in reach: isolation is %s", b.Clean.Boxes.Level)
 		s.Path, s.Dir, s.Args = filepath.Join(g.Root, "bin", "go"), b.svc.Dir, append(args, filepath.Join(made, "main"), "./"+pkg)
 		s.Env = append(env, "GOCACHE="+cache, "GOROOT="+g.Root, "GOMODCACHE="+g.Modules)
 	}

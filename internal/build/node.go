@@ -229,15 +229,11 @@ func hoisted(dir, name string) string {
 	return ""
 }
 
+// installer is the command that installs a service's dependencies.
 func installer(dir string) string {
-	for _, c := range []struct{ lock, command string }{
-		{"package-lock.json", "npm ci"},
-		{"npm-shrinkwrap.json", "npm ci"},
-		{"yarn.lock", "yarn install"},
-		{"pnpm-lock.yaml", "pnpm install"},
-	} {
-		if regular(filepath.Join(dir, c.lock)) {
-			return c.command
+	for _, i := range installers {
+		if regular(filepath.Join(dir, i.lock)) {
+			return i.name + " " + i.args[0]
 		}
 	}
 	return "npm install"

@@ -126,13 +126,13 @@ func (o *open) release(h *held) {
 }
 
 // hide changes how long from now a message stays hidden.
-func (o *open) hide(receipt string, for_ int) error {
+func (o *open) hide(receipt string, seconds int) error {
 	seq, _, ok := told(receipt)
 	if !ok {
 		return fault.Coded(fault.Invalid, "ReceiptHandleIsInvalid", "The input receipt handle is invalid.")
 	}
-	if for_ < 0 || for_ > maxHidden {
-		return invalid("Value %d for parameter VisibilityTimeout is invalid. Reason: VisibilityTimeout must be an integer between 0 and %d", for_, maxHidden)
+	if seconds < 0 || seconds > maxHidden {
+		return invalid("Value %d for parameter VisibilityTimeout is invalid. Reason: VisibilityTimeout must be an integer between 0 and %d", seconds, maxHidden)
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -140,8 +140,8 @@ func (o *open) hide(receipt string, for_ int) error {
 	if h == nil || h.receipt != receipt {
 		return fault.Coded(fault.Invalid, "MessageNotInflight", "Value %s for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility timeout change.", receipt)
 	}
-	h.until = time.Now().Add(time.Duration(for_) * time.Second)
-	if for_ == 0 {
+	h.until = time.Now().Add(time.Duration(seconds) * time.Second)
+	if seconds == 0 {
 		o.surface(h)
 		return nil
 	}

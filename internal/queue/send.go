@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -206,7 +207,7 @@ func (a AttributeValue) value() []byte {
 }
 
 func (a AttributeValue) check(name string) error {
-	kind, _, _ := cut(a.DataType, '.')
+	kind, _, _ := strings.Cut(a.DataType, ".")
 	switch {
 	case name == "" || len(name) > 256:
 		return invalid("The message attribute name %q must have 1 to 256 characters.", name)
@@ -218,15 +219,6 @@ func (a AttributeValue) check(name string) error {
 		return invalid("The message (user) attribute '%s' with type '%s' must use field '%s'.", name, a.DataType, map[bool]string{true: "BinaryValue", false: "StringValue"}[kind == "Binary"])
 	}
 	return nil
-}
-
-func cut(s string, at rune) (before, after string, found bool) {
-	for i, c := range s {
-		if c == at {
-			return s[:i], s[i+1:], true
-		}
-	}
-	return s, "", false
 }
 
 // printable says whether XML could carry a text, which SQS asks for.

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -30,11 +31,11 @@ type Bundle struct {
 	KeepUnused bool              `json:",omitzero"` // treeShaking: false
 }
 
-// bundlers are the plugins whose work the platform does, by what of their settings
-// is read.
-var bundlers = map[string]string{
-	"serverless-esbuild": "custom.esbuild", "serverless-bundle": "", "serverless-webpack": "", "serverless-plugin-typescript": "",
-}
+// bundlers are the plugins that bundle, as the builder does in their place. Settings
+// are read of serverless-esbuild alone.
+const bundlers = `serverless-(esbuild|webpack|bundle|plugin-typescript|plugin-optimize|rspack)|serverless-webpack-.*|@haftahave/serverless-.*bundle`
+
+var bundler = regexp.MustCompile(`^(` + bundlers + `)$`)
 
 // bundle reads how the service is bundled: nil, not at all, unless a handler is
 // TypeScript.
@@ -52,16 +53,15 @@ func (r *reader) bundle(plugins, custom, build *node) *Bundle {
 	}
 	for _, p := range plugins.items {
 		p = r.vars.resolve(p)
-		settings, known := bundlers[p.text]
-		if !known {
+		if !bundler.MatchString(p.text) {
 			continue
 		}
-		if settings == "" {
+		if p.text != "serverless-esbuild" {
 			return &Bundle{Pos: p.pos}
 		}
 		if custom = r.vars.resolve(custom); custom != nil && custom.kind == object {
 			if n := r.vars.resolve(custom.get("esbuild")); n != nil && n.kind == object {
-				return r.bundleOptions(n, settings)
+				return r.bundleOptions(n, "custom.esbuild")
 			}
 		}
 		return &Bundle{Pos: p.pos}
