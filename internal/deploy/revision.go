@@ -17,6 +17,8 @@ import (
 	"github.com/dropstack/dropstack/internal/bucket"
 	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/edge"
+	"github.com/dropstack/dropstack/internal/edge/accesslog"
+	"github.com/dropstack/dropstack/internal/edge/waf"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam"
@@ -46,6 +48,10 @@ type Revision struct {
 	Buckets        []string                 `json:"buckets,omitempty"`
 	Notifications  []bucket.Notification    `json:"notifications,omitempty"`
 	Distributions  []edge.Distribution      `json:"distributions,omitempty"`
+	WebACLs        []waf.WebACL             `json:"webACLs,omitempty"`
+	IPSets         []waf.IPSet              `json:"ipSets,omitempty"`
+	PatternSets    []waf.RegexPatternSet    `json:"regexPatternSets,omitempty"`
+	AccessReaders  []accesslog.Reader       `json:"accessReaders,omitempty"`
 	Queues         []queue.Queue            `json:"queues,omitempty"`
 	Mappings       []queue.Mapping          `json:"eventSourceMappings,omitempty"`
 	Buses          []bus.Bus                `json:"buses,omitempty"`
