@@ -11,6 +11,8 @@ import (
 	"github.com/dropstack/dropstack/internal/bucket"
 	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/edge"
+	"github.com/dropstack/dropstack/internal/edge/accesslog"
+	"github.com/dropstack/dropstack/internal/edge/waf"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam"
@@ -90,6 +92,10 @@ func Compare(old, next *Revision) *Diff {
 	compare(d, "bucket event", old.Notifications, next.Notifications, func(n bucket.Notification) string { return n.Bucket + " " + n.ID })
 	compare(d, "bucket setting", old.BucketSettings, next.BucketSettings, func(s bucket.Settings) string { return s.Bucket })
 	compare(d, "distribution", old.Distributions, next.Distributions, func(x edge.Distribution) string { return x.ID })
+	compare(d, "web ACL", old.WebACLs, next.WebACLs, func(a waf.WebACL) string { return a.Name })
+	compare(d, "IP set", old.IPSets, next.IPSets, func(s waf.IPSet) string { return s.Name })
+	compare(d, "pattern set", old.PatternSets, next.PatternSets, func(s waf.RegexPatternSet) string { return s.Name })
+	compare(d, "access log reader", old.AccessReaders, next.AccessReaders, func(r accesslog.Reader) string { return r.Function })
 	compare(d, "role", old.Roles, next.Roles, func(r iam.DeclaredRole) string { return r.Name })
 	compareNetworks(d, old.Network, next.Network)
 	compare(d, "log group", old.LogGroups, next.LogGroups, func(g logs.Declared) string { return g.Name })
