@@ -89,16 +89,20 @@ func (w *world) lines(t testing.TB, key string) []string {
 
 func newWorld() *world { return &world{objects: map[string][]byte{}, lost: map[string]int{}} }
 
+var quiet = slog.New(slog.DiscardHandler)
+
+func destination(distribution string) *edge.LogTo {
+	return map[string]*edge.LogTo{"E1": {Bucket: "logs", Prefix: "cf/"}, "E2": {Bucket: "others"}, "E3": {Bucket: "dropstack-artifacts"}}[distribution]
+}
+
 // newLog is a log in a directory whose distributions E1 and E2 have a bucket.
 func newLog(t testing.TB, w *world, dir string) *accesslog.Log {
 	t.Helper()
 	l := &accesslog.Log{
 		Dir: dir, Objects: w, Logs: w, Invoker: w, Region: arn.Region,
-		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
-		Destination: func(distribution string) *edge.LogTo {
-			return map[string]*edge.LogTo{"E1": {Bucket: "logs", Prefix: "cf/"}, "E2": {Bucket: "others"}, "E3": {Bucket: "dropstack-artifacts"}}[distribution]
-		},
-		Role: func(string) string { return "arn:aws:iam::000000000000:role/r" },
+		Log:         slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Destination: destination,
+		Role:        func(string) string { return "arn:aws:iam::000000000000:role/r" },
 		Lost: func(sink string, n int) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
