@@ -74,6 +74,9 @@ type Log struct {
 	Every time.Duration // how old a file gets until it is an object; 0: a minute
 	Bytes int64         // how large, uncompressed; 0: 8 MB
 	Limit int64         // bytes of all files that are no objects yet, of which the oldest go first; 0: 512 MB
+	// Waiting is how many records may wait for a reader of the stream, of which the
+	// oldest go first; 0: 20,000.
+	Waiting int
 
 	objects, messages, records *queue
 	spool                      *spool

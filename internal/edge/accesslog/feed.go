@@ -15,8 +15,7 @@ import (
 const (
 	defaultBatch  = 100
 	defaultWindow = 500 * time.Millisecond
-	// maxWaiting and maxWaitingBytes are what may wait for a reader.
-	maxWaiting      = 20_000
+	defaultWaiting  = 20_000
 	maxWaitingBytes = 16 << 20
 	// attempts are how often a batch that the function fails on is tried. An
 	// invocation for which there is no room is none of them.
@@ -55,7 +54,7 @@ func (f *feed) add(entries []entry) {
 		f.waiting = append(f.waiting, e)
 		f.bytes += len(e.data)
 	}
-	drop := max(len(f.waiting)-maxWaiting, 0)
+	drop := max(len(f.waiting)-cmp.Or(f.readers.log.Waiting, defaultWaiting), 0)
 	for i := 0; i < drop || f.bytes > maxWaitingBytes && i < len(f.waiting); i++ {
 		f.bytes -= len(f.waiting[i].data)
 		drop = max(drop, i+1)
