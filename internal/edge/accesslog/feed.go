@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	defaultBatch  = 100
-	defaultWindow = 500 * time.Millisecond
+	defaultBatch    = 100
+	defaultWindow   = 500 * time.Millisecond
 	defaultWaiting  = 20_000
 	maxWaitingBytes = 16 << 20
 	// attempts are how often a batch that the function fails on is tried. An
