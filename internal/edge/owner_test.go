@@ -85,8 +85,8 @@ func TestPatterns(t *testing.T) {
 		{"/a/*", "/a/../b", false},
 		{"/a/", "/a/./", true},
 	} {
-		d := &Distribution{Behaviours: []Behaviour{{Path: c.pattern}}}
-		if got := d.behaviour("GET", c.path) != nil; got != c.want {
+		d := &site{lanes: []*lane{{Behaviour: &Behaviour{Path: c.pattern}}}}
+		if l, got := d.behaviour("GET", c.path); got != c.want || (l != nil) != c.want {
 			t.Errorf("%q on %q: got %v, want %v", c.pattern, c.path, got, c.want)
 		}
 	}
