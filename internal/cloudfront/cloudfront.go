@@ -31,6 +31,8 @@ type Distributions struct {
 	Deployer Deployer
 	Edge     Edge
 	Streams  jetstream.JetStream
+	// Translate makes a distribution of its configuration; its errors are the caller's.
+	Translate func(id string, config map[string]any) (edge.Distribution, error)
 
 	invalidations jetstream.KeyValue
 }

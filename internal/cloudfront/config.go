@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/xml"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strconv"
@@ -17,12 +16,12 @@ import (
 
 // renamed are the members that the API spells otherwise than templates do.
 var renamed = map[string]string{
-	"ACMCertificateArn":            "AcmCertificateArn",
-	"CustomHeaders":                "OriginCustomHeaders",
-	"IAMCertificateId":             "IamCertificateId",
-	"IsIPV6Enabled":                "IPV6Enabled",
-	"OriginSslProtocols":           "OriginSSLProtocols",
-	"SSLSupportMethod":             "SslSupportMethod",
+	"ACMCertificateArn":  "AcmCertificateArn",
+	"CustomHeaders":      "OriginCustomHeaders",
+	"IAMCertificateId":   "IamCertificateId",
+	"IsIPV6Enabled":      "IPV6Enabled",
+	"OriginSslProtocols": "OriginSSLProtocols",
+	"SSLSupportMethod":   "SslSupportMethod",
 }
 
 // elements are what the API calls the items of lists, by the API's name of the list.
@@ -37,6 +36,35 @@ var elements = map[string]string{
 
 // wrapped are the lists that templates wrap as the API does.
 var wrapped = map[string]bool{"Members": true, "OriginGroups": true, "StatusCodes": true}
+
+// Config is a DistributionConfig in the form of templates; its values are texts,
+// numbers, lists and objects.
+type Config map[string]any
+
+// UnmarshalXML reads it as the API writes it.
+func (c *Config) UnmarshalXML(dec *xml.Decoder, start xml.StartElement) error {
+	e, err := parse(dec, start, 0)
+	if err != nil {
+		return err
+	}
+	object, ok := e.config().(map[string]any)
+	if !ok {
+		return invalid("InvalidArgument", "%s is empty", start.Name.Local)
+	}
+	*c = object
+	return nil
+}
+
+// MarshalXML writes it as the API does.
+func (c Config) MarshalXML(enc *xml.Encoder, start xml.StartElement) error {
+	var b bytes.Buffer
+	for _, member := range slices.Sorted(maps.Keys(c)) {
+		writeMember(&b, start.Name.Local, member, c)
+	}
+	return enc.EncodeElement(struct {
+		Inner []byte `xml:",innerxml"`
+	}{b.Bytes()}, start)
+}
 
 // element is an element of a document.
 type element struct {
@@ -54,38 +82,32 @@ func (e *element) child(name string) *element {
 	return nil
 }
 
-// parse reads a document.
-func parse(doc []byte) (*element, error) {
-	dec := xml.NewDecoder(bytes.NewReader(doc))
-	top := &element{}
-	open := []*element{top}
+// deepest is how deep elements are nested in configurations, and some more.
+const deepest = 20
+
+func parse(dec *xml.Decoder, start xml.StartElement, depth int) (*element, error) {
+	e := &element{name: start.Name.Local}
+	if depth > deepest {
+		return nil, invalid("InvalidArgument", "%s is nested too deeply", e.name)
+	}
 	for {
 		token, err := dec.Token()
-		if err == io.EOF {
-			break
-		}
 		if err != nil {
-			return nil, invalid("InvalidArgument", "The request's body is not XML: %v", err)
+			return nil, err
 		}
-		in := open[len(open)-1]
 		switch t := token.(type) {
 		case xml.StartElement:
-			if len(open) > 20 {
-				return nil, invalid("InvalidArgument", "The request's body is nested too deeply")
+			child, err := parse(dec, t, depth+1)
+			if err != nil {
+				return nil, err
 			}
-			next := &element{name: t.Name.Local}
-			in.children = append(in.children, next)
-			open = append(open, next)
-		case xml.EndElement:
-			open = open[:len(open)-1]
+			e.children = append(e.children, child)
 		case xml.CharData:
-			in.text += string(t)
+			e.text += string(t)
+		case xml.EndElement:
+			return e, nil
 		}
 	}
-	if len(top.children) == 0 {
-		return nil, invalid("InvalidArgument", "The request has no body")
-	}
-	return top.children[0], nil
 }
 
 // config is a configuration as templates write it; its values are texts, lists and
