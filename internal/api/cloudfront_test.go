@@ -79,10 +79,12 @@ func wanted(reference string) *types.DistributionConfig {
 				CachedMethods: &types.CachedMethods{Quantity: aws.Int32(1), Items: []types.Method{types.MethodGet}},
 			},
 			TrustedKeyGroups: &types.TrustedKeyGroups{Enabled: aws.Bool(true), Quantity: aws.Int32(1), Items: []string{"group"}},
+			//lint:ignore SA1019 templates and clients have it still
 			ForwardedValues: &types.ForwardedValues{
 				QueryString: aws.Bool(true),
 				Cookies:     &types.CookiePreference{Forward: types.ItemSelectionWhitelist, WhitelistedNames: &types.CookieNames{Quantity: aws.Int32(1), Items: []string{"session"}}},
 			},
+			//lint:ignore SA1019 likewise
 			MinTTL: aws.Int64(5),
 		},
 		Restrictions:      &types.Restrictions{GeoRestriction: &types.GeoRestriction{RestrictionType: types.GeoRestrictionTypeBlacklist, Quantity: aws.Int32(1), Items: []string{"XX"}}},
