@@ -50,6 +50,9 @@ type Distribution struct {
 	WebACL      string        `json:"webACL,omitempty"` // ARN; DefaultWebACL; "": none
 	Certificate *Certificate  `json:"certificate,omitempty"`
 	HTTP3       bool          `json:"http3,omitempty"`
+	// Declared is the DistributionConfig that a template or a call has made it of, in
+	// the form of templates: for who asks for it. Nothing else reads it.
+	Declared map[string]any `json:"declared,omitempty"`
 }
 
 // DefaultWebACL is the web ACL that comes with the platform.
@@ -59,7 +62,8 @@ const DefaultWebACL = "default"
 // included, "?" any one character; the query does not count.
 type Behaviour struct {
 	Path    string   `json:"path"`
-	Methods []string `json:"methods,omitempty"` // empty: all
+	Methods []string `json:"methods,omitempty"` // empty: all; a request with another looks for a later behaviour
+	Allowed []string `json:"allowed,omitempty"` // empty: all; a request with another is refused with 403, as CloudFront does
 	Origin  string   `json:"origin"`            // id of an origin or group; where the distribution has none of that id, the stack whose API answers
 	Upload  *Upload  `json:"upload,omitempty"`
 

@@ -66,8 +66,8 @@ func (s *Server) settle(v *visit) {
 	}
 	v.final = true
 	v.askPage()
-	l, allowed := v.site.behaviour(http.MethodGet, v.in.URL.Path)
-	if l == nil || !allowed {
+	l := v.site.behaviour(http.MethodGet, v.in.URL.Path)
+	if l == nil {
 		v.fail(v.errorPage.Status, "Something broke", "The page that should say more is not there.")
 		return
 	}

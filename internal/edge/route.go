@@ -75,7 +75,7 @@ func (s *Server) admit(v *visit) bool {
 		u.Path, u.RawPath = "/"+d.Root, ""
 		r.URL = &u
 	}
-	l, allowed := d.behaviour(r.Method, r.URL.Path)
+	l := d.behaviour(r.Method, r.URL.Path)
 	if l == nil {
 		v.fail(http.StatusNotFound, "Not found", "Nothing answers "+r.Method+" at this address.")
 		return false
@@ -84,9 +84,9 @@ func (s *Server) admit(v *visit) bool {
 	if s.blocked(v, d.WebACL, l.Firewall) {
 		return false
 	}
-	if !allowed {
+	if !l.allows(r.Method) {
 		v.record.Detail = "InvalidRequestMethod"
-		v.refused(&refusal{http.StatusForbidden, "Method not allowed", "This distribution is not configured to allow " + r.Method + " requests here; it allows " + strings.Join(l.Methods, ", ") + "."})
+		v.refused(&refusal{http.StatusForbidden, "Method not allowed", "This distribution is not configured to allow " + r.Method + " requests here; it allows " + strings.Join(l.Allowed, ", ") + "."})
 		return false
 	}
 	if l.MaxBody > 0 {

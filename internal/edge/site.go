@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"io"
 	"net/http"
-	"regexp"
 	"slices"
 	"time"
 
@@ -16,7 +15,6 @@ import (
 type site struct {
 	*Distribution
 	lanes   []*lane
-	strict  bool // the path alone chooses a behaviour, as with CloudFront
 	closers []io.Closer
 }
 
@@ -32,12 +30,9 @@ type lane struct {
 	errors  func(status int) (time.Duration, bool)
 }
 
-// cloudFrontID is the form of ids that templates' distributions have.
-var cloudFrontID = regexp.MustCompile(`^E[A-Z0-9]{13}$`)
-
 // open makes a checked distribution ready.
 func (s *Server) open(d Distribution) *site {
-	out := &site{Distribution: &d, strict: cloudFrontID.MatchString(d.ID)}
+	out := &site{Distribution: &d}
 	at := map[string]*lane{}
 	for i := range d.Origins {
 		l := s.openOrigin(&d.Origins[i])
@@ -81,8 +76,11 @@ func (s *Server) openOrigin(o *Origin) *lane {
 		h := stackOrigin{s, o.Stack}
 		return &lane{origin: sender{s, h}, bare: h, name: o.Stack, inside: true}
 	case o.API != "":
-		h := apiOrigin{s, o.API}
+		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.Origins.API(o.API).ServeHTTP(w, r) })
 		return &lane{origin: sender{s, h}, bare: h, name: o.API, inside: true}
+	case o.URL != "":
+		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.Origins.URL(o.URL).ServeHTTP(w, r) })
+		return &lane{origin: sender{s, h}, bare: h, name: o.URL, inside: true}
 	case o.Bucket != "":
 		h := &origin.Bucket{Name: o.Bucket, Objects: s.Objects, Log: s.Log}
 		return &lane{origin: h, bare: h, name: o.ID}
@@ -150,16 +148,6 @@ func (o stackOrigin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.ServeHTTP(w, r)
 }
 
-// apiOrigin is an API by its id; its paths begin with the stage.
-type apiOrigin struct {
-	server *Server
-	id     string
-}
-
-func (o apiOrigin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	o.server.Origins.API(o.id).ServeHTTP(w, r)
-}
-
 // unanswered tells clients that a server elsewhere does not answer.
 func (s *Server) unanswered(w http.ResponseWriter, r *http.Request, f origin.Failure) {
 	s.Log.Warn("origin did not answer", "request", origin.From(r.Context()).ID, "host", r.URL.Host, "detail", f.Detail, "err", f.Err)
@@ -170,22 +158,23 @@ func (s *Server) unanswered(w http.ResponseWriter, r *http.Request, f origin.Fai
 	say(w, r, f.Status, title, words)
 }
 
-// behaviour returns the first that takes the path and the method. Of a strict site
-// the first that takes the path decides: allowed says whether it takes the method.
-func (d *site) behaviour(method, at string) (l *lane, allowed bool) {
+// behaviour returns the first that takes the path and the method.
+func (d *site) behaviour(method, at string) *lane {
 	at = normal(at)
 	for _, l := range d.lanes {
-		if p := l.Path; !matches(p, at) && (p[0] == '/' || p[0] == '*' || !matches("/"+p, at)) {
+		if len(l.Methods) > 0 && !slices.Contains(l.Methods, method) {
 			continue
 		}
-		if len(l.Methods) == 0 || slices.Contains(l.Methods, method) {
-			return l, true
-		}
-		if d.strict {
-			return l, false
+		if p := l.Path; matches(p, at) || p[0] != '/' && p[0] != '*' && matches("/"+p, at) {
+			return l
 		}
 	}
-	return nil, false
+	return nil
+}
+
+// allows says whether a request with the method is not to be refused.
+func (l *lane) allows(method string) bool {
+	return len(l.Allowed) == 0 || slices.Contains(l.Allowed, method)
 }
 
 // Error statuses that are stored for ten seconds unless the distribution says
