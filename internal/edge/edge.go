@@ -58,7 +58,8 @@ const DefaultWebACL = "default"
 // included, "?" any one character; the query does not count.
 type Behaviour struct {
 	Path    string   `json:"path"`
-	Methods []string `json:"methods,omitempty"` // empty: all
+	Methods []string `json:"methods,omitempty"` // empty: all; a request with another looks for a later behaviour
+	Allowed []string `json:"allowed,omitempty"` // empty: all; a request with another is refused with 403, as CloudFront does
 	Origin  string   `json:"origin"`            // id of an origin or group; where the distribution has none of that id, the stack whose API answers
 	Upload  *Upload  `json:"upload,omitempty"`
 
