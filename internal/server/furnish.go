@@ -166,7 +166,7 @@ func (r *rooms) newDeployer(cfg Config) *deploy.Deployer {
 		Rooms: deploy.Rooms{
 			Roles: r.keys, Networks: r.networks, Functions: r.invoker, Versions: r.invoker,
 			Queues: r.queues, Topics: r.topics, Schedules: r.schedules, Buses: r.buses,
-			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge, Logs: r.logs, Storage: r.eng.Objects,
+			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge, AccessReaders: r.access, Logs: r.logs, Storage: r.eng.Objects,
 		},
 	}
 }
