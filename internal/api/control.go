@@ -30,6 +30,7 @@ type Control struct {
 	URL       func(host string) string // where the edge answers for a host
 	Isolation string                   // level at which functions run
 	Records   Records
+	Bans      Bans
 }
 
 // Records is what the control plane needs of the audit log.
@@ -116,6 +117,13 @@ func (c *Control) Service() *Service {
 		"ListSchedules":  op(c.schedules, nil),
 		"SwitchSchedule": op(c.switchSchedule, func(in SwitchInput) []Need { return on(in.ARN) }),
 		"RunSchedule":    op(c.runSchedule, func(in ScheduleInput) []Need { return on(in.ARN) }),
+
+		"PutBan":        op(c.putBan, nil),
+		"DeleteBan":     op(c.deleteBan, nil),
+		"ListBans":      op(c.listBans, nil),
+		"PutAllowed":    op(c.putAllowed, nil),
+		"DeleteAllowed": op(c.deleteAllowed, nil),
+		"ListAllowed":   op(c.listAllowed, nil),
 
 		"RotateRootKey": op(c.rotateRoot, nil),
 
