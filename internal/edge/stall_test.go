@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -98,16 +99,18 @@ func TestSlowUploadIsNot(t *testing.T) {
 func TestUploadThatTricklesIsGivenUp(t *testing.T) {
 	overPipes(t, func(t *testing.T, dial func() net.Conn, o *taker, objects *store) {
 		c, start := dial(), time.Now()
-		defer c.Close()
 		fmt.Fprintf(c, "PUT /x HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n")
-		go func() {
+		var sending sync.WaitGroup
+		sending.Go(func() {
 			for range 100 {
 				time.Sleep(time.Second)
 				if _, err := c.Write([]byte("x")); err != nil {
 					return
 				}
 			}
-		}()
+		})
+		defer sending.Wait()
+		defer c.Close()
 		res, err := http.ReadResponse(bufio.NewReader(c), nil)
 		if err != nil || res.StatusCode != 408 || len(objects.keys()) != 0 {
 			t.Errorf("got %+v, %v, %d objects", res, err, len(objects.keys()))
