@@ -64,6 +64,8 @@ require (
 
 require github.com/gaissmai/bart v0.30.0
 
+require github.com/aws/aws-sdk-go-v2/feature/cloudfront/sign v1.9.16 // indirect
+
 require (
 	cloud.google.com/go/auth v0.24.1-0.20261001053825-dbc26066f70a // indirect
 	cloud.google.com/go/auth/oauth2adapt v0.3.0 // indirect
