@@ -143,6 +143,9 @@ func (r *rooms) openSources(ctx context.Context, cfg Config, ls *listeners) erro
 		return err
 	}
 	r.edge = &edge.Server{Origins: r.gateway, Objects: r.eng.Objects, Log: cfg.Log}
+	if err := r.openAccessLog(cfg); err != nil {
+		return err
+	}
 	r.apis = &apigateway.APIs{Meter: r.gateway.Meter, Streams: r.eng.Streams, Region: cfg.Region, URL: byPath(ls.endpoints.HTTP)}
 	return r.apis.Open(ctx)
 }
