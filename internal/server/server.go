@@ -17,10 +17,12 @@ import (
 	"github.com/dropstack/dropstack/internal/bucket"
 	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/cloudformation"
+	"github.com/dropstack/dropstack/internal/cloudfront"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/edge/accesslog"
 	"github.com/dropstack/dropstack/internal/edge/ban"
+	"github.com/dropstack/dropstack/internal/edge/waf"
 	"github.com/dropstack/dropstack/internal/engine"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
@@ -121,7 +123,9 @@ type rooms struct {
 	gateway        *gateway.Gateway
 	apis           *apigateway.APIs
 	bans           *ban.Bans
+	firewall       *waf.Firewall
 	edge           *edge.Server
+	distributions  *cloudfront.Distributions
 	access         *accesslog.Log
 	deployer       *deploy.Deployer
 	cloudformation *cloudformation.Stacks
