@@ -20,9 +20,13 @@ func TestWhatTheEdgeDoesNotTake(t *testing.T) {
 	one := func(typ, properties string) string {
 		return `{"Resources": {"X": {"Type": "AWS::` + typ + `", "Properties": {` + properties + `}}}}`
 	}
-	dist := func(config string) string { return one("CloudFront::Distribution", `"DistributionConfig": {`+config+`}`) }
+	dist := func(config string) string {
+		return one("CloudFront::Distribution", `"DistributionConfig": {`+config+`}`)
+	}
 	with := func(more string) string { return dist(edgeOrigins + ", " + edgeDefault + ", " + more) }
-	behaves := func(more string) string { return dist(edgeOrigins + `, "DefaultCacheBehavior": {` + edgeBehavior + ", " + more + `}`) }
+	behaves := func(more string) string {
+		return dist(edgeOrigins + `, "DefaultCacheBehavior": {` + edgeBehavior + ", " + more + `}`)
+	}
 	legacy := func(more string) string {
 		return dist(edgeOrigins + `, "DefaultCacheBehavior": {"TargetOriginId": "o", "ViewerProtocolPolicy": "allow-all", ` + more + `}`)
 	}
