@@ -1,7 +1,7 @@
 package edgejudge
 
 import (
-	"fmt"
+	"context"
 	"net"
 	"net/http"
 	"os"
@@ -9,15 +9,20 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/dropstack/dropstack/internal/api"
+	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/testkit"
 )
 
 // door is a running platform with the distributions that cases ask.
 type door struct {
 	*testkit.Platform
-	url    string // of its HTTP listener
-	client *http.Client
+	url    string       // of its HTTP listener
+	client *http.Client // keeps connections
+	once   *http.Client // does not, because on one that has been kept it would try again by itself
 	origin *origin
+	calls  *api.Client
+	files  int // that the platform has open, when it was last looked at
 }
 
 // open starts a platform in front of the origin.
@@ -32,13 +37,22 @@ func open(t *testing.T, o *origin) *door {
 	if out, errs, code := p.Run(t, "", "deploy", dir); code != 0 {
 		t.Fatalf("deploy: %s%s", out, errs)
 	}
-	return &door{
-		Platform: p, url: p.HTTP, origin: o,
-		client: &http.Client{
-			Transport:     &http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
+	keys, err := iam.ReadCredentials(filepath.Join(p.Dir, "credentials"))
+	if err != nil {
+		t.Fatal(err)
 	}
+	d := &door{
+		Platform: p, url: p.HTTP, origin: o, calls: &api.Client{Endpoint: p.AWS},
+		client: client(&http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true}),
+		once:   client(&http.Transport{DisableKeepAlives: true, DisableCompression: true}),
+	}
+	d.calls.Keys.AccessKeyID, d.calls.Keys.SecretAccessKey = keys.AccessKeyID, keys.SecretAccessKey
+	t.Cleanup(d.client.CloseIdleConnections)
+	return d
+}
+
+func client(t *http.Transport) *http.Client {
+	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
 // dead is a URL at which nobody listens.
@@ -60,9 +74,10 @@ func (d *door) host(at string) string {
 	return "site.localhost"
 }
 
-// invalidate asks for an explicit invalidation.
-func (d *door) invalidate(host, path string) error {
-	return fmt.Errorf("no way to invalidate %s of %s", path, host)
+// invalidate asks for an explicit invalidation, as the command does.
+func (d *door) invalidate(ctx context.Context, at, path string) error {
+	name, _, _ := strings.Cut(d.host(at), ".")
+	return d.calls.Call(ctx, "Invalidate", api.InvalidateInput{ID: "judged-dev-" + name, Paths: []string{path}}, nil)
 }
 
 // service has a behaviour for every kind of policy. What is forwarded besides the

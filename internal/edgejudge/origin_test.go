@@ -164,6 +164,8 @@ func (s *scene) write(conn net.Conn, r *http.Request, a answer, number int, id s
 		fmt.Fprintf(&head, "%s: %s\r\n", h.name, filled(h.value))
 	}
 	for _, line := range a.raw {
+		name, _, _ := strings.Cut(line, ":")
+		named[http.CanonicalHeaderKey(name)] = true
 		fmt.Fprintf(&head, "%s\r\n", filled(line))
 	}
 	if !named["Date"] && !a.nodate {
@@ -182,7 +184,10 @@ func (s *scene) write(conn net.Conn, r *http.Request, a answer, number int, id s
 			fmt.Fprintf(&head, "Content-Length: %d\r\n", len(body))
 		}
 	}
-	head.WriteString("Connection: close\r\n\r\n")
+	if !named["Connection"] {
+		head.WriteString("Connection: close\r\n")
+	}
+	head.WriteString("\r\n")
 	if _, err := conn.Write(head.Bytes()); err != nil || none || r.Method == http.MethodHead {
 		return
 	}

@@ -176,7 +176,7 @@ func (p *play) once(ctx context.Context, r *request, f *flight) got {
 		}
 		req.Header[h.name] = append(req.Header[h.name], value)
 	}
-	resp, err := p.door.client.Do(req)
+	resp, err := p.door.once.Do(req)
 	if err != nil {
 		return got{err: err}
 	}
@@ -236,7 +236,7 @@ func (p *play) command(ctx context.Context, s step) {
 		d, _ := time.ParseDuration(name) // parse has looked
 		time.Sleep(d)                    // what a case says in seconds has to pass: all such cases wait at once
 	case "invalidate":
-		if err := p.door.invalidate(p.door.host(p.at), p.path(name)); err != nil {
+		if err := p.door.invalidate(ctx, p.at, p.path(name)); err != nil {
 			p.fault(s, "invalidate: %v", err)
 		}
 	default:

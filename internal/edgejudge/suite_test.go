@@ -39,6 +39,7 @@ func TestEdge(t *testing.T) {
 	d := open(t, newOrigin(t))
 	t.Run("cases", func(t *testing.T) { inTurn(t, d) })
 	t.Run("chance", func(t *testing.T) { atRandom(t, d) })
+	t.Run("soak", func(t *testing.T) { saturate(t, d) }) // the last: it ends the platform
 	if t.Failed() {
 		t.Logf("the platform said:\n%s", d.Log())
 	}
