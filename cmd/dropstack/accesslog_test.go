@@ -103,4 +103,3 @@ func written(t *testing.T, p *testkit.Platform) {
 		return strings.Contains(out, `"key":"`+key+`"`), out
 	})
 }
-
