@@ -234,15 +234,9 @@ func (l *Log) tell(records []*edge.AccessRecord) {
 	}
 }
 
-// Groups of the log store.
-const (
-	GroupOfDistribution = "/aws/cloudfront/" // and its ID
-	GroupOfOthers       = "/dropstack/edge"  // requests that no distribution answers
-)
-
 func group(distribution string) string {
 	if distribution == "" {
-		return GroupOfOthers
+		return logs.EdgeGroup
 	}
-	return GroupOfDistribution + distribution
+	return logs.DistributionGroup + distribution
 }
