@@ -226,10 +226,12 @@ func (q *queue) take() (records []*edge.AccessRecord, lost int) {
 
 // tell appends records to the log store.
 func (l *Log) tell(records []*edge.AccessRecord) {
+	var message []byte
 	for _, r := range records {
+		message = appendMessage(message[:0], r)
 		l.Logs.Append(logs.Record{
 			Time: ended(r), Group: group(r.Distribution), Stream: edge.Location, Request: r.Request,
-			Message: string(appendMessage(nil, r)),
+			Message: string(message),
 		})
 	}
 }
