@@ -23,6 +23,7 @@ func (r *rooms) openEdge(ctx context.Context, cfg Config) error {
 	r.firewall = &waf.Firewall{Log: cfg.Log}
 	r.edge = &edge.Server{
 		Origins: r.gateway, Objects: r.eng.Objects, Log: cfg.Log, Cache: r.cache, Firewall: r.firewall, Bans: visitors{r.bans},
+		Proxies: cfg.TrustedProxies,
 	}
 	if err := r.openAccessLog(cfg); err != nil {
 		return err
