@@ -16,6 +16,7 @@ import (
 // rig is a cache in front of an origin that the test writes.
 type rig struct {
 	t      testing.TB
+	end    func() // closes the cache
 	cache  *cache.Cache
 	policy cache.Policy
 	origin http.HandlerFunc
@@ -47,13 +48,14 @@ func openRig(t testing.TB, c *cache.Cache, origin http.HandlerFunc) *rig {
 	if err := c.Open(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	end := sync.OnceFunc(func() {
 		if err := c.Close(); err != nil {
 			t.Error(err)
 		}
 	})
+	t.Cleanup(end)
 	return &rig{
-		t: t, cache: c, origin: origin,
+		t: t, end: end, cache: c, origin: origin,
 		policy: cache.Policy{DefaultTTL: 24 * time.Hour, MaxTTL: year, Query: cache.Selection{Mode: cache.All}},
 	}
 }

@@ -113,7 +113,7 @@ func (s *spool) leaveMemory() {
 	}
 	if err != nil {
 		s.cache.noRoom(err)
-		file.abandon()
+		file.close()
 		s.window = true
 		return
 	}
