@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,7 @@ type rig struct {
 	policy cache.Policy
 	origin http.HandlerFunc
 	errors func(int) (time.Duration, bool)
+	host   string // that the origin is asked by; "": the client's
 
 	mu   sync.Mutex
 	seen []*http.Request // that the origin got
@@ -55,7 +57,7 @@ func openRig(t testing.TB, c *cache.Cache, origin http.HandlerFunc) *rig {
 	})
 	t.Cleanup(end)
 	return &rig{
-		t: t, end: end, cache: c, origin: origin,
+		t: t, end: end, host: "origin.internal", cache: c, origin: origin,
 		policy: cache.Policy{DefaultTTL: 24 * time.Hour, MaxTTL: year, Query: cache.Selection{Mode: cache.All}},
 	}
 }
@@ -90,10 +92,12 @@ func (g *rig) serve(in *http.Request) (res *httptest.ResponseRecorder, out cache
 	return res, g.cacheServe(res, in)
 }
 
-// cacheServe forwards everything but the host.
+// cacheServe forwards everything but, unless told to, the host.
 func (g *rig) cacheServe(w http.ResponseWriter, in *http.Request) cache.Outcome {
 	forward := in.Clone(in.Context())
-	forward.Host = "origin.internal"
+	if g.host != "" {
+		forward.Host = g.host
+	}
 	return g.cache.Serve(w, cache.Request{
 		In: in, Out: forward, Zone: "E1", Policy: &g.policy, ErrorTTL: g.errors,
 		Origin: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -136,3 +140,5 @@ func answer(status int, header ...string) http.HandlerFunc {
 		}
 	}
 }
+
+func itoa(n int) string { return strconv.Itoa(n) }
