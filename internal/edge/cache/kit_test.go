@@ -24,6 +24,8 @@ type rig struct {
 	errors func(int) (time.Duration, bool)
 	host   string // that the origin is asked by; "": the client's
 
+	quiet bool // nothing is recorded
+
 	mu   sync.Mutex
 	seen []*http.Request // that the origin got
 }
@@ -101,9 +103,11 @@ func (g *rig) cacheServe(w http.ResponseWriter, in *http.Request) cache.Outcome 
 	return g.cache.Serve(w, cache.Request{
 		In: in, Out: forward, Zone: "E1", Policy: &g.policy, ErrorTTL: g.errors,
 		Origin: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			g.mu.Lock()
-			g.seen = append(g.seen, r)
-			g.mu.Unlock()
+			if !g.quiet {
+				g.mu.Lock()
+				g.seen = append(g.seen, r)
+				g.mu.Unlock()
+			}
 			g.origin(w, r)
 		}),
 	})
