@@ -40,6 +40,13 @@ func (r *Revision) addEdge(svc *spec.Service) *front {
 // edge asks what distributions and web ACLs mean.
 func (c *checker) edge() {
 	r := &Revision{Stack: c.svc.Stack(), Service: c.svc.Name, Stage: c.svc.Stage, Region: c.svc.Region}
+	for _, fn := range c.svc.Functions {
+		for n, e := range fn.Events {
+			if e.HTTP != nil || e.HTTPAPI != nil {
+				r.addEvent(c.svc, fn, n, e) // what may have a web ACL, or be an origin
+			}
+		}
+	}
 	f := r.addEdge(c.svc)
 	c.svc.Warnings = append(c.svc.Warnings, f.idle...)
 	if c.problems = append(c.problems, f.wrong...); len(f.wrong) > 0 {

@@ -4,7 +4,9 @@ import (
 	"context"
 
 	"github.com/dropstack/dropstack/internal/cloudfront"
+	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/edge"
+	declared "github.com/dropstack/dropstack/internal/edge/cloudfront"
 	"github.com/dropstack/dropstack/internal/edge/waf"
 )
 
@@ -16,10 +18,18 @@ func (r *rooms) openEdge(ctx context.Context, cfg Config) error {
 	r.firewall = &waf.Firewall{Log: cfg.Log}
 	r.edge = &edge.Server{
 		Origins: r.gateway, Objects: r.eng.Objects, Log: cfg.Log, Firewall: r.firewall, Bans: visitors{r.bans},
+		ACLOf: r.gateway.WebACL,
 	}
 	if err := r.openAccessLog(cfg); err != nil {
 		return err
 	}
-	r.distributions = &cloudfront.Distributions{Edge: r.edge, Streams: r.eng.Streams}
+	r.distributions = &cloudfront.Distributions{Edge: r.edge, Streams: r.eng.Streams, Translate: translate}
 	return r.distributions.Open(ctx)
+}
+
+// translate reads the configuration of a distribution that a call makes. Of policies
+// it can name Amazon's.
+func translate(id string, config map[string]any) (edge.Distribution, error) {
+	d, found := new(declared.Policies).Distribution(deploy.APIStack, id, map[string]any{"DistributionConfig": config})
+	return d, found.Err("InvalidArgument")
 }
