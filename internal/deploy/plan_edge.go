@@ -30,6 +30,7 @@ func (f *front) fail(pos spec.Pos, format string, args ...any) {
 func (r *Revision) addEdge(svc *spec.Service) *front {
 	f := &front{svc: svc, places: map[string]spec.Pos{}}
 	f.resources(r)
+	f.apiCloudFront(r)
 	for _, d := range svc.Distributions {
 		out := f.distribution(r, d)
 		r.Distributions, f.places[out.ID] = append(r.Distributions, out), d.Pos
