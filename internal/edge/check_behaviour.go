@@ -105,7 +105,7 @@ func checkPolicy(c *complaints, p *cache.Policy) {
 func checkSelection(c *complaints, what string, s cache.Selection, headers bool) {
 	switch s.Mode {
 	case "", cache.None, cache.All:
-		if len(s.Names) > 0 {
+		if len(s.Names) > 0 && !(headers && s.Mode == cache.All) {
 			c.add("%s: names go with %q and %q, not with %q", what, cache.Only, cache.Except, s.Mode)
 		}
 	case cache.Only, cache.Except:
