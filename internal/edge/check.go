@@ -111,8 +111,8 @@ func (d *Distribution) check(c *complaints) {
 		c.take(part)
 	}
 	d.checkErrors(c)
-	if l := d.Log; l != nil {
-		checkBucket(c, "log", l.Bucket, l.Prefix)
+	if d.Log != nil {
+		d.Log.check(c.add)
 	}
 	if cert := d.Certificate; cert != nil && !slices.Contains(minimumTLS, cert.Minimum) {
 		c.add("certificate: minimum %q must be one of%s", cert.Minimum, strings.Join(minimumTLS, " "))
