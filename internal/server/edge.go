@@ -6,6 +6,7 @@ import (
 	"github.com/dropstack/dropstack/internal/cloudfront"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/edge/waf"
+	"github.com/dropstack/dropstack/internal/edge/waf/crs"
 )
 
 // openEdge opens the front door and what looks at requests there.
@@ -13,7 +14,7 @@ func (r *rooms) openEdge(ctx context.Context, cfg Config) error {
 	if err := r.openBans(ctx, cfg); err != nil {
 		return err
 	}
-	r.firewall = &waf.Firewall{Log: cfg.Log}
+	r.firewall = &waf.Firewall{Log: cfg.Log, CRS: &crs.Rules{}}
 	r.edge = &edge.Server{
 		Origins: r.gateway, Objects: r.eng.Objects, Log: cfg.Log, Firewall: r.firewall, Bans: visitors{r.bans},
 	}
