@@ -60,6 +60,11 @@ func withGone[T any](next, old []T, name func(T) string) []T {
 // checkFirewall refuses distributions whose web ACL does not exist, web ACLs that
 // others still need, and readers that cannot be.
 func (d *Deployer) checkFirewall(r *Revision) error {
+	if guard := d.Rooms.Firewall; guard != nil {
+		if err := guard.Admit(r.Stack, r.WebACLs, r.IPSets, r.PatternSets); err != nil {
+			return err
+		}
+	}
 	for _, dist := range r.Distributions {
 		if dist.WebACL == "" || dist.WebACL == edge.DefaultWebACL || d.hasWebACL(r, dist.WebACL) {
 			continue
