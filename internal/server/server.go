@@ -22,6 +22,7 @@ import (
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/edge/accesslog"
 	"github.com/dropstack/dropstack/internal/edge/ban"
+	"github.com/dropstack/dropstack/internal/edge/cache"
 	"github.com/dropstack/dropstack/internal/edge/waf"
 	"github.com/dropstack/dropstack/internal/engine"
 	"github.com/dropstack/dropstack/internal/function"
@@ -123,6 +124,7 @@ type rooms struct {
 	gateway        *gateway.Gateway
 	apis           *apigateway.APIs
 	bans           *ban.Bans
+	cache          *cache.Cache
 	firewall       *waf.Firewall
 	edge           *edge.Server
 	distributions  *cloudfront.Distributions
