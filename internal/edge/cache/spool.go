@@ -27,7 +27,8 @@ type spool struct {
 	done     bool
 	err      error
 	readers  map[*reader]bool
-	alone    func() // called when the last reader has left and more is to come
+	stop     <-chan struct{} // closed when the fetch is to end
+	alone    func()          // called when the last reader has left and more is to come
 	object   *object
 	settled  bool
 }
@@ -58,13 +59,13 @@ func (s *spool) Write(p []byte) (int, error) {
 	for len(p) > 0 {
 		n := 0
 		switch {
-		case s.window && len(s.readers) == 0:
+		case s.window && (len(s.readers) == 0 || s.stopped()):
 			return all - len(p), errNobody
 		case s.window:
 			s.slide()
 			n = min(len(p), max(0, windowSize-len(s.buf)))
 			if n == 0 {
-				s.wait(nil) // readers say what they have read, and that they leave
+				s.wait(s.stop) // readers say what they have read, and that they leave
 				continue
 			}
 			s.buf = append(s.buf, p[:n]...)
@@ -134,6 +135,15 @@ func (s *spool) flushBlock() {
 	}
 	s.base += int64(len(s.buf))
 	s.buf = s.buf[:0]
+}
+
+func (s *spool) stopped() bool {
+	select {
+	case <-s.stop:
+		return true
+	default:
+		return false
+	}
 }
 
 // slide drops what every reader has had.
