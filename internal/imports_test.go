@@ -22,11 +22,11 @@ var floors = [][]string{
 	{"queue"}, // others send to it
 	{"bus", "edge", "gateway", "topic", "schedule", "bucket"},
 	{"deploy"},
-	{"lambda", "event", "cloudformation", "apigateway"},
+	{"lambda", "event", "cloudformation", "apigateway", "cloudfront"},
 	{"api"},
 	{"server"},
 	{"testkit"},
-	{"conformance", "judge", "corpus", "osls"},
+	{"conformance", "judge", "edgejudge", "corpus", "osls"},
 }
 
 const module = "github.com/dropstack/dropstack/"

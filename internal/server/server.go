@@ -17,8 +17,13 @@ import (
 	"github.com/dropstack/dropstack/internal/bucket"
 	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/cloudformation"
+	"github.com/dropstack/dropstack/internal/cloudfront"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/edge"
+	"github.com/dropstack/dropstack/internal/edge/accesslog"
+	"github.com/dropstack/dropstack/internal/edge/ban"
+	"github.com/dropstack/dropstack/internal/edge/cache"
+	"github.com/dropstack/dropstack/internal/edge/waf"
 	"github.com/dropstack/dropstack/internal/engine"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
@@ -118,7 +123,12 @@ type rooms struct {
 	notifications  *bucket.Notifications
 	gateway        *gateway.Gateway
 	apis           *apigateway.APIs
+	bans           *ban.Bans
+	cache          *cache.Cache
+	firewall       *waf.Firewall
 	edge           *edge.Server
+	distributions  *cloudfront.Distributions
+	access         *accesslog.Log
 	deployer       *deploy.Deployer
 	cloudformation *cloudformation.Stacks
 	api            *api.Server
@@ -156,6 +166,7 @@ func (r *rooms) prune(ctx context.Context) error {
 // queues stop; invocations in flight finish.
 func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	go func() { _ = r.inner.Serve(r.api.Tunnel.Over(ls.secure)) }() // until closeBoxes: invocations in flight still call
+	defer r.logAccess(ctx)()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.keys.Run(ctx) })
 	g.Go(func() error { return r.secrets.run(ctx) })
@@ -166,6 +177,7 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	g.Go(func() error { return r.schedules.Run(ctx) })
 	g.Go(func() error { return r.cloudformation.Run(ctx) })
 	g.Go(func() error { return r.deployer.Run(ctx) })
+	g.Go(func() error { return r.bans.Run(ctx) })
 	g.Go(func() error { return r.edge.Serve(ctx, ls.http) })
 	g.Go(func() error { return serveHTTP(ctx, ls.aws, r.api) })
 	g.Go(func() error { return serveHTTP(ctx, ls.console, r.health(ctx)) })

@@ -50,6 +50,8 @@ type Service struct {
 	HTTP          API            // what provider.httpApi says
 	Bundle        *Bundle        // nil: handlers are packed as they are, unless they are TypeScript
 	Distributions []Distribution // custom.dropstack.distributions
+	Edge          []EdgeResource // resources of CloudFront and AWS WAF
+	CloudFront    *APICloudFront // custom.apiCloudFront
 	Roles         []Role         // that functions have, as far as something is said of them
 	Network       network.Model  // resources of AWS::EC2 and AWS::Route53, and those of NetworkFile
 	Notifications []Notification
@@ -175,6 +177,7 @@ type Event struct {
 	Schedule *ScheduleEvent
 	Rule     *RuleEvent // eventBridge and cloudwatchEvent
 	S3       *S3Event
+	Access   *AccessEvent
 }
 
 // CORS is what preflight requests are answered with.
@@ -231,24 +234,6 @@ type Topic struct {
 	Foreign    bool
 	Attributes []Attribute
 	Tags       map[string]string
-}
-
-// Distribution is one entry of custom.dropstack.distributions.
-type Distribution struct {
-	Pos        Pos
-	Name       string
-	Aliases    []string // host names
-	Default    bool     // answers hosts that nothing else claims
-	Behaviours []Behaviour
-}
-
-// Behaviour routes a path pattern ("*" and "?" as in CloudFront) to an origin.
-type Behaviour struct {
-	Pos     Pos
-	Path    string
-	Methods []string // empty: all
-	Service string   // whose API answers; "" is this service
-	Upload  *Upload
 }
 
 // Upload makes a behaviour stream request bodies into a bucket first.

@@ -1,0 +1,78 @@
+// Package cloudfront reads what templates say of CloudFront and of AWS WAF and makes
+// of it what the edge has.
+//
+// Properties come as they stand in a template, decoded: maps, lists, texts, numbers
+// and booleans, of which templates mix the last three. A property that is there and
+// not known is wrong; so is one that would be missed if it did nothing. What can do
+// without it is told as having no effect. Who asks knows the lines; here findings
+// have the path of a property, such as DistributionConfig.Origins[0].DomainName.
+package cloudfront
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/dropstack/dropstack/internal/fault"
+)
+
+// Finding is what is said of a property.
+type Finding struct{ Path, Message string }
+
+func (f Finding) String() string { return strings.TrimPrefix(f.Path+": "+f.Message, ": ") }
+
+// Findings are what reading a resource came to.
+type Findings struct {
+	Wrong []Finding
+	Idle  []Finding // what has no effect here, and why
+}
+
+// Err is all that is wrong, with the code that callers of the API know; nil when
+// nothing is.
+func (f *Findings) Err(code string) error {
+	var list []error
+	for _, w := range f.Wrong {
+		list = append(list, fault.Coded(fault.Invalid, code, "%s", w))
+	}
+	return errors.Join(list...)
+}
+
+func (f *Findings) fail(path, format string, args ...any) {
+	f.Wrong = append(f.Wrong, Finding{path, fmt.Sprintf(format, args...)})
+}
+
+func (f *Findings) idle(path, why string) {
+	f.Idle = append(f.Idle, Finding{path, why})
+}
+
+// refuse says of a value that is there why it is not supported.
+func (f *Findings) refuse(path string, v any, why string) {
+	if !empty(v) {
+		f.fail(path, "it is not supported here: %s", why)
+	}
+}
+
+// need says that something is required.
+func (f *Findings) need(path, value string) bool {
+	if value == "" {
+		f.fail(path, "it is required")
+	}
+	return value != ""
+}
+
+// empty reports whether a value says nothing.
+func empty(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return true
+	case string:
+		return v == "" || v == "false"
+	case bool:
+		return !v
+	case []any:
+		return len(v) == 0
+	case map[string]any:
+		return len(v) == 0
+	}
+	return false
+}
