@@ -284,8 +284,8 @@ func (r *reader) next(ctx context.Context, limit int64) ([]byte, error) {
 		case s.done:
 			return nil, io.EOF
 		}
-		if r.flushed < s.flushed {
-			r.flushed = s.flushed
+		if r.flushed < max(r.at, s.flushed) { // whoever waits has had what there is
+			r.flushed = max(r.at, s.flushed)
 			return nil, nil
 		}
 		if s.wait(ctx.Done()); ctx.Err() != nil {
