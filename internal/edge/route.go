@@ -113,6 +113,7 @@ func (s *Server) answer(v *visit) {
 	case s.Cache != nil && l.policy != nil && !v.socket && (r.Method != http.MethodOptions || slices.Contains(l.Cached, r.Method)):
 		done := s.Cache.Serve(v, cache.Request{
 			In: r, Out: s.outgoing(v, l), Zone: v.site.ID, Policy: l.policy, Origin: l.origin, ErrorTTL: l.errors,
+			Options: slices.Contains(l.Cached, http.MethodOptions),
 		})
 		v.record.Result, v.record.Detail = done.Result, done.Detail
 	default:
