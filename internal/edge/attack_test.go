@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/feature/cloudfront/sign"
 
+	"github.com/dropstack/dropstack/internal/audit"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/edge/cache"
 	"github.com/dropstack/dropstack/internal/fault"
@@ -176,5 +178,17 @@ func TestIDsAreOneStacks(t *testing.T) {
 	}
 	if err := s.Replace("a-b", of("a-b", "y.example")); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestOriginsKeysAreInNoRecord: a header of an origin's is often the key to it.
+func TestOriginsKeysAreInNoRecord(t *testing.T) {
+	d := edge.Distribution{
+		ID: "x", Comment: "seen", Origins: []edge.Origin{{ID: "o", Headers: []edge.Header{{Name: "X-Key", Value: "s3cret"}}}},
+		Declared: map[string]any{"Origins": []any{map[string]any{"OriginCustomHeaders": []any{map[string]any{"HeaderName": "X-Key", "HeaderValue": "s3cret"}}}}},
+	}
+	doc, err := json.Marshal(audit.Parameters(struct{ Distribution edge.Distribution }{d}))
+	if err != nil || strings.Contains(string(doc), "s3cret") || !strings.Contains(string(doc), `"seen"`) || !strings.Contains(string(doc), audit.Hidden) {
+		t.Errorf("recorded %s, %v", doc, err)
 	}
 }
