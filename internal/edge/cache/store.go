@@ -123,7 +123,7 @@ func pathHash(zone, path string) uint64 {
 // open gets a response's body ready to be sent.
 func (c *Cache) open(o *object) (source, bool) {
 	if o.file == nil || o.body != nil {
-		return inMemory(o.body), true
+		return o, true
 	}
 	return c.disk.open(o, func() { c.remove(o) })
 }
