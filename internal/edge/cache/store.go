@@ -64,8 +64,12 @@ func (c *Cache) add(o *object) {
 	})
 }
 
-// replace stores a response anew in place of the old, of which it has the body.
+// replace stores a response anew in place of the old, of which it has the body. What is
+// no longer stored, because something newer is or it has been invalidated, stays so.
 func (c *Cache) replace(old, next *object) {
+	if old.gone.Load() {
+		return
+	}
 	next.checked.Store(next.seq)
 	next.cost = next.weight()
 	if !c.memory.reserve(next.cost) {
