@@ -180,6 +180,21 @@ func (d *disk) remove(f *file) {
 	d.drop(f)
 }
 
+// discard deletes the files of an object's variant.
+func (d *disk) discard(o *object) {
+	if d == nil {
+		return
+	}
+	v := variantOf(o)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, f := range slices.Clone(d.of[o.key]) {
+		if f.variant == v {
+			d.drop(f)
+		}
+	}
+}
+
 // replaced deletes the files that a newer response makes obsolete: of the same variant,
 // and of variants by other names, which it is not known to differ from.
 func (d *disk) replaced(o *object) {
@@ -225,7 +240,7 @@ func (d *disk) save(o *object, share int64) {
 		return
 	}
 	d.mu.Lock()
-	fits := d.bytes+o.cost <= share
+	fits := d.bytes+o.cost <= share && !o.dead.Load()
 	if fits {
 		d.bytes += o.cost
 		d.queued[o] = true
@@ -273,9 +288,19 @@ func (c *Cache) load(k key) bool {
 		}
 		f.used.Store(true)
 		c.memory.add(o, func(*object) bool { return false })
+		if d.lost(f) { // meanwhile
+			c.memory.remove(o)
+			continue
+		}
 		some = true
 	}
 	return some
+}
+
+func (d *disk) lost(f *file) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return f.gone
 }
 
 // unread are the files of a key that none of the objects stands for.

@@ -184,7 +184,7 @@ func (w *writing) commit(o *object, last []byte) (*file, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if wanted, queued := d.queued[o]; queued && !wanted {
+	if wanted, queued := d.queued[o]; queued && !wanted || o.dead.Load() {
 		return nil, nil // something newer has come, or it has been invalidated
 	}
 	if err := os.Rename(w.f.Name(), to); err != nil {

@@ -80,10 +80,11 @@ func (c *Cache) replace(old, next *object) {
 	c.disk.renew(next)
 }
 
-// remove takes a response out of both tiers.
+// remove takes a response out of both tiers, also on its way from one to the other.
 func (c *Cache) remove(o *object) {
+	o.dead.Store(true)
 	c.memory.remove(o)
-	c.disk.remove(o.file)
+	c.disk.discard(o)
 }
 
 // forget removes everything of a path, and sees to it that nothing is stored of it that
