@@ -273,8 +273,10 @@ func TestCachedAPIsKeepHostsApart(t *testing.T) {
 	}}, edge.Distribution{Stack: "web", ID: "main", Default: true, Behaviours: []edge.Behaviour{{Path: "*", Origin: "web", Cache: &cache.Policy{MaxTTL: time.Hour}}}})
 	withCache(t, s)
 	for _, c := range []struct{ address, want, xcache string }{
-		{"http://a.example/", "a.example http", "Miss"}, {"http://a.example/", "a.example http", "Hit"},
-		{"http://evil.example/", "evil.example http", "Miss"}, {"https://a.example/", "a.example https", "Miss"},
+		{"http://a.example/", "a.example http", "Miss"},
+		{"http://a.example/", "a.example http", "Hit"},
+		{"http://evil.example/", "evil.example http", "Miss"},
+		{"https://a.example/", "a.example https", "Miss"},
 	} {
 		if res := get(s, c.address, nil); res.Body.String() != c.want || res.Header().Get("X-Cache") != c.xcache+" from cloudfront" {
 			t.Errorf("%s: got %s, %s", c.address, res.Body, res.Header().Get("X-Cache"))
