@@ -24,6 +24,7 @@ import (
 	"github.com/dropstack/dropstack/internal/edge/ban"
 	"github.com/dropstack/dropstack/internal/edge/cache"
 	"github.com/dropstack/dropstack/internal/edge/waf"
+	"github.com/dropstack/dropstack/internal/edge/waf/reputation"
 	"github.com/dropstack/dropstack/internal/engine"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
@@ -126,6 +127,7 @@ type rooms struct {
 	bans           *ban.Bans
 	cache          *cache.Cache
 	firewall       *waf.Firewall
+	lists          *reputation.Lists
 	edge           *edge.Server
 	distributions  *cloudfront.Distributions
 	access         *accesslog.Log
@@ -178,6 +180,7 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	g.Go(func() error { return r.cloudformation.Run(ctx) })
 	g.Go(func() error { return r.deployer.Run(ctx) })
 	g.Go(func() error { return r.bans.Run(ctx) })
+	g.Go(func() error { return r.lists.Run(ctx) })
 	g.Go(func() error { return r.edge.Serve(ctx, ls.http) })
 	g.Go(func() error { return serveHTTP(ctx, ls.aws, r.api) })
 	g.Go(func() error { return serveHTTP(ctx, ls.console, r.health(ctx)) })
