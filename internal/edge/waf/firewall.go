@@ -199,7 +199,7 @@ func (f *Firewall) bodyLimit() int {
 
 // note counts and samples a rule that has matched.
 func (f *Firewall) note(a *acl, r *rule, action string, x *exam) {
-	if f.Count != nil && r.metric != "" {
+	if f.Count != nil && r.counted {
 		f.Count(metrics[action], a.metric, r.metric)
 	}
 	if r.samples != nil {

@@ -15,7 +15,7 @@ func TestCoreRuleSet(t *testing.T) {
 	f := &waf.Firewall{CRS: &crs.Rules{}}
 	tests := []struct {
 		name, method, target, contentType, body string
-		rule                                     string // that is among its findings; "": let through
+		rule                                    string // that is among its findings; "": let through
 	}{
 		{"a plain request", "GET", "/a?q=holiday+photos", "", "", ""},
 		{"JSON", "POST", "/a", "application/json", `{"title":"It's a start","n":[1,2]}`, ""},
