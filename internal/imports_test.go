@@ -22,7 +22,7 @@ var floors = [][]string{
 	{"queue"}, // others send to it
 	{"bus", "edge", "gateway", "topic", "schedule", "bucket"},
 	{"deploy"},
-	{"lambda", "event", "cloudformation", "apigateway"},
+	{"lambda", "event", "cloudformation", "apigateway", "cloudfront"},
 	{"api"},
 	{"server"},
 	{"testkit"},

@@ -7,6 +7,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/audit"
+	"github.com/dropstack/dropstack/internal/cloudfront"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
@@ -30,6 +31,7 @@ type Control struct {
 	URL       func(host string) string // where the edge answers for a host
 	Isolation string                   // level at which functions run
 	Records   Records
+	Edge      *cloudfront.Distributions
 }
 
 // Records is what the control plane needs of the audit log.
@@ -64,6 +66,7 @@ type Redriven struct {
 // Endpoints are the platform's own URLs.
 type Endpoints struct {
 	HTTP    string `json:"http"`
+	HTTPS   string `json:"https,omitempty"` // "": off
 	AWS     string `json:"aws"`
 	Console string `json:"console"`
 }
@@ -116,6 +119,11 @@ func (c *Control) Service() *Service {
 		"ListSchedules":  op(c.schedules, nil),
 		"SwitchSchedule": op(c.switchSchedule, func(in SwitchInput) []Need { return on(in.ARN) }),
 		"RunSchedule":    op(c.runSchedule, func(in ScheduleInput) []Need { return on(in.ARN) }),
+
+		"ListDistributions":  op(c.distributions, nil),
+		"PutDistribution":    op(c.putDistribution, func(in DistributionInput) []Need { return on(cloudfront.ARN(in.Distribution.ID)) }),
+		"RemoveDistribution": op(c.removeDistribution, func(in DistributionID) []Need { return on(cloudfront.ARN(in.ID)) }),
+		"Invalidate":         op(c.invalidate, func(in InvalidateInput) []Need { return on(cloudfront.ARN(in.ID)) }),
 
 		"RotateRootKey": op(c.rotateRoot, nil),
 

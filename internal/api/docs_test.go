@@ -32,6 +32,7 @@ func TestTheListOfOperations(t *testing.T) {
 	const path, begin, end = "../../docs/aws.md", "| service | operations |\n|---|---|\n", "\n\n"
 	tables := map[string]*api.Service{
 		"API Gateway":    api.APIGateway(nil, ""),
+		"CloudFront":     api.CloudFront(nil),
 		"CloudFormation": api.CloudFormation(nil), "ECR": api.ECR(),
 		"CloudTrail": (&api.CloudTrail{Trail: noRecords{}}).Service(), "CodeDeploy": api.CodeDeploy(nil), "CloudWatch": (&api.CloudWatch{}).Service(),
 		"CloudWatch Logs": (&api.Logs{}).Service(), "EventBridge": (&api.Events{Rules: &event.Rules{}}).Service(),

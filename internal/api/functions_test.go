@@ -19,6 +19,7 @@ import (
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/bucket"
 	"github.com/dropstack/dropstack/internal/bus"
+	"github.com/dropstack/dropstack/internal/cloudfront"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/engine"
@@ -130,6 +131,7 @@ type house struct {
 	schedules *schedule.Scheduler
 	buses     *bus.Buses
 	published chan string // what rules have told topics
+	stored    *stored
 }
 
 func (h *house) publish(_ context.Context, topicARN string, body []byte, _ map[string]string) error {
@@ -183,12 +185,17 @@ func newHouse(t *testing.T) *house {
 	if err := apis.Open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	h.stored = &stored{}
+	distributions := &cloudfront.Distributions{Deployer: h.deployer, Edge: h.stored, Streams: h.streams, Translate: translated}
+	if err := distributions.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	h.world = serve(t, &api.Server{
 		Lambda: &api.Lambda{Invoker: h.invoker, Functions: functions, Region: arn.Region},
 		Services: []*api.Service{
 			(&api.Events{Rules: &event.Rules{Deployer: h.deployer, Region: arn.Region}, Buses: h.buses, Region: arn.Region}).Service(),
 			(&api.Scheduler{Schedules: &event.Schedules{Deployer: h.deployer, Region: arn.Region}, Region: arn.Region}).Service(),
-			api.APIGateway(apis, arn.Region), api.CodeDeploy(h.deployer),
+			api.APIGateway(apis, arn.Region), api.CodeDeploy(h.deployer), api.CloudFront(distributions),
 		},
 	})
 	gateways.Verify = h.keys

@@ -28,6 +28,7 @@ type Service struct {
 	// Of REST: where the operations are instead, and what a request needs whichever
 	// it is. need is optional.
 	routes []route
+	xml    bool // bodies are XML, not JSON
 	need   func(method, path string) Need
 }
 

@@ -87,11 +87,35 @@ func (s *Service) noRoute(r *http.Request) error {
 	return fault.Coded(fault.NotFound, "UnknownOperationException", "%s: %s %s is not available here", s.Scope, r.Method, r.URL.Path)
 }
 
+// restCall is how clients of a service word what stands in bodies.
+func (s *Service) restCall(c *call, status int) protocol {
+	if s.xml {
+		return xmlCall{service: s, id: c.id, status: status, body: c.body}
+	}
+	return restJSON{jsonCall{kind: "application/json", codes: s.Codes, body: c.body}, status}
+}
+
+// restJSON is REST with JSON bodies.
+type restJSON struct {
+	jsonCall
+	status int
+}
+
+func (c restJSON) decode(in any) error { return decodeJSON(c.body, in) }
+
+func (c restJSON) encode(w http.ResponseWriter, out any) error {
+	if c.status == http.StatusAccepted || c.status == http.StatusNoContent {
+		w.WriteHeader(c.status)
+		return nil
+	}
+	return writeJSON(w, c.kind, c.status, out)
+}
+
 // serveREST answers a call of a service whose operations are found by method and
 // path.
 func (s *Server) serveREST(c *call, service *Service) {
-	p := jsonCall{kind: "application/json", codes: service.Codes}
 	c.service = service
+	p := service.restCall(c, 0)
 	if err := s.authenticate(c); err != nil {
 		s.fail(c, p, err)
 		return
@@ -101,10 +125,11 @@ func (s *Server) serveREST(c *call, service *Service) {
 		s.fail(c, p, err)
 		return
 	}
+	p = service.restCall(c, route.status)
 	c.operation = route.name
 	o := route.operation
 	c.in = o.new()
-	if err := decodeJSON(c.body, c.in); err != nil {
+	if err := p.decode(c.in); err != nil {
 		s.fail(c, p, err)
 		return
 	}
@@ -114,6 +139,7 @@ func (s *Server) serveREST(c *call, service *Service) {
 		s.fail(c, p, err)
 		return
 	}
+	match(c.in, c.r)
 	if more := o.need; service.need != nil {
 		o.need = func(ctx context.Context, in any) []Need {
 			needs := []Need{service.need(c.r.Method, path)}
@@ -127,11 +153,7 @@ func (s *Server) serveREST(c *call, service *Service) {
 		s.fail(c, p, err)
 		return
 	}
-	if route.status == http.StatusAccepted || route.status == http.StatusNoContent {
-		c.w.WriteHeader(route.status)
-		return
-	}
-	if err := writeJSON(c.w, "application/json", route.status, c.out); err != nil {
+	if err := p.encode(c.w, c.out); err != nil {
 		s.fail(c, p, err)
 	}
 }

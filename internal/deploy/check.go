@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/dropstack/dropstack/internal/bucket"
-	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam/policy"
 	"github.com/dropstack/dropstack/internal/instance"
@@ -61,11 +60,7 @@ func Check(svc *spec.Service) []spec.Problem {
 	if _, _, wrong := planTopics(svc); len(wrong) > 0 {
 		c.problems = append(c.problems, wrong...)
 	}
-	for i, d := range svc.Distributions {
-		if err := edge.Check([]edge.Distribution{distribution(svc, i)}); err != nil {
-			c.report(d.Pos, "distribution %q: %v", d.Name, err)
-		}
-	}
+	c.edge()
 	return c.problems
 }
 

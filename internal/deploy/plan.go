@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/dropstack/dropstack/internal/arn"
-	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/spec"
 )
@@ -49,8 +48,8 @@ func Plan(svc *spec.Service, artifacts, layers map[string]string) (*Revision, er
 	if err := r.addRoles(svc); err != nil {
 		return nil, err
 	}
-	for i := range svc.Distributions {
-		r.Distributions = append(r.Distributions, distribution(svc, i))
+	if wrong := r.addEdge(svc); len(wrong) > 0 {
+		return nil, Problems(wrong)
 	}
 	return r, nil
 }
@@ -77,24 +76,6 @@ func planFunction(svc *spec.Service, f spec.Function, sha string) function.Funct
 	}
 	if f.Mount != nil {
 		out.Mount = &function.Mount{Name: f.Mount.Name, Path: f.Mount.Path}
-	}
-	return out
-}
-
-func distribution(svc *spec.Service, i int) edge.Distribution {
-	d := svc.Distributions[i]
-	out := edge.Distribution{Stack: svc.Stack(), ID: svc.Stack() + "-" + d.Name, Aliases: d.Aliases, Default: d.Default}
-	for _, b := range d.Behaviours {
-		origin := svc.Stack()
-		if b.Service != "" {
-			origin = b.Service + "-" + svc.Stage
-		}
-		behaviour := edge.Behaviour{Path: b.Path, Methods: b.Methods, Origin: origin}
-		if b.Upload != nil {
-			upload := edge.Upload(*b.Upload)
-			behaviour.Upload = &upload
-		}
-		out.Behaviours = append(out.Behaviours, behaviour)
 	}
 	return out
 }

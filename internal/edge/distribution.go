@@ -124,7 +124,7 @@ func checkDistribution(d Distribution) (faults []error) {
 	if len(d.Behaviours) == 0 {
 		add("it has no behaviours; add one with path \"*\"")
 	}
-	if len(d.Aliases) == 0 && !d.Default {
+	if len(d.Aliases) == 0 && !d.Default && d.Domain == "" {
 		add("no request can reach it; give it aliases or make it the default")
 	}
 	for _, a := range d.Aliases {

@@ -46,6 +46,9 @@ type Distribution struct {
 	WebACL      string        `json:"webACL,omitempty"` // ARN; DefaultWebACL; "": none
 	Certificate *Certificate  `json:"certificate,omitempty"`
 	HTTP3       bool          `json:"http3,omitempty"`
+	// Declared is the DistributionConfig that a template or a call has made it of, in
+	// the form of templates: for who asks for it. Nothing else reads it.
+	Declared map[string]any `json:"declared,omitempty"`
 }
 
 // DefaultWebACL is the web ACL that comes with the platform.
@@ -153,6 +156,8 @@ type Server struct {
 	// Grace is how long requests may take to finish when Serve is told to stop;
 	// 30 seconds unless set.
 	Grace time.Duration
+	// Secure keeps the certificates; needed for ServeTLS.
+	Secure Secure
 
 	replacing sync.Mutex
 	current   atomic.Pointer[snapshot]

@@ -63,6 +63,9 @@ type visit struct {
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.challenged(w, r) {
+		return
+	}
 	v := &visit{reply: newReply(w), in: r}
 	v.body = &body{ReadCloser: r.Body, control: v.control}
 	s.meet(v)
@@ -114,6 +117,8 @@ func (s *Server) leave(v *visit) {
 func (s *Server) refuse(v *visit) bool {
 	r := v.in
 	switch {
+	case s.misdirected(r):
+		v.fail(http.StatusMisdirectedRequest, "Wrong connection", "This connection was opened for another name, whose certificate does not cover "+hostOf(r.Host)+".")
 	case r.Method == http.MethodTrace || r.Method == http.MethodConnect:
 		v.fail(http.StatusMethodNotAllowed, "Method not allowed", "This server does not answer "+r.Method+" requests.")
 	case len(r.RequestURI) > MaxURL:

@@ -38,6 +38,9 @@ func (r *rooms) furnish(ctx context.Context, cfg Config, ls *listeners) error {
 	if err := r.openSources(ctx, cfg, ls); err != nil {
 		return err
 	}
+	if err := r.openCertificates(ctx, cfg, ls); err != nil {
+		return err
+	}
 	r.deployer = r.newDeployer(cfg)
 	r.queues.Editor, r.topics.Editor = queueEditor{r.deployer}, topicEditor{r.deployer}
 	r.apis.Deployer = r.deployer

@@ -19,6 +19,7 @@ import (
 	"github.com/dropstack/dropstack/internal/cloudformation"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/edge"
+	"github.com/dropstack/dropstack/internal/edge/certificate"
 	"github.com/dropstack/dropstack/internal/engine"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
@@ -119,6 +120,7 @@ type rooms struct {
 	gateway        *gateway.Gateway
 	apis           *apigateway.APIs
 	edge           *edge.Server
+	certificates   *certificate.Keeper
 	deployer       *deploy.Deployer
 	cloudformation *cloudformation.Stacks
 	api            *api.Server
@@ -167,6 +169,10 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	g.Go(func() error { return r.cloudformation.Run(ctx) })
 	g.Go(func() error { return r.deployer.Run(ctx) })
 	g.Go(func() error { return r.edge.Serve(ctx, ls.http) })
+	g.Go(func() error { return r.certificates.Run(ctx) })
+	if ls.https != nil {
+		g.Go(func() error { return r.edge.ServeTLS(ctx, ls.https, r.certificates.Config()) })
+	}
 	g.Go(func() error { return serveHTTP(ctx, ls.aws, r.api) })
 	g.Go(func() error { return serveHTTP(ctx, ls.console, r.health(ctx)) })
 	g.Go(func() error { r.examine(ctx); return nil })

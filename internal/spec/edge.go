@@ -1,12 +1,9 @@
 package spec
 
 import (
-	"fmt"
 	"maps"
-	"math"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -47,6 +44,55 @@ func (r *reader) strict(n *node, what string, known keys) {
 	r.object(n, what, known, effects{})
 }
 
+// Distribution is one entry of custom.dropstack.distributions.
+type Distribution struct {
+	Pos         Pos
+	Name        string
+	Aliases     []string // host names
+	Default     bool     // answers hosts that nothing else claims
+	Disabled    bool
+	Comment     string
+	Root        string // object that / stands for
+	Origins     []Origin
+	Groups      []OriginGroup
+	Behaviours  []Behaviour
+	Errors      []ErrorPage
+	Log         *LogTo
+	WebACL      Named // "default", "none", the name of one of this service or an ARN; "": not said
+	Certificate *Certificate
+	HTTP3       bool
+}
+
+// Named is the name of something that deploy.Check knows, and its place.
+type Named struct {
+	Pos  Pos
+	Name string
+}
+
+// Behaviour routes a path pattern ("*" and "?" as in CloudFront) to an origin.
+type Behaviour struct {
+	Pos      Pos
+	Path     string
+	Methods  []string // empty: all
+	Service  string   // whose API answers; with Origin "" too it is this service
+	Origin   string   // id of an origin or a group
+	Upload   *Upload
+	Viewer   string
+	Cache    *Cache
+	Cached   []string
+	Forward  *Forward
+	Respond  *Respond
+	Signers  []Signer
+	MaxBody  int64 `json:",omitzero"` // bytes; 0: as much as the origin takes
+	Firewall *Firewall
+}
+
+// Firewall is what a behaviour has of its own.
+type Firewall struct {
+	CRS  bool
+	Skip []string
+}
+
 func (r *reader) distribution(n *node) {
 	const what = "distribution"
 	d := Distribution{Pos: n.pos}
@@ -56,7 +102,10 @@ func (r *reader) distribution(n *node) {
 				r.fail(v.pos, "distribution name %q: letters, digits, _ and - only", d.Name)
 			}
 		},
-		"default": func(v *node) { d.Default = r.boolean(v, what+".default") },
+		"default":  func(v *node) { d.Default = r.boolean(v, what+".default") },
+		"disabled": func(v *node) { d.Disabled = r.boolean(v, what+".disabled") },
+		"comment":  func(v *node) { d.Comment = r.str(v, what+".comment") },
+		"root":     func(v *node) { d.Root = r.str(v, what+".root") },
 		"aliases": func(v *node) {
 			for _, a := range r.strings(v, what+".aliases") {
 				if a = strings.ToLower(a); !hostName.MatchString(a) {
@@ -65,7 +114,20 @@ func (r *reader) distribution(n *node) {
 				d.Aliases = append(d.Aliases, a)
 			}
 		},
+		"origins": func(v *node) {
+			r.each(v, what+".origins", func(v *node) { d.Origins = append(d.Origins, r.origin(v)) })
+		},
+		"originGroups": func(v *node) {
+			r.each(v, what+".originGroups", func(v *node) { d.Groups = append(d.Groups, r.originGroup(v)) })
+		},
 		"behaviours": func(v *node) { r.each(v, what+".behaviours", func(v *node) { r.behaviour(&d, v) }) },
+		"errors": func(v *node) {
+			r.each(v, what+".errors", func(v *node) { d.Errors = append(d.Errors, r.errorPage(v)) })
+		},
+		"log":         func(v *node) { d.Log = r.logTo(v) },
+		"webACL":      func(v *node) { d.WebACL = Named{v.pos, r.value(v, what+".webACL")} },
+		"certificate": func(v *node) { d.Certificate = r.certificate(v) },
+		"http3":       func(v *node) { d.HTTP3 = r.boolean(v, what+".http3") },
 	})
 	if n.kind != object {
 		return
@@ -76,7 +138,31 @@ func (r *reader) distribution(n *node) {
 	if len(d.Behaviours) == 0 && (n.get("behaviours") == nil || n.get("behaviours").kind == list) {
 		r.fail(n.pos, `the distribution has no behaviours; "- path: '*'" sends everything to this service`)
 	}
+	r.leads(&d)
 	r.svc.Distributions = append(r.svc.Distributions, d)
+}
+
+// leads looks whether what behaviours and groups name is there.
+func (r *reader) leads(d *Distribution) {
+	ids := map[string]Pos{}
+	for _, o := range d.Origins {
+		r.once(ids, o.ID, o.Pos, "origin")
+	}
+	for _, g := range d.Groups {
+		for _, id := range g.Members {
+			if _, there := ids[id]; !there {
+				r.fail(g.Pos, "origin group %s: there is no origin %q in distribution %s", g.ID, id, d.Name)
+			}
+		}
+	}
+	for _, g := range d.Groups {
+		r.once(ids, g.ID, g.Pos, "origin")
+	}
+	for _, b := range d.Behaviours {
+		if _, there := ids[b.Origin]; b.Origin != "" && !there {
+			r.fail(b.Pos, "behaviour %s: there is no origin %q in distribution %s; its origins are under origins", b.Path, b.Origin, d.Name)
+		}
+	}
 }
 
 func (r *reader) behaviour(d *Distribution, n *node) {
@@ -96,18 +182,69 @@ func (r *reader) behaviour(d *Distribution, n *node) {
 				b.Methods = append(b.Methods, m)
 			}
 		},
-		"service": func(v *node) {
-			if b.Service = r.str(v, what+".service"); !serviceName.MatchString(b.Service) {
-				r.fail(v.pos, "behaviour service %q is not the name of a service", b.Service)
+		"service": func(v *node) { b.Service = r.serviceOf(v, what+" service") },
+		"origin": func(v *node) {
+			if b.Origin = r.str(v, what+".origin"); b.Origin == "" {
+				r.fail(v.pos, "behaviour.origin is empty; leave it out for this service")
 			}
 		},
-		"upload": func(v *node) { b.Upload = r.upload(v) },
+		"upload":  func(v *node) { b.Upload = r.upload(v) },
+		"viewer":  func(v *node) { b.Viewer = r.choice(v, what+".viewer", "allow-all", "redirect-to-https", "https-only") },
+		"cache":   func(v *node) { b.Cache = r.cache(v) },
+		"forward": func(v *node) { b.Forward = r.forward(v) },
+		"respond": func(v *node) { b.Respond = r.respond(v) },
+		"cached": func(v *node) {
+			for _, m := range r.strings(v, what+".cached") {
+				if m = strings.ToUpper(m); m != "GET" && m != "HEAD" && m != "OPTIONS" {
+					r.fail(v.pos, "behaviour.cached: %s cannot be cached; GET and HEAD are in any case, OPTIONS where it is named", m)
+				} else if m == "OPTIONS" {
+					b.Cached = append(b.Cached, m)
+				}
+			}
+		},
+		"signers": func(v *node) {
+			r.each(v, what+".signers", func(v *node) { b.Signers = append(b.Signers, r.signer(v)) })
+		},
+		"maxBody":  func(v *node) { b.MaxBody = r.size(v, what+".maxBody") },
+		"firewall": func(v *node) { b.Firewall = r.firewall(v) },
 	})
 	if n.kind == object && n.get("path") == nil {
 		r.fail(n.pos, "the behaviour has no path")
 	}
+	if b.Service != "" && b.Origin != "" {
+		r.fail(b.Pos, "behaviour %s has both a service and an origin; leave one out", b.Path)
+	}
 	d.Behaviours = append(d.Behaviours, b)
 }
+
+// serviceOf reads the name of a service whose API answers.
+func (r *reader) serviceOf(n *node, what string) string {
+	name := r.str(n, strings.ReplaceAll(what, " ", "."))
+	if !serviceName.MatchString(name) && n.kind != broken {
+		r.fail(n.pos, "%s %q is not the name of a service", what, name)
+	}
+	return name
+}
+
+func (r *reader) firewall(n *node) *Firewall {
+	const what = "firewall"
+	f := &Firewall{}
+	r.strict(n, what, keys{
+		"crs": func(v *node) { f.CRS = r.boolean(v, what+".crs") },
+		"skip": func(v *node) {
+			for _, s := range r.strings(v, what+".skip") {
+				if part, name, field := strings.Cut(s, "."); !slices.Contains(skippable, part) || field && (part != "body" || name == "") {
+					r.fail(v.pos, "firewall.skip: %q is none of %s and body.NAME, a field of a form or of a JSON object", s, strings.Join(skippable, ", "))
+				}
+				f.Skip = append(f.Skip, s)
+			}
+		},
+	})
+	return f
+}
+
+// skippable are the parts of a request that a firewall can be told not to look at.
+var skippable = []string{"body", "query", "cookies", "headers"}
 
 func (r *reader) upload(n *node) *Upload {
 	const what = "upload"
@@ -118,34 +255,11 @@ func (r *reader) upload(n *node) *Upload {
 				r.useBucket(u.Bucket, v.pos)
 			}
 		},
-		"prefix": func(v *node) { u.Prefix = r.str(v, what+".prefix") },
-		"maxSize": func(v *node) {
-			size, err := parseSize(r.str(v, what+".maxSize"))
-			if err != nil {
-				r.fail(v.pos, "upload.maxSize: %v", err)
-			}
-			u.MaxBytes = size
-		},
+		"prefix":  func(v *node) { u.Prefix = r.str(v, what+".prefix") },
+		"maxSize": func(v *node) { u.MaxBytes = r.size(v, what+".maxSize") },
 	})
 	if n.kind == object && n.get("bucket") == nil {
 		r.fail(n.pos, "upload.bucket is missing: where do the bytes go?")
 	}
 	return u
-}
-
-var size = regexp.MustCompile(`^(\d+)\s*(B|KB|MB|GB|TB)?$`)
-
-// parseSize reads a number of bytes such as "5 GB"; 1 KB is 1024 bytes, as in the
-// limits that AWS states.
-func parseSize(s string) (int64, error) {
-	m := size.FindStringSubmatch(strings.ToUpper(strings.TrimSpace(s)))
-	if m == nil {
-		return 0, fmt.Errorf("%q is not a size such as 5 GB, 200 MB or 1048576", s)
-	}
-	shift := map[string]uint{"KB": 10, "MB": 20, "GB": 30, "TB": 40}[m[2]]
-	n, err := strconv.ParseInt(m[1], 10, 64)
-	if err != nil || n < 1 || n > math.MaxInt64>>shift {
-		return 0, fmt.Errorf("%q is out of range; leave maxSize out for no limit", s)
-	}
-	return n << shift, nil
 }

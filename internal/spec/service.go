@@ -233,24 +233,6 @@ type Topic struct {
 	Tags       map[string]string
 }
 
-// Distribution is one entry of custom.dropstack.distributions.
-type Distribution struct {
-	Pos        Pos
-	Name       string
-	Aliases    []string // host names
-	Default    bool     // answers hosts that nothing else claims
-	Behaviours []Behaviour
-}
-
-// Behaviour routes a path pattern ("*" and "?" as in CloudFront) to an origin.
-type Behaviour struct {
-	Pos     Pos
-	Path    string
-	Methods []string // empty: all
-	Service string   // whose API answers; "" is this service
-	Upload  *Upload
-}
-
 // Upload makes a behaviour stream request bodies into a bucket first.
 type Upload struct {
 	Bucket   string

@@ -202,20 +202,30 @@ type attempt struct {
 
 type attemptKey struct{}
 
+// abandon ends the attempt that a context is of.
+func abandon(ctx context.Context, err error) {
+	if a, ok := ctx.Value(attemptKey{}).(*attempt); ok {
+		a.err = err
+		a.cancel()
+	}
+}
+
 // try does what gets a certificate, once: certmagic would go on for weeks in the
 // place of whoever waits.
 func (m *magic) try(ctx context.Context, name string, get func(context.Context) error) error {
-	ctx, cancel := context.WithCancel(ctx)
+	within, cancel := context.WithCancel(ctx)
 	defer cancel()
 	a := &attempt{cancel: cancel}
-	err := get(context.WithValue(ctx, attemptKey{}, a))
-	if a.err != nil {
+	err := get(context.WithValue(within, attemptKey{}, a))
+	switch {
+	case a.err != nil:
 		return a.err
+	case err == nil:
+		return nil
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		err = fmt.Errorf("there was no answer within %v", orderTime)
 	}
-	if err != nil {
-		m.failed(name, err)
-	}
-	return err
+	return m.failed(name, err)
 }
 
 // happened is told by certmagic of what it does. An error keeps it from doing it.
@@ -224,6 +234,7 @@ func (m *magic) happened(ctx context.Context, event string, data map[string]any)
 	switch event {
 	case "cert_obtaining":
 		if err := m.keeper.stillAllowed(ctx, name); err != nil {
+			abandon(ctx, err)
 			return err
 		}
 	case "cert_obtained":
@@ -231,11 +242,7 @@ func (m *magic) happened(ctx context.Context, event string, data map[string]any)
 		m.keeper.Log.Info("a certificate was obtained", "host", name, "renewal", data["renewal"] == true)
 	case "cert_failed":
 		err, _ := data["error"].(error)
-		err = m.failed(name, err)
-		if a, ok := ctx.Value(attemptKey{}).(*attempt); ok {
-			a.err = err
-			a.cancel()
-		}
+		abandon(ctx, m.failed(name, err))
 	}
 	return nil
 }
@@ -259,7 +266,7 @@ func (m *magic) resume(ctx context.Context) {
 	for _, name := range m.stored(ctx) {
 		if m.keeper.claimed(name) {
 			if err := m.load(ctx, name); err != nil && ctx.Err() == nil {
-				m.keeper.Log.Error("a stored certificate cannot be read; it will be ordered again", "host", name, "err", err)
+				m.keeper.Log.Error("a stored certificate cannot be read", "host", name, "err", err)
 			}
 		}
 	}

@@ -89,7 +89,7 @@ func (k *Keeper) Import(ctx context.Context, in ImportInput) (Info, error) {
 	if in.ARN != "" {
 		before := k.own.Load().named(in.ARN)
 		if before == nil || before.source != Imported {
-			return Info{}, missing(in.ARN)
+			return Info{}, unknown(in.ARN)
 		}
 		id = before.id
 	}
@@ -119,7 +119,7 @@ func (k *Keeper) Remove(ctx context.Context, id string) error {
 	at := k.own.Load().named(id)
 	switch {
 	case at == nil:
-		return missing(id)
+		return unknown(id)
 	case at.source == FromFile:
 		return fault.Errorf(fault.Invalid, "%s is a file of the operator's; remove %s.crt and %s.key from %s", id, at.id, at.id, k.Dir)
 	}
@@ -135,7 +135,7 @@ func (k *Keeper) Remove(ctx context.Context, id string) error {
 	return k.replace(next)
 }
 
-func missing(id string) error {
+func unknown(id string) error {
 	hint := "`dropstack edge certificate list` lists what there is"
 	if strings.HasPrefix(id, "arn:") {
 		return fault.Coded(fault.NotFound, "ResourceNotFoundException", "no certificate was imported as %s; %s", id, hint)

@@ -46,10 +46,10 @@ type Status struct {
 	Email     string            `json:"email,omitempty"`
 	Asks      bool              `json:"asks"` // somebody decides for names below wildcards
 	List      []Info            `json:"certificates"`
-	Failures  []Failure         `json:"failures"`           // of orders
-	Faults    map[string]string `json:"faults,omitempty"`   // of files that are not used, by name
-	Without   []Wildcard        `json:"without"`            // aliases that have no certificate and get none
-	Named     []string          `json:"missing,omitempty"`  // certificates that distributions name and that are not there
+	Failures  []Failure         `json:"failures"`         // of orders
+	Faults    map[string]string `json:"faults,omitempty"` // of files that are not used, by name
+	Without   []Wildcard        `json:"without"`          // aliases that have no certificate and get none
+	Missing   []string          `json:"missing"`          // certificates that distributions name and that are not there
 	Advice    string            `json:"advice,omitempty"`
 }
 
@@ -80,7 +80,7 @@ func (k *Keeper) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	s := Status{Asks: k.Ask != nil, List: list, Failures: []Failure{}, Faults: k.own.Load().faults, Without: k.without()}
+	s := Status{Asks: k.Ask != nil, List: list, Failures: []Failure{}, Faults: k.own.Load().faults, Without: k.without(), Missing: k.missing()}
 	if k.magic != nil {
 		s.ACME, s.Directory, s.Email = true, k.ACME.Directory, k.ACME.Email
 		s.Failures = k.magic.failures.list()
@@ -125,6 +125,19 @@ func (k *Keeper) without() []Wildcard {
 			list = append(list, Wildcard{alias, "switch ACME on (--acme on), or import a certificate: dropstack edge certificate import"})
 		}
 	}
+	return list
+}
+
+// missing lists certificates that distributions name and that are not there: their
+// aliases get others, as if none was named.
+func (k *Keeper) missing() []string {
+	list, own := []string{}, k.own.Load()
+	for _, alias := range k.Sites.Aliases() {
+		if site, _ := k.Sites.Site(alias); site.Certificate != "" && own.named(site.Certificate) == nil && !slices.Contains(list, site.Certificate) {
+			list = append(list, site.Certificate)
+		}
+	}
+	slices.Sort(list)
 	return list
 }
 
