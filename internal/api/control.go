@@ -9,6 +9,7 @@ import (
 	"github.com/dropstack/dropstack/internal/audit"
 	"github.com/dropstack/dropstack/internal/cloudfront"
 	"github.com/dropstack/dropstack/internal/deploy"
+	"github.com/dropstack/dropstack/internal/edge/certificate"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/network"
@@ -32,6 +33,8 @@ type Control struct {
 	Isolation string                   // level at which functions run
 	Records   Records
 	Edge      *cloudfront.Distributions
+
+	Certificates Certificates
 }
 
 // Records is what the control plane needs of the audit log.
@@ -124,6 +127,12 @@ func (c *Control) Service() *Service {
 		"PutDistribution":    op(c.putDistribution, func(in DistributionInput) []Need { return on(cloudfront.ARN(in.Distribution.ID)) }),
 		"RemoveDistribution": op(c.removeDistribution, func(in DistributionID) []Need { return on(cloudfront.ARN(in.ID)) }),
 		"Invalidate":         op(c.invalidate, func(in InvalidateInput) []Need { return on(cloudfront.ARN(in.ID)) }),
+
+		"ListCertificates":     op(c.certificates, nil),
+		"DescribeCertificates": op(c.certificateStatus, nil),
+		"ImportCertificate":    op(c.importCertificate, func(in certificate.ImportInput) []Need { return certificateNeed(in.ARN) }),
+		"RemoveCertificate":    op(c.removeCertificate, func(in CertificateID) []Need { return certificateNeed(in.ID) }),
+		"RenewCertificate":     op(c.renewCertificate, nil),
 
 		"RotateRootKey": op(c.rotateRoot, nil),
 

@@ -176,7 +176,7 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 	at := ls.endpoints
 	control := &api.Control{
 		Deployer: r.deployer, Letters: r.invoker, Topics: r.topics, Flows: &r.networks.flows, Endpoints: at, Isolation: r.boxes.Level,
-		Records: r.trail, RootKey: r.secrets.root, Schedules: r.schedules, URL: onHost(at.HTTP),
+		Records: r.trail, Certificates: r.certificates, RootKey: r.secrets.root, Schedules: r.schedules, URL: onHost(at.HTTP),
 	}
 	functions := &lambda.Functions{
 		Deployer: r.deployer, Invoker: r.invoker, Objects: r.eng.Objects, Region: cfg.Region,

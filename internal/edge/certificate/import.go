@@ -55,13 +55,9 @@ func (k *Keeper) imports(ctx context.Context) ([]*owned, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the imported certificate %s: %w", parts[0], err)
 		}
-		list = append(list, &owned{id: parts[0], arn: k.arn(parts[0]), source: Imported, cert: cert, added: at.Added})
+		list = append(list, &owned{id: parts[0], arn: arn.Certificate(k.Region, parts[0]), source: Imported, cert: cert, added: at.Added})
 	}
 	return list, nil
-}
-
-func (k *Keeper) arn(id string) string {
-	return arn.ARN{Partition: "aws", Service: "acm", Region: k.Region, Account: arn.Account, Resource: "certificate/" + id}.String()
 }
 
 // Import stores a certificate, which is used from then on. When it returns, both are
@@ -101,7 +97,7 @@ func (k *Keeper) Import(ctx context.Context, in ImportInput) (Info, error) {
 	if err := k.storage.write(ctx, store.Key(kindImported, id), doc); err != nil {
 		return Info{}, err
 	}
-	next := []*owned{{id: id, arn: k.arn(id), source: Imported, cert: cert, added: now}}
+	next := []*owned{{id: id, arn: arn.Certificate(k.Region, id), source: Imported, cert: cert, added: now}}
 	for _, o := range k.imported() {
 		if o.id != id {
 			next = append(next, o)

@@ -57,6 +57,15 @@ type Status struct {
 // renews.
 const soon = 21 * 24 * time.Hour
 
+// Soon is how long before its end an operator should know of a certificate: of one
+// that is renewed, when that is overdue.
+func Soon(at Info) time.Duration {
+	if at.Source == FromACME {
+		return at.NotAfter.Sub(at.NotBefore) / 4
+	}
+	return soon
+}
+
 // List is every certificate of the operator's own and every one that was obtained,
 // the one that ends first at the front.
 func (k *Keeper) List(ctx context.Context) ([]Info, error) {

@@ -327,4 +327,3 @@ func TestStorageIsAFileSystem(t *testing.T) {
 		t.Errorf("twice: %v", err)
 	}
 }
-

@@ -31,11 +31,6 @@ func strengthOf(minimum string) int {
 	return ordinary
 }
 
-// Minimums are the names of minimums that CloudFront knows.
-var Minimums = []string{
-	"SSLv3", "TLSv1", "TLSv1_2016", "TLSv1.1_2016", "TLSv1.2_2018", "TLSv1.2_2019", "TLSv1.2_2021", "TLSv1.2_2025", "TLSv1.3_2025",
-}
-
 // modernSuites are TLSv1.2_2021's; those of TLS 1.3 are not configured.
 var modernSuites = []uint16{
 	tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
