@@ -33,6 +33,7 @@ type Control struct {
 	Isolation string                   // level at which functions run
 	Records   Records
 	Edge      *cloudfront.Distributions
+	Bans      Bans
 
 	Certificates Certificates
 }
@@ -127,6 +128,12 @@ func (c *Control) Service() *Service {
 		"PutDistribution":    op(c.putDistribution, func(in DistributionInput) []Need { return on(cloudfront.ARN(in.Distribution.ID)) }),
 		"RemoveDistribution": op(c.removeDistribution, func(in DistributionID) []Need { return on(cloudfront.ARN(in.ID)) }),
 		"Invalidate":         op(c.invalidate, func(in InvalidateInput) []Need { return on(cloudfront.ARN(in.ID)) }),
+		"PutBan":             op(c.putBan, nil),
+		"DeleteBan":          op(c.deleteBan, nil),
+		"ListBans":           op(c.listBans, nil),
+		"PutAllowed":         op(c.putAllowed, nil),
+		"DeleteAllowed":      op(c.deleteAllowed, nil),
+		"ListAllowed":        op(c.listAllowed, nil),
 
 		"ListCertificates":     op(c.certificates, nil),
 		"DescribeCertificates": op(c.certificateStatus, nil),

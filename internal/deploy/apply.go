@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/queue"
@@ -39,7 +38,7 @@ func (d *Deployer) apply(ctx context.Context, old, next *Revision) error {
 	}
 	queues := next.Queues
 	if old != nil {
-		queues = withRemoved(next.Queues, old.Queues)
+		queues = withGone(next.Queues, old.Queues, func(q queue.Queue) string { return q.ARN })
 	}
 	if err := d.Rooms.Queues.Replace(ctx, next.Stack, queues, next.Mappings); err != nil {
 		return fmt.Errorf("queues: %w", err)
@@ -56,8 +55,8 @@ func (d *Deployer) apply(ctx context.Context, old, next *Revision) error {
 	if err := d.Rooms.Gateway.Replace(next.Stack, next.APIs, next.APIKeys, next.UsagePlans); err != nil {
 		return fmt.Errorf("APIs: %w", err)
 	}
-	if err := d.Rooms.Edge.Replace(next.Stack, next.Distributions); err != nil {
-		return fmt.Errorf("distributions: %w", err)
+	if err := d.front(old, next); err != nil {
+		return err
 	}
 	if err := d.Rooms.Schedules.Replace(ctx, next.Stack, next.Schedules); err != nil {
 		return fmt.Errorf("schedules: %w", err)
@@ -79,17 +78,6 @@ func (d *Deployer) apply(ctx context.Context, old, next *Revision) error {
 		}
 	}
 	return nil
-}
-
-// withRemoved are the queues of next, then those that only old has.
-func withRemoved(next, old []queue.Queue) []queue.Queue {
-	all := slices.Clone(next)
-	for _, q := range old {
-		if !slices.ContainsFunc(next, func(other queue.Queue) bool { return other.ARN == q.ARN }) {
-			all = append(all, q)
-		}
-	}
-	return all
 }
 
 // connect makes the networks of next, beside what old had more: its functions are

@@ -13,6 +13,8 @@ import (
 	"github.com/dropstack/dropstack/internal/bucket"
 	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/edge"
+	"github.com/dropstack/dropstack/internal/edge/accesslog"
+	"github.com/dropstack/dropstack/internal/edge/waf"
 	"github.com/dropstack/dropstack/internal/engine"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
@@ -66,6 +68,14 @@ type Rooms struct {
 	}
 	Edge interface {
 		Replace(stack string, dists []edge.Distribution) error
+	}
+	// Firewall decides by web ACLs; nil only in tests.
+	Firewall interface {
+		Replace(stack string, acls []waf.WebACL, sets []waf.IPSet, patterns []waf.RegexPatternSet) error
+	}
+	// AccessReaders give functions what the edge has answered; nil only in tests.
+	AccessReaders interface {
+		Replace(stack string, readers []accesslog.Reader) error
 	}
 	Logs interface {
 		Declare(ctx context.Context, groups []logs.Declared) error
@@ -312,7 +322,7 @@ func (d *Deployer) Remove(ctx context.Context, stack string) error {
 	if err := d.Rooms.Networks.Admit(stack, network.Model{}, d.uses(&Revision{Stack: stack})); err != nil {
 		return fmt.Errorf("remove %s: its networks are in use: %w", stack, err)
 	}
-	if err := d.keptExports(&Revision{Stack: stack}); err != nil {
+	if err := errors.Join(d.keptExports(&Revision{Stack: stack}), d.keptWebACLs(&Revision{Stack: stack})); err != nil {
 		return fmt.Errorf("remove %s: %w", stack, err)
 	}
 	if err := d.stacks.Delete(ctx, stack); err != nil {

@@ -108,7 +108,10 @@ func (d *Deployer) validate(r *Revision) error {
 	if err := gateway.CheckKeys(r.Stack, r.APIKeys, r.UsagePlans); err != nil {
 		return err
 	}
-	return edge.Check(r.Distributions)
+	if err := edge.Check(r.Distributions); err != nil {
+		return err
+	}
+	return d.checkFirewall(r)
 }
 
 // checkShifts refuses shifts that cannot be made.

@@ -1,123 +1,133 @@
 package edge
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
 
-	"github.com/dropstack/dropstack/internal/engine"
+	"github.com/dropstack/dropstack/internal/edge/origin"
 	"github.com/dropstack/dropstack/internal/fault"
 )
 
-// download streams the object that the origin named, with the origin's headers.
-// Ranges and conditions are the standard library's (RFC 9110, sections 13 and 14).
-func (s *Server) download(v *visit) {
-	bucket, escaped, ok := strings.Cut(v.object, "/")
-	key, err := url.PathUnescape(escaped)
-	if !ok || err != nil || key == "" || bucket == "" || strings.HasPrefix(bucket, ownBuckets) {
-		s.Log.Error("origin named an object that cannot be sent", "request", v.record.Request, "stack", v.record.Stack, "object", v.object)
-		v.fail(http.StatusBadGateway, "Something broke", "The service answered with an object that cannot be sent.")
+// sendObject is the response header by which an origin has an object sent, as
+// BUCKET/KEY, the key percent-encoded.
+const sendObject = "X-Dropstack-Send-Object"
+
+// sender is an API of this platform whose answers may name objects to send. To a
+// cache in front of it the object is the answer.
+type sender struct {
+	server *Server
+	origin http.Handler
+}
+
+func (s sender) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := &holding{ResponseWriter: w}
+	s.origin.ServeHTTP(h, r)
+	h.finish(s.server, r)
+}
+
+// holding holds back an answer that names an object.
+type holding struct {
+	http.ResponseWriter
+	status int
+	object string // to be sent in place of the origin's body
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *holding) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *holding) WriteHeader(status int) {
+	if w.status != 0 {
 		return
 	}
-	ctx := v.in.Context()
-	object, err := s.Objects.Stat(ctx, bucket, key)
+	if status < 200 {
+		w.ResponseWriter.WriteHeader(status)
+		return
+	}
+	w.status = status
+	h := w.Header()
+	if object := h.Get(sendObject); object != "" {
+		h.Del(sendObject)
+		if status == http.StatusOK {
+			h.Del("Content-Length")
+			w.object = object
+			return
+		}
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *holding) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	if w.object != "" {
+		return len(p), nil
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// FlushError sends what has been written. What is held back stays so.
+func (w *holding) FlushError() error {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	if w.object != "" {
+		return nil
+	}
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+// finish streams the object that the origin named, with the origin's headers.
+// Ranges and conditions are the standard library's (RFC 9110, sections 13 and 14).
+func (w *holding) finish(s *Server, r *http.Request) {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK) // an origin that has nothing to say but headers
+	}
+	if w.object == "" {
+		return
+	}
+	to, request := w.ResponseWriter, origin.From(r.Context()).ID
+	bucket, escaped, ok := strings.Cut(w.object, "/")
+	key, err := url.PathUnescape(escaped)
+	if !ok || err != nil || key == "" || bucket == "" || strings.HasPrefix(bucket, ownBuckets) {
+		s.Log.Error("origin named an object that cannot be sent", "request", request, "object", w.object)
+		say(to, r, http.StatusBadGateway, "Something broke", "The service answered with an object that cannot be sent.")
+		return
+	}
+	object, err := s.Objects.Stat(r.Context(), bucket, key)
 	if err != nil {
-		s.missing(v, err)
+		s.missing(to, r, w.object, err)
 		return
 	}
 	object.Bucket, object.Key = bucket, key
-	h := v.Header()
+	h := to.Header()
 	h.Set("X-Content-Type-Options", "nosniff")
 	setDefault(h, "Etag", `"`+object.ETag+`"`)
 	setDefault(h, "Content-Type", object.ContentType)
 	setDefault(h, "Content-Type", "application/octet-stream")
-	content := &objectReader{ctx: ctx, objects: s.Objects, object: object}
+	content := &origin.Reader{Ctx: r.Context(), Objects: s.Objects, Object: object}
 	defer content.Close()
-	http.ServeContent(v, v.in, "", object.Modified, content)
-	if content.err != nil && ctx.Err() == nil {
-		s.Log.Error("object not sent whole", "request", v.record.Request, "bucket", bucket, "key", key, "sent", v.bytes, "err", content.err)
+	http.ServeContent(to, r, "", object.Modified, content)
+	if content.Err != nil {
+		if r.Context().Err() == nil {
+			s.Log.Error("object not sent whole", "request", request, "bucket", bucket, "key", key, "err", content.Err)
+		}
 		panic(http.ErrAbortHandler) // an answer without a length would look whole
 	}
 }
 
-func (s *Server) missing(v *visit, err error) {
+func (s *Server) missing(w http.ResponseWriter, r *http.Request, object string, err error) {
 	if fault.KindOf(err) == fault.NotFound {
-		v.fail(http.StatusNotFound, "Not found", "What was here is gone.")
+		say(w, r, http.StatusNotFound, "Not found", "What was here is gone.")
 		return
 	}
-	s.Log.Error("object not read", "request", v.record.Request, "object", v.object, "err", err)
-	v.fail(http.StatusServiceUnavailable, "Storage does not answer", "Please try again in a moment.")
+	s.Log.Error("object not read", "request", origin.From(r.Context()).ID, "object", object, "err", err)
+	say(w, r, http.StatusServiceUnavailable, "Storage does not answer", "Please try again in a moment.")
 }
 
 func setDefault(h http.Header, name, value string) {
 	if h.Get(name) == "" && value != "" {
 		h.Set(name, value)
-	}
-}
-
-// objectReader reads an object from wherever it is told, and opens it only when a
-// byte is wanted: HEAD and "not modified" open nothing.
-type objectReader struct {
-	ctx     context.Context
-	objects engine.ObjectStore
-	object  engine.Object
-	at      int64
-	open    io.ReadCloser
-	err     error // the first, other than the end
-}
-
-func (o *objectReader) Seek(offset int64, whence int) (int64, error) {
-	switch whence {
-	case io.SeekCurrent:
-		offset += o.at
-	case io.SeekEnd:
-		offset += o.object.Size
-	}
-	if offset < 0 {
-		return 0, errors.New("seek before the start")
-	}
-	if offset != o.at {
-		o.Close()
-	}
-	o.at = offset
-	return offset, nil
-}
-
-func (o *objectReader) Read(p []byte) (int, error) {
-	if o.at >= o.object.Size {
-		return 0, io.EOF
-	}
-	if o.open == nil {
-		got, open, err := o.objects.Get(o.ctx, o.object.Bucket, o.object.Key, o.at, -1)
-		if err == nil && got.ETag != o.object.ETag {
-			open.Close()
-			err = fmt.Errorf("object %s/%s was replaced meanwhile", o.object.Bucket, o.object.Key)
-		}
-		if err != nil {
-			o.err = err
-			return 0, err
-		}
-		o.open = open
-	}
-	n, err := o.open.Read(p)
-	o.at += int64(n)
-	if err == io.EOF && o.at < o.object.Size {
-		err = io.ErrUnexpectedEOF
-	}
-	if err != nil && err != io.EOF {
-		o.err = err
-	}
-	return n, err
-}
-
-// Close lets go of the object; reading again opens it again.
-func (o *objectReader) Close() {
-	if o.open != nil {
-		o.open.Close()
-		o.open = nil
 	}
 }

@@ -15,6 +15,8 @@
 package edge
 
 import (
+	"context"
+	"crypto/x509"
 	"log/slog"
 	"net"
 	"net/http"
@@ -23,7 +25,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/dropstack/dropstack/internal/edge/ban"
 	"github.com/dropstack/dropstack/internal/edge/cache"
+	"github.com/dropstack/dropstack/internal/edge/waf"
 	"github.com/dropstack/dropstack/internal/engine"
 )
 
@@ -58,7 +62,8 @@ const DefaultWebACL = "default"
 // included, "?" any one character; the query does not count.
 type Behaviour struct {
 	Path    string   `json:"path"`
-	Methods []string `json:"methods,omitempty"` // empty: all
+	Methods []string `json:"methods,omitempty"` // empty: all; a request with another looks for a later behaviour
+	Allowed []string `json:"allowed,omitempty"` // empty: all; a request with another is refused with 403, as CloudFront does
 	Origin  string   `json:"origin"`            // id of an origin or group; where the distribution has none of that id, the stack whose API answers
 	Upload  *Upload  `json:"upload,omitempty"`
 
@@ -119,7 +124,8 @@ type Upload struct {
 	MaxBytes int64  `json:"maxBytes,omitempty"` // of the whole body; 0: no limit
 }
 
-// Limits of the edge; those of URL and headers are CloudFront's.
+// Limits of the edge; those of URL and headers are CloudFront's. What an operator may
+// change is in Limits.
 const (
 	MaxURL      = 8192              // bytes of the path and query, escaped
 	MaxHeaders  = 20480             // bytes of request line and headers
@@ -127,6 +133,9 @@ const (
 	stall       = 60 * time.Second  // without a byte moving, in either direction
 	keepAlive   = 120 * time.Second // between two requests of one connection
 )
+
+// Location is the edge's X-Amz-Cf-Pop.
+const Location = "LOC1-P1"
 
 // Origins are the APIs that behaviours lead to.
 type Origins interface {
@@ -142,17 +151,44 @@ type Origins interface {
 	URL(id string) http.Handler
 }
 
+// Cacher answers requests from stored responses, or asks their origins.
+type Cacher interface {
+	Serve(w http.ResponseWriter, q cache.Request) cache.Outcome
+	Invalidate(ctx context.Context, zone string, paths []string) error
+}
+
+// Decider says what becomes of a request by a web ACL.
+type Decider interface {
+	Decide(ctx context.Context, q *waf.Request) waf.Verdict
+}
+
+// BanList says who is turned away. It is asked for every request.
+type BanList interface {
+	Banned(client netip.Addr) (ban.Ban, bool)
+}
+
 // Server is the front door. Its methods may be called at the same time.
 type Server struct {
-	Origins Origins
-	Objects engine.ObjectStore
-	Log     *slog.Logger
+	Origins  Origins
+	Objects  engine.ObjectStore
+	Log      *slog.Logger
+	Cache    Cacher  // optional: without it nothing is stored
+	Firewall Decider // optional: without it web ACLs decide nothing
+	Bans     BanList // optional
+	// ACLOf is the web ACL of a stage of an API that is not reached through a
+	// distribution, "" being none. Optional.
+	ACLOf func(api, stage string) string
 	// Access is given one record of every request, after its last byte. It must
 	// not block for long. Optional.
 	Access func(AccessRecord)
 	// Proxies are the addresses of reverse proxies in front of us, whose
 	// X-Forwarded-* headers count.
 	Proxies []netip.Prefix
+	// HTTPSPort is where clients find the HTTPS listener; 0 and 443 are the usual
+	// port.
+	HTTPSPort int
+	// RootCAs are the authorities that vouch for origins; nil: those whom the system trusts.
+	RootCAs *x509.CertPool
 	// Grace is how long requests may take to finish when Serve is told to stop;
 	// 30 seconds unless set.
 	Grace time.Duration
@@ -161,46 +197,6 @@ type Server struct {
 
 	replacing sync.Mutex
 	current   atomic.Pointer[snapshot]
-}
-
-// AccessRecord describes one request, in the fields of CloudFront's log.
-type AccessRecord struct {
-	Time           time.Time     `json:"time"`           // the request's last byte went out Took later
-	Client         string        `json:"client"`         // address, the one behind trusted proxies
-	Port           int           `json:"port,omitempty"` // of the peer
-	Method         string        `json:"method"`
-	Host           string        `json:"host"`             // as the client named it
-	Path           string        `json:"path"`             // escaped, without the query
-	Query          string        `json:"query,omitempty"`  // with the values of what is secret taken out
-	Cookie         string        `json:"cookie,omitempty"` // only where the distribution's log asks for it
-	Status         int           `json:"status"`           // 0: the connection ended before an answer
-	BytesIn        int64         `json:"bytesIn"`          // of the request, head included
-	BytesOut       int64         `json:"bytesOut"`         // of the response, head included
-	Took           time.Duration `json:"took"`
-	FirstByte      time.Duration `json:"firstByte"`
-	Referrer       string        `json:"referrer,omitempty"` // without its query
-	UserAgent      string        `json:"userAgent,omitempty"`
-	ForwardedFor   string        `json:"forwardedFor,omitempty"` // X-Forwarded-For as it came
-	Request        string        `json:"request"`                // X-Amz-Cf-Id
-	Distribution   string        `json:"distribution,omitempty"` // id
-	Domain         string        `json:"domain,omitempty"`       // of the distribution
-	Stack          string        `json:"stack,omitempty"`        // the origin that answered
-	Protocol       string        `json:"protocol"`               // http, https, ws, wss
-	Version        string        `json:"version"`                // HTTP/1.1, HTTP/2.0 ...
-	TLSVersion     string        `json:"tlsVersion,omitempty"`   // TLSv1.3
-	TLSCipher      string        `json:"tlsCipher,omitempty"`    // TLS_AES_128_GCM_SHA256
-	Result         string        `json:"result"`                 // Hit, RefreshHit, Miss, LimitExceeded, CapacityExceeded, Error, Redirect
-	ResponseResult string        `json:"responseResult"`         // likewise, before the response went out
-	Detail         string        `json:"detail"`                 // x-edge-detailed-result-type
-	ContentType    string        `json:"contentType,omitempty"`
-	ContentLength  int64         `json:"contentLength"` // -1: not said
-	RangeStart     string        `json:"rangeStart,omitempty"`
-	RangeEnd       string        `json:"rangeEnd,omitempty"`
-	Rule           string        `json:"rule,omitempty"`   // of the web ACL that ended the request, or "ban"
-	Labels         []string      `json:"labels,omitempty"` // that its rules have given
-	// Refused says that the edge itself turned the request away (a ban, a rule, a
-	// limit): it must not count against the client once more.
-	Refused bool `json:"refused,omitempty"`
 }
 
 // listenerKey holds the listener's address in a request's context.

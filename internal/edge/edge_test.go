@@ -177,7 +177,7 @@ func TestHeaderLimit(t *testing.T) {
 	s, _ := server(t, origins{"web": named("web")}, all("web"))
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header.Set("Cookie", strings.Repeat("c", edge.MaxHeaders))
-	if res := do(s, r); res.Code != 431 || !strings.Contains(res.Body.String(), "20480 bytes") {
+	if res := do(s, r); res.Code != 413 || !strings.Contains(res.Body.String(), "20480 bytes") {
 		t.Errorf("got %d %s", res.Code, res.Body)
 	}
 	r.Header.Set("Cookie", strings.Repeat("c", edge.MaxHeaders-200))
@@ -245,7 +245,12 @@ func TestOutgoingHeaders(t *testing.T) {
 		"X-Dropstack-Owner": {"1"}, "X-Dropstack-Upload-Key": {"k"}, "Connection": {"X-Secret, close"}, "X-Secret": {"s"},
 		"Te": {"trailers"}, "Upgrade": {"h2c"}, "X-Forwarded-For": {"1.1.1.1"}, "X-Forwarded-Proto": {"https"}, "X-Forwarded-Host": {"evil"}, "Cookie": {"a=1"},
 	})
+	if id := h["X-Amz-Cf-Id"]; len(id) != 1 || len(id[0]) != 56 {
+		t.Errorf("X-Amz-Cf-Id: got %q", id)
+	}
+	delete(h, "X-Amz-Cf-Id")
 	want := http.Header{
+		"Via":              {"1.1 main (dropstack)"},
 		"X-Dropstack-Edge": {"1"}, "Cookie": {"a=1"}, "X-Forwarded-For": {"192.0.2.7"},
 		"X-Forwarded-Proto": {"http"}, "X-Forwarded-Host": {"shop.example:8080"}, "X-Forwarded-Port": {"8080"},
 	}
@@ -302,10 +307,16 @@ func TestAccessRecord(t *testing.T) {
 	if a.Time.IsZero() || a.Took < 0 || a.Request != res.Header().Get("X-Amz-Cf-Id") {
 		t.Errorf("got %+v", a)
 	}
-	a.Time, a.Took, a.Request = time.Time{}, 0, ""
+	if a.FirstByte <= 0 || a.FirstByte > a.Took {
+		t.Errorf("first byte after %v of %v", a.FirstByte, a.Took)
+	}
+	a.Time, a.Took, a.FirstByte, a.Request = time.Time{}, 0, 0, ""
+	head := "POST /a%20b?token=secret HTTP/1.1\r\nHost: example.com\r\nReferer: http://x.example/p?token=secret#f\r\nUser-Agent: agent\r\n\r\n"
 	want := edge.AccessRecord{
-		Client: "192.0.2.1", Method: "POST", Host: "example.com", Path: "/a%20b", Status: 201, BytesIn: 4, BytesOut: 5,
+		Client: "192.0.2.1", Port: 1234, Method: "POST", Host: "example.com", Path: "/a%20b", Query: "token=REDACTED", Status: 201,
+		BytesIn: int64(len(head) + len("body")), BytesOut: a.BytesOut, // TestRecordedBytes counts
 		Referrer: "http://x.example/p", UserAgent: "agent", Distribution: "main", Stack: "web",
+		Protocol: "http", Version: "HTTP/1.1", Result: "Miss", ResponseResult: "Miss", Detail: "Miss", ContentLength: -1,
 	}
 	if diff := cmp.Diff(want, a); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

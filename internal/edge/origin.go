@@ -6,12 +6,13 @@ import (
 	"github.com/dropstack/dropstack/internal/edge/cache"
 )
 
-// Origin is where a distribution's answers come from. One of Stack, API, Bucket and
-// Domain is set.
+// Origin is where a distribution's answers come from. One of Stack, API, URL, Bucket
+// and Domain is set.
 type Origin struct {
 	ID     string `json:"id"`
 	Stack  string `json:"stack,omitempty"`  // whose API answers
 	API    string `json:"api,omitempty"`    // id of an API; Path begins with its stage
+	URL    string `json:"url,omitempty"`    // id of a function URL
 	Bucket string `json:"bucket,omitempty"` // objects by their keys
 	Domain string `json:"domain,omitempty"` // host of any HTTP server
 	Path   string `json:"path,omitempty"`   // goes before the path of every request; "/..." without a final slash

@@ -85,7 +85,7 @@ func TestPatterns(t *testing.T) {
 		{"/a/*", "/a/../b", false},
 		{"/a/", "/a/./", true},
 	} {
-		d := &Distribution{Behaviours: []Behaviour{{Path: c.pattern}}}
+		d := &site{lanes: []*lane{{Behaviour: &Behaviour{Path: c.pattern}}}}
 		if got := d.behaviour("GET", c.path) != nil; got != c.want {
 			t.Errorf("%q on %q: got %v, want %v", c.pattern, c.path, got, c.want)
 		}

@@ -1,25 +1,29 @@
 package edge
 
 import (
+	"bufio"
 	"io"
+	"net"
 	"net/http"
 	"sync"
 	"time"
 )
 
-// sendObject is the response header by which an origin has an object sent, as
-// BUCKET/KEY, the key percent-encoded.
-const sendObject = "X-Dropstack-Send-Object"
-
 // reply passes an answer on to the client: it counts, keeps a stalled client from
-// holding a connection, and holds back an answer that names an object to send.
+// holding a connection, and lets the edge have the last word on the head.
 type reply struct {
 	http.ResponseWriter
 	control *http.ResponseController
+	// head is asked before a final status goes out. It may change headers and the
+	// status, or have the answer dropped for one of the edge's own.
+	head    func(status int) (now int, drop bool)
 	status  int // 0 until the headers are sent
 	bytes   int64
-	object  string    // to be sent in place of the origin's body
-	held    bool      // what the origin writes is dropped
+	size    int64     // of the head
+	first   time.Time // when the head was sent
+	dropped int       // status of an answer that is not sent; 0: it is
+	flushed bool
+	failed  bool      // the client took no more
 	armed   time.Time // when the write deadline was last set
 }
 
@@ -33,51 +37,77 @@ func newReply(w http.ResponseWriter) *reply {
 func (w *reply) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func (w *reply) WriteHeader(status int) {
-	if w.status != 0 || w.held {
+	if w.status != 0 || w.dropped != 0 {
 		return
 	}
 	w.arm()
-	if status < 200 { // an interim answer
+	if status < 200 && status != http.StatusSwitchingProtocols { // an interim answer
 		w.ResponseWriter.WriteHeader(status)
 		return
 	}
-	h := w.Header()
-	if object := h.Get(sendObject); object != "" {
-		h.Del(sendObject)
-		if status == http.StatusOK {
-			h.Del("Content-Length")
-			w.object, w.held = object, true
+	if w.head != nil {
+		now, drop := w.head(status)
+		if drop {
+			w.dropped = status
 			return
 		}
+		status = now
 	}
-	w.status = status
+	w.sent(status)
 	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *reply) sent(status int) {
+	w.status, w.first = status, time.Now()
+	w.size = int64(len("HTTP/1.1 200 \r\n\r\n") + len(http.StatusText(status)))
+	for name, values := range w.Header() {
+		for _, value := range values {
+			w.size += int64(len(name) + len(value) + len(": \r\n"))
+		}
+	}
+	if _, ok := w.Header()["Date"]; !ok {
+		w.size += int64(len("Date: ") + len(http.TimeFormat) + len("\r\n"))
+	}
 }
 
 func (w *reply) Write(p []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
-	if w.held {
+	if w.dropped != 0 {
 		return len(p), nil
 	}
 	w.arm()
 	n, err := w.ResponseWriter.Write(p)
 	w.bytes += int64(n)
+	w.failed = w.failed || err != nil
 	return n, err
 }
 
-// FlushError sends what has been written, for answers that are streamed. What is
-// held back stays so.
+// FlushError sends what has been written, for answers that are streamed.
 func (w *reply) FlushError() error {
 	w.WriteHeader(http.StatusOK)
-	if w.held {
+	if w.dropped != 0 {
 		return nil
 	}
 	w.arm()
+	w.flushed = true
 	return w.control.Flush()
 }
 
-// release ends the holding back, for the edge to write its own answer.
-func (w *reply) release() { w.held = false }
+// Hijack hands the connection over for a switch of protocols.
+func (w *reply) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := w.control.Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	if w.head != nil {
+		w.head(http.StatusSwitchingProtocols)
+	}
+	w.sent(http.StatusSwitchingProtocols)
+	return conn, rw, conn.SetDeadline(time.Time{}) // what is said from now on may take its time
+}
+
+// again ends the dropping, for the edge to write its own answer.
+func (w *reply) again() { w.dropped = 0 }
 
 var buffers = sync.Pool{New: func() any { return new([128 << 10]byte) }}
 
@@ -102,11 +132,15 @@ func (w *reply) arm() {
 	}
 }
 
-// body is a request's body that is counted, and given up when nothing arrives.
+// body is a request's body that is counted, bounded, and given up when nothing
+// arrives.
 type body struct {
 	io.ReadCloser
 	control *http.ResponseController
 	bytes   int64
+	limit   int64 // 0: none
+	over    bool  // it is larger than that
+	err     error // the first, other than the end
 	armed   time.Time
 }
 
@@ -115,12 +149,21 @@ func (b *body) Read(p []byte) (int, error) {
 		b.armed = now
 		_ = b.control.SetReadDeadline(now.Add(stall)) // not supported: nothing to stall
 	}
+	if b.over {
+		return 0, &http.MaxBytesError{Limit: b.limit}
+	}
 	n, err := b.ReadCloser.Read(p)
 	b.bytes += int64(n)
-	if err == io.EOF {
+	switch {
+	case b.limit > 0 && b.bytes > b.limit:
+		b.over = true
+		return 0, &http.MaxBytesError{Limit: b.limit}
+	case err == io.EOF:
 		// From here on the server watches the connection for the client leaving,
 		// which may be a long time.
 		_ = b.control.SetReadDeadline(time.Time{})
+	case err != nil && b.err == nil:
+		b.err = err
 	}
 	return n, err
 }

@@ -1,7 +1,6 @@
 package edge
 
 import (
-	"context"
 	"crypto/tls"
 	"net"
 	"net/http"
@@ -24,11 +23,6 @@ type Site struct {
 	Alias       string // that matches: the name, or "*." and all but its first label; "": only the default distribution answers
 	Certificate string // ARN or name of one of the operator's own; "": none is named
 	Minimum     string // version of TLS, as CloudFront names them
-}
-
-// ServeTLS is Serve for clients who come by HTTPS. The configuration offers h2.
-func (s *Server) ServeTLS(ctx context.Context, l net.Listener, config *tls.Config) error {
-	return s.Serve(ctx, tls.NewListener(l, config))
 }
 
 // Site is the distribution that answers for a host name, unless it is disabled.
@@ -74,8 +68,9 @@ func (s *Server) challenged(w http.ResponseWriter, r *http.Request) bool {
 // another name, whose certificate does not cover the host: one that a client shares
 // wrongly, or somebody who hides behind a name that is let through. Trusted proxies
 // name what they like.
-func (s *Server) misdirected(r *http.Request) bool {
-	if r.TLS == nil || s.Secure == nil || s.trusted(peer(r)) {
+func (s *Server) misdirected(v *visit) bool {
+	r := v.in
+	if r.TLS == nil || s.Secure == nil || v.proxied {
 		return false
 	}
 	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)

@@ -53,26 +53,27 @@ type file struct {
 // the upload at all, which costs one more call of a warm function and keeps
 // strangers from filling the disk. Files that no successful answer covers are
 // deleted.
-func (s *Server) upload(v *visit, origin http.Handler, u Upload) {
+func (s *Server) upload(v *visit, l *lane) {
+	u := *l.Upload
 	media, params, err := mime.ParseMediaType(v.in.Header.Get("Content-Type"))
 	if err != nil {
 		media = ""
 	}
 	if media == "application/json" || media == "application/x-www-form-urlencoded" {
-		s.ordinary(v, origin)
+		s.ordinary(v, l)
 		return
 	}
 	if u.MaxBytes > 0 && v.in.ContentLength > u.MaxBytes {
 		v.refused(&refusal{http.StatusRequestEntityTooLarge, "Too large", overLimit(u.MaxBytes)})
 		return
 	}
-	out := s.outgoing(v)
-	if !s.wanted(v, origin, out) {
+	out := s.outgoing(v, l)
+	if !s.wanted(v, l.bare, out) {
 		return
 	}
 	// Cut uploads show as a body that cannot be read. Once the last byte is here, a
 	// client that leaves changes nothing: the origin's answer decides what is kept.
-	in := &intake{server: s, ctx: context.WithoutCancel(v.in.Context()), to: u, body: &source{r: v.body, limit: u.MaxBytes}, announced: v.in.ContentLength}
+	in := &intake{server: s, ctx: context.WithoutCancel(v.in.Context()), to: u, body: &source{r: v.in.Body, limit: u.MaxBytes}, announced: v.in.ContentLength}
 	in.got.Files, in.got.Fields = []file{}, map[string][]string{}
 	kept := false
 	defer func() {
@@ -97,21 +98,19 @@ func (s *Server) upload(v *visit, origin http.Handler, u Upload) {
 		v.fail(http.StatusInternalServerError, "Something broke", "The upload could not be handed on.")
 		return
 	}
-	origin.ServeHTTP(v.reply, out)
-	kept = v.status < http.StatusBadRequest
-	if v.held {
-		v.release()
-		s.download(v)
-	}
+	answer := &holding{ResponseWriter: v}
+	l.bare.ServeHTTP(answer, out)
+	kept = answer.status < http.StatusBadRequest
+	answer.finish(s, out)
 }
 
 // ordinary passes on a body that is no file.
-func (s *Server) ordinary(v *visit, origin http.Handler) {
+func (s *Server) ordinary(v *visit, l *lane) {
 	if v.in.ContentLength > MaxOrdinary {
 		v.refused(&refusal{http.StatusRequestEntityTooLarge, "Too large", overLimit(MaxOrdinary)})
 		return
 	}
-	s.pass(v, origin, s.outgoing(v))
+	s.pass(v, l)
 }
 
 // wanted asks the origin whether it takes an upload: same method, path and

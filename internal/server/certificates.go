@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"net"
 	"net/netip"
 	"net/url"
 	"os"
@@ -114,6 +115,9 @@ func (r *rooms) openCertificates(ctx context.Context, cfg Config, ls *listeners)
 	}
 	r.opened = append(r.opened, k.Close)
 	r.certificates, r.edge.Secure = k, k
+	if ls.https != nil {
+		r.edge.HTTPSPort = ls.https.Addr().(*net.TCPAddr).Port
+	}
 	return nil
 }
 

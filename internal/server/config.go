@@ -54,7 +54,11 @@ type Config struct {
 	// root.key of the data directory.
 	RootKey root.Provider
 	Keep    deploy.Keep // how much of the past of stacks is kept; what is 0 is deploy.DefaultKeep's
-	Log     *slog.Logger
+	// FloodLimit is how many requests a client may make in 5 minutes until it is
+	// banned for a while; 0: 2000, negative: as many as it likes.
+	FloodLimit int
+	ShadowBans bool // bans are written down only
+	Log        *slog.Logger
 	// Ready is called once everything serves, with what it serves on. Optional.
 	Ready func(*Platform)
 }

@@ -142,7 +142,13 @@ func (r *rooms) openSources(ctx context.Context, cfg Config, ls *listeners) erro
 	if err := r.openGateway(ctx, cfg); err != nil {
 		return err
 	}
+	if err := r.openBans(ctx, cfg); err != nil {
+		return err
+	}
 	r.edge = &edge.Server{Origins: r.gateway, Objects: r.eng.Objects, Log: cfg.Log}
+	if err := r.openAccessLog(cfg); err != nil {
+		return err
+	}
 	r.apis = &apigateway.APIs{Meter: r.gateway.Meter, Streams: r.eng.Streams, Region: cfg.Region, URL: byPath(ls.endpoints.HTTP)}
 	return r.apis.Open(ctx)
 }
@@ -176,7 +182,7 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 	at := ls.endpoints
 	control := &api.Control{
 		Deployer: r.deployer, Letters: r.invoker, Topics: r.topics, Flows: &r.networks.flows, Endpoints: at, Isolation: r.boxes.Level,
-		Records: r.trail, Certificates: r.certificates, RootKey: r.secrets.root, Schedules: r.schedules, URL: onHost(at.HTTP),
+		Records: r.trail, RootKey: r.secrets.root, Schedules: r.schedules, URL: onHost(at.HTTP), Bans: r.bans, Certificates: r.certificates,
 	}
 	functions := &lambda.Functions{
 		Deployer: r.deployer, Invoker: r.invoker, Objects: r.eng.Objects, Region: cfg.Region,

@@ -19,6 +19,8 @@ import (
 	"github.com/dropstack/dropstack/internal/cloudformation"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/edge"
+	"github.com/dropstack/dropstack/internal/edge/accesslog"
+	"github.com/dropstack/dropstack/internal/edge/ban"
 	"github.com/dropstack/dropstack/internal/edge/certificate"
 	"github.com/dropstack/dropstack/internal/engine"
 	"github.com/dropstack/dropstack/internal/function"
@@ -119,7 +121,9 @@ type rooms struct {
 	notifications  *bucket.Notifications
 	gateway        *gateway.Gateway
 	apis           *apigateway.APIs
+	bans           *ban.Bans
 	edge           *edge.Server
+	access         *accesslog.Log
 	certificates   *certificate.Keeper
 	deployer       *deploy.Deployer
 	cloudformation *cloudformation.Stacks
@@ -158,6 +162,7 @@ func (r *rooms) prune(ctx context.Context) error {
 // queues stop; invocations in flight finish.
 func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	go func() { _ = r.inner.Serve(r.api.Tunnel.Over(ls.secure)) }() // until closeBoxes: invocations in flight still call
+	defer r.logAccess(ctx)()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.keys.Run(ctx) })
 	g.Go(func() error { return r.secrets.run(ctx) })
@@ -168,6 +173,7 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	g.Go(func() error { return r.schedules.Run(ctx) })
 	g.Go(func() error { return r.cloudformation.Run(ctx) })
 	g.Go(func() error { return r.deployer.Run(ctx) })
+	g.Go(func() error { return r.bans.Run(ctx) })
 	g.Go(func() error { return r.edge.Serve(ctx, ls.http) })
 	g.Go(func() error { return r.certificates.Run(ctx) })
 	if ls.https != nil {

@@ -1,0 +1,97 @@
+package edge
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+
+	"github.com/dropstack/dropstack/internal/edge/origin"
+)
+
+// head has the last word on an answer's status and headers, whoever gives it. An
+// answer that is to be another is dropped; settle then gives that one.
+func (v *visit) head(status int) (int, bool) {
+	switch {
+	case v.body.over && !v.told: // whatever became of the request, this is why
+		return status, true
+	case !v.final && v.site.errorPage(status) != nil:
+		v.errorPage = v.site.errorPage(status)
+		return status, true
+	case v.errorPage != nil && status == http.StatusOK:
+		status = cmp.Or(v.errorPage.As, v.errorPage.Status)
+	}
+	h := v.Header()
+	h["Via"] = append(slices.Clip(h["Via"]), v.via())
+	h["X-Amz-Cf-Pop"] = []string{Location}
+	if v.record.Result == "" && (v.passes || len(h["X-Cache"]) == 0) {
+		word := "Miss"
+		if status >= http.StatusBadRequest {
+			word = "Error"
+		}
+		h["X-Cache"] = []string{word + " from cloudfront"}
+	} else if v.record.Result != "" {
+		h["X-Cache"] = []string{v.record.Result + " from cloudfront"}
+	}
+	return status, false
+}
+
+// errorPage is what the distribution has for a status, if it has a page.
+func (d *site) errorPage(status int) *ErrorPage {
+	if status < http.StatusBadRequest {
+		return nil
+	}
+	for i := range d.Errors {
+		if e := &d.Errors[i]; e.Status == status && e.Path != "" {
+			return e
+		}
+	}
+	return nil
+}
+
+// settle gives the answer that takes the place of a dropped one.
+func (s *Server) settle(v *visit) {
+	if v.dropped == 0 {
+		return
+	}
+	v.again()
+	forget(v.Header())
+	if v.body.over && !v.told {
+		v.told = true
+		v.overLimit("Too large", overLimit(v.body.limit))
+		if v.dropped == 0 { // there is no page for that
+			return
+		}
+		v.again()
+		forget(v.Header())
+	}
+	v.final = true
+	v.askPage()
+	l := v.site.behaviour(http.MethodGet, v.in.URL.Path)
+	if l == nil {
+		v.fail(v.errorPage.Status, "Something broke", "The page that should say more is not there.")
+		return
+	}
+	v.lane, v.passes = l, false
+	v.record.Result = ""
+	s.answer(v)
+	v.record.Result = "Error"
+}
+
+// askPage makes the request one for the error page.
+func (v *visit) askPage() {
+	out := v.in.WithContext(origin.With(v.in.Context(), v.asked))
+	u := *v.in.URL
+	u.Path, u.RawPath, u.RawQuery = v.errorPage.Path, "", ""
+	out.URL, out.Body, out.ContentLength, out.TransferEncoding = &u, http.NoBody, 0, nil
+	if out.Method != http.MethodHead {
+		out.Method = http.MethodGet
+	}
+	out.Header = v.in.Header.Clone()
+	for _, name := range []string{
+		"Content-Type", "Content-Length", "Content-Encoding", "Expect", "Range", "Upgrade", "Connection",
+		"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range",
+	} {
+		out.Header.Del(name)
+	}
+	v.in, v.socket = out, false
+}

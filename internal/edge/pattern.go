@@ -1,0 +1,52 @@
+package edge
+
+import (
+	"net"
+	"path"
+	"strings"
+)
+
+// normal resolves "." and ".." so that no pattern can be walked around; the
+// origin still gets the path as it was sent.
+func normal(at string) string {
+	if !strings.Contains(at, "/.") && !strings.Contains(at, "//") {
+		return at
+	}
+	clean := path.Clean("/" + at)
+	if strings.HasSuffix(at, "/") && clean != "/" {
+		clean += "/"
+	}
+	return clean
+}
+
+// matches compares a whole path with a pattern. It goes back to the last star
+// only, which is enough because a star takes anything.
+func matches(pattern, text string) bool {
+	p, t, star, from := 0, 0, -1, 0
+	for t < len(text) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, from = p, t
+			p++
+		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == text[t]):
+			p++
+			t++
+		case star >= 0:
+			from++
+			p, t = star+1, from
+		default:
+			return false
+		}
+	}
+	return strings.Trim(pattern[p:], "*") == ""
+}
+
+// hostOf is a Host header as a name: lower case, without port and final dot.
+func hostOf(header string) string {
+	host := header
+	if name, _, err := net.SplitHostPort(header); err == nil {
+		host = name
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}
