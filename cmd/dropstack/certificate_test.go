@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -41,7 +42,12 @@ func TestHTTPS(t *testing.T) {
 		_, _ = io.WriteString(w, r.Header.Get("X-Forwarded-Proto"))
 	}))
 	t.Cleanup(origin.Close)
-	must(t, p, "edge", "put", "shop", "--origin", origin.URL, "--alias", "shop.example.com", "--alias", "*.example.org", "--alias", "shop.localhost", "--cache", "off")
+	service := t.TempDir()
+	doc := fmt.Sprintf(shopFront, origin.Listener.Addr().(*net.TCPAddr).Port)
+	if err := os.WriteFile(filepath.Join(service, "serverless.yml"), []byte(doc), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	must(t, p, "deploy", service)
 
 	first := shown(t, p, "shop.example.com", authority.Issued)
 	if got := authority.Orders(); got != 1 {
@@ -57,12 +63,21 @@ func TestHTTPS(t *testing.T) {
 		t.Errorf("got %d orders, want none for names that nothing allows", got)
 	}
 	own := x509.NewCertPool()
-	doc, err := os.ReadFile(filepath.Join(dir, "ca", "ca.pem"))
-	if err != nil || !own.AppendCertsFromPEM(doc) {
+	root, err := os.ReadFile(filepath.Join(dir, "ca", "ca.pem"))
+	if err != nil || !own.AppendCertsFromPEM(root) {
 		t.Fatalf("the installation's own authority: %v", err)
 	}
 	shown(t, p, "shop.localhost", own)
-
+	misdirected := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: own, ServerName: "x.localhost"}}}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.HTTPS, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Host = "shop.example.com"
+	if resp, err := misdirected.Do(req); err != nil || resp.StatusCode != http.StatusMisdirectedRequest {
+		t.Errorf("a host that the connection was not opened for: got %v, %v", resp, err)
+	}
+	misdirected.CloseIdleConnections()
 	must(t, p, "edge", "certificate", "renew", "shop.example.com")
 	second := shown(t, p, "shop.example.com", authority.Issued)
 	if second.SerialNumber.Cmp(first.SerialNumber) == 0 {
@@ -108,6 +123,19 @@ func TestHTTPS(t *testing.T) {
 		t.Errorf("got %s", out)
 	}
 }
+
+// shopFront is a distribution in front of a web server on a port.
+const shopFront = `service: shop
+provider: {name: aws, runtime: provided.al2023}
+custom:
+  dropstack:
+    distributions:
+      - name: web
+        aliases: [shop.example.com, "*.example.org", shop.localhost]
+        origins: [{id: web, url: "http://127.0.0.1:%d"}]
+        behaviours: [{path: "*", origin: web, viewer: redirect-to-https, forward: all}]
+        certificate: {id: "arn:aws:acm:us-east-1:123456789012:certificate/of-another-account", minimum: TLSv1.2_2021}
+`
 
 // must runs a command that is to succeed, and returns what it prints.
 func must(t *testing.T, p *testkit.Platform, args ...string) string {
