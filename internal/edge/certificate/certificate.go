@@ -81,7 +81,8 @@ type Keeper struct {
 	answers  answers
 	warned   warnings
 	own      atomic.Pointer[ownSet]
-	changing sync.Mutex // one change of own at a time
+	changing sync.Mutex    // one change of own at a time
+	changed  chan struct{} // after a change
 
 	every    time.Duration // between two looks at the files; 5 s unless set
 	renewing renewal
@@ -96,6 +97,7 @@ type renewal struct {
 // Open reads what is stored. Close must be called after it.
 func (k *Keeper) Open(ctx context.Context) error {
 	k.storage = &storage{bucket: k.Bucket, seal: k.Seal, lease: lease}
+	k.changed = make(chan struct{}, 1)
 	k.own.Store(&ownSet{})
 	if err := k.loadOwn(ctx); err != nil {
 		return fmt.Errorf("certificates: %w", err)
@@ -121,6 +123,9 @@ func (k *Keeper) Run(ctx context.Context) error {
 	if every == 0 {
 		every = 5 * time.Second
 	}
+	var stapling sync.WaitGroup
+	defer stapling.Wait()
+	stapling.Go(func() { k.staple(ctx) })
 	if k.magic != nil {
 		k.magic.resume(ctx)
 	}

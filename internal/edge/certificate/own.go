@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/dropstack/dropstack/internal/fault"
@@ -27,13 +28,14 @@ const (
 	FromACME = "acme"
 )
 
-// owned is one of the operator's own. It never changes.
+// owned is one of the operator's own. It never changes, but for its staple.
 type owned struct {
 	id     string // file name without its end, or the id in the ARN
 	arn    string // of what was imported
 	source string
 	cert   *tls.Certificate // with Leaf
 	added  time.Time
+	staple atomic.Pointer[stapled] // nil: none yet
 }
 
 // ownSet is the operator's own at one moment. It never changes.
@@ -58,7 +60,7 @@ func (o *ownSet) find(name, id string, hello *tls.ClientHelloInfo) *tls.Certific
 	}
 	if id != "" {
 		if named := o.named(id); named != nil && named.cert.Leaf.VerifyHostname(name) == nil {
-			return named.cert
+			return named.shown()
 		}
 	}
 	among := o.names[name]
@@ -67,11 +69,11 @@ func (o *ownSet) find(name, id string, hello *tls.ClientHelloInfo) *tls.Certific
 	}
 	for _, one := range among {
 		if hello == nil || hello.SupportsCertificate(one.cert) == nil {
-			return one.cert
+			return one.shown()
 		}
 	}
 	if len(among) > 0 {
-		return among[0].cert
+		return among[0].shown()
 	}
 	return nil
 }
@@ -154,6 +156,10 @@ func (k *Keeper) replace(imported []*owned) error {
 		files, faults = now.files, now.faults
 	}
 	k.own.Store(newOwnSet(files, faults, imported))
+	select {
+	case k.changed <- struct{}{}:
+	default: // it is told already
+	}
 	for _, name := range slices.Sorted(maps.Keys(faults)) {
 		if now.faults[name] != faults[name] {
 			k.Log.Error("a certificate is not used", "file", filepath.Join(k.Dir, name+".crt"), "err", faults[name])
