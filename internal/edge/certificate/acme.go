@@ -48,6 +48,10 @@ const (
 	waitTime  = 30 * time.Second
 )
 
+// maxCached is how many certificates are in memory; others are read when they are
+// asked for.
+const maxCached = 20_000
+
 // magic gets and renews certificates by certmagic: none of its globals is set, and
 // nothing is left to its own retries, which would hold handshakes up.
 type magic struct {
@@ -74,7 +78,7 @@ func newMagic(k *Keeper) *magic {
 	m.ctx, m.stop = context.WithCancel(context.Background())
 	m.cache = certmagic.NewCache(certmagic.CacheOptions{
 		GetConfigForCert:   func(certmagic.Certificate) (*certmagic.Config, error) { return m.config, nil },
-		RenewCheckInterval: k.renewing.every, Logger: m.log,
+		RenewCheckInterval: k.renewing.every, Capacity: maxCached, Logger: m.log,
 	})
 	m.config = certmagic.New(m.cache, certmagic.Config{
 		Storage: k.storage, Logger: m.log, OnEvent: m.happened, RenewalWindowRatio: k.renewing.ratio,

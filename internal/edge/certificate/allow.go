@@ -18,12 +18,14 @@ const (
 	yesLasts   = 10 * time.Minute
 	noLasts    = time.Minute
 	maxAnswers = 10_000
+	maxAsking  = 32 // at a time; others wait
 	askTime    = 5 * time.Second
 )
 
 // answers is what Ask has said lately.
 type answers struct {
 	asking singleflight.Group
+	slots  chan struct{} // of maxAsking
 
 	mu    sync.Mutex // guards known
 	known map[string]answer
@@ -84,7 +86,13 @@ func (k *Keeper) ask(ctx context.Context, name string) (bool, error) {
 	yes, err, _ := a.asking.Do(name, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
 		defer cancel()
-		return k.Ask(ctx, name)
+		select {
+		case a.slots <- struct{}{}:
+			defer func() { <-a.slots }()
+			return k.Ask(ctx, name)
+		case <-ctx.Done():
+			return false, ctx.Err()
+		}
 	})
 	if err != nil {
 		return false, err

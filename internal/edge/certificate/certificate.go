@@ -97,7 +97,7 @@ type renewal struct {
 // Open reads what is stored. Close must be called after it.
 func (k *Keeper) Open(ctx context.Context) error {
 	k.storage = &storage{bucket: k.Bucket, seal: k.Seal, lease: lease}
-	k.changed = make(chan struct{}, 1)
+	k.changed, k.answers.slots = make(chan struct{}, 1), make(chan struct{}, maxAsking)
 	k.own.Store(&ownSet{})
 	if err := k.loadOwn(ctx); err != nil {
 		return fmt.Errorf("certificates: %w", err)
