@@ -26,7 +26,7 @@ var floors = [][]string{
 	{"api"},
 	{"server"},
 	{"testkit"},
-	{"conformance", "judge", "corpus", "osls"},
+	{"conformance", "judge", "edgejudge", "corpus", "osls"},
 }
 
 const module = "github.com/dropstack/dropstack/"

@@ -32,6 +32,7 @@ func TestDropTravels(t *testing.T) {
 
 	t.Run("a photo gets a page and a thumbnail made by a function", func(t *testing.T) { photoTravels(t, p) })
 	t.Run("every way of sharing", func(t *testing.T) { everyWay(t, p) })
+	t.Run("a note about an attack is a note, an attack is none", func(t *testing.T) { attackIsShared(t, p) })
 	t.Run("four functions run in parallel", func(t *testing.T) { inParallel(t, p) })
 	t.Run("N views are N views", func(t *testing.T) { viewsAreCounted(t, p) })
 	t.Run("a due drop answers 410 at once and is swept", func(t *testing.T) { dropExpires(t, p) })
@@ -86,6 +87,29 @@ func photoTravels(t *testing.T, p *testkit.Platform) {
 	}
 	if status, _, _ = mustGet(t, p.HTTP+"/raw/"+c, "If-None-Match", h.Get("ETag")); status != http.StatusNotModified {
 		t.Errorf("conditional: got %d, want 304", status)
+	}
+}
+
+func attackIsShared(t *testing.T, p *testkit.Platform) {
+	ctx, lesson := t.Context(), "Never write: SELECT * FROM users WHERE name = '' OR '1'='1'; -- or <script>alert(1)</script>\n"
+	for name, send := range map[string]func() (string, error){
+		"curl -T": func() (string, error) {
+			return post(ctx, http.MethodPut, p.HTTP+"/lesson.md", "", strings.NewReader(lesson))
+		},
+		"curl -F text=": func() (string, error) { return share(ctx, p.HTTP, "", nil, map[string]string{"text": lesson}) },
+		"curl --data-binary": func() (string, error) {
+			return post(ctx, http.MethodPost, p.HTTP+"/notes", "text/plain", strings.NewReader(lesson))
+		},
+		"curl -F file=": func() (string, error) { return share(ctx, p.HTTP, "lesson.sql", []byte(lesson), nil) },
+	} {
+		if l, err := send(); err != nil || !link.MatchString(l) {
+			t.Errorf("%s: got %q, %v", name, l, err)
+		}
+	}
+	for _, attack := range []string{"?q=1%27%20or%20%271%27=%271", "?q=%3Cscript%3Ealert(1)%3C/script%3E"} {
+		if status, h, body := mustGet(t, p.HTTP+"/"+attack); status != http.StatusForbidden || !bytes.Contains(body, []byte("blocked")) || h.Get("X-Amz-Cf-Id") == "" {
+			t.Errorf("%s: got %d %s", attack, status, body)
+		}
 	}
 }
 

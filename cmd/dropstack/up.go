@@ -23,6 +23,7 @@ func (c *cli) up() *cobra.Command {
 	var services string
 	var verbose bool
 	var auditDays int
+	var memoryMB, diskMB int64
 	var place string
 	command := &cobra.Command{
 		Use:   "up",
@@ -42,6 +43,7 @@ say otherwise; port 0 picks a free one.`,
 				return err
 			}
 			cfg.SMTP.Password = os.Getenv("DROPSTACK_SMTP_PASSWORD")
+			cfg.CacheMemory, cfg.CacheDisk = memoryMB<<20, diskMB<<20
 			cfg.AuditKeep = time.Duration(auditDays) * 24 * time.Hour
 			return c.serve(cmd.Context(), cfg, services)
 		},
@@ -70,6 +72,8 @@ say otherwise; port 0 picks a free one.`,
 	f.BoolVar(&cfg.PrivateEndpoints, "private-endpoints", false, "let everybody who may subscribe have messages sent to loopback and private addresses; without it only the administrator may")
 	f.IntVar(&cfg.Keep.Revisions, "keep-revisions", deploy.DefaultKeep.Revisions, "how many revisions of a stack are kept to go back to")
 	f.IntVar(&cfg.Keep.Versions, "keep-versions", deploy.DefaultKeep.Versions, "how many versions of each function are kept, besides those that aliases name")
+	f.Int64Var(&memoryMB, "cache-memory", 128, "MB of responses that the edge stores in memory")
+	f.Int64Var(&diskMB, "cache-disk", 1024, "MB of responses that it stores below the data directory; 0: none")
 	f.IntVar(&cfg.FloodLimit, "flood-limit", 2000, "requests in 5 minutes after which a client is banned for a while; -1: none")
 	f.BoolVar(&cfg.ShadowBans, "shadow-bans", false, "write bans down and turn nobody away")
 	f.StringVar(&services, "services", "", `directory of the bundled services ("none": start without; default: services/ beside the program or here)`)

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/dropstack/dropstack/internal/deploy"
+	"github.com/dropstack/dropstack/internal/edge/cloudfront"
 	"github.com/dropstack/dropstack/internal/function"
 )
 
@@ -44,6 +45,7 @@ type plan struct {
 	endpoint  string                   // URL of the AWS endpoint, which those of queues begin with; "": Amazon's
 	url       func(host string) string // where the edge answers for a host; nil: https://HOST
 	warnings  []Warning
+	policies  cloudfront.Policies // of CloudFront, and keys, so far
 }
 
 // Warning says what of a resource has no effect here.

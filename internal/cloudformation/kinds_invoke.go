@@ -59,6 +59,9 @@ func (p *plan) configured(r Resource, name string) bool {
 func lambdaMapping(_ context.Context, p *plan, r Resource) (Identity, error) {
 	in := propertiesOf(r)
 	in.need("FunctionName", "EventSourceArn")
+	if isAccessStream(in.text("EventSourceArn")) {
+		return accessReader(p, r, in)
+	}
 	m := queue.Mapping{
 		Stack: p.stack, ID: p.uuid(r), Source: in.text("EventSourceArn"), Function: in.function("FunctionName"),
 		BatchSize: in.numberOr("BatchSize", 1, 10000, 0), Window: in.numberOr("MaximumBatchingWindowInSeconds", 0, 300, 0),

@@ -68,7 +68,7 @@ func TestWhatIsWrongIsNamedWithWhatToDo(t *testing.T) {
 
 		{"a network", one("AWS::EC2::Subnet", `"VpcId": "v"`), "has no CidrBlock"},
 		{"a table", one("AWS::DynamoDB::Table", ``), "AWS::DynamoDB::Table is not deployed here: there is no DynamoDB; keep the data in a database"},
-		{"a distribution", one("AWS::CloudFront::Distribution", ``), "write custom.dropstack.distributions in a serverless.yml"},
+		{"a function at the edge", one("AWS::CloudFront::Function", ``), "functions are not run at the edge"},
 		{"an alarm", one("AWS::CloudWatch::Alarm", ``), "alarms are not watched yet"},
 		{"a nested stack", one("AWS::CloudFormation::Stack", ``), "deploy each template as a stack of its own"},
 		{"a type that nobody knows", one("AWS::Ground::Station", ``), "it is none of AWS::ApiGateway, "},

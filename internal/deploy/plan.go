@@ -48,7 +48,7 @@ func Plan(svc *spec.Service, artifacts, layers map[string]string) (*Revision, er
 	if err := r.addRoles(svc); err != nil {
 		return nil, err
 	}
-	if wrong := r.addEdge(svc); len(wrong) > 0 {
+	if wrong := r.addEdge(svc).wrong; len(wrong) > 0 {
 		return nil, Problems(wrong)
 	}
 	return r, nil

@@ -17,33 +17,41 @@ import (
 type front struct {
 	svc      *spec.Service
 	policies cloudfront.Policies
+	places   map[string]spec.Pos // of distributions, by id
 	wrong    []spec.Problem
+	idle     []spec.Problem // what has no effect
 }
 
 func (f *front) fail(pos spec.Pos, format string, args ...any) {
 	f.wrong = append(f.wrong, spec.Problem{Pos: pos, Message: fmt.Sprintf(format, args...)})
 }
 
-// addEdge adds the service's distributions.
-func (r *Revision) addEdge(svc *spec.Service) []spec.Problem {
-	f := &front{svc: svc}
+// addEdge adds the service's distributions and web ACLs.
+func (r *Revision) addEdge(svc *spec.Service) *front {
+	f := &front{svc: svc, places: map[string]spec.Pos{}}
+	f.resources(r)
 	for _, d := range svc.Distributions {
-		r.Distributions = append(r.Distributions, f.distribution(r, d))
+		out := f.distribution(r, d)
+		r.Distributions, f.places[out.ID] = append(r.Distributions, out), d.Pos
 	}
-	return f.wrong
+	return f
 }
 
-// edge asks what distributions mean.
+// edge asks what distributions and web ACLs mean.
 func (c *checker) edge() {
 	r := &Revision{Stack: c.svc.Stack(), Service: c.svc.Name, Stage: c.svc.Stage, Region: c.svc.Region}
-	wrong := r.addEdge(c.svc)
-	if c.problems = append(c.problems, wrong...); len(wrong) > 0 {
+	f := r.addEdge(c.svc)
+	c.svc.Warnings = append(c.svc.Warnings, f.idle...)
+	if c.problems = append(c.problems, f.wrong...); len(f.wrong) > 0 {
 		return // the rest would be a consequence
 	}
-	for i, d := range c.svc.Distributions {
+	for i, d := range r.Distributions {
 		if err := edge.Check(r.Distributions[i : i+1]); err != nil {
-			c.report(d.Pos, "distribution %q: %v", d.Name, err)
+			c.report(f.places[d.ID], "%v", err)
 		}
+	}
+	if err := edge.Check(r.Distributions); err != nil && len(c.problems) == 0 {
+		c.report(f.places[r.Distributions[len(r.Distributions)-1].ID], "%v", err)
 	}
 }
 

@@ -62,6 +62,9 @@ func checkDistribution(d Distribution) (faults []error) {
 			add("alias %q is not a host name in lower case, without port", a)
 		}
 	}
+	if d.Log != nil {
+		d.Log.check(add)
+	}
 	for _, b := range d.Behaviours {
 		if !pattern.MatchString(b.Path) {
 			add("path pattern %q must have 1 to 255 characters out of letters, digits and _-.*$/~\"'@:+&?!(),;=%%", b.Path)

@@ -127,11 +127,9 @@ type Upload struct {
 // Limits of the edge; those of URL and headers are CloudFront's. What an operator may
 // change is in Limits.
 const (
-	MaxURL      = 8192              // bytes of the path and query, escaped
-	MaxHeaders  = 20480             // bytes of request line and headers
-	MaxOrdinary = 10 << 20          // bytes of a body on an upload behaviour that is not a file
-	stall       = 60 * time.Second  // without a byte moving, in either direction
-	keepAlive   = 120 * time.Second // between two requests of one connection
+	MaxURL      = 8192     // bytes of the path and query, escaped
+	MaxHeaders  = 20480    // bytes of request line and headers
+	MaxOrdinary = 10 << 20 // bytes of a body on an upload behaviour that is not a file
 )
 
 // Location is the edge's X-Amz-Cf-Pop.
@@ -189,6 +187,7 @@ type Server struct {
 	HTTPSPort int
 	// RootCAs are the authorities that vouch for origins; nil: those whom the system trusts.
 	RootCAs *x509.CertPool
+	Limits  Limits
 	// Grace is how long requests may take to finish when Serve is told to stop;
 	// 30 seconds unless set.
 	Grace time.Duration
@@ -197,6 +196,8 @@ type Server struct {
 
 	replacing sync.Mutex
 	current   atomic.Pointer[snapshot]
+	gate      gate
+	sockets   sockets
 }
 
 // listenerKey holds the listener's address in a request's context.

@@ -21,18 +21,29 @@ func (v *visit) head(status int) (int, bool) {
 		status = cmp.Or(v.errorPage.As, v.errorPage.Status)
 	}
 	h := v.Header()
+	v.cacheWord(status)
+	if v.lane != nil && v.lane.Respond != nil {
+		v.respond(v.lane.Respond)
+	}
 	h["Via"] = append(slices.Clip(h["Via"]), v.via())
 	h["X-Amz-Cf-Pop"] = []string{Location}
-	if v.record.Result == "" && (v.passes || len(h["X-Cache"]) == 0) {
-		word := "Miss"
-		if status >= http.StatusBadRequest {
-			word = "Error"
-		}
-		h["X-Cache"] = []string{word + " from cloudfront"}
-	} else if v.record.Result != "" {
-		h["X-Cache"] = []string{v.record.Result + " from cloudfront"}
-	}
 	return status, false
+}
+
+// cacheWord sets X-Cache. The cache has its own word; an origin's has none here.
+func (v *visit) cacheWord(status int) {
+	h := v.Header()
+	word := v.record.Result
+	switch {
+	case word != "": // it has been settled before
+	case !v.passes && len(h["X-Cache"]) > 0:
+		return
+	case status >= http.StatusBadRequest:
+		word = "Error"
+	default:
+		word = "Miss"
+	}
+	h["X-Cache"] = []string{word + " from cloudfront"}
 }
 
 // errorPage is what the distribution has for a status, if it has a page.
@@ -67,7 +78,7 @@ func (s *Server) settle(v *visit) {
 	v.final = true
 	v.askPage()
 	l := v.site.behaviour(http.MethodGet, v.in.URL.Path)
-	if l == nil {
+	if l == nil || l.keys != nil { // nobody has a signature for that
 		v.fail(v.errorPage.Status, "Something broke", "The page that should say more is not there.")
 		return
 	}

@@ -2,15 +2,17 @@ package edge
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 )
 
-// reply passes an answer on to the client: it counts, keeps a stalled client from
-// holding a connection, and lets the edge have the last word on the head.
+// reply passes an answer on to the client: it counts, and lets the edge have the last
+// word on the head.
 type reply struct {
 	http.ResponseWriter
 	control *http.ResponseController
@@ -23,14 +25,11 @@ type reply struct {
 	first   time.Time // when the head was sent
 	dropped int       // status of an answer that is not sent; 0: it is
 	flushed bool
-	failed  bool      // the client took no more
-	armed   time.Time // when the write deadline was last set
+	failed  bool // the client took no more
 }
 
 func newReply(w http.ResponseWriter) *reply {
-	own := &reply{ResponseWriter: w, control: http.NewResponseController(w)}
-	own.arm() // the server's own "100 Continue" is a write too
-	return own
+	return &reply{ResponseWriter: w, control: http.NewResponseController(w)}
 }
 
 // Unwrap lets http.ResponseController reach the connection.
@@ -40,7 +39,6 @@ func (w *reply) WriteHeader(status int) {
 	if w.status != 0 || w.dropped != 0 {
 		return
 	}
-	w.arm()
 	if status < 200 && status != http.StatusSwitchingProtocols { // an interim answer
 		w.ResponseWriter.WriteHeader(status)
 		return
@@ -75,7 +73,6 @@ func (w *reply) Write(p []byte) (int, error) {
 	if w.dropped != 0 {
 		return len(p), nil
 	}
-	w.arm()
 	n, err := w.ResponseWriter.Write(p)
 	w.bytes += int64(n)
 	w.failed = w.failed || err != nil
@@ -88,7 +85,6 @@ func (w *reply) FlushError() error {
 	if w.dropped != 0 {
 		return nil
 	}
-	w.arm()
 	w.flushed = true
 	return w.control.Flush()
 }
@@ -123,34 +119,31 @@ type (
 	onlyReader struct{ io.Reader }
 )
 
-// arm gives the client until stall from now to take the next bytes. Servers that
-// are not on a connection have no deadline to set.
-func (w *reply) arm() {
-	if now := time.Now(); now.Sub(w.armed) > stall/10 {
-		w.armed = now
-		_ = w.control.SetWriteDeadline(now.Add(stall)) // not supported: nothing to stall
-	}
-}
-
-// body is a request's body that is counted, bounded, and given up when nothing
+// body is a request's body that is counted, bounded, and given up when too little
 // arrives.
 type body struct {
 	io.ReadCloser
 	control *http.ResponseController
+	limits  *Limits
 	bytes   int64
 	limit   int64 // 0: none
 	over    bool  // it is larger than that
 	err     error // the first, other than the end
 	armed   time.Time
+	pace    pace
 }
 
 func (b *body) Read(p []byte) (int, error) {
-	if now := time.Now(); now.Sub(b.armed) > stall/10 {
-		b.armed = now
-		_ = b.control.SetReadDeadline(now.Add(stall)) // not supported: nothing to stall
-	}
-	if b.over {
+	switch {
+	case b.over:
 		return 0, &http.MaxBytesError{Limit: b.limit}
+	case b.err != nil:
+		return 0, b.err
+	}
+	start := time.Now()
+	if start.Sub(b.armed) > b.limits.stall()/10 {
+		b.armed = start
+		_ = b.control.SetReadDeadline(start.Add(b.limits.stall())) // not supported: nothing to stall
 	}
 	n, err := b.ReadCloser.Read(p)
 	b.bytes += int64(n)
@@ -162,8 +155,11 @@ func (b *body) Read(p []byte) (int, error) {
 		// From here on the server watches the connection for the client leaving,
 		// which may be a long time.
 		_ = b.control.SetReadDeadline(time.Time{})
-	case err != nil && b.err == nil:
+	case err != nil:
 		b.err = err
+	case !b.pace.step(n, time.Since(start), b.limits):
+		b.err = fmt.Errorf("the client sends less than %d bytes in %v: %w", b.limits.enough(), b.limits.stall(), os.ErrDeadlineExceeded)
+		return n, b.err
 	}
 	return n, err
 }

@@ -84,14 +84,17 @@ func (s *Server) admit(v *visit) bool {
 	if s.blocked(v, d.WebACL, l.Firewall) {
 		return false
 	}
-	if !l.allows(r.Method) {
+	if !l.allows(v.in.Method) {
 		v.record.Detail = "InvalidRequestMethod"
-		v.refused(&refusal{http.StatusForbidden, "Method not allowed", "This distribution is not configured to allow " + r.Method + " requests here; it allows " + strings.Join(l.Allowed, ", ") + "."})
+		v.refused(&refusal{http.StatusForbidden, "Method not allowed", "This distribution is not configured to allow " + v.in.Method + " requests here; it allows " + strings.Join(l.Allowed, ", ") + "."})
+		return false
+	}
+	if s.insecure(v, l) || v.preflight(l.Respond) || v.unsigned(l) {
 		return false
 	}
 	if l.MaxBody > 0 {
 		v.body.limit = l.MaxBody
-		if r.ContentLength > l.MaxBody {
+		if v.in.ContentLength > l.MaxBody {
 			v.overLimit("Too large", overLimit(l.MaxBody))
 			return false
 		}

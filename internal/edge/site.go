@@ -9,6 +9,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/edge/cache"
 	"github.com/dropstack/dropstack/internal/edge/origin"
+	"github.com/dropstack/dropstack/internal/edge/private"
 )
 
 // site is a distribution made ready to serve.
@@ -26,6 +27,7 @@ type lane struct {
 	name    string       // of the origin, for the record
 	inside  bool         // the origin is an API of this platform, and gets X-Dropstack-* headers
 	forward forwarding
+	keys    private.Keys  // of whom one has to have signed; nil: it is for everybody
 	policy  *cache.Policy // what tells stored responses apart; nil: nothing is stored
 	errors  func(status int) (time.Duration, bool)
 }
@@ -54,7 +56,7 @@ func (s *Server) open(d Distribution) *site {
 			l = s.openOrigin(&Origin{ID: b.Origin, Stack: b.Origin})
 		}
 		own := *l
-		own.Behaviour, own.errors = b, d.errorTTL
+		own.Behaviour, own.errors, own.keys = b, d.errorTTL, keysOf(b.Signers)
 		own.forward = forwards(b, own.inside)
 		own.policy = own.keyed(b.Cache)
 		out.lanes = append(out.lanes, &own)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -83,14 +84,39 @@ func TestSlowUploadIsNot(t *testing.T) {
 	overPipes(t, func(t *testing.T, dial func() net.Conn, o *taker, objects *store) {
 		c := dial()
 		defer c.Close()
-		fmt.Fprintf(c, "PUT /x HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n")
+		fmt.Fprintf(c, "PUT /x HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n")
 		for range 100 { // 50 minutes
 			time.Sleep(30 * time.Second)
-			c.Write([]byte("x"))
+			c.Write(make([]byte, 10_000))
 		}
 		res, err := http.ReadResponse(bufio.NewReader(c), nil)
 		if err != nil || res.StatusCode != 200 || len(objects.keys()) != 1 {
 			t.Errorf("got %+v, %v, %d objects", res, err, len(objects.keys()))
+		}
+	})
+}
+
+func TestUploadThatTricklesIsGivenUp(t *testing.T) {
+	overPipes(t, func(t *testing.T, dial func() net.Conn, o *taker, objects *store) {
+		c, start := dial(), time.Now()
+		fmt.Fprintf(c, "PUT /x HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n")
+		var sending sync.WaitGroup
+		sending.Go(func() {
+			for range 100 {
+				time.Sleep(time.Second)
+				if _, err := c.Write([]byte("x")); err != nil {
+					return
+				}
+			}
+		})
+		defer sending.Wait()
+		defer c.Close()
+		res, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil || res.StatusCode != 408 || len(objects.keys()) != 0 {
+			t.Errorf("got %+v, %v, %d objects", res, err, len(objects.keys()))
+		}
+		if took := time.Since(start); took < 55*time.Second || took > 65*time.Second {
+			t.Errorf("after %v, want a minute", took)
 		}
 	})
 }

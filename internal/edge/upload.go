@@ -185,7 +185,7 @@ func (s *Server) explain(v *visit, in *intake, err error) *refusal {
 	}
 	if cut := in.body.err; cut != nil && cut != io.EOF {
 		if errors.Is(cut, os.ErrDeadlineExceeded) {
-			return &refusal{http.StatusRequestTimeout, "Too slow", fmt.Sprintf("Nothing arrived for %v.", stall)}
+			return &refusal{http.StatusRequestTimeout, "Too slow", fmt.Sprintf("Too little arrived within %v.", s.Limits.stall())}
 		}
 		return &refusal{http.StatusBadRequest, "Incomplete", "The upload ended before it was complete; nothing of it was kept."}
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
@@ -18,6 +19,7 @@ import (
 // visit is one request on its way through the edge.
 type visit struct {
 	*reply
+	server  *Server
 	in      *http.Request // as the client sent it
 	record  AccessRecord
 	asked   *origin.Asked
@@ -26,11 +28,13 @@ type visit struct {
 	client  netip.Addr     // who asks
 	secure  bool           // the client came by HTTPS
 	socket  bool           // it asks for a WebSocket
+	target  string         // path and query as they were sent
 	body    *body
 	site    *site // nil: none
 	lane    *lane
 	insert  http.Header // that the firewall gives the origin
 
+	switched  net.Conn   // after a switch of protocols; else nil
 	passes    bool       // the origin's answer is passed on, stored or not
 	errorPage *ErrorPage // that takes the place of an origin's error
 	final     bool       // no page may take this answer's place any more
@@ -42,7 +46,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.challenged(w, r) {
 		return
 	}
-	v := &visit{reply: newReply(w)}
+	v := &visit{reply: newReply(w), server: s}
 	s.meet(v, r)
 	defer s.leave(v)
 	v.Header()["X-Amz-Cf-Id"] = []string{v.record.Request}
@@ -72,8 +76,11 @@ func (s *Server) meet(v *visit, r *http.Request) {
 	}
 	v.record.tls(r.TLS)
 	v.asked = &origin.Asked{ID: v.record.Request, Secure: v.secure}
-	v.body = &body{ReadCloser: r.Body, control: v.control}
+	v.body = &body{ReadCloser: r.Body, control: v.control, limits: &s.Limits}
 	v.socket = r.ProtoMajor == 1 && r.Method == http.MethodGet && len(r.Header["Upgrade"]) > 0 && isSocket(r.Header)
+	if v.target = r.RequestURI; !strings.HasPrefix(v.target, "/") { // the whole address, as proxies are asked
+		v.target = r.URL.RequestURI()
+	}
 	v.in = r.WithContext(origin.With(r.Context(), v.asked))
 	v.in.Body = v.body
 }
@@ -127,6 +134,8 @@ func (s *Server) refuse(v *visit) bool {
 		v.overLimit("The address is too long", fmt.Sprintf("It has %d bytes; the limit is %d bytes.", len(r.RequestURI), MaxURL))
 	case headBytes(r) > MaxHeaders:
 		v.overLimit("The request's headers are too large", fmt.Sprintf("They have %d bytes; the limit is %d bytes.", headBytes(r), MaxHeaders))
+	case headLines(r.Header) > s.Limits.headers():
+		v.overLimit("The request has too many headers", fmt.Sprintf("It has %d of them; the limit is %d.", headLines(r.Header), s.Limits.headers()))
 	case !strings.HasPrefix(r.URL.Path, "/"):
 		v.record.Detail = "InvalidRequest"
 		v.fail(http.StatusBadRequest, "Bad request", "The path must begin with a slash.")
@@ -155,6 +164,13 @@ func headBytes(r *http.Request) int {
 	return n
 }
 
+func headLines(h http.Header) (n int) {
+	for _, values := range h {
+		n += len(values)
+	}
+	return n
+}
+
 // leave sends what is left to send and writes the record; a panic of an origin
 // ends here.
 func (s *Server) leave(v *visit) {
@@ -171,10 +187,12 @@ func (s *Server) leave(v *visit) {
 	if cause == nil && v.status == 0 && v.in.Context().Err() == nil {
 		v.WriteHeader(http.StatusOK) // an origin with nothing to say but headers
 	}
-	v.arm() // what the server has left to send may come long after the last write
 	if s.Access != nil {
 		v.finish(cause != nil)
 		s.Access(v.record)
+	}
+	if v.switched != nil {
+		s.sockets.leave(v.switched)
 	}
 	if cause != nil { // half an answer is out: the connection must not look finished
 		panic(http.ErrAbortHandler)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/deploy"
+	"github.com/dropstack/dropstack/internal/edge/accesslog"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/queue"
 	"github.com/dropstack/dropstack/internal/wire"
@@ -59,6 +60,7 @@ type MappingConfiguration struct {
 	FilterCriteria                 *FilterCriteria `json:",omitempty"`
 	FunctionResponseTypes          []string
 	ScalingConfig                  *ScalingConfig `json:",omitempty"`
+	StartingPosition               string         `json:",omitempty"`
 }
 
 // MappingsInput asks for mappings of a source or a function.
@@ -86,7 +88,7 @@ const (
 func (l *Functions) DescribeMapping(m queue.Mapping) MappingConfiguration {
 	out := MappingConfiguration{
 		UUID: m.ID, EventSourceArn: m.Source, FunctionArn: arn.Function(l.Region, m.Function), BatchSize: cmp.Or(m.BatchSize, 10),
-		EventSourceMappingArn:          arn.ARN{Partition: "aws", Service: "lambda", Region: l.Region, Account: arn.Account, Resource: "event-source-mapping:" + m.ID}.String(),
+		EventSourceMappingArn:          l.mappingARN(m.ID),
 		MaximumBatchingWindowInSeconds: m.Window, State: mappingEnabled, StateTransitionReason: "USER_INITIATED", LastModified: wire.At(m.Modified),
 		FunctionResponseTypes: []string{},
 	}
@@ -106,6 +108,10 @@ func (l *Functions) DescribeMapping(m queue.Mapping) MappingConfiguration {
 		out.ScalingConfig = &ScalingConfig{&m.MaxConcurrency}
 	}
 	return out
+}
+
+func (l *Functions) mappingARN(id string) string {
+	return arn.ARN{Partition: "aws", Service: "lambda", Region: l.Region, Account: arn.Account, Resource: "event-source-mapping:" + id}.String()
 }
 
 // mappings are those of all stacks, by id.
@@ -170,8 +176,12 @@ func (l *Functions) target(name string) (string, error) {
 	return fn.Name, nil
 }
 
-// CreateEventSourceMapping has a queue polled for a function.
+// CreateEventSourceMapping has a queue polled for a function, or the stream of access
+// records read.
 func (l *Functions) CreateEventSourceMapping(ctx context.Context, in MappingInput) (MappingConfiguration, error) {
+	if in.EventSourceArn == accesslog.StreamARN(l.Region) {
+		return l.createReader(ctx, in)
+	}
 	m := queue.Mapping{ID: uuid.NewString(), Source: in.EventSourceArn}
 	var err error
 	if m.Function, err = l.target(in.FunctionName); err != nil {
@@ -222,6 +232,9 @@ func (l *Functions) UpdateEventSourceMapping(ctx context.Context, in MappingInpu
 			return out, err
 		}
 	}
+	if r, ok := l.reader(in.UUID); ok {
+		return l.updateReader(ctx, r, in)
+	}
 	err = l.editMapping(ctx, in.UUID, func(r *deploy.Revision, i int) error {
 		m := &r.Mappings[i]
 		m.Function = cmp.Or(in.FunctionName, m.Function)
@@ -239,6 +252,9 @@ type MappingID struct{ UUID string }
 
 // DeleteEventSourceMapping ends the polling.
 func (l *Functions) DeleteEventSourceMapping(ctx context.Context, in MappingID) (out MappingConfiguration, err error) {
+	if r, ok := l.reader(in.UUID); ok {
+		return l.deleteReader(ctx, r)
+	}
 	err = l.editMapping(ctx, in.UUID, func(r *deploy.Revision, i int) error {
 		out = l.DescribeMapping(r.Mappings[i])
 		out.State = mappingDeleting
@@ -250,6 +266,9 @@ func (l *Functions) DeleteEventSourceMapping(ctx context.Context, in MappingID) 
 
 // GetEventSourceMapping describes a mapping.
 func (l *Functions) GetEventSourceMapping(_ context.Context, in MappingID) (MappingConfiguration, error) {
+	if r, ok := l.reader(in.UUID); ok {
+		return l.describeReader(r), nil
+	}
 	m, err := l.mapping(in.UUID)
 	return l.DescribeMapping(m), err
 }
@@ -262,18 +281,32 @@ func (l *Functions) ListEventSourceMappings(_ context.Context, in MappingsInput)
 	if most < 1 {
 		return out, fault.Coded(fault.Invalid, "InvalidParameterValueException", "MaxItems %d must be at least 1", most)
 	}
-	for _, m := range l.mappings() {
-		if in.EventSourceArn != "" && in.EventSourceArn != m.Source || m.ID <= in.Marker {
+	for _, m := range l.everyMapping() {
+		if in.EventSourceArn != "" && in.EventSourceArn != m.EventSourceArn || m.UUID <= in.Marker {
 			continue
 		}
-		if want := arn.Function(l.Region, strings.TrimPrefix(in.FunctionName, arn.Function(l.Region, ""))); in.FunctionName != "" && want != arn.Function(l.Region, m.Function) {
+		if want := arn.Function(l.Region, strings.TrimPrefix(in.FunctionName, arn.Function(l.Region, ""))); in.FunctionName != "" && want != m.FunctionArn {
 			continue
 		}
 		if len(out.EventSourceMappings) == most {
 			out.NextMarker = out.EventSourceMappings[most-1].UUID
 			break
 		}
-		out.EventSourceMappings = append(out.EventSourceMappings, l.DescribeMapping(m))
+		out.EventSourceMappings = append(out.EventSourceMappings, m)
 	}
 	return out, nil
+}
+
+// everyMapping describes the mappings of queues and of the stream, by id.
+func (l *Functions) everyMapping() (all []MappingConfiguration) {
+	for _, m := range l.mappings() {
+		all = append(all, l.DescribeMapping(m))
+	}
+	for _, revision := range l.Deployer.List() {
+		for _, r := range revision.AccessReaders {
+			all = append(all, l.DescribeReader(r, revision.Created))
+		}
+	}
+	slices.SortFunc(all, func(a, b MappingConfiguration) int { return strings.Compare(a.UUID, b.UUID) })
+	return all
 }

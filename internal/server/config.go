@@ -57,8 +57,11 @@ type Config struct {
 	// FloodLimit is how many requests a client may make in 5 minutes until it is
 	// banned for a while; 0: 2000, negative: as many as it likes.
 	FloodLimit int
-	ShadowBans bool // bans are written down only
-	Log        *slog.Logger
+	// CacheMemory and CacheDisk bound what the edge stores, in bytes; 0: 128 MiB of
+	// memory, and nothing on disk.
+	CacheMemory, CacheDisk int64
+	ShadowBans             bool // bans are written down only
+	Log                    *slog.Logger
 	// Ready is called once everything serves, with what it serves on. Optional.
 	Ready func(*Platform)
 }
@@ -88,6 +91,9 @@ func (c *Config) check() error {
 	}
 	if c.Keep.Revisions < 0 || c.Keep.Versions < 0 {
 		return fault.Errorf(fault.Invalid, "--keep-revisions %d, --keep-versions %d: at least 1, or 0 for the default", c.Keep.Revisions, c.Keep.Versions)
+	}
+	if c.CacheMemory < 0 || c.CacheDisk < 0 {
+		return fault.Errorf(fault.Invalid, "--cache-memory %d, --cache-disk %d: a number of MB that is not negative", c.CacheMemory>>20, c.CacheDisk>>20)
 	}
 	if c.AuditKeep < 0 {
 		return fault.Errorf(fault.Invalid, "--audit-keep %v: a number of days, or 0 for the default", c.AuditKeep)

@@ -14,7 +14,6 @@ import (
 	"github.com/dropstack/dropstack/internal/bucket"
 	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/deploy"
-	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/event"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
@@ -43,7 +42,7 @@ func (r *rooms) furnish(ctx context.Context, cfg Config, ls *listeners) error {
 	}
 	r.deployer = r.newDeployer(cfg)
 	r.queues.Editor, r.topics.Editor = queueEditor{r.deployer}, topicEditor{r.deployer}
-	r.apis.Deployer = r.deployer
+	r.apis.Deployer, r.distributions.Deployer = r.deployer, r.deployer
 	if err := r.openStacks(ctx, cfg, ls.endpoints); err != nil {
 		return err
 	}
@@ -142,11 +141,7 @@ func (r *rooms) openSources(ctx context.Context, cfg Config, ls *listeners) erro
 	if err := r.openGateway(ctx, cfg); err != nil {
 		return err
 	}
-	if err := r.openBans(ctx, cfg); err != nil {
-		return err
-	}
-	r.edge = &edge.Server{Origins: r.gateway, Objects: r.eng.Objects, Log: cfg.Log}
-	if err := r.openAccessLog(cfg); err != nil {
+	if err := r.openEdge(ctx, cfg); err != nil {
 		return err
 	}
 	r.apis = &apigateway.APIs{Meter: r.gateway.Meter, Streams: r.eng.Streams, Region: cfg.Region, URL: byPath(ls.endpoints.HTTP)}
@@ -173,6 +168,7 @@ func (r *rooms) newDeployer(cfg Config) *deploy.Deployer {
 			Roles: r.keys, Networks: r.networks, Functions: r.invoker, Versions: r.invoker,
 			Queues: r.queues, Topics: r.topics, Schedules: r.schedules, Buses: r.buses,
 			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge, Logs: r.logs, Storage: r.eng.Objects,
+			Firewall: r.firewall, AccessReaders: r.access,
 		},
 	}
 }
@@ -182,7 +178,7 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 	at := ls.endpoints
 	control := &api.Control{
 		Deployer: r.deployer, Letters: r.invoker, Topics: r.topics, Flows: &r.networks.flows, Endpoints: at, Isolation: r.boxes.Level,
-		Records: r.trail, RootKey: r.secrets.root, Schedules: r.schedules, URL: onHost(at.HTTP), Bans: r.bans, Certificates: r.certificates,
+		Records: r.trail, RootKey: r.secrets.root, Schedules: r.schedules, URL: onHost(at.HTTP), Edge: r.distributions, Bans: r.bans, Certificates: r.certificates,
 	}
 	functions := &lambda.Functions{
 		Deployer: r.deployer, Invoker: r.invoker, Objects: r.eng.Objects, Region: cfg.Region,
@@ -217,7 +213,7 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 			api.APIGateway(r.apis, cfg.Region),
 			api.CodeDeploy(r.deployer),
 			api.IAM(r.keys), api.STS(r.keys), api.SSM(r.secrets.parameters), api.KMS(r.secrets.keys),
-			api.CloudFormation(r.cloudformation), api.ECR(),
+			api.CloudFormation(r.cloudformation), api.CloudFront(r.distributions), api.ECR(),
 		},
 	}
 	s.Tunnel = &api.Tunnel{Certificate: r.secrets.ca.GetCertificate(arn.ServiceHost), Handler: s}

@@ -17,11 +17,14 @@ import (
 	"github.com/dropstack/dropstack/internal/bucket"
 	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/cloudformation"
+	"github.com/dropstack/dropstack/internal/cloudfront"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/edge/accesslog"
 	"github.com/dropstack/dropstack/internal/edge/ban"
+	"github.com/dropstack/dropstack/internal/edge/cache"
 	"github.com/dropstack/dropstack/internal/edge/certificate"
+	"github.com/dropstack/dropstack/internal/edge/waf"
 	"github.com/dropstack/dropstack/internal/engine"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
@@ -122,7 +125,10 @@ type rooms struct {
 	gateway        *gateway.Gateway
 	apis           *apigateway.APIs
 	bans           *ban.Bans
+	cache          *cache.Cache
+	firewall       *waf.Firewall
 	edge           *edge.Server
+	distributions  *cloudfront.Distributions
 	access         *accesslog.Log
 	certificates   *certificate.Keeper
 	deployer       *deploy.Deployer

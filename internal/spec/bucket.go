@@ -47,7 +47,7 @@ func (r *reader) bucket(f field, n *node) {
 		}, effects{})
 	})
 	r.bucketName(b.Name, pos)
-	r.names[f.key] = bucketResource(b.Name)
+	r.names[f.key] = bucketResource(r.svc.Region, b.Name)
 	r.svc.Buckets = append(r.svc.Buckets, b)
 }
 

@@ -23,8 +23,10 @@ func topicResource(region, name string) resource {
 	return resource{name, a, map[string]string{"TopicArn": a, "TopicName": name, "Arn": a}}
 }
 
-func bucketResource(name string) resource {
-	return resource{name, name, map[string]string{"Arn": arn.Bucket(name), "DomainName": name + ".s3.amazonaws.com"}}
+func bucketResource(region, name string) resource {
+	return resource{name, name, map[string]string{
+		"Arn": arn.Bucket(name), "DomainName": name + ".s3.amazonaws.com", "RegionalDomainName": name + ".s3." + region + ".amazonaws.com",
+	}}
 }
 
 // logicalID is how the Serverless Framework begins the logical ids of what has the

@@ -71,7 +71,7 @@ func (r *reader) resource(f field) {
 	case "AWS::Logs::LogGroup":
 		r.logGroup(f, n)
 	default:
-		if r.nameNetwork(typ.text, f, n) || r.nameIAM(typ.text, f, n) || r.gatewayResource(typ.text, f, n) {
+		if r.nameNetwork(typ.text, f, n) || r.nameIAM(typ.text, f, n) || r.gatewayResource(typ.text, f, n) || r.nameEdge(typ.text, f, n) {
 			return
 		}
 		r.undone[f.key] = r.undeployedResource(f.key)
@@ -93,6 +93,7 @@ var needless = map[string]string{
 	"AWS::ApiGateway::Account":                 "the gateway writes its logs without a role",
 	"AWS::Scheduler::ScheduleGroup":            "a group is there as soon as a schedule names it",
 	"AWS::Lambda::EventInvokeConfig":           "destinations, maximumEventAge and maximumRetryAttempts of a function say it",
+	"AWS::WAFv2::LoggingConfiguration":         "the access log has the rule that ended a request, and its labels",
 	"AWS::CloudFormation::WaitConditionHandle": "a deployment waits for nothing",
 }
 

@@ -50,6 +50,7 @@ type Service struct {
 	HTTP          API            // what provider.httpApi says
 	Bundle        *Bundle        // nil: handlers are packed as they are, unless they are TypeScript
 	Distributions []Distribution // custom.dropstack.distributions
+	Edge          []EdgeResource // resources of CloudFront and AWS WAF
 	Roles         []Role         // that functions have, as far as something is said of them
 	Network       network.Model  // resources of AWS::EC2 and AWS::Route53, and those of NetworkFile
 	Notifications []Notification

@@ -182,6 +182,50 @@ func (p *Platform) RSS(t testing.TB) int64 {
 	return 0
 }
 
+// Files is how many files, connections among them, the platform has open.
+func (p *Platform) Files(t testing.TB) int {
+	t.Helper()
+	list, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(list)
+}
+
+// CPU is the processor time that the platform has taken, without its functions.
+func (p *Platform) CPU(t testing.TB) time.Duration {
+	t.Helper()
+	doc, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(doc), ") ") // behind the name, which may have anything in it
+	fields := strings.Fields(rest)
+	ticks := 0
+	for _, i := range []int{11, 12} { // utime, stime: hundredths of a second on every Linux that Go runs on
+		n, err := strconv.Atoi(fields[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
+}
+
+// Stacks ends the platform at once, with what each of its goroutines was doing.
+func (p *Platform) Stacks(t testing.TB) string {
+	t.Helper()
+	p.stderr.mu.Lock()
+	p.stderr.buf, p.stderr.all = nil, true
+	p.stderr.mu.Unlock()
+	if err := p.cmd.Process.Signal(syscall.SIGQUIT); err != nil {
+		t.Fatal(err)
+	}
+	<-p.exited
+	defer func() { p.stderr.buf, p.stderr.all = nil, false }()
+	return p.stderr.String()
+}
+
 // Log is the end of what the platform printed on standard error.
 func (p *Platform) Log() string { return p.stderr.String() }
 
@@ -199,17 +243,18 @@ func (p *Platform) Run(t testing.TB, stdin string, args ...string) (stdout, stde
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
 
-// tail keeps the last 64 KB that were written to it.
+// tail keeps the last 64 KB that were written to it, or all.
 type tail struct {
 	mu  sync.Mutex
 	buf []byte
+	all bool
 }
 
 func (w *tail) Write(b []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.buf = append(w.buf, b...)
-	if over := len(w.buf) - 64<<10; over > 0 {
+	if over := len(w.buf) - 64<<10; over > 0 && !w.all {
 		w.buf = w.buf[over:]
 	}
 	return len(b), nil

@@ -228,7 +228,7 @@ func (q *queue) take() (records []*edge.AccessRecord, lost int) {
 func (l *Log) tell(records []*edge.AccessRecord) {
 	for _, r := range records {
 		l.Logs.Append(logs.Record{
-			Time: ended(r), Group: group(r.Distribution), Stream: Location, Request: r.Request,
+			Time: ended(r), Group: group(r.Distribution), Stream: edge.Location, Request: r.Request,
 			Message: string(appendMessage(nil, r)),
 		})
 	}

@@ -13,7 +13,6 @@ import (
 )
 
 const (
-	defaultBatch    = 100
 	defaultWindow   = 500 * time.Millisecond
 	defaultWaiting  = 20_000
 	maxWaitingBytes = 16 << 20
@@ -128,7 +127,7 @@ func (f *feed) cut() (batch []entry, more bool, wait time.Duration) {
 		defer f.lose(lost, errors.New("they come faster than the function takes them"))
 	}
 	defer f.mu.Unlock()
-	most := cmp.Or(f.reader.Batch, defaultBatch)
+	most := cmp.Or(f.reader.Batch, DefaultBatch)
 	wait = time.Hour
 	if len(f.waiting) > 0 {
 		wait = time.Until(f.waiting[0].at.Add(cmp.Or(f.reader.Window, defaultWindow)))

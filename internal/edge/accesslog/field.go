@@ -7,9 +7,6 @@ import (
 	"github.com/dropstack/dropstack/internal/edge"
 )
 
-// Location is what x-edge-location says: there is one edge, and no airport near it.
-const Location = "LOC1-P1"
-
 // field is a column of a log: where in a record it is, both to write and to read it.
 type field struct {
 	name  string
@@ -30,7 +27,7 @@ var (
 	date     = field{name: "date", when: time.DateOnly}
 	clock    = field{name: "time", when: time.TimeOnly}
 	moment   = field{name: "timestamp", when: epoch}
-	location = field{name: "x-edge-location", value: func(*edge.AccessRecord) string { return Location }}
+	location = field{name: "x-edge-location", value: func(*edge.AccessRecord) string { return edge.Location }}
 	client   = field{name: "c-ip", text: func(r *edge.AccessRecord) *string { return &r.Client }}
 	port     = field{name: "c-port", small: func(r *edge.AccessRecord) *int { return &r.Port }}
 	family   = field{name: "c-ip-version", value: ipVersion}

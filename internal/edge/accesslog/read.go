@@ -111,7 +111,7 @@ func (c columns) parse(line string) (r edge.AccessRecord, err error) {
 	}
 	own := false
 	for i, v := range values {
-		own = own || c[i] != nil && c[i].name == location.name && v == Location
+		own = own || c[i] != nil && c[i].name == location.name && v == edge.Location
 	}
 	r.ContentLength = -1
 	day, hour := "", ""

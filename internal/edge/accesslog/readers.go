@@ -14,10 +14,11 @@ import (
 	"github.com/dropstack/dropstack/internal/fault"
 )
 
-// Limits of a reader, which are those of Lambda for streams.
+// Records of a batch, and how long it may take to fill, as Lambda has it for streams.
 const (
-	MaxBatch  = 10_000
-	MaxWindow = 5 * time.Minute
+	DefaultBatch = 100
+	MaxBatch     = 10_000
+	MaxWindow    = 5 * time.Minute
 )
 
 // Check says what is wrong with the readers of a stack.

@@ -1,3 +1,62 @@
-// Package cloudfront reads what templates say of CloudFront and of WAFv2 and makes
+// Package cloudfront reads what templates say of CloudFront and of AWS WAF and makes
 // of it what the edge has.
+//
+// Properties come as they stand in a template, decoded: maps, lists, texts, numbers
+// and booleans, of which templates mix the last three. A property that is there and
+// not known is wrong; so is one that would be missed if it did nothing. What can do
+// without it is told as having no effect. Who asks knows the lines; here findings
+// have the path of a property, such as DistributionConfig.Origins[0].DomainName.
 package cloudfront
+
+import "fmt"
+
+// Finding is what is said of a property.
+type Finding struct{ Path, Message string }
+
+func (f Finding) String() string { return f.Path + ": " + f.Message }
+
+// Findings are what reading a resource came to.
+type Findings struct {
+	Wrong []Finding
+	Idle  []Finding // what has no effect here, and why
+}
+
+func (f *Findings) fail(path, format string, args ...any) {
+	f.Wrong = append(f.Wrong, Finding{path, fmt.Sprintf(format, args...)})
+}
+
+func (f *Findings) idle(path, why string) {
+	f.Idle = append(f.Idle, Finding{path, why})
+}
+
+// refuse says of a value that is there why it is not supported.
+func (f *Findings) refuse(path string, v any, why string) {
+	if !empty(v) {
+		f.fail(path, "it is not supported here: %s", why)
+	}
+}
+
+// need says that something is required.
+func (f *Findings) need(path, value string) bool {
+	if value == "" {
+		f.fail(path, "it is required")
+	}
+	return value != ""
+}
+
+// empty reports whether a value says nothing.
+func empty(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return true
+	case string:
+		return v == "" || v == "false"
+	case bool:
+		return !v
+	case []any:
+		return len(v) == 0
+	case map[string]any:
+		return len(v) == 0
+	}
+	return false
+}

@@ -101,6 +101,8 @@ type Policies struct {
 	Responds map[string]edge.Respond
 	Keys     map[string]edge.PublicKey
 	Groups   map[string][]string // ids of keys
+	// Certificates are ARNs of those that the platform gets.
+	Certificates map[string]bool
 }
 
 // Cache finds a cache policy by its id, or one of Amazon's by its name.
@@ -153,3 +155,6 @@ var (
 	ForwardNames = names(managedForwards)
 	RespondNames = names(managedResponds)
 )
+
+// AddCertificate says that the platform gets the certificate with an ARN.
+func (p *Policies) AddCertificate(at string) { put(&p.Certificates, at, true) }

@@ -11,7 +11,7 @@ var evidence = expressions(
 	// a second query
 	`\bunion\b[\s(]*(all|distinct|distinctrow)?[\s(]*(select|values|table)\b`,
 	// a condition that is always true, or asks something
-	`(\bor\b|\band\b|\bxor\b|\bhaving\b|\bwhere\b|\bwhen\b|\bnot\b|\|\||&&|\bdiv\b)[\s(!~+-]*(not\b|binary\b)?[\s(!~+-]*('[^']*'?|"[^"]*"?|[\w.@$]+(\([^()]*\))?)[\s)]*(=|<|>|!=|\blike\b|\brlike\b|\bregexp\b|\bbetween\b.*\band\b|\bin\s*\(|\bis\s+(not\s+)?null\b|\bsounds\b|\bmod\b)`,
+	`(\bor\b|\band\b|\bxor\b|\bhaving\b|\bwhere\b|\bwhen\b|\bnot\b|\|\||&&|\bdiv\b)[\s(!~+-]*(not\b|binary\b)?[\s(!~+-]*('[^']*'?|"[^"]*"?|[\w.@$]+(\([^()]*\))?)[\s)]*(=($|[^=])|<($|[^<-])|>($|[^>])|!=($|[^=])|\blike\b|\brlike\b|\bregexp\b|\bbetween\b.*\band\b|\bin\s*\(|\bis\s+(not\s+)?null\b|\bsounds\b|\bmod\b)`,
 	`['"][\s)]*(\bor\b|\band\b|\bxor\b|\|\||&&)[\s(!~+-]*(not\b)?[\s(!~+-]*(true|false|null|\d|'|"|\w+\()`,
 	`^[\s(]*-?\d+[\s)]*(\bor\b|\bxor\b|\|\||&&)[\s(!~+-]*(true|1|'|"|\w+\()`,
 	`^[\s(]*-?\d+[\s)]*\band\b[\s(!~+-]*(true|false|[01]\b\W*$|'|"|\w+\()`,
@@ -33,8 +33,7 @@ var evidence = expressions(
 	`\bprocedure\s+analyse\b`,
 	`\b(exec|execute)\b[\s(]*(immediate|master|xp_\w+|sp_\w+|@\w+|'|"|\()`,
 	`\bdeclare\s+@\w+`,
-	`\bcase\s+when\b.*\bthen\b`,
-	`\bcase\b.*\bwhen\b.*\bthen\b.*\bend\b`,
+	`\bcase\s+([\w.@()'"]+\s+)?when\b.*\bthen\b`,
 	// a query in brackets
 	`[(,=<>][\s(]*select\b[\s(]*(.*\bfrom\b|[@'"\d]|\w+\(|case\b|null\b|top\b|count\b)`,
 	`^\W*select\b.*\bfrom\b.*(\bwhere\b|\blimit\b|\border\s+by\b|--|#|;|\*|\()`,
@@ -57,15 +56,27 @@ var evidence = expressions(
 
 // plain is injection that the tokenizer does not know by its first five tokens.
 var plain = expressions(
-	`^[^'"\s]{0,40}['"][\s)]*--(\s|[-+])*\S{0,3}$`,
-	`^[\s(]*-?\d+['"]?[\s)]*(\bor\b|\bxor\b|\|\||&&)[\s(]*(true|not\s+false|1)\b[\s)]*(--.*|#.*|;.*)?$`,
-	`['"\d)]\W*\bunion\b[\s(]*(all|distinct)?[\s(]*select\b`,
-	`['"\d)][\s)]*;?[\s(]*(\bor\b|\band\b|\|\||&&|\+|-|\*|,|=|;|\bselect\b|\bwaitfor\b)[\s(]*(select\b[\s(]*)?(sleep|pg_sleep|benchmark|delay|dbms_pipe\.receive_message|randomblob|extractvalue|updatexml)[\s('"]`,
-	`['"\d)][\s)]*;[\s(]*(drop\s+(table|database)|delete\s+from|truncate\s+table|insert\s+into|exec\s+(xp_|sp_|master)|shutdown\b|waitfor\s+delay|declare\s+@)`,
+	// a condition behind a number or a string
+	`^[\s(]*-?\d[\d.]*(e\d+)?['"]?[\s)]*(or|and|xor|\|\||&&)\b[\s(]*(true|false|not\s+false|1|[!~]\d+)[\s)]*(--.*|#.*|;.*)?$`,
+	`^[\s(]*-?\d[\d.]*(e\d+)?['"]?[\s)]*(or|and|xor|\|\||&&)\b[\s(!~+-]*\d+[\s)]*([-+*/]\s*\d+[\s)]*)?(=|<|>|!=|\blike\b)`,
 	`['"][\s)]*(\bor\b|\band\b|\|\||&&)[\s(]*(['"])[^'"]{0,40}['"][\s)]*(=|<|>|\blike\b)[\s(]*['"]`,
 	`['"][\s)]*(\bor\b|\band\b|\|\||&&)[\s(!~+-]*\d+[\s)]*(=|<|>|!=)[\s(]*\d+`,
 	`(\bor\b|\band\b|\|\||&&)[\s(]*(exists\s*)?\([\s(]*select\b.*\bfrom\b`,
+	`['"\d)][\s)]*;?[\s(]*(\bor\b|\band\b|\|\||&&|\+|-|\*|,|=|;|\bselect\b|\bwaitfor\b)[\s(]*(select\b[\s(]*)?(sleep|pg_sleep|benchmark|delay|dbms_pipe\.receive_message|randomblob|extractvalue|updatexml|gtid_subset|geometrycollection|multipoint|polygon|linestring|json_keys|xmltype|load_extension|load_file|group_concat|exp\s*\(\s*~)[\s('"]`,
+	`^[\s)]*(or|and|xor|\|\||&&)\b[\s(!~+-]*(\d+|'[^']*')[\s)]*(=|<|>|\blike\b)[\s(]*[\d']`,
+	// a second query
+	`(['"\d)]\W*|\d\.?e\d+)\bunion\b[\s(]*(all|distinct)?[\s(]*(select|values)\b`,
+	`\d(e\d+|\.)?union[\s(]+(all|distinct)?[\s(]*select\b`,
+	`['"\d)][\s)]*;[\s(]*(drop|truncate|alter|create)\s+(temporary\s+)?(table|database|schema|user|index|view|function|procedure|trigger|role|login)\b`,
+	`['"\d)][\s)]*;[\s(]*(delete\s+from|insert\s+into|replace\s+into|merge\s+into|update\s+\S+\s+set|copy\s+\S+\s+(to|from)|attach\s+database|backup\s+database|grant\s+\w+.*\s+(on|to)|exec\s+(xp_|sp_|master)|execute\s+\w*(xp_|sp_|immediate)|shutdown\b|waitfor\s+delay|declare\s+@|begin\s+declare|call\s+[\w.]+\(|use\s+\w+\s*(;|--))`,
+	`['"\d)][\s)]*;[\s(]*select\b[\s(]*(\*|@@|'|"|\d|null|top\b|\w+\s*\(|[\w,.\s]+\bfrom\s+\w+\W*(where\b.*)?$)`,
+	`['"\d)][\s)]*procedure\s+analyse\b`,
+	// only operators
+	`^['"][\s)]*[-+*/^=|&<>%;,]{1,3}[\s(]*(\w{1,8})?[\s)]*[-+*/^=|&<>%;]{0,2}\s*(['"]|--[\s+-]*)$`,
 )
+
+// closing is the end of a string and of a query behind it, as it was sent.
+var closing = expressions("^[^'\"\\s]{0,40}['\"][\\s)]*;?\\s*(--|#|/\\*)[\\s+-]*\\S{0,3}$")
 
 func expressions(lines ...string) []*regexp.Regexp {
 	out := make([]*regexp.Regexp, len(lines))
@@ -76,12 +87,62 @@ func expressions(lines ...string) []*regexp.Regexp {
 }
 
 // evident says whether there is more to a text than the order of its tokens.
-func evident(text string) bool { return anyOf(text, evidence) }
+// In prose it has to be where the tokenizer has looked.
+func evident(text string) bool {
+	if !prose(text) {
+		return anyOf(text, evidence)
+	}
+	if anyOf(window(text, 0), evidence) {
+		return true
+	}
+	for _, quote := range []byte{'\'', '"'} {
+		if at := strings.IndexByte(text, quote); at >= nearby && anyOf(window(text, at-16), evidence) {
+			return true
+		}
+	}
+	return false
+}
+
+// nearby is how many bytes of prose the tokenizer may have looked at.
+const nearby = 160
+
+func window(text string, from int) string { return text[from:min(from+nearby, len(text))] }
+
+// prose says whether a text is written to be read: many words, and little beside
+// them. Comments count for nothing, so that an injection is no prose by having some.
+func prose(text string) bool {
+	if len(text) < 80 {
+		return false
+	}
+	text = uncommented(text)
+	words, letters, inside := 0, 0, false
+	for i := range len(text) {
+		is := isLetter(text[i]) || text[i] >= 0x80
+		if is {
+			letters++
+		}
+		if is && !inside {
+			words++
+		}
+		inside = is
+	}
+	return words >= 10 && letters*10 >= len(text)*6
+}
 
 // blatant says whether a text is injection whatever its tokens are.
 func blatant(text string, of uint16) bool {
-	return of&hasOperator != 0 && len(text) >= 5 && suspicious(text) && anyOf(text, plain)
+	if of&(hasOperator|hasSpace) == 0 || len(text) < 3 || !suspicious(text) {
+		return false
+	}
+	if anyOf(text, plain) || closing[0].MatchString(text) {
+		return true
+	}
+	// filters that delete comments join what they stood between
+	joined := commented.ReplaceAllString(text, "")
+	return joined != text && anyOf(joined, plain)
 }
+
+var commented = regexp.MustCompile(`(?s)/\*.*?\*/`)
 
 // anyOf says whether text matches one of the expressions, read as a database reads
 // it: in one case, comments as white space, MySQL's conditional ones as what is in
@@ -120,9 +181,4 @@ func uncommented(s string) string {
 	}
 	out.WriteString(s)
 	return out.String()
-}
-
-// marked says whether what the tokenizer takes for an attribute can be one.
-func marked(text string) bool {
-	return true
 }

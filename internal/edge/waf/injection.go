@@ -1,6 +1,7 @@
 package waf
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/corazawaf/libinjection-go"
@@ -47,7 +48,15 @@ func xss(text string, of uint16) (hit bool) {
 			hit = true
 		}
 	}()
-	return libinjection.IsXSS(text) && marked(text)
+	return libinjection.IsXSS(text) || handles(text, of)
+}
+
+// handler is an element that has an event handler, or runs or loads scripts, however
+// its attributes are divided.
+var handler = regexp.MustCompile(`(?is)<[a-z!?/][^>]*[\s/"'\x60]on[a-z]{3,24}[\s\x00]*=|<\x00*(script|layer|iframe|applet)[\s/>\x00]`)
+
+func handles(text string, of uint16) bool {
+	return of&hasOperator != 0 && strings.IndexByte(text, '<') >= 0 && handler.MatchString(text)
 }
 
 // scriptURL says whether text begins as a URL that browsers run: they skip control

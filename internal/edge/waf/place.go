@@ -64,10 +64,10 @@ func (x *exam) look(at int) []value {
 }
 
 // rounds is how often a value is decoded to see what is inside.
-const rounds = 3
+const rounds = 4
 
 // spread adds a value and what it stands for when its escapes, entities or both are
-// undone, up to three times over. What an application does with a value is not known
+// undone, and undone again. What an application does with a value is not known
 // here, and double encoding is how filters are walked around.
 func (x *exam) spread(p *place, name, text string, nth int) {
 	for range rounds {
@@ -80,11 +80,14 @@ func (x *exam) spread(p *place, name, text string, nth int) {
 			return
 		}
 		next := text
-		if of&hasPercent != 0 || of&hasPlus != 0 && of&hasSpace == 0 {
-			next = percentDecode(next, of&hasSpace == 0)
+		if of&hasPercent != 0 {
+			next = percentDecode(next, false)
 		}
 		if of&hasAmp != 0 || next != text {
 			next = entityDecode(next)
+		}
+		if next == text && of&(hasPlus|hasSpace) == hasPlus {
+			next = strings.ReplaceAll(text, "+", " ")
 		}
 		if next == text {
 			return
@@ -138,7 +141,10 @@ func (x *exam) lookCookies(p *place) {
 			return
 		}
 		x.spread(p, full, name, 0)
-		x.spread(p, full, unquoted(text), 0)
+		x.spread(p, full, text, 0)
+		if inner := unquoted(text); inner != text {
+			x.spread(p, full, inner, 0)
+		}
 	})
 }
 

@@ -5,8 +5,15 @@ import "strings"
 // suspicious says in one pass whether any of the expressions of plain can match: they
 // are too slow for every value. A word of SQL has to stand where injection has it.
 func suspicious(text string) bool {
+	if last := text[len(text)-1]; len(text) <= 16 && (text[0] == '\'' || text[0] == '"') && (last == text[0] || last == '-' || last == '+') {
+		return true
+	}
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {
+		case c == '#':
+			if b := before(text, i); b == '\'' || b == '"' {
+				return true
+			}
 		case c == '/' && i+1 < len(text) && text[i+1] == '*':
 			return true
 		case c == '|' && i+1 < len(text) && text[i+1] == '|', c == '&' && i+1 < len(text) && text[i+1] == '&':
@@ -40,11 +47,15 @@ func suspect(text string, from, to int) bool {
 	}
 	switch string(low[:to-from]) {
 	case "or", "and", "xor":
-		return strings.IndexByte(`'")`, before(text, from)) >= 0 || isDigit(before(text, from)) || after(text, to) == '('
-	case "union", "sleep", "pg_sleep", "dbms_pipe", "benchmark", "randomblob", "extractvalue", "updatexml", "waitfor":
+		b := before(text, from)
+		return b == 0 || b == '\'' || b == '"' || b == ')' || isDigit(b) || after(text, to) == '('
+	case "union", "waitfor", "procedure":
 		return true
-	case "drop", "delete", "truncate", "insert", "exec", "shutdown", "declare":
+	case "drop", "delete", "truncate", "insert", "exec", "execute", "shutdown", "declare", "alter", "create", "copy", "grant", "revoke",
+		"select", "begin", "call", "update", "use", "attach", "backup", "merge", "replace":
 		return before(text, from) == ';'
+	case "sleep", "pg_sleep", "dbms_pipe", "benchmark", "randomblob", "extractvalue", "updatexml":
+		return true
 	}
 	return false
 }

@@ -37,12 +37,25 @@ type Client struct {
 
 // Detector judges clients. It is for one goroutine.
 type Detector struct {
-	Rules   Rules
-	Clients map[netip.Prefix]*Client
-
+	rules   Rules
+	clients map[netip.Prefix]*Client
 	newest  time.Time
 	looked  time.Time // for outliers
 	touched map[netip.Prefix]bool
+}
+
+// New makes a detector that goes on from what is known of clients.
+func New(rules Rules, clients map[netip.Prefix]*Client) *Detector {
+	if clients == nil {
+		clients = map[netip.Prefix]*Client{}
+	}
+	d := &Detector{rules: rules, clients: clients, touched: map[netip.Prefix]bool{}}
+	for _, c := range clients {
+		if c.Last.After(d.newest) {
+			d.newest = c.Last
+		}
+	}
+	return d
 }
 
 // ClientOf is the client behind an address: of IPv4 the address, of IPv6 its /64,
@@ -59,7 +72,7 @@ func ClientOf(a netip.Addr) netip.Prefix {
 // Add counts a record and tells whether its client has gone too far with it.
 func (d *Detector) Add(r access.Record) (Verdict, bool) {
 	at := r.Client.Unmap()
-	if r.Refused || d.Rules.allowed(at) {
+	if r.Refused || d.rules.allowed(at) {
 		return Verdict{}, false
 	}
 	key := ClientOf(at)
@@ -82,17 +95,11 @@ func (d *Detector) Add(r access.Record) (Verdict, bool) {
 }
 
 func (d *Detector) client(key netip.Prefix) *Client {
-	if d.Clients == nil {
-		d.Clients = map[netip.Prefix]*Client{}
-	}
-	if d.touched == nil {
-		d.touched = map[netip.Prefix]bool{}
-	}
 	d.touched[key] = true
-	c := d.Clients[key]
+	c := d.clients[key]
 	if c == nil {
 		c = &Client{}
-		d.Clients[key] = c
+		d.clients[key] = c
 	}
 	return c
 }
@@ -100,18 +107,18 @@ func (d *Detector) client(key netip.Prefix) *Client {
 // count adds a record to its client and returns what it counted as.
 func (d *Detector) count(c *Client, r access.Record) counts {
 	n := counts{Requests: 1, Bytes: r.Bytes}
-	if r.Status < 300 && r.Status >= 200 && r.Bytes >= d.Rules.DownloadSize {
+	if r.Status < 300 && r.Status >= 200 && r.Bytes >= d.rules.DownloadSize {
 		n.Downloads = 1
 	}
-	if d.Rules.login(r.Method, r.Path) {
+	if d.rules.login(r.Method, r.Path) {
 		n.Logins = 1
 		if r.Status == 401 || r.Status == 403 {
 			n.LoginsFailed = 1
 		}
 	}
 	inMinute, inWindow := slotOf(r.Time, short), slotOf(r.Time, long)
-	if d.Rules.failed(r.Status) && !d.Rules.ignored(r.Path) {
-		if _, own := d.Rules.URIs[r.Path]; own {
+	if d.rules.failed(r.Status) && !d.rules.ignored(r.Path) {
+		if _, own := d.rules.URIs[r.Path]; own {
 			if c.URIs == nil {
 				c.URIs = map[string]series{}
 			}
@@ -120,7 +127,7 @@ func (d *Detector) count(c *Client, r access.Record) counts {
 			c.URIs[r.Path] = s
 		} else {
 			n.Failed = 1
-			c.probe(r, inWindow, 4*d.Rules.Probed)
+			c.probe(r, inWindow, 4*d.rules.Probed)
 		}
 	}
 	c.Minute.add(inMinute, n, 2*perMinute)
@@ -149,7 +156,7 @@ func (c *Client) probe(r access.Record, minute int64, most int) {
 // judge says in words why a client has gone too far, "" if it has not. Only what the
 // record counted as can have changed anything.
 func (d *Detector) judge(c *Client, r access.Record, n counts) string {
-	rules := &d.Rules
+	rules := &d.rules
 	inMinute := slotOf(r.Time, short)
 	if n.LoginsFailed > 0 {
 		m := c.Minute.worst(inMinute, perMinute, func(c counts) int { return c.LoginsFailed })
@@ -179,27 +186,24 @@ func (d *Detector) judge(c *Client, r access.Record, n counts) string {
 
 func slotOf(t time.Time, width time.Duration) int64 { return t.UnixNano() / int64(width) }
 
-// Newest is the time of the latest record.
-func (d *Detector) Newest() time.Time { return d.newest }
-
 // Forget lets go of clients that have been quiet for long, and of more if there are
 // too many. It returns what has changed since the last time: nil of those forgotten.
 func (d *Detector) Forget() map[netip.Prefix]*Client {
 	changed := map[netip.Prefix]*Client{}
 	for key := range d.touched {
-		changed[key] = d.Clients[key]
+		changed[key] = d.clients[key]
 	}
 	drop := func(key netip.Prefix) {
-		delete(d.Clients, key)
+		delete(d.clients, key)
 		changed[key] = nil
 	}
-	for key, c := range d.Clients {
+	for key, c := range d.clients {
 		if c.Last.Before(d.newest.Add(-2 * window)) {
 			drop(key)
 		}
 	}
-	if many := len(d.Clients) - maxClients; many > 0 {
-		quiet := slices.SortedFunc(maps.Keys(d.Clients), func(a, b netip.Prefix) int { return d.Clients[a].Last.Compare(d.Clients[b].Last) })
+	if many := len(d.clients) - maxClients; many > 0 {
+		quiet := slices.SortedFunc(maps.Keys(d.clients), func(a, b netip.Prefix) int { return d.clients[a].Last.Compare(d.clients[b].Last) })
 		for _, key := range quiet[:many] {
 			drop(key)
 		}

@@ -21,19 +21,19 @@ func (d *Detector) Outliers() []Verdict {
 	}
 	d.looked = d.newest
 	last := slotOf(d.newest, long)
-	sums := make(map[netip.Prefix]counts, len(d.Clients))
-	for key, c := range d.Clients {
+	sums := make(map[netip.Prefix]counts, len(d.clients))
+	for key, c := range d.clients {
 		if sum := c.Long.sum(last, perWindow); sum.Requests > 0 {
 			sums[key] = sum
 		}
 	}
-	if len(sums) < d.Rules.Peers {
+	if len(sums) < d.rules.Peers {
 		return nil
 	}
-	found := d.beyond(sums, d.Rules.Bytes, func(c counts) int64 { return c.Bytes }, func(n, median int64) string {
+	found := d.beyond(sums, d.rules.Bytes, func(c counts) int64 { return c.Bytes }, func(n, median int64) string {
 		return fmt.Sprintf("%s taken within %v; the median of %d clients is %s", size(n), window, len(sums), size(median))
 	})
-	more := d.beyond(sums, int64(d.Rules.Downloads), func(c counts) int64 { return int64(c.Downloads) }, func(n, median int64) string {
+	more := d.beyond(sums, int64(d.rules.Downloads), func(c counts) int64 { return int64(c.Downloads) }, func(n, median int64) string {
 		return fmt.Sprintf("%d downloads within %v; the median of %d clients is %d", n, window, len(sums), median)
 	})
 	for _, v := range more {
@@ -62,7 +62,7 @@ func (d *Detector) beyond(sums map[netip.Prefix]counts, floor int64, of func(cou
 		values[i] = max(v-middle, middle-v)
 	}
 	deviation := max(1.4826*float64(median(values)), float64(middle)/10)
-	limit := max(float64(floor), float64(middle)+d.Rules.Deviations*deviation)
+	limit := max(float64(floor), float64(middle)+d.rules.Deviations*deviation)
 	for key, c := range sums {
 		if n := of(c); float64(n) > limit {
 			found = append(found, Verdict{Client: key, Reason: words(n, middle), At: d.newest})

@@ -91,56 +91,65 @@ func parse[T any](doc []byte) map[string]T {
 }
 
 // Save changes what is known: what is in put is as it says, what is in drop is gone.
+// After an error what is known is what is in the file.
 func (j *Journal[T]) Save(put map[string]T, drop []string) error {
 	if len(put)+len(drop) == 0 {
 		return nil
-	}
-	for _, key := range drop {
-		delete(j.all, key)
-	}
-	for key, v := range put {
-		j.all[key] = v
 	}
 	var b bytes.Buffer
 	if j.file != nil {
 		b.WriteByte('\n') // ends a line that was cut short
 	}
+	for _, key := range drop {
+		delete(j.all, key)
+		if err := write(&b, key, nil); err != nil {
+			return err
+		}
+	}
 	for key, v := range put {
+		j.all[key] = v
 		if err := write(&b, key, v); err != nil {
 			return err
 		}
 	}
-	for _, key := range drop {
-		fmt.Fprintf(&b, "{\"k\":%q}\n", key)
-	}
+	var err error
 	if j.file != nil && j.file.Size()+int64(b.Len()) > max(rewriteAt, 4*j.size) {
-		return j.rewrite()
+		err = j.rewrite()
+	} else {
+		err = j.append(b.Bytes())
 	}
+	if err != nil {
+		j.all, j.file = nil, nil // what is there now must be read
+		return fmt.Errorf("write %s: %w", filepath.Base(j.Path), err)
+	}
+	return nil
+}
+
+func (j *Journal[T]) append(lines []byte) error {
 	f, err := os.OpenFile(j.Path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(b.Bytes())
-	return j.closed(f, err)
+	_, err = f.Write(lines)
+	return j.close(f, err)
+}
+
+// close closes the file and remembers what it is like.
+func (j *Journal[T]) close(f *os.File, err error) error {
+	info, statErr := f.Stat()
+	j.file = info
+	return errors.Join(err, statErr, f.Close())
 }
 
 func write(w io.Writer, key string, v any) error {
-	doc, err := json.Marshal(v)
-	if err != nil {
-		return err
+	l := line{Key: key}
+	if v != nil {
+		var err error
+		if l.Value, err = json.Marshal(v); err != nil {
+			return err
+		}
 	}
-	return json.NewEncoder(w).Encode(line{key, doc})
-}
-
-// closed closes the file and remembers what it is like.
-func (j *Journal[T]) closed(f *os.File, err error) error {
-	info, statErr := f.Stat()
-	if err = errors.Join(err, statErr, f.Close()); err != nil {
-		j.file, j.all = nil, nil // what is there now must be read
-		return fmt.Errorf("write %s: %w", filepath.Base(j.Path), err)
-	}
-	j.file = info
-	return nil
+	return json.NewEncoder(w).Encode(l)
 }
 
 // rewrite leaves out the lines that no longer count.
@@ -159,7 +168,7 @@ func (j *Journal[T]) rewrite() error {
 	if err == nil {
 		err = f.Sync()
 	}
-	if err = j.closed(f, err); err == nil {
+	if err = j.close(f, err); err == nil {
 		err = os.Rename(f.Name(), j.Path)
 	}
 	if err != nil {

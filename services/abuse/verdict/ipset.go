@@ -78,12 +78,31 @@ func (s *IPSets) Ban(ctx context.Context, b Ban) (Made, error) {
 	for _, k := range drop {
 		delete(next, k)
 	}
-	if !b.Shadow {
-		if err := s.update(ctx, *set, all, next, now); err != nil {
-			return Made{}, err
+	before := maps.Clone(all)
+	// first what says when it is over: an address that nobody knows would stay for ever
+	if err := s.Bans.Save(map[string]Entry{key: e}, drop); err != nil {
+		return Made{}, err
+	}
+	if b.Shadow {
+		return Made{e.Until, e.Times}, nil
+	}
+	if err := s.update(ctx, *set, before, next, now); err != nil {
+		return Made{}, errors.Join(err, s.restore(before, append(drop, key)))
+	}
+	return Made{e.Until, e.Times}, nil
+}
+
+// restore undoes what was saved of these clients.
+func (s *IPSets) restore(before map[string]Entry, keys []string) error {
+	put, drop := map[string]Entry{}, []string(nil)
+	for _, key := range keys {
+		if e, there := before[key]; there {
+			put[key] = e
+		} else {
+			drop = append(drop, key)
 		}
 	}
-	return Made{e.Until, e.Times}, s.Bans.Save(map[string]Entry{key: e}, drop)
+	return s.Bans.Save(put, drop)
 }
 
 // lengthen doubles how long a ban takes for each one before it, up to a bound.
@@ -167,7 +186,7 @@ func (s *IPSets) update(ctx context.Context, set Set, before, next map[string]En
 		if err != nil {
 			return fmt.Errorf("IP set %s: %w", set.Name, err)
 		}
-		if slices.Equal(want, slices.Sorted(slices.Values(got.IPSet.Addresses))) {
+		if slices.Equal(plain(want), plain(got.IPSet.Addresses)) {
 			return nil
 		}
 		in := map[string]any{"Name": set.Name, "Id": set.ID, "Scope": set.Scope, "Addresses": want, "LockToken": got.LockToken}
@@ -184,6 +203,19 @@ func (s *IPSets) update(ctx context.Context, set Set, before, next map[string]En
 		return nil
 	}
 	return fmt.Errorf("IP set %s is being changed by others", set.Name)
+}
+
+// plain are addresses in one spelling, in order. WAF writes those of IPv6 out.
+func plain(addresses []string) []string {
+	list := make([]string, len(addresses))
+	for i, a := range addresses {
+		list[i] = a
+		if p, err := netip.ParsePrefix(a); err == nil {
+			list[i] = p.Masked().String()
+		}
+	}
+	slices.Sort(list)
+	return list
 }
 
 // merge is what a set should hold: what is not ours, and the bans that hold, the

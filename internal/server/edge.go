@@ -1,0 +1,32 @@
+package server
+
+import (
+	"context"
+	"path/filepath"
+
+	"github.com/dropstack/dropstack/internal/cloudfront"
+	"github.com/dropstack/dropstack/internal/edge"
+	"github.com/dropstack/dropstack/internal/edge/cache"
+	"github.com/dropstack/dropstack/internal/edge/waf"
+)
+
+// openEdge opens the front door and what looks at requests there.
+func (r *rooms) openEdge(ctx context.Context, cfg Config) error {
+	if err := r.openBans(ctx, cfg); err != nil {
+		return err
+	}
+	r.cache = &cache.Cache{Memory: cfg.CacheMemory, Disk: cfg.CacheDisk, Dir: filepath.Join(cfg.Dir, "cache"), Log: cfg.Log}
+	if err := r.cache.Open(ctx); err != nil {
+		return err
+	}
+	r.opened = append(r.opened, r.cache.Close)
+	r.firewall = &waf.Firewall{Log: cfg.Log}
+	r.edge = &edge.Server{
+		Origins: r.gateway, Objects: r.eng.Objects, Log: cfg.Log, Cache: r.cache, Firewall: r.firewall, Bans: visitors{r.bans},
+	}
+	if err := r.openAccessLog(cfg); err != nil {
+		return err
+	}
+	r.distributions = &cloudfront.Distributions{Edge: r.edge, Streams: r.eng.Streams}
+	return r.distributions.Open(ctx)
+}
