@@ -78,6 +78,19 @@ func TestHTTPS(t *testing.T) {
 		t.Errorf("a host that the connection was not opened for: got %v, %v", resp, err)
 	}
 	misdirected.CloseIdleConnections()
+	if req, err = http.NewRequestWithContext(t.Context(), http.MethodGet, p.HTTP+"/a?b=c", nil); err != nil {
+		t.Fatal(err)
+	}
+	req.Host = "shop.localhost"
+	resp, err := visitor.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	_, port, _ := net.SplitHostPort(hostPort(t, p.HTTPS))
+	if got, want := resp.Header.Get("Location"), "https://shop.localhost:"+port+"/a?b=c"; got != want {
+		t.Errorf("by HTTP: led to %q, want %q", got, want)
+	}
 	must(t, p, "edge", "certificate", "renew", "shop.example.com")
 	second := shown(t, p, "shop.example.com", authority.Issued)
 	if second.SerialNumber.Cmp(first.SerialNumber) == 0 {
