@@ -65,6 +65,7 @@ require (
 )
 
 require (
+	github.com/aws/aws-sdk-go-v2/service/acm v1.51.5
 	github.com/caddyserver/certmagic v0.25.6
 	github.com/gaissmai/bart v0.30.0
 	github.com/letsencrypt/pebble/v2 v2.10.3

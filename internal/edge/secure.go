@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/dropstack/dropstack/internal/arn"
 )
 
 // Secure is what the edge needs of whoever keeps its certificates.
@@ -20,9 +22,10 @@ type Secure interface {
 
 // Site is what a distribution says of one of its host names.
 type Site struct {
-	Alias       string // that matches: the name, or "*." and all but its first label; "": only the default distribution answers
-	Certificate string // ARN or name of one of the operator's own; "": none is named
-	Minimum     string // version of TLS, as CloudFront names them
+	Alias        string // that matches: the name, or "*." and all but its first label; "": only the default distribution answers
+	Certificate  string // ARN or name of one of the operator's own; "": none is named
+	Minimum      string // version of TLS, as CloudFront names them
+	Distribution string // its ARN
 }
 
 // Site is the distribution that answers for a host name, unless it is disabled.
@@ -39,7 +42,7 @@ func (s *Server) Site(host string) (Site, bool) {
 		_, parent, _ := strings.Cut(host, ".")
 		alias = "*." + parent
 	}
-	site := Site{Alias: alias}
+	site := Site{Alias: alias, Distribution: arn.Distribution(d.ID)}
 	if c := d.Certificate; c != nil {
 		site.Certificate, site.Minimum = c.ID, c.Minimum
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/dropstack/dropstack/internal/bucket"
 	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/deploy"
+	"github.com/dropstack/dropstack/internal/edge/certificate"
 	"github.com/dropstack/dropstack/internal/event"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
@@ -213,7 +214,7 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 			api.APIGateway(r.apis, cfg.Region),
 			api.CodeDeploy(r.deployer),
 			api.IAM(r.keys), api.STS(r.keys), api.SSM(r.secrets.parameters), api.KMS(r.secrets.keys),
-			api.CloudFormation(r.cloudformation), api.CloudFront(r.distributions), api.ECR(),
+			api.CloudFormation(r.cloudformation), api.CloudFront(r.distributions), api.ECR(), api.ACM(certificate.ACM{Keeper: r.certificates}),
 		},
 	}
 	s.Tunnel = &api.Tunnel{Certificate: r.secrets.ca.GetCertificate(arn.ServiceHost), Handler: s}

@@ -37,9 +37,10 @@ import (
 
 // Site is what a distribution says of one of its host names.
 type Site struct {
-	Alias       string // that matches: the name, or "*." and all but its first label; "": only the default distribution answers
-	Certificate string // ARN or name of one of the operator's own; "": none is named
-	Minimum     string // version of TLS, as CloudFront names them
+	Alias        string // that matches: the name, or "*." and all but its first label; "": only the default distribution answers
+	Certificate  string // ARN or name of one of the operator's own; "": none is named
+	Minimum      string // version of TLS, as CloudFront names them
+	Distribution string // its ARN
 }
 
 // Sites is what is needed of the edge.

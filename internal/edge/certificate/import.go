@@ -19,9 +19,10 @@ import (
 
 // record is what is stored of an imported certificate.
 type record struct {
-	Chain []byte    `json:"chain"` // PEM
-	Key   []byte    `json:"key"`   // PEM
-	Added time.Time `json:"added"`
+	Chain []byte            `json:"chain"` // PEM
+	Key   []byte            `json:"key"`   // PEM
+	Added time.Time         `json:"added"`
+	Tags  map[string]string `json:"tags,omitempty"`
 }
 
 // ImportInput is a certificate and its key, as PEM.
@@ -55,7 +56,7 @@ func (k *Keeper) imports(ctx context.Context) ([]*owned, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the imported certificate %s: %w", parts[0], err)
 		}
-		list = append(list, &owned{id: parts[0], arn: arn.Certificate(k.Region, parts[0]), source: Imported, cert: cert, added: at.Added})
+		list = append(list, &owned{id: parts[0], arn: arn.Certificate(k.Region, parts[0]), source: Imported, cert: cert, added: at.Added, tags: at.Tags})
 	}
 	return list, nil
 }
@@ -63,6 +64,11 @@ func (k *Keeper) imports(ctx context.Context) ([]*owned, error) {
 // Import stores a certificate, which is used from then on. When it returns, both are
 // on the disk.
 func (k *Keeper) Import(ctx context.Context, in ImportInput) (Info, error) {
+	return k.put(ctx, in, nil)
+}
+
+// put is Import with tags, which stay when a certificate takes the place of another.
+func (k *Keeper) put(ctx context.Context, in ImportInput, tags map[string]string) (Info, error) {
 	cert, err := parsePair([]byte(in.Certificate), []byte(in.Key))
 	if err != nil {
 		return Info{}, err
@@ -87,17 +93,17 @@ func (k *Keeper) Import(ctx context.Context, in ImportInput) (Info, error) {
 		if before == nil || before.source != Imported {
 			return Info{}, unknown(in.ARN)
 		}
-		id = before.id
+		id, tags = before.id, before.tags
 	}
 	now := time.Now().UTC().Truncate(time.Second)
-	doc, err := json.Marshal(record{[]byte(in.Certificate), []byte(in.Key), now})
+	doc, err := json.Marshal(record{[]byte(in.Certificate), []byte(in.Key), now, tags})
 	if err != nil {
 		return Info{}, err
 	}
 	if err := k.storage.write(ctx, store.Key(kindImported, id), doc); err != nil {
 		return Info{}, err
 	}
-	next := []*owned{{id: id, arn: arn.Certificate(k.Region, id), source: Imported, cert: cert, added: now}}
+	next := []*owned{{id: id, arn: arn.Certificate(k.Region, id), source: Imported, cert: cert, added: now, tags: tags}}
 	for _, o := range k.imported() {
 		if o.id != id {
 			next = append(next, o)

@@ -35,6 +35,7 @@ type owned struct {
 	source string
 	cert   *tls.Certificate // with Leaf
 	added  time.Time
+	tags   map[string]string
 	staple atomic.Pointer[stapled] // nil: none yet
 }
 
