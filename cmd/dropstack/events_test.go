@@ -131,7 +131,8 @@ func brokenFunctions(t *testing.T, p *testkit.Platform, base string) {
 }
 
 // TestLifecycle: a second start on the same directory is refused, a request in
-// flight survives the shutdown, and a restart keeps what was deployed.
+// flight survives the shutdown, and a restart keeps what was deployed. What the edge has
+// answered is written down by then.
 func TestLifecycle(t *testing.T) {
 	p := testkit.Start(t, testkit.Dir(t), "--services", "none")
 	_, errs, code := p.Run(t, "", "up", "--services", "none", "--http", "127.0.0.1:0", "--https", "off", "--aws", "127.0.0.1:0", "--console", "127.0.0.1:0")
@@ -142,6 +143,7 @@ func TestLifecycle(t *testing.T) {
 	if status, _, body := mustGet(t, p.Console+"/readyz"); status != http.StatusOK {
 		t.Errorf("readyz: got %d %s", status, body)
 	}
+	viewed(t, p)
 	answer := make(chan string, 1)
 	go func() {
 		status, _, body, err := get(t.Context(), hostURL(p.HTTP, "events-dev.localhost")+"/slow")
@@ -165,6 +167,7 @@ func TestLifecycle(t *testing.T) {
 	if status, _, body := mustGet(t, hostURL(again.HTTP, "events-dev.localhost")+"/slow"); status != http.StatusOK {
 		t.Errorf("after the restart: got %d %s", status, body)
 	}
+	written(t, again)
 }
 
 // nowhere fails when a file of a data directory has a secret in the clear.

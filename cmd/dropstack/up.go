@@ -5,8 +5,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -25,6 +27,7 @@ func (c *cli) up() *cobra.Command {
 	var auditDays int
 	var memoryMB, diskMB int64
 	var place string
+	var proxies []string
 	command := &cobra.Command{
 		Use:   "up",
 		Short: "Start the platform, with everything embedded",
@@ -40,6 +43,9 @@ say otherwise; port 0 picks a free one.`,
 			cfg.Log = c.logger(verbose)
 			var err error
 			if cfg.RootKey, err = rootKey(c.data, place); err != nil {
+				return err
+			}
+			if cfg.TrustedProxies, err = prefixes(proxies); err != nil {
 				return err
 			}
 			cfg.SMTP.Password = os.Getenv("DROPSTACK_SMTP_PASSWORD")
@@ -72,6 +78,7 @@ say otherwise; port 0 picks a free one.`,
 	f.BoolVar(&cfg.PrivateEndpoints, "private-endpoints", false, "let everybody who may subscribe have messages sent to loopback and private addresses; without it only the administrator may")
 	f.IntVar(&cfg.Keep.Revisions, "keep-revisions", deploy.DefaultKeep.Revisions, "how many revisions of a stack are kept to go back to")
 	f.IntVar(&cfg.Keep.Versions, "keep-versions", deploy.DefaultKeep.Versions, "how many versions of each function are kept, besides those that aliases name")
+	f.StringSliceVar(&proxies, "trusted-proxies", strings.FieldsFunc(os.Getenv("DROPSTACK_TRUSTED_PROXIES"), func(r rune) bool { return r == ',' }), "addresses or prefixes of reverse proxies in front of the edge, whose X-Forwarded-For names the client ($DROPSTACK_TRUSTED_PROXIES)")
 	f.Int64Var(&memoryMB, "cache-memory", 128, "MB of responses that the edge stores in memory")
 	f.Int64Var(&diskMB, "cache-disk", 1024, "MB of responses that it stores below the data directory; 0: none")
 	f.IntVar(&cfg.FloodLimit, "flood-limit", 2000, "requests in 5 minutes after which a client is banned for a while; -1: none")
@@ -79,6 +86,21 @@ say otherwise; port 0 picks a free one.`,
 	f.StringVar(&services, "services", "", `directory of the bundled services ("none": start without; default: services/ beside the program or here)`)
 	f.BoolVarP(&verbose, "verbose", "v", false, "log every cold start and engine message")
 	return command
+}
+
+// prefixes reads addresses and prefixes; an address is a prefix of its own.
+func prefixes(list []string) (out []netip.Prefix, err error) {
+	for _, text := range list {
+		p, err := netip.ParsePrefix(text)
+		if a, failed := netip.ParseAddr(text); failed == nil {
+			p, err = a.Unmap().Prefix(a.Unmap().BitLen())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: --trusted-proxies: %q is neither an address nor a prefix, such as 10.0.0.1 or 10.0.0.0/24", errUsage, text)
+		}
+		out = append(out, p.Masked())
+	}
+	return out, nil
 }
 
 func env(name, fallback string) string {

@@ -3,12 +3,10 @@ package cloudformation
 import (
 	"cmp"
 	"context"
-	"errors"
 	"strings"
 
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/edge/cloudfront"
-	"github.com/dropstack/dropstack/internal/fault"
 )
 
 // found is what reading a resource of the edge came to.
@@ -16,11 +14,7 @@ func (p *plan) found(r Resource, f cloudfront.Findings) error {
 	for _, idle := range f.Idle {
 		p.warnings = append(p.warnings, Warning{r.ID, idle.Path + " has no effect: " + idle.Message})
 	}
-	var wrong []error
-	for _, w := range f.Wrong {
-		wrong = append(wrong, fault.Coded(fault.Invalid, "ValidationError", "%s", w))
-	}
-	return errors.Join(wrong...)
+	return f.Err("ValidationError")
 }
 
 // stays is the id that a resource has, or else gets.

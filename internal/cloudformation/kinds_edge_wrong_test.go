@@ -65,7 +65,7 @@ func TestWhatTheEdgeDoesNotTake(t *testing.T) {
 		{"small functions at the edge", behaves(`"FunctionAssociations": [{"EventType": "viewer-request"}]`), "FunctionAssociations: it is not supported here: functions are not run at the edge"},
 		{"keys of an account", behaves(`"TrustedSigners": ["self"]`), "TrustedSigners: it is not supported here: keys are not accounts'"},
 		{"a group of keys that is not there", behaves(`"TrustedKeyGroups": ["x"]`), `TrustedKeyGroups[0]: "x" is no AWS::CloudFront::KeyGroup of this stack`},
-		{"countries", with(`"Restrictions": {"GeoRestriction": {"RestrictionType": "blacklist", "Locations": ["AQ"]}}`), "use a GeoMatchStatement in a web ACL"},
+		{"countries", with(`"Restrictions": {"GeoRestriction": {"RestrictionType": "blacklist", "Locations": ["AQ"]}}`), "which country an address is in is not known here"},
 		{"a classic web ACL", with(`"WebACLId": "473e64fd-f30b-4765-81a0-62ad96dd167a"`), "is the id of a web ACL of AWS WAF Classic"},
 		{"a bucket in place of a web ACL", with(`"WebACLId": "arn:aws:s3:::b"`), "WebACLId: arn:aws:s3:::b is not the ARN of a web ACL"},
 		{"a page without a status", with(`"CustomErrorResponses": [{"ErrorCode": 404, "ResponsePagePath": "/x"}]`), "ResponsePagePath and ResponseCode go together"},
@@ -78,17 +78,17 @@ func TestWhatTheEdgeDoesNotTake(t *testing.T) {
 		{"a stream of one's own", one("CloudFront::RealtimeLogConfig", `"Name": "a", "SamplingRate": 1, "Fields": ["c-ip"], "EndPoints": [{"StreamType": "Kinesis", "KinesisStreamConfig": {"RoleArn": "r", "StreamArn": "arn:aws:kinesis:us-east-1:000000000000:stream/mine"}}]`), "is not a stream here: records go to"},
 
 		{"a scope", one("WAFv2::IPSet", `"Scope": "HERE", "IPAddressVersion": "IPV4", "Addresses": []`), `Scope: "HERE" is neither CLOUDFRONT nor REGIONAL`},
-		{"everybody", one("WAFv2::IPSet", `"Scope": "REGIONAL", "IPAddressVersion": "IPV4", "Addresses": ["0.0.0.0/0"]`), "Addresses[0]: 0.0.0.0/0 is everybody"},
-		{"the other version", one("WAFv2::IPSet", `"Scope": "REGIONAL", "IPAddressVersion": "IPV6", "Addresses": ["192.0.2.0/24"]`), "Addresses[0]: 192.0.2.0/24 is not of IPV6"},
-		{"an expression", one("WAFv2::RegexPatternSet", `"Scope": "REGIONAL", "RegularExpressionList": ["("]`), "RegularExpressionList[0]: error parsing regexp"},
-		{"no action", rule(`{"GeoMatchStatement": {"CountryCodes": ["AQ"]}}`, `"OverrideAction": {"None": {}}`), "Rules[0].Action: a rule has an Action"},
-		{"the action of a group", rule(`{"ManagedRuleGroupStatement": {"VendorName": "AWS", "Name": "x"}}`, `"Action": {"Block": {}}`), "Rules[0].OverrideAction: a rule of a group"},
-		{"two statements", rule(`{"GeoMatchStatement": {"CountryCodes": ["AQ"]}, "LabelMatchStatement": {"Scope": "LABEL", "Key": "a"}}`, `"Action": {"Block": {}}`), "Rules[0].Statement: it must have one of AndStatement"},
-		{"a puzzle", rule(`{"GeoMatchStatement": {"CountryCodes": ["AQ"]}}`, `"Action": {"Captcha": {}}`), "Rules[0].Action.Captcha: it is not supported here: no puzzles are shown; use Block or Count"},
+		{"everybody", one("WAFv2::IPSet", `"Scope": "REGIONAL", "IPAddressVersion": "IPV4", "Addresses": ["0.0.0.0/0"]`), `address "0.0.0.0/0" is everybody`},
+		{"the other version", one("WAFv2::IPSet", `"Scope": "REGIONAL", "IPAddressVersion": "IPV6", "Addresses": ["192.0.2.0/24"]`), `address "192.0.2.0/24" is not of version IPV6`},
+		{"an expression", one("WAFv2::RegexPatternSet", `"Scope": "REGIONAL", "RegularExpressionList": ["("]`), "error parsing regexp"},
+		{"no action", rule(`{"LabelMatchStatement": {"Scope": "LABEL", "Key": "a"}}`, `"OverrideAction": {"None": {}}`), "Rules[0]: rule \"r\": it takes Action"},
+		{"the action of a group", rule(`{"ManagedRuleGroupStatement": {"VendorName": "AWS", "Name": "x"}}`, `"Action": {"Block": {}}`), "Rules[0]: rule \"r\": a rule group takes OverrideAction"},
+		{"two statements", rule(`{"LabelMatchStatement": {"Scope": "LABEL", "Key": "a"}, "NotStatement": {"Statement": {"LabelMatchStatement": {"Scope": "LABEL", "Key": "a"}}}}`, `"Action": {"Block": {}}`), "Rules[0].Statement: it must have one of AndStatement"},
+		{"a puzzle", rule(`{"LabelMatchStatement": {"Scope": "LABEL", "Key": "a"}}`, `"Action": {"Captcha": {}}`), "Rules[0].Action.Captcha: it is not supported here: no puzzles are shown; use Block or Count"},
 		{"a group of one's own", rule(`{"RuleGroupReferenceStatement": {"Arn": "x"}}`, `"OverrideAction": {"None": {}}`), "write the rules of the group into the web ACL"},
 		{"a misspelt statement", rule(`{"GeoStatement": {}}`, `"Action": {"Block": {}}`), "Rules[0].Statement.GeoStatement: Encountered unsupported property"},
-		{"a priority twice", acl(`{"Name": "a", "Priority": 1, "Statement": {"GeoMatchStatement": {"CountryCodes": ["AQ"]}}, "Action": {"Block": {}}}, {"Name": "b", "Priority": 1, "Statement": {"GeoMatchStatement": {"CountryCodes": ["AQ"]}}, "Action": {"Block": {}}}`), "Rules[1].Priority: rule a has the priority 1 too"},
-		{"a body that is not there", rule(`{"GeoMatchStatement": {"CountryCodes": ["AQ"]}}`, `"Action": {"Block": {"CustomResponse": {"ResponseCode": 429, "CustomResponseBodyKey": "x"}}}`), `there is no "x" under CustomResponseBodies`},
+		{"a priority twice", acl(`{"Name": "a", "Priority": 1, "Statement": {"LabelMatchStatement": {"Scope": "LABEL", "Key": "a"}}, "Action": {"Block": {}}}, {"Name": "b", "Priority": 1, "Statement": {"LabelMatchStatement": {"Scope": "LABEL", "Key": "a"}}, "Action": {"Block": {}}}`), "priority 1 is that of rule \"a\" too"},
+		{"a body that is not there", rule(`{"LabelMatchStatement": {"Scope": "LABEL", "Key": "a"}}`, `"Action": {"Block": {"CustomResponse": {"ResponseCode": 429, "CustomResponseBodyKey": "x"}}}`), `CustomResponseBodies has no "x"`},
 		{"what is not base64", rule(`{"ByteMatchStatement": {"SearchStringBase64": "!", "FieldToMatch": {"UriPath": {}}, "PositionalConstraint": "EXACTLY", "TextTransformations": []}}`, `"Action": {"Block": {}}`), "SearchStringBase64: it is not base64"},
 		{"a load balancer", one("WAFv2::WebACLAssociation", `"ResourceArn": "arn:aws:elasticloadbalancing:us-east-1:000000000000:loadbalancer/app/a/1", "WebACLArn": "arn:aws:wafv2:us-east-1:000000000000:regional/webacl/a/1"`), "nothing else has a web ACL here"},
 		{"an API that is not there", one("WAFv2::WebACLAssociation", `"ResourceArn": "arn:aws:apigateway:us-east-1::/restapis/abc/stages/dev", "WebACLArn": "arn:aws:wafv2:us-east-1:000000000000:regional/webacl/a/1"`), "ResourceArn: abc is no API of this template"},
@@ -137,15 +137,10 @@ func TestWebACLsOfWhatThereIs(t *testing.T) {
 	if parts := strings.Split(p.made["Acl"].Physical, "|"); len(parts) != 3 || parts[2] != "REGIONAL" || !strings.HasPrefix(parts[0], "shop-dev-Acl-") || !strings.Contains(at, parts[0]+"/"+parts[1]) {
 		t.Errorf("the web ACL is %q, %s", p.made["Acl"].Physical, at)
 	}
-	if len(p.revision.Distributions) != 2 {
-		t.Fatalf("distributions %+v", p.revision.Distributions)
+	if got := p.revision.Distributions[0].WebACL; got != at {
+		t.Errorf("the distribution has the web ACL %q", got)
 	}
-	for _, d := range p.revision.Distributions {
-		if d.WebACL != at {
-			t.Errorf("distribution %s has the web ACL %q", d.ID, d.WebACL)
-		}
-		if host := p.revision.APIs[0].ID + ".execute-api.us-east-1.localhost"; d.Origins[0].API != "" && (len(d.Aliases) != 1 || d.Aliases[0] != host) {
-			t.Errorf("the API's host is not the guard's: %v", d.Aliases)
-		}
+	if got := p.revision.APIs[0].WebACL; got != at {
+		t.Errorf("the API has the web ACL %q", got)
 	}
 }

@@ -107,10 +107,13 @@ func webACLAssociation(_ context.Context, p *plan, r Resource) (Identity, error)
 	if i < 0 {
 		return refuse("%s is no API of this template", a.API)
 	}
-	api := p.revision.APIs[i]
-	if api.Stage != a.Stage {
+	switch api := &p.revision.APIs[i]; {
+	case api.Stage != a.Stage:
 		return refuse("API %s has the stage %s and no %s", api.ID, api.Stage, a.Stage)
+	case api.WebACL != "" && api.WebACL != a.WebACL:
+		return refuse("API %s has the web ACL %s already", api.ID, api.WebACL)
+	default:
+		api.WebACL = a.WebACL
 	}
-	p.revision.Distributions = append(p.revision.Distributions, cloudfront.Guard(p.stack, arn.DistributionID(p.stack, r.ID), api.ID, gateway.Host(api.ID, p.region), a.WebACL))
 	return identity, nil
 }

@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -57,14 +58,16 @@ func withGone[T any](next, old []T, name func(T) string) []T {
 	return all
 }
 
-// checkFirewall refuses distributions whose web ACL does not exist, web ACLs that
+// checkFirewall refuses distributions and APIs whose web ACL does not exist, web ACLs that
 // others still need, and readers that cannot be.
 func (d *Deployer) checkFirewall(r *Revision) error {
-	for _, dist := range r.Distributions {
-		if dist.WebACL == "" || dist.WebACL == edge.DefaultWebACL || d.hasWebACL(r, dist.WebACL) {
-			continue
+	for who, acl := range r.webACLs() {
+		if !d.hasWebACL(r, acl) {
+			return fault.Coded(fault.Invalid, "WAFNonexistentItemException", "%s: there is no web ACL %s; deploy the stack that declares it first", who, acl)
 		}
-		return fault.Coded(fault.Invalid, "WAFNonexistentItemException", "distribution %q: there is no web ACL %s; deploy the stack that declares it first", dist.ID, dist.WebACL)
+	}
+	if err := waf.Check(r.WebACLs, r.IPSets, r.PatternSets); err != nil {
+		return err
 	}
 	for _, reader := range r.AccessReaders {
 		if err := checkReader(reader); err != nil {
@@ -72,6 +75,23 @@ func (d *Deployer) checkFirewall(r *Revision) error {
 		}
 	}
 	return d.keptWebACLs(r)
+}
+
+// webACLs are the web ACLs that distributions and APIs have, but for the platform's
+// own, with who has them.
+func (r *Revision) webACLs() iter.Seq2[string, string] {
+	return func(yield func(who, acl string) bool) {
+		for _, d := range r.Distributions {
+			if d.WebACL != "" && d.WebACL != edge.DefaultWebACL && !yield(fmt.Sprintf("distribution %q", d.ID), d.WebACL) {
+				return
+			}
+		}
+		for _, api := range r.APIs {
+			if api.WebACL != "" && !yield(fmt.Sprintf("API %q", api.Name), api.WebACL) {
+				return
+			}
+		}
+	}
 }
 
 // hasWebACL tells whether r, or another stack, has a web ACL.
@@ -88,8 +108,7 @@ func (d *Deployer) hasWebACL(r *Revision, at string) bool {
 	return false
 }
 
-// keptWebACLs refuses a revision without a web ACL that another stack's
-// distribution has.
+// keptWebACLs refuses a revision without a web ACL that another stack has.
 func (d *Deployer) keptWebACLs(r *Revision) error {
 	old, ok := d.Active(r.Stack)
 	if !ok {
@@ -103,9 +122,10 @@ func (d *Deployer) keptWebACLs(r *Revision) error {
 			if stack == r.Stack {
 				continue
 			}
-			if i := slices.IndexFunc(other.Distributions, func(dist edge.Distribution) bool { return dist.WebACL == acl.ARN }); i >= 0 {
-				return fault.Coded(fault.Conflict, "WAFAssociatedItemException", "web ACL %q of stack %q is that of distribution %q of stack %q; give that one another first",
-					acl.Name, r.Stack, other.Distributions[i].ID, stack)
+			for who, has := range other.webACLs() {
+				if has == acl.ARN {
+					return fault.Coded(fault.Conflict, "WAFAssociatedItemException", "web ACL %q of stack %q is that of %s of stack %q; give that one another first", acl.Name, r.Stack, who, stack)
+				}
 			}
 		}
 	}

@@ -68,7 +68,7 @@ func (g readerRoom) Replace(_ string, readers []accesslog.Reader) error {
 func guarded(stack string, acls ...string) *deploy.Revision {
 	r := &deploy.Revision{Stack: stack, Service: "s", Stage: "dev", Region: "us-east-1"}
 	for _, name := range acls {
-		r.WebACLs = append(r.WebACLs, waf.WebACL{Stack: stack, Name: name, ARN: aclARN(name)})
+		r.WebACLs = append(r.WebACLs, waf.WebACL{Stack: stack, Name: name, ARN: aclARN(name), DefaultAction: waf.Action{Allow: &waf.AllowAction{}}})
 	}
 	d := edge.Distribution{Stack: stack, ID: stack, Aliases: []string{stack + ".example"}, Behaviours: []edge.Behaviour{{Path: "*", Origin: stack}}}
 	if len(acls) > 0 {

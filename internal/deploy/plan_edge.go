@@ -30,6 +30,7 @@ func (f *front) fail(pos spec.Pos, format string, args ...any) {
 func (r *Revision) addEdge(svc *spec.Service) *front {
 	f := &front{svc: svc, places: map[string]spec.Pos{}}
 	f.resources(r)
+	f.apiCloudFront(r)
 	for _, d := range svc.Distributions {
 		out := f.distribution(r, d)
 		r.Distributions, f.places[out.ID] = append(r.Distributions, out), d.Pos
@@ -40,6 +41,13 @@ func (r *Revision) addEdge(svc *spec.Service) *front {
 // edge asks what distributions and web ACLs mean.
 func (c *checker) edge() {
 	r := &Revision{Stack: c.svc.Stack(), Service: c.svc.Name, Stage: c.svc.Stage, Region: c.svc.Region}
+	for _, fn := range c.svc.Functions {
+		for n, e := range fn.Events {
+			if e.HTTP != nil || e.HTTPAPI != nil {
+				r.addEvent(c.svc, fn, n, e) // what may have a web ACL, or be an origin
+			}
+		}
+	}
 	f := r.addEdge(c.svc)
 	c.svc.Warnings = append(c.svc.Warnings, f.idle...)
 	if c.problems = append(c.problems, f.wrong...); len(f.wrong) > 0 {

@@ -3,7 +3,6 @@ package deploy
 import (
 	"slices"
 
-	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/edge/cloudfront"
 	"github.com/dropstack/dropstack/internal/gateway"
@@ -117,11 +116,15 @@ func (f *front) associate(r *Revision, e spec.EdgeResource) cloudfront.Findings 
 		r.Distributions[i].WebACL = a.WebACL
 		return found
 	}
-	if a.API != arn.APIID(r.Stack, gateway.REST) && a.API != arn.APIID(r.Stack, gateway.HTTP) {
+	i := slices.IndexFunc(r.APIs, func(api gateway.API) bool { return api.ID == a.API })
+	switch {
+	case i < 0:
 		return refuse(a.API + " is no API of this service")
+	case r.APIs[i].Stage != a.Stage:
+		return refuse("the API has the stage " + r.APIs[i].Stage + " and no " + a.Stage)
+	case r.APIs[i].WebACL != "" && r.APIs[i].WebACL != a.WebACL:
+		return refuse("the API has the web ACL " + r.APIs[i].WebACL + " already")
 	}
-	guard := cloudfront.Guard(r.Stack, arn.DistributionID(r.Stack, e.LogicalID), a.API, gateway.Host(a.API, r.Region), a.WebACL)
-	r.Distributions = append(r.Distributions, guard)
-	f.places[guard.ID] = e.Pos
+	r.APIs[i].WebACL = a.WebACL
 	return found
 }

@@ -3,10 +3,12 @@ package deploy
 import (
 	"cmp"
 	"fmt"
+	"time"
 
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/bucket"
 	"github.com/dropstack/dropstack/internal/bus"
+	"github.com/dropstack/dropstack/internal/edge/accesslog"
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/pattern"
 	"github.com/dropstack/dropstack/internal/queue"
@@ -29,6 +31,11 @@ func (r *Revision) addEvent(svc *spec.Service, f spec.Function, n int, e spec.Ev
 		r.addSchedules(svc, f, n, e.Schedule)
 	case e.Rule != nil:
 		r.addRule(svc, f, n, e.Rule)
+	case e.Access != nil:
+		r.AccessReaders = append(r.AccessReaders, accesslog.Reader{
+			Stack: r.Stack, ID: arn.UUID(r.Stack, "event source mapping", f.Key, e.Access.ARN), Function: arn.Function(r.Region, f.Target()),
+			Batch: e.Access.BatchSize, Window: time.Duration(e.Access.Window) * time.Second, Disabled: e.Access.Disabled,
+		})
 	case e.S3 != nil:
 		r.Notifications = append(r.Notifications, bucket.Notification{
 			Stack: r.Stack, ID: fmt.Sprintf("%s-%d", f.Name, n), Bucket: e.S3.Bucket, Event: e.S3.Event,

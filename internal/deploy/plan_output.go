@@ -51,6 +51,9 @@ func (r *Revision) addOutputs(svc *spec.Service) {
 			generated("HttpApiUrl", at, "URL of the HTTP API")
 		}
 	}
+	if svc.CloudFront != nil {
+		add(Output{Key: spec.APIDistribution, Value: arn.DistributionDomain(arn.DistributionID(r.Stack, spec.APIDistribution)), Description: "Domain name of the API's distribution"})
+	}
 	r.Imports = svc.Imports
 	for _, o := range svc.Outputs {
 		add(Output{Key: o.Key, Value: o.Value, Description: o.Description, Export: o.Export})

@@ -173,8 +173,8 @@ type Server struct {
 	Cache    Cacher  // optional: without it nothing is stored
 	Firewall Decider // optional: without it web ACLs decide nothing
 	Bans     BanList // optional
-	// ACLOf is the web ACL of a stage of an API that is not reached through a
-	// distribution, "" being none. Optional.
+	// ACLOf is the web ACL of a stage of an API, "" being none: it is asked however
+	// the API is reached, after that of a distribution. Optional.
 	ACLOf func(api, stage string) string
 	// Access is given one record of every request, after its last byte. It must
 	// not block for long. Optional.

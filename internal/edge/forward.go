@@ -89,7 +89,7 @@ func forwards(b *Behaviour, inside bool) forwarding {
 	}
 	f.host = inside || f.headers.takes("Host")
 	for _, s := range []cache.Selection{keyed.Headers, more.Headers} {
-		if s.Mode != cache.Only {
+		if s.Mode != cache.Only && s.Mode != cache.All { // CloudFront's "allViewerAndWhitelistCloudFront"
 			continue
 		}
 		for _, name := range s.Names {

@@ -83,9 +83,10 @@ func (s *Server) settle(v *visit) {
 		return
 	}
 	v.lane, v.passes = l, false
+	result := cmp.Or(v.record.Result, "Error")
 	v.record.Result = ""
 	s.answer(v)
-	v.record.Result = "Error"
+	v.record.Result = result
 }
 
 // askPage makes the request one for the error page.

@@ -50,7 +50,7 @@ func (s *Server) outgoing(v *visit, l *lane) *http.Request {
 	switch {
 	case l == nil || l.forward.all:
 		for name, values := range r.Header {
-			if !hop(name, named) && !strings.HasPrefix(name, "X-Dropstack-") {
+			if !hop(name, named) && !strings.HasPrefix(name, "X-Dropstack-") && (l == nil || !strings.HasPrefix(name, "Cloudfront-")) {
 				out.Header[name] = values[:len(values):len(values)]
 			}
 		}

@@ -6,9 +6,13 @@ import (
 	"strings"
 )
 
-// normal resolves "." and ".." so that no pattern can be walked around; the
-// origin still gets the path as it was sent.
+// normal resolves ".", "..", doubled slashes, and backslashes, which some servers
+// take for slashes, so that no pattern can be walked around; the origin still gets
+// the path as it was sent.
 func normal(at string) string {
+	if strings.Contains(at, `\`) {
+		at = strings.ReplaceAll(at, `\`, "/")
+	}
 	if !strings.Contains(at, "/.") && !strings.Contains(at, "//") {
 		return at
 	}

@@ -65,7 +65,7 @@ func (v *visit) finish(broken bool) {
 	if !v.first.IsZero() {
 		a.FirstByte = v.first.Sub(a.Time)
 	}
-	a.BytesIn, a.BytesOut = int64(headBytes(v.in))+v.body.bytes, v.size+v.bytes
+	a.BytesIn, a.BytesOut = a.BytesIn+v.body.bytes, v.size+v.bytes
 	if v.status == http.StatusSwitchingProtocols {
 		fromOrigin, fromClient := v.asked.Traffic()
 		a.BytesIn, a.BytesOut = a.BytesIn+fromClient, a.BytesOut+fromOrigin

@@ -1,6 +1,8 @@
 package edge
 
 import (
+	"cmp"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -81,7 +83,7 @@ func (s *Server) admit(v *visit) bool {
 		return false
 	}
 	v.lane, v.record.Stack = l, l.name
-	if s.blocked(v, d.WebACL, l.Firewall) {
+	if s.blocked(v, d.WebACL, l.Firewall) || l.acl != nil && s.blocked(v, l.acl(), nil) {
 		return false
 	}
 	if !l.allows(v.in.Method) {
@@ -111,6 +113,7 @@ func (s *Server) answer(v *visit) {
 	case s.Cache != nil && l.policy != nil && !v.socket && (r.Method != http.MethodOptions || slices.Contains(l.Cached, r.Method)):
 		done := s.Cache.Serve(v, cache.Request{
 			In: r, Out: s.outgoing(v, l), Zone: v.site.ID, Policy: l.policy, Origin: l.origin, ErrorTTL: l.errors,
+			Options: slices.Contains(l.Cached, http.MethodOptions),
 		})
 		v.record.Result, v.record.Detail = done.Result, done.Detail
 	default:
@@ -127,11 +130,7 @@ func (s *Server) pass(v *visit, l *lane) {
 // direct serves an API that is not reached through a distribution.
 func (s *Server) direct(v *visit, name string, h http.Handler, address func(*url.URL)) {
 	v.record.Stack = name
-	acl := ""
-	if of, ok := h.(interface{ Stage() (api, stage string) }); ok && s.ACLOf != nil {
-		acl = s.ACLOf(of.Stage())
-	}
-	if s.blocked(v, acl, nil) {
+	if s.blocked(v, s.aclOf(h), nil) {
 		return
 	}
 	out := s.outgoing(v, nil)
@@ -139,6 +138,14 @@ func (s *Server) direct(v *visit, name string, h http.Handler, address func(*url
 		address(out.URL)
 	}
 	sender{s, h}.ServeHTTP(v, out)
+}
+
+// aclOf is the web ACL that the stage of an API has of its own, "" being none.
+func (s *Server) aclOf(h http.Handler) string {
+	if of, ok := h.(interface{ Stage() (api, stage string) }); ok && s.ACLOf != nil {
+		return s.ACLOf(of.Stage())
+	}
+	return ""
 }
 
 // blocked asks the web ACL, and answers the requests that it blocks.
@@ -151,7 +158,12 @@ func (s *Server) blocked(v *visit, acl string, own *Firewall) bool {
 		q.CRS, q.Skip = own.CRS, own.Skip
 	}
 	verdict := s.Firewall.Decide(v.in.Context(), q)
-	v.record.Rule, v.record.Labels, v.insert = verdict.Rule, verdict.Labels, verdict.Insert
+	v.record.Rule, v.record.Labels = cmp.Or(verdict.Rule, v.record.Rule), append(v.record.Labels, verdict.Labels...)
+	if v.insert == nil {
+		v.insert = verdict.Insert
+	} else {
+		maps.Copy(v.insert, verdict.Insert) // of a distribution's web ACL and an API's
+	}
 	if !verdict.Block {
 		return false
 	}

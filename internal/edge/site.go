@@ -22,10 +22,11 @@ type site struct {
 // lane is a behaviour made ready to serve.
 type lane struct {
 	*Behaviour
-	origin  http.Handler // may have objects sent
-	bare    http.Handler // the same before objects are sent in its answers' place
-	name    string       // of the origin, for the record
-	inside  bool         // the origin is an API of this platform, and gets X-Dropstack-* headers
+	origin  http.Handler  // may have objects sent
+	bare    http.Handler  // the same before objects are sent in its answers' place
+	name    string        // of the origin, for the record
+	inside  bool          // the origin is an API of this platform, and gets X-Dropstack-* headers
+	acl     func() string // the web ACL that the API's stage has of its own; nil: it is no API
 	forward forwarding
 	keys    private.Keys  // of whom one has to have signed; nil: it is for everybody
 	policy  *cache.Policy // what tells stored responses apart; nil: nothing is stored
@@ -76,10 +77,14 @@ func (s *Server) openOrigin(o *Origin) *lane {
 	switch {
 	case o.Stack != "":
 		h := stackOrigin{s, o.Stack}
-		return &lane{origin: sender{s, h}, bare: h, name: o.Stack, inside: true}
+		acl := func() string {
+			api, _ := s.Origins.Handler(o.Stack, "")
+			return s.aclOf(api)
+		}
+		return &lane{origin: sender{s, h}, bare: h, name: o.Stack, inside: true, acl: acl}
 	case o.API != "":
 		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.Origins.API(o.API).ServeHTTP(w, r) })
-		return &lane{origin: sender{s, h}, bare: h, name: o.API, inside: true}
+		return &lane{origin: sender{s, h}, bare: h, name: o.API, inside: true, acl: func() string { return s.aclOf(s.Origins.API(o.API)) }}
 	case o.URL != "":
 		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.Origins.URL(o.URL).ServeHTTP(w, r) })
 		return &lane{origin: sender{s, h}, bare: h, name: o.URL, inside: true}

@@ -64,7 +64,7 @@ func (s *Server) meet(v *visit, r *http.Request) {
 	v.record = AccessRecord{
 		Time: time.Now(), Port: int(v.peer.Port()), Method: r.Method, Host: r.Host, Path: r.URL.EscapedPath(), Query: redacted(r.URL.RawQuery),
 		Referrer: withoutQuery(r.Referer()), UserAgent: r.UserAgent(), ForwardedFor: strings.Join(r.Header["X-Forwarded-For"], ", "),
-		Request: requestID(), Version: r.Proto, Protocol: "http", ContentLength: -1,
+		Request: requestID(), Version: r.Proto, Protocol: "http", ContentLength: -1, BytesIn: int64(headBytes(r)),
 	}
 	if v.client.IsValid() {
 		v.record.Client = v.client.String()
@@ -132,8 +132,8 @@ func (s *Server) refuse(v *visit) bool {
 		v.fail(http.StatusMethodNotAllowed, "Method not allowed", "This server does not answer "+r.Method+" requests.")
 	case len(r.RequestURI) > MaxURL:
 		v.overLimit("The address is too long", fmt.Sprintf("It has %d bytes; the limit is %d bytes.", len(r.RequestURI), MaxURL))
-	case headBytes(r) > MaxHeaders:
-		v.overLimit("The request's headers are too large", fmt.Sprintf("They have %d bytes; the limit is %d bytes.", headBytes(r), MaxHeaders))
+	case v.record.BytesIn > MaxHeaders:
+		v.overLimit("The request's headers are too large", fmt.Sprintf("They have %d bytes; the limit is %d bytes.", v.record.BytesIn, MaxHeaders))
 	case headLines(r.Header) > s.Limits.headers():
 		v.overLimit("The request has too many headers", fmt.Sprintf("It has %d of them; the limit is %d.", headLines(r.Header), s.Limits.headers()))
 	case !strings.HasPrefix(r.URL.Path, "/"):

@@ -39,6 +39,8 @@ type Object struct {
 	ContentType string
 	Modified    time.Time
 	Metadata    map[string]string
+	// What clients are told with it, "" for nothing.
+	CacheControl, ContentDisposition, ContentEncoding, ContentLanguage, Expires string
 }
 
 // ObjectEvent is one change, reported after it is on disk and before whoever

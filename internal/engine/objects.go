@@ -190,6 +190,9 @@ func (o *Objects) open(ctx context.Context, bucket, key string, offset, length i
 	return Object{
 		Bucket: bucket, Key: key, Size: size, ETag: unquote(out.ETag),
 		ContentType: backend.GetStringFromPtr(out.ContentType), Modified: *out.LastModified, Metadata: out.Metadata,
+		CacheControl: backend.GetStringFromPtr(out.CacheControl), ContentDisposition: backend.GetStringFromPtr(out.ContentDisposition),
+		ContentEncoding: backend.GetStringFromPtr(out.ContentEncoding), ContentLanguage: backend.GetStringFromPtr(out.ContentLanguage),
+		Expires: backend.GetStringFromPtr(out.ExpiresString),
 	}, out.Body, nil
 }
 
@@ -213,6 +216,9 @@ func (o *Objects) stat(ctx context.Context, bucket, key string) (Object, error) 
 	return Object{
 		Bucket: bucket, Key: key, Size: *out.ContentLength, ETag: unquote(out.ETag),
 		ContentType: backend.GetStringFromPtr(out.ContentType), Modified: *out.LastModified, Metadata: out.Metadata,
+		CacheControl: backend.GetStringFromPtr(out.CacheControl), ContentDisposition: backend.GetStringFromPtr(out.ContentDisposition),
+		ContentEncoding: backend.GetStringFromPtr(out.ContentEncoding), ContentLanguage: backend.GetStringFromPtr(out.ContentLanguage),
+		Expires: backend.GetStringFromPtr(out.ExpiresString),
 	}, nil
 }
 

@@ -33,7 +33,7 @@ func (e *Engine) streams(ctx context.Context, cfg Config, name string, durable b
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	if !durable {
-		// logs reserve their gigabyte; a small disk must not keep the platform down
+		// logs reserve their two gigabytes; a small disk must not keep the platform down
 		room = max(room, minTelemetry)
 	}
 	srv, err := server.NewServer(&server.Options{
@@ -77,7 +77,7 @@ func (e *Engine) streams(ctx context.Context, cfg Config, name string, durable b
 }
 
 // minTelemetry is what streams of telemetry may reserve on any disk, in bytes.
-const minTelemetry = 2 << 30
+const minTelemetry = 3 << 30
 
 // storeLimit is how much the streams in dir may take: what they have and three
 // quarters of what is free. The limit refuses writes while some disk is left; a

@@ -75,6 +75,7 @@ type API struct {
 	Description string            `json:"description,omitempty"`
 	Tags        map[string]string `json:"tags,omitempty"`
 	Settings    *StageSettings    `json:"stageSettings,omitempty"` // REST only
+	WebACL      string            `json:"webACL,omitempty"`        // ARN, of the stage; whoever asks it is asked for that first
 	// Created and Modified are of a URL that calls of the AWS API made or changed.
 	Created  time.Time `json:"created,omitzero"`
 	Modified time.Time `json:"modified,omitzero"`

@@ -34,6 +34,17 @@ func (g *Gateway) API(id string) http.Handler {
 	return staged{s}
 }
 
+// Stage is the API and the stage that a handler serves.
+func (s *server) Stage() (api, stage string) { return s.api.ID, s.api.Stage }
+
+// WebACL is the ARN of the web ACL of an API's stage, "" when it has none.
+func (g *Gateway) WebACL(api, stage string) string {
+	if s, ok := g.snapshot().ids[api]; ok && s.api.Stage == stage {
+		return s.api.WebACL
+	}
+	return ""
+}
+
 // staged takes the stage off a path.
 type staged struct{ *server }
 

@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"testing"
 
@@ -40,4 +41,32 @@ func TestStagesInPaths(t *testing.T) {
 	if first, _ := g.Handler("drops-dev", gateway.HTTP); first == nil || do(first, httptest.NewRequest("GET", "/a", nil)).Code != 200 {
 		t.Error("the stack's first HTTP API does not serve it")
 	}
+}
+
+func TestStagesTellWhichTheyAre(t *testing.T) {
+	api := rest(route("GET", "/a"))
+	api.WebACL = "arn"
+	g := &gateway.Gateway{Invoker: &invokes{}, Log: slog.New(slog.DiscardHandler)}
+	if err := g.Replace("drops-dev", []gateway.API{api}, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range []any{g.API(api.ID), must(g.Handler("drops-dev", "")), must(g.Stage(api.ID, "dev"))} {
+		of, ok := h.(interface{ Stage() (string, string) })
+		if !ok {
+			t.Fatalf("%T does not tell", h)
+		}
+		if id, stage := of.Stage(); g.WebACL(id, stage) != "arn" {
+			t.Errorf("the stage %s of %s has no web ACL", stage, id)
+		}
+	}
+	if got := g.WebACL(api.ID, "prod"); got != "" {
+		t.Errorf("another stage has %q", got)
+	}
+}
+
+func must(h http.Handler, ok bool) http.Handler {
+	if !ok {
+		panic("it is not there")
+	}
+	return h
 }

@@ -61,12 +61,13 @@ func (x *index) expire(age time.Duration) map[string]time.Time {
 
 // purge removes the batches of a group that came before a moment.
 func (s *Store) purge(ctx context.Context, name string, cutoff time.Time) error {
-	state, err := s.stream.Info(ctx)
+	stream := s.streams[streamOf(name)]
+	state, err := stream.Info(ctx)
 	if err != nil {
 		return fmt.Errorf("expire the log of %s: %w", name, err)
 	}
 	keep := state.State.LastSeq + 1 // what comes from now on, and perhaps more
-	consumer, err := s.stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
+	consumer, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
 		FilterSubject: subject(name), DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &cutoff,
 		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, InactiveThreshold: 30 * time.Second,
 	})
@@ -74,7 +75,7 @@ func (s *Store) purge(ctx context.Context, name string, cutoff time.Time) error 
 		return fmt.Errorf("expire the log of %s: %w", name, err)
 	}
 	info := consumer.CachedInfo()
-	defer func() { _ = s.stream.DeleteConsumer(context.WithoutCancel(ctx), info.Name) }()
+	defer func() { _ = stream.DeleteConsumer(context.WithoutCancel(ctx), info.Name) }()
 	if info.NumPending > 0 {
 		msg, err := consumer.Next(jetstream.FetchContext(ctx))
 		if err != nil {
@@ -86,7 +87,7 @@ func (s *Store) purge(ctx context.Context, name string, cutoff time.Time) error 
 		}
 		keep = min(keep, meta.Sequence.Stream)
 	}
-	if err := s.stream.Purge(ctx, jetstream.WithPurgeSubject(subject(name)), jetstream.WithPurgeSequence(keep)); err != nil {
+	if err := stream.Purge(ctx, jetstream.WithPurgeSubject(subject(name)), jetstream.WithPurgeSequence(keep)); err != nil {
 		return fmt.Errorf("expire the log of %s: %w", name, err)
 	}
 	return nil

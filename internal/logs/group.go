@@ -113,7 +113,7 @@ func (s *Store) DeleteLogGroup(ctx context.Context, in LogGroupNameInput) (None,
 	case g.Protected:
 		return None{}, fault.Coded(fault.Invalid, "ValidationException", "The log group is protected from deletion.")
 	}
-	if err := s.stream.Purge(ctx, jetstream.WithPurgeSubject(subject(g.Name))); err != nil {
+	if err := s.streams[streamOf(g.Name)].Purge(ctx, jetstream.WithPurgeSubject(subject(g.Name))); err != nil {
 		return None{}, err
 	}
 	keys, err := x.streams.ListKeysFiltered(ctx, key(g.Name)+".>")

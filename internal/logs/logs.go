@@ -4,8 +4,9 @@
 // Records are gathered for a moment and stored a batch at a time. Stored, on the
 // relaxed JetStream server:
 //
-//	stream  logs
-//	subject logs.<group, base64url>   JSON: the records of one batch, in order
+//	stream  logs                      records of all groups but the edge's
+//	stream  edge-logs                 those of the edge's
+//	subject STREAM.g<group, base64url>  JSON: the records of one batch, in order
 //	bucket  log-streams               <group>.<stream>, base64url: what is known of a stream
 //
 // and on the durable one:

@@ -50,7 +50,8 @@ func (s *Store) each(ctx context.Context, f Filter, visit func(place uint64, r R
 		return err
 	}
 	f.view = s.index.view(f.Group)
-	consumer, err := s.stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
+	stream := s.streams[streamOf(f.Group)]
+	consumer, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
 		FilterSubject: subject(f.Group), DeliverPolicy: f.policy(), OptStartSeq: f.startSeq(), OptStartTime: f.startTime(),
 		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, InactiveThreshold: 30 * time.Second,
 	})
@@ -58,7 +59,7 @@ func (s *Store) each(ctx context.Context, f Filter, visit func(place uint64, r R
 		return fmt.Errorf("read the log of %s: %w", f.Group, err)
 	}
 	defer func() { // the server would remove it after the threshold
-		_ = s.stream.DeleteConsumer(context.WithoutCancel(ctx), consumer.CachedInfo().Name)
+		_ = stream.DeleteConsumer(context.WithoutCancel(ctx), consumer.CachedInfo().Name)
 	}()
 	left := consumer.CachedInfo().NumPending
 	for left > 0 {
@@ -138,7 +139,7 @@ func (s *Store) Follow(ctx context.Context, f Filter) iter.Seq2[Record, error] {
 	}
 	return func(yield func(Record, error) bool) {
 		f.view = s.index.view(f.Group)
-		consumer, err := s.Streams.OrderedConsumer(ctx, streamName, jetstream.OrderedConsumerConfig{
+		consumer, err := s.Streams.OrderedConsumer(ctx, streamOf(f.Group), jetstream.OrderedConsumerConfig{
 			FilterSubjects: []string{subject(f.Group)}, DeliverPolicy: f.policy(), OptStartSeq: f.startSeq(), OptStartTime: f.startTime(),
 		})
 		if err != nil {

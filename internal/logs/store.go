@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,7 +15,10 @@ import (
 )
 
 const (
+	// Groups of the edge have a stream of their own: a line for every request would
+	// push out what functions have said.
 	streamName = "logs"
+	edgeStream = "edge-logs"
 	// maxBatch is the number of records stored as one message; a cursor has
 	// batchBits for the place within it.
 	batchBits = 12
@@ -35,7 +39,7 @@ type Store struct {
 	Region   string
 	Log      *slog.Logger
 	MaxAge   time.Duration // 0: 30 days
-	MaxBytes int64         // of all groups together, the oldest go first; 0: 1 GB
+	MaxBytes int64         // of all groups of the edge together, and of all others, the oldest go first; 0: 1 GB
 
 	mu      sync.Mutex
 	buffer  []Record
@@ -45,7 +49,7 @@ type Store struct {
 	flushes []chan struct{} // closed when what was buffered before is stored
 	closed  bool
 	done    chan struct{}
-	stream  jetstream.Stream
+	streams map[string]jetstream.Stream // by name
 	index   index
 	tend    chan struct{} // closed when there is nothing more to expire
 	tended  chan struct{}
@@ -57,19 +61,23 @@ func (s *Store) Open(ctx context.Context) error {
 	if size == 0 {
 		size = 1 << 30
 	}
-	stream, err := s.Streams.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-		Name: streamName, Subjects: []string{streamName + ".>"}, Storage: jetstream.FileStorage,
-		Compression: jetstream.S2Compression, MaxAge: age, MaxBytes: size, Discard: jetstream.DiscardOld,
-	})
-	if err != nil {
-		return fmt.Errorf("open the log stream: %w", err)
+	streams := map[string]jetstream.Stream{}
+	for _, name := range []string{streamName, edgeStream} {
+		stream, err := s.Streams.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+			Name: name, Subjects: []string{name + ".>"}, Storage: jetstream.FileStorage,
+			Compression: jetstream.S2Compression, MaxAge: age, MaxBytes: size, Discard: jetstream.DiscardOld,
+		})
+		if err != nil {
+			return fmt.Errorf("open the log stream %s: %w", name, err)
+		}
+		streams[name] = stream
 	}
 	if err := s.index.open(ctx, s, age); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stream, s.wake, s.done = stream, make(chan struct{}, 1), make(chan struct{})
+	s.streams, s.wake, s.done = streams, make(chan struct{}, 1), make(chan struct{})
 	s.tend, s.tended = make(chan struct{}), make(chan struct{})
 	go s.write()
 	go s.expireHourly()
@@ -239,9 +247,23 @@ func batches(records []Record) [][]Record {
 	return list
 }
 
+// The edge's groups: of its distributions, and of requests that none answers.
+const (
+	DistributionGroup = "/aws/cloudfront/" // and the ID
+	EdgeGroup         = "/dropstack/edge"
+)
+
+// streamOf names the stream that has a group's records.
+func streamOf(group string) string {
+	if group == EdgeGroup || strings.HasPrefix(group, DistributionGroup) {
+		return edgeStream
+	}
+	return streamName
+}
+
 func subject(group string) string {
 	if group == "" {
 		return streamName + ".-"
 	}
-	return streamName + ".g" + base64.RawURLEncoding.EncodeToString([]byte(group))
+	return streamOf(group) + ".g" + base64.RawURLEncoding.EncodeToString([]byte(group))
 }

@@ -50,7 +50,7 @@ func (s *Store) DeleteLogStream(ctx context.Context, in LogStreamInput) (None, e
 	if err := s.Flush(ctx); err != nil {
 		return None{}, err
 	}
-	info, err := s.stream.Info(ctx)
+	info, err := s.streams[streamOf(in.LogGroupName)].Info(ctx)
 	if err != nil {
 		return None{}, fmt.Errorf("delete log stream: %w", err)
 	}

@@ -12,7 +12,7 @@ import (
 func (r *rooms) openBans(ctx context.Context, cfg Config) error {
 	r.bans = &ban.Bans{
 		Streams: r.eng.Streams, Trail: r.trail, Log: cfg.Log, Region: cfg.Region,
-		Shadow: cfg.ShadowBans, Flood: ban.Flood{Requests: cfg.FloodLimit},
+		Trusted: cfg.TrustedProxies, Shadow: cfg.ShadowBans, Flood: ban.Flood{Requests: cfg.FloodLimit},
 	}
 	return r.bans.Load(ctx)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
@@ -54,6 +55,9 @@ type Config struct {
 	// root.key of the data directory.
 	RootKey root.Provider
 	Keep    deploy.Keep // how much of the past of stacks is kept; what is 0 is deploy.DefaultKeep's
+	// TrustedProxies are the reverse proxies in front of the edge, whose X-Forwarded-*
+	// headers count and who are never banned.
+	TrustedProxies []netip.Prefix
 	// FloodLimit is how many requests a client may make in 5 minutes until it is
 	// banned for a while; 0: 2000, negative: as many as it likes.
 	FloodLimit int

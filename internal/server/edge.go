@@ -5,8 +5,10 @@ import (
 	"path/filepath"
 
 	"github.com/dropstack/dropstack/internal/cloudfront"
+	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/edge/cache"
+	declared "github.com/dropstack/dropstack/internal/edge/cloudfront"
 	"github.com/dropstack/dropstack/internal/edge/waf"
 )
 
@@ -23,10 +25,19 @@ func (r *rooms) openEdge(ctx context.Context, cfg Config) error {
 	r.firewall = &waf.Firewall{Log: cfg.Log}
 	r.edge = &edge.Server{
 		Origins: r.gateway, Objects: r.eng.Objects, Log: cfg.Log, Cache: r.cache, Firewall: r.firewall, Bans: visitors{r.bans},
+		Proxies: cfg.TrustedProxies,
+		ACLOf:   r.gateway.WebACL,
 	}
 	if err := r.openAccessLog(cfg); err != nil {
 		return err
 	}
-	r.distributions = &cloudfront.Distributions{Edge: r.edge, Streams: r.eng.Streams}
+	r.distributions = &cloudfront.Distributions{Edge: r.edge, Streams: r.eng.Streams, Translate: translate}
 	return r.distributions.Open(ctx)
+}
+
+// translate reads the configuration of a distribution that a call makes. Of policies
+// it can name Amazon's.
+func translate(id string, config map[string]any) (edge.Distribution, error) {
+	d, found := new(declared.Policies).Distribution(deploy.APIStack, id, map[string]any{"DistributionConfig": config})
+	return d, found.Err("InvalidArgument")
 }

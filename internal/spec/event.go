@@ -42,6 +42,11 @@ func (r *reader) event(fn *Function, n *node, payload string) {
 	case "eventBridge", "cloudwatchEvent":
 		e.Rule = r.eventRule(v, f.key, what)
 		there = e.Rule != nil
+	case "stream":
+		if e.Access = r.accessStream(v, what); e.Access == nil {
+			r.foreign(fn, f.key, f.pos)
+		}
+		there = e.Access != nil
 	case "s3":
 		e.S3 = r.s3(v, what)
 		there = e.S3 != nil
@@ -55,7 +60,7 @@ func (r *reader) event(fn *Function, n *node, payload string) {
 
 // foreignEvents are kinds of event that nothing here sends, and what to do instead.
 var foreignEvents = map[string]string{
-	"stream":               "there are no streams of DynamoDB and Kinesis here; publish to a topic (sns) or a queue (sqs)",
+	"stream":               "there are no streams of DynamoDB and Kinesis here but of what the edge answers, arn:aws:kinesis:REGION:ACCOUNT:stream/edge-access; publish to a topic (sns) or a queue (sqs)",
 	"kafka":                "the platform does not poll Kafka; let a consumer of your own invoke the function",
 	"msk":                  "the platform does not poll Kafka; let a consumer of your own invoke the function",
 	"activemq":             "the platform does not poll ActiveMQ; let a consumer of your own invoke the function, or use a queue (sqs)",

@@ -205,6 +205,7 @@ func (r *reader) service(root *node) {
 		r.svc.Package = r.pack(pack, "package")
 	}
 	r.nameAPIs()
+	r.nameAPICloudFront(plugins, custom)
 	if resources != nil {
 		r.resources(resources)
 	}
@@ -231,6 +232,7 @@ func (r *reader) service(root *node) {
 	if custom != nil {
 		r.custom(custom)
 	}
+	r.apiCloudFront(custom)
 	r.check()
 }
 

@@ -51,6 +51,7 @@ type Service struct {
 	Bundle        *Bundle        // nil: handlers are packed as they are, unless they are TypeScript
 	Distributions []Distribution // custom.dropstack.distributions
 	Edge          []EdgeResource // resources of CloudFront and AWS WAF
+	CloudFront    *APICloudFront // custom.apiCloudFront
 	Roles         []Role         // that functions have, as far as something is said of them
 	Network       network.Model  // resources of AWS::EC2 and AWS::Route53, and those of NetworkFile
 	Notifications []Notification
@@ -176,6 +177,7 @@ type Event struct {
 	Schedule *ScheduleEvent
 	Rule     *RuleEvent // eventBridge and cloudwatchEvent
 	S3       *S3Event
+	Access   *AccessEvent
 }
 
 // CORS is what preflight requests are answered with.

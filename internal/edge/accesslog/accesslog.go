@@ -226,23 +226,19 @@ func (q *queue) take() (records []*edge.AccessRecord, lost int) {
 
 // tell appends records to the log store.
 func (l *Log) tell(records []*edge.AccessRecord) {
+	var message []byte
 	for _, r := range records {
+		message = appendMessage(message[:0], r)
 		l.Logs.Append(logs.Record{
 			Time: ended(r), Group: group(r.Distribution), Stream: edge.Location, Request: r.Request,
-			Message: string(appendMessage(nil, r)),
+			Message: string(message),
 		})
 	}
 }
 
-// Groups of the log store.
-const (
-	GroupOfDistribution = "/aws/cloudfront/" // and its ID
-	GroupOfOthers       = "/dropstack/edge"  // requests that no distribution answers
-)
-
 func group(distribution string) string {
 	if distribution == "" {
-		return GroupOfOthers
+		return logs.EdgeGroup
 	}
-	return GroupOfDistribution + distribution
+	return logs.DistributionGroup + distribution
 }

@@ -1,6 +1,7 @@
 package accesslog
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -145,9 +146,11 @@ func (r *readers) send(records []*edge.AccessRecord) {
 		return
 	}
 	entries, now := make([]entry, 0, len(records)), time.Now()
+	var line []byte
 	for _, record := range records {
 		r.last++
-		entries = append(entries, entry{r.last, now, record.Request, AppendRealTime(nil, record)})
+		line = AppendRealTime(line[:0], record)
+		entries = append(entries, entry{r.last, now, record.Request, bytes.Clone(line)})
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -2,12 +2,13 @@ package accesslog
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"fmt"
 	"os"
 	"slices"
 	"time"
+
+	"github.com/klauspost/compress/gzip"
 
 	"github.com/dropstack/dropstack/internal/engine"
 )
@@ -195,8 +196,10 @@ func linesOf(path string) (lines []byte, damaged int, err error) {
 // compress makes an object of lines.
 func compress(lines []byte) ([]byte, error) {
 	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	_, err := z.Write([]byte(Header))
+	z, err := gzip.NewWriterLevel(&b, gzip.BestSpeed) // a tenth larger, in half the time
+	if err == nil {
+		_, err = z.Write([]byte(Header))
+	}
 	if err == nil {
 		_, err = z.Write(lines)
 	}

@@ -95,6 +95,7 @@ type Bans struct {
 
 	kv     jetstream.KeyValue
 	now    atomic.Pointer[snapshot]
+	ended  chan struct{} // closed when Run has
 	counts counts
 }
 

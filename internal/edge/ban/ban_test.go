@@ -504,6 +504,21 @@ func until(t *testing.T, what string, is func() bool) {
 	}
 }
 
+// TestNobodyWaitsForAnEdgeThatHasEnded: the ban is there at the next start.
+func TestNobodyWaitsForAnEdgeThatHasEnded(t *testing.T) {
+	stored := &memory{}
+	b := &ban.Bans{Streams: stored}
+	run(t, b)()
+	if _, err := b.Put(t.Context(), ban.PutInput{Client: "203.0.113.7", Seconds: 60}); fault.KindOf(err) != fault.Unavailable {
+		t.Errorf("got %v", err)
+	}
+	next := &ban.Bans{Streams: stored}
+	run(t, next)
+	if !held(next, "203.0.113.7") {
+		t.Error("forgotten")
+	}
+}
+
 func TestNothingIsBannedBeforeLoad(t *testing.T) {
 	b := &ban.Bans{}
 	if held(b, "203.0.113.7") {

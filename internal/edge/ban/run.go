@@ -12,8 +12,9 @@ import (
 )
 
 // Run follows what is stored, bans whom Seen has found to flood, and forgets bans
-// that have been over for long, until ctx ends.
+// that have been over for long, until ctx ends. It runs once.
 func (b *Bans) Run(ctx context.Context) error {
+	defer close(b.ended)
 	g, running := errgroup.WithContext(ctx)
 	g.Go(func() error { return b.follow(running, false) })
 	g.Go(func() error { b.tend(running); return nil })

@@ -20,7 +20,7 @@ func (b *Bans) Load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open the bucket of bans: %w", err)
 	}
-	b.kv = kv
+	b.kv, b.ended = kv, make(chan struct{})
 	b.now.Store(newSnapshot())
 	return b.follow(ctx, true)
 }
@@ -76,6 +76,8 @@ func (b *Bans) heard(ctx context.Context, known func(*snapshot) bool) error {
 		}
 		select {
 		case <-s.replaced:
+		case <-b.ended:
+			return fault.Errorf(fault.Unavailable, "the change is stored, but this edge is shutting down")
 		case <-ctx.Done():
 			return fault.Errorf(fault.Unavailable, "the change is stored, but this edge has not heard of it: %w", ctx.Err())
 		}

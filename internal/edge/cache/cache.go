@@ -28,6 +28,8 @@ package cache
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
@@ -68,6 +70,7 @@ type Cache struct {
 	flights       flights
 	passes        passes
 	counts        counters
+	complained    atomic.Int64 // Unix ns
 }
 
 // Counters are totals since Open, and what is stored now.
@@ -95,21 +98,37 @@ func (c *Cache) Counters() Counters {
 }
 
 // Open reads what an earlier process has left in Dir.
-func (c *Cache) Open(ctx context.Context) error {
+func (c *Cache) Open(context.Context) (err error) {
 	if c.Memory == 0 {
 		c.Memory = 128 << 20
 	}
 	c.memory = newMemory(c.Memory)
 	c.flights.of, c.flights.alone = map[key]*flight{}, map[*flight]bool{}
 	c.passes.until = map[key]time.Time{}
-	var err error
 	if c.invalidations, err = openInvalidations(c.Dir); err != nil {
-		return err
+		return fmt.Errorf("invalidations: %w", err)
 	}
+	c.memory.evicted = func(*object) { c.counts.evicted.Add(1) }
+	if c.Dir == "" || c.Disk <= 0 {
+		return nil
+	}
+	if c.disk, err = openDisk(c.Dir, c.Disk, !c.invalidations.lost); err != nil {
+		return errors.Join(fmt.Errorf("stored responses: %w", err), c.invalidations.close())
+	}
+	share := c.Memory / 16 // what waits to be written is no longer memory's, but it is there
+	c.memory.limit -= share
+	c.memory.evicted = func(o *object) {
+		c.counts.evicted.Add(1)
+		if o.fresh(time.Now()) {
+			c.disk.save(o, share)
+		}
+	}
+	go c.disk.write(c.noRoom)
 	return nil
 }
 
-// Close waits for fetches to end. Nothing is served any more.
+// Close ends fetches and writes what memory has to the disk. Nothing may be served any
+// more.
 func (c *Cache) Close() error {
 	c.flights.mu.Lock()
 	for _, f := range c.flights.of {
@@ -120,6 +139,18 @@ func (c *Cache) Close() error {
 	}
 	c.flights.mu.Unlock()
 	c.flights.running.Wait()
+	if c.disk != nil {
+		c.disk.close()
+		for _, o := range c.memory.all() {
+			if o.file != nil || !o.fresh(time.Now()) || c.invalidations.concern(o) {
+				continue
+			}
+			if err := c.disk.put(o); err != nil {
+				c.noRoom(err)
+				break
+			}
+		}
+	}
 	return c.invalidations.close()
 }
 
@@ -129,9 +160,13 @@ func (c *Cache) maxInMemory() int64 { return c.Memory / 16 }
 // largest is the size up to which a response is stored at all.
 func (c *Cache) largest() int64 { return max(c.maxInMemory(), c.disk.largest()) }
 
+// noRoom reports that a response could not be stored, or read back: at most once a
+// minute, since what ails one ails all.
 func (c *Cache) noRoom(err error) {
-	if err != errNoDisk {
-		c.Log.Warn("response not stored", "err", err)
+	now := time.Now().UnixNano()
+	last := c.complained.Load()
+	if err != errNoDisk && now-last > int64(time.Minute) && c.complained.CompareAndSwap(last, now) {
+		c.Log.Warn("stored response lost", "err", err)
 	}
 }
 

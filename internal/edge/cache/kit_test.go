@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -16,10 +17,14 @@ import (
 // rig is a cache in front of an origin that the test writes.
 type rig struct {
 	t      testing.TB
+	end    func() // closes the cache
 	cache  *cache.Cache
 	policy cache.Policy
 	origin http.HandlerFunc
 	errors func(int) (time.Duration, bool)
+	host   string // that the origin is asked by; "": the client's
+
+	quiet bool // nothing is recorded
 
 	mu   sync.Mutex
 	seen []*http.Request // that the origin got
@@ -47,13 +52,14 @@ func openRig(t testing.TB, c *cache.Cache, origin http.HandlerFunc) *rig {
 	if err := c.Open(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	end := sync.OnceFunc(func() {
 		if err := c.Close(); err != nil {
 			t.Error(err)
 		}
 	})
+	t.Cleanup(end)
 	return &rig{
-		t: t, cache: c, origin: origin,
+		t: t, end: end, host: "origin.internal", cache: c, origin: origin,
 		policy: cache.Policy{DefaultTTL: 24 * time.Hour, MaxTTL: year, Query: cache.Selection{Mode: cache.All}},
 	}
 }
@@ -88,16 +94,20 @@ func (g *rig) serve(in *http.Request) (res *httptest.ResponseRecorder, out cache
 	return res, g.cacheServe(res, in)
 }
 
-// cacheServe forwards everything but the host.
+// cacheServe forwards everything but, unless told to, the host.
 func (g *rig) cacheServe(w http.ResponseWriter, in *http.Request) cache.Outcome {
 	forward := in.Clone(in.Context())
-	forward.Host = "origin.internal"
+	if g.host != "" {
+		forward.Host = g.host
+	}
 	return g.cache.Serve(w, cache.Request{
 		In: in, Out: forward, Zone: "E1", Policy: &g.policy, ErrorTTL: g.errors,
 		Origin: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			g.mu.Lock()
-			g.seen = append(g.seen, r)
-			g.mu.Unlock()
+			if !g.quiet {
+				g.mu.Lock()
+				g.seen = append(g.seen, r)
+				g.mu.Unlock()
+			}
 			g.origin(w, r)
 		}),
 	})
@@ -134,3 +144,5 @@ func answer(status int, header ...string) http.HandlerFunc {
 		}
 	}
 }
+
+func itoa(n int) string { return strconv.Itoa(n) }

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -133,16 +134,19 @@ func (m *memory) add(o *object, replaces func(*object) bool) {
 	o.refs.Add(1)
 	s := m.shard(o.key)
 	s.mu.Lock()
-	old := s.objects[o.key]
-	next := make([]*object, 1, len(old)+1)
-	next[0] = o
 	var out []*object
-	for _, other := range old {
-		if replaces(other) || len(next) == maxVariants {
+	next := []*object{o}
+	for _, other := range s.objects[o.key] {
+		if replaces(other) {
 			out = append(out, other)
 		} else {
 			next = append(next, other)
 		}
+	}
+	slices.SortStableFunc(next, func(a, b *object) int { return b.received.Compare(a.received) })
+	if len(next) > maxVariants {
+		out = append(out, next[maxVariants:]...)
+		next = next[:maxVariants:maxVariants]
 	}
 	s.objects[o.key] = next
 	s.mu.Unlock()

@@ -178,7 +178,7 @@ func (r *reader) copy(ctx context.Context, w http.ResponseWriter, from, to int64
 	r.skip(from)
 	control := http.NewResponseController(w)
 	for to < 0 || r.at < to {
-		p, err := r.next(ctx)
+		p, err := r.next(ctx, to)
 		switch {
 		case err == io.EOF && to < 0:
 			return nil
@@ -189,9 +189,6 @@ func (r *reader) copy(ctx context.Context, w http.ResponseWriter, from, to int64
 		case p == nil:
 			_ = control.Flush() // not supported: the server sends when it likes
 			continue
-		}
-		if to >= 0 && r.at > to {
-			p = p[:len(p)-int(r.at-to)]
 		}
 		if _, err := w.Write(p); err != nil {
 			return errClient
@@ -211,7 +208,7 @@ func (r *reader) skip(to int64) {
 // it finds it there.
 func (r *reader) stay(ctx context.Context) {
 	for {
-		if _, err := r.next(ctx); err != nil {
+		if _, err := r.next(ctx, -1); err != nil {
 			return
 		}
 	}

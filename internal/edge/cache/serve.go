@@ -144,7 +144,7 @@ func (x *exchange) find() *object {
 		x.others = len(all) > 0
 		i := slices.IndexFunc(all, func(o *object) bool { return o.matches(x.out.Header) })
 		if i < 0 {
-			if !c.load(x.key, all) {
+			if !c.load(x.key) {
 				return nil
 			}
 			continue

@@ -113,7 +113,7 @@ func (s *spool) leaveMemory() {
 	}
 	if err != nil {
 		s.cache.noRoom(err)
-		file.abandon()
+		file.close()
 		s.window = true
 		return
 	}
@@ -248,8 +248,9 @@ func (r *reader) leave() {
 }
 
 // next returns more of the body, from r.at on, good until it is called again; no bytes
-// when what was written before is to be sent on; io.EOF at the end. It moves r.at.
-func (r *reader) next(ctx context.Context) ([]byte, error) {
+// when what was written before is to be sent on; io.EOF at the end. It moves r.at, but
+// not over limit, which is -1 for none.
+func (r *reader) next(ctx context.Context, limit int64) ([]byte, error) {
 	s := r.spool
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -258,9 +259,9 @@ func (r *reader) next(ctx context.Context) ([]byte, error) {
 		case s.err != nil:
 			return nil, s.err // at once: the sooner the client knows the better
 		case r.at < s.base:
-			return r.fromFile()
+			return r.fromFile(limit)
 		case r.at < end:
-			p := s.buf[r.at-s.base:]
+			p := r.upTo(limit, s.buf[r.at-s.base:])
 			if s.file != nil && !s.window { // the buffer is used again
 				p = append(r.block[:0], p...)
 				r.block = p
@@ -284,7 +285,7 @@ func (r *reader) next(ctx context.Context) ([]byte, error) {
 }
 
 // fromFile reads what of one block follows r.at. It lets go of the lock meanwhile.
-func (r *reader) fromFile() ([]byte, error) {
+func (r *reader) fromFile(limit int64) ([]byte, error) {
 	s := r.spool
 	file := s.file
 	s.mu.Unlock()
@@ -294,7 +295,15 @@ func (r *reader) fromFile() ([]byte, error) {
 		return nil, err
 	}
 	r.block = block[:0]
-	p := block[r.at%blockSize:]
+	p := r.upTo(limit, block[r.at%blockSize:])
 	r.at += int64(len(p))
 	return p, nil
+}
+
+// upTo cuts what follows r.at off at the limit.
+func (r *reader) upTo(limit int64, p []byte) []byte {
+	if limit < 0 {
+		return p
+	}
+	return p[:min(int64(len(p)), limit-r.at)]
 }

@@ -125,11 +125,5 @@ func (c *Cache) open(o *object) (source, bool) {
 	if o.file == nil || o.body != nil {
 		return inMemory(o.body), true
 	}
-	return c.disk.open(o)
-}
-
-// load brings into memory what the disk has of a key besides those; false when that is
-// nothing.
-func (c *Cache) load(k key, have []*object) bool {
-	return c.disk.load(k, have)
+	return c.disk.open(o, func() { c.remove(o) })
 }

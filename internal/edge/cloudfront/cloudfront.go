@@ -8,17 +8,33 @@
 // have the path of a property, such as DistributionConfig.Origins[0].DomainName.
 package cloudfront
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/dropstack/dropstack/internal/fault"
+)
 
 // Finding is what is said of a property.
 type Finding struct{ Path, Message string }
 
-func (f Finding) String() string { return f.Path + ": " + f.Message }
+func (f Finding) String() string { return strings.TrimPrefix(f.Path+": "+f.Message, ": ") }
 
 // Findings are what reading a resource came to.
 type Findings struct {
 	Wrong []Finding
 	Idle  []Finding // what has no effect here, and why
+}
+
+// Err is all that is wrong, with the code that callers of the API know; nil when
+// nothing is.
+func (f *Findings) Err(code string) error {
+	var list []error
+	for _, w := range f.Wrong {
+		list = append(list, fault.Coded(fault.Invalid, code, "%s", w))
+	}
+	return errors.Join(list...)
 }
 
 func (f *Findings) fail(path, format string, args ...any) {

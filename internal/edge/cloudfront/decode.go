@@ -27,6 +27,9 @@ func (f *Findings) put(path string, v any, into reflect.Value) {
 	case reflect.Interface:
 		into.Set(reflect.ValueOf(v))
 	case reflect.Pointer:
+		if v == "" && into.Type().Elem().Kind() != reflect.Struct {
+			return // as calls write what is not said
+		}
 		into.Set(reflect.New(into.Type().Elem()))
 		f.put(path, v, into.Elem())
 	case reflect.Struct:
@@ -127,6 +130,9 @@ func (f *Findings) items(path string, v any, into reflect.Value) {
 
 func (f *Findings) scalar(path string, v any, into reflect.Value) {
 	s, ok := plain(v)
+	if s == "" && ok {
+		return
+	}
 	switch into.Kind() {
 	case reflect.String:
 		if !ok {

@@ -59,7 +59,7 @@ func (t *translation) general(out *edge.Distribution, c *config) {
 	default:
 		t.fail(inConfig+".HttpVersion", "%q is none of http1.1, http2, http2and3, http3", c.HttpVersion)
 	}
-	if l := c.Logging; l != nil && t.need(inConfig+".Logging.Bucket", l.Bucket) {
+	if l := c.Logging; l != nil && (l.Enabled == nil || *l.Enabled) && t.need(inConfig+".Logging.Bucket", l.Bucket) {
 		out.Log = &edge.LogTo{Bucket: l.Bucket, Prefix: l.Prefix, Cookies: l.IncludeCookies}
 		if bucket, _, ok := bucketOf(l.Bucket); ok {
 			out.Log.Bucket = bucket
@@ -71,7 +71,7 @@ func (t *translation) general(out *edge.Distribution, c *config) {
 	t.webACL(out, c.WebACLId)
 	t.certificate(out, c.ViewerCertificate)
 	if g := c.Restrictions.GeoRestriction; g.RestrictionType != "" && g.RestrictionType != "none" {
-		t.fail(inConfig+".Restrictions.GeoRestriction", "it is not supported here: requests would be answered wherever they come from; use a GeoMatchStatement in a web ACL")
+		t.fail(inConfig+".Restrictions.GeoRestriction", "it is not supported here: which country an address is in is not known here; name networks in an AWS::WAFv2::IPSet of a web ACL")
 	}
 	t.refuse(inConfig+".CustomOrigin", c.CustomOrigin, "write Origins and DefaultCacheBehavior")
 	t.refuse(inConfig+".S3Origin", c.S3Origin, "write Origins and DefaultCacheBehavior")

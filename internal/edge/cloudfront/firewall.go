@@ -2,15 +2,14 @@ package cloudfront
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"maps"
-	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/dropstack/dropstack/internal/arn"
-	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/edge/waf"
 )
 
@@ -18,13 +17,7 @@ import (
 // caller, who knows what it was called before.
 type Protected struct{ Stack, Name, ID, ARN string }
 
-var wafName = regexp.MustCompile(`^[\w-]{1,128}$`)
-
-// scoped checks the name and the scope of a thing of AWS WAF.
-func (f *Findings) scoped(name, scope string) {
-	if !wafName.MatchString(name) {
-		f.fail("Name", "%q must be 1 to 128 letters, digits, - and _", name)
-	}
+func (f *Findings) scoped(scope string) {
 	if scope != "CLOUDFRONT" && scope != "REGIONAL" {
 		f.fail("Scope", "%q is neither CLOUDFRONT nor REGIONAL", scope)
 	}
@@ -44,52 +37,57 @@ func WebACL(of Protected, props map[string]any) (waf.WebACL, Findings) {
 	}
 	tree, _ := f.searched("", props).(map[string]any)
 	f.decode("", tree, &in)
-	f.scoped(of.Name, in.Scope)
+	f.scoped(in.Scope)
 	out := waf.WebACL{
 		Stack: of.Stack, Name: of.Name, ID: of.ID, ARN: of.ARN, Description: in.Description, Rules: in.Rules,
 		VisibilityConfig: in.VisibilityConfig, CustomResponseBodies: in.CustomResponseBodies, TokenDomains: in.TokenDomains,
 	}
-	switch a := in.DefaultAction; {
-	case a == nil:
+	if in.DefaultAction == nil {
 		f.fail("DefaultAction", "it is required")
-	case a.Allow == nil && a.Block == nil:
-		f.fail("DefaultAction", "it is Allow or Block")
-	default:
-		out.DefaultAction = *a
+	} else {
+		out.DefaultAction = *in.DefaultAction
 	}
-	priorities, names := map[int]string{}, map[string]bool{}
-	for i, r := range out.Rules {
-		at := fmt.Sprintf("Rules[%d]", i)
-		if other, taken := priorities[r.Priority]; taken {
-			f.fail(at+".Priority", "rule %s has the priority %d too", other, r.Priority)
-		}
-		if names[r.Name] {
-			f.fail(at+".Name", "there are two rules %q", r.Name)
-		}
-		priorities[r.Priority], names[r.Name] = r.Name, true
-		f.rule(at, r, out.CustomResponseBodies)
+	if len(f.Wrong) == 0 {
+		f.judged(out)
 	}
 	slices.SortStableFunc(out.Rules, func(a, b waf.Rule) int { return a.Priority - b.Priority })
 	return out, f
 }
 
-func (f *Findings) rule(at string, r waf.Rule, bodies map[string]waf.CustomResponseBody) {
-	f.need(at+".Name", r.Name)
-	group := r.Statement.ManagedRuleGroupStatement != nil
-	switch {
-	case group && (r.OverrideAction == nil || r.Action != nil):
-		f.fail(at+".OverrideAction", "a rule of a group has an OverrideAction, None or Count, and no Action")
-	case group && r.OverrideAction.None == nil && r.OverrideAction.Count == nil:
-		f.fail(at+".OverrideAction", "it is None or Count")
-	case !group && (r.Action == nil || r.OverrideAction != nil):
-		f.fail(at+".Action", "a rule has an Action, Allow, Block or Count, and no OverrideAction")
-	case !group && r.Action.None != nil:
-		f.fail(at+".Action", "it is Allow, Block or Count")
-	}
-	if a := r.Action; a != nil && a.Block != nil && a.Block.CustomResponse != nil {
-		if key := a.Block.CustomResponse.CustomResponseBodyKey; key != "" && bodies[key].Content == "" {
-			f.fail(at+".Action.Block.CustomResponse.CustomResponseBodyKey", "there is no %q under CustomResponseBodies", key)
+// judged asks the firewall what it makes of a web ACL: first without rules and then of
+// one rule after the other, so that what is wrong has its place.
+func (f *Findings) judged(acl waf.WebACL) {
+	rules := acl.Rules
+	ask := func(path string, rules []waf.Rule) {
+		if len(f.Wrong) == 0 || path != "" {
+			acl.Rules = rules
+			f.said(path, waf.Check([]waf.WebACL{acl}, nil, nil))
 		}
+	}
+	if ask("", nil); len(f.Wrong) > 0 {
+		return
+	}
+	for i := range rules {
+		ask(fmt.Sprintf("Rules[%d]", i), rules[i:i+1])
+	}
+	ask("", rules)
+}
+
+// said takes over what the firewall says of a thing that has a name.
+func (f *Findings) said(path string, err error) {
+	if err == nil {
+		return
+	}
+	all := []error{err}
+	if joined, ok := errors.AsType[interface {
+		error
+		Unwrap() []error
+	}](err); ok {
+		all = joined.Unwrap()
+	}
+	for _, one := range all {
+		_, message, _ := strings.Cut(one.Error(), `": `) // after its kind and name
+		f.fail(path, "%s", message)
 	}
 }
 
@@ -131,27 +129,15 @@ func IPSet(of Protected, props map[string]any) (waf.IPSet, Findings) {
 		Tags                     any
 	}
 	f.decode("", props, &in)
-	f.scoped(of.Name, in.Scope)
-	if in.IPAddressVersion != "IPV4" && in.IPAddressVersion != "IPV6" {
-		f.fail("IPAddressVersion", "%q is neither IPV4 nor IPV6", in.IPAddressVersion)
-	}
-	if len(in.Addresses) > 10_000 {
-		f.fail("Addresses", "it has %d; the limit is 10000", len(in.Addresses))
-	}
-	for i, a := range in.Addresses {
-		switch p, err := netip.ParsePrefix(a); {
-		case err != nil:
-			f.fail(fmt.Sprintf("Addresses[%d]", i), "%q is no range of addresses such as 192.0.2.0/24", a)
-		case p.Bits() == 0:
-			f.fail(fmt.Sprintf("Addresses[%d]", i), "%s is everybody; AWS WAF does not take it", a)
-		case p.Addr().Is4() != (in.IPAddressVersion == "IPV4"):
-			f.fail(fmt.Sprintf("Addresses[%d]", i), "%s is not of %s", a, in.IPAddressVersion)
-		}
-	}
-	return waf.IPSet{
+	f.scoped(in.Scope)
+	out := waf.IPSet{
 		Stack: of.Stack, Name: of.Name, ID: of.ID, ARN: of.ARN, Description: in.Description,
 		IPAddressVersion: in.IPAddressVersion, Addresses: in.Addresses,
-	}, f
+	}
+	if len(f.Wrong) == 0 {
+		f.said("", waf.Check(nil, []waf.IPSet{out}, nil))
+	}
+	return out, f
 }
 
 // PatternSet reads an AWS::WAFv2::RegexPatternSet.
@@ -163,16 +149,13 @@ func PatternSet(of Protected, props map[string]any) (waf.RegexPatternSet, Findin
 		Tags                     any
 	}
 	f.decode("", props, &in)
-	f.scoped(of.Name, in.Scope)
+	f.scoped(in.Scope)
 	out := waf.RegexPatternSet{Stack: of.Stack, Name: of.Name, ID: of.ID, ARN: of.ARN, Description: in.Description}
-	if len(in.RegularExpressionList) == 0 || len(in.RegularExpressionList) > 10 {
-		f.fail("RegularExpressionList", "it has %d expressions; there are 1 to 10", len(in.RegularExpressionList))
-	}
-	for i, text := range in.RegularExpressionList {
-		if _, err := regexp.Compile(text); err != nil {
-			f.fail(fmt.Sprintf("RegularExpressionList[%d]", i), "%v", err)
-		}
+	for _, text := range in.RegularExpressionList {
 		out.RegularExpressionList = append(out.RegularExpressionList, waf.Pattern{RegexString: text})
+	}
+	if len(f.Wrong) == 0 {
+		f.said("", waf.Check(nil, nil, []waf.RegexPatternSet{out}))
 	}
 	return out, f
 }
@@ -213,13 +196,4 @@ func Associate(props map[string]any) (Association, Findings) {
 		f.fail("ResourceArn", "%s is neither a stage of an API (arn:aws:apigateway:REGION::/restapis/ID/stages/STAGE) nor a distribution: nothing else has a web ACL here", in.ResourceArn)
 	}
 	return out, f
-}
-
-// Guard is the distribution that gives an API a web ACL: it has the API's own host
-// and changes nothing else.
-func Guard(stack, id, api, host, webACL string) edge.Distribution {
-	return edge.Distribution{
-		Stack: stack, ID: id, Domain: arn.DistributionDomain(id), Aliases: []string{host}, WebACL: webACL, Comment: "the web ACL of API " + api,
-		Origins: []edge.Origin{{ID: api, API: api}}, Behaviours: []edge.Behaviour{{Path: "*", Origin: api}},
-	}
 }

@@ -23,7 +23,7 @@ type config struct {
 	ViewerCertificate *viewerCertificate
 	WebACLId          string
 
-	AnycastIpListId, ConnectionMode                               any
+	CallerReference, AnycastIpListId, ConnectionMode              any
 	ContinuousDeploymentPolicyId, Staging                         any
 	CustomOrigin, S3Origin                                        any
 	TenantConfig, ViewerMtlsConfig, ConnectionFunctionAssociation any
@@ -69,6 +69,7 @@ type errorResponse struct {
 
 type logging struct {
 	Bucket, Prefix string
+	Enabled        *bool // of calls
 	IncludeCookies bool
 }
 
@@ -98,6 +99,8 @@ type viewerCertificate struct {
 	IamCertificateId             string
 	MinimumProtocolVersion       string
 	SslSupportMethod             string
+	Certificate                  any // of calls, and old
+	CertificateSource            any
 }
 
 type origin struct {

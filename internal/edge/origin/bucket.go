@@ -65,14 +65,16 @@ func (b *Bucket) send(w http.ResponseWriter, r *http.Request, object engine.Obje
 	h := w.Header()
 	h.Set("Etag", `"`+object.ETag+`"`)
 	h.Set("Content-Type", or(object.ContentType, "binary/octet-stream"))
-	for name, value := range object.Metadata {
-		switch name {
-		// what S3 has as headers of its own, when it was stored as metadata
-		case "cache-control", "content-disposition", "content-encoding", "content-language", "expires":
+	for name, value := range map[string]string{
+		"Cache-Control": object.CacheControl, "Content-Disposition": object.ContentDisposition, "Content-Encoding": object.ContentEncoding,
+		"Content-Language": object.ContentLanguage, "Expires": object.Expires,
+	} {
+		if value != "" {
 			h.Set(name, value)
-		default:
-			h.Set("X-Amz-Meta-"+name, value)
 		}
+	}
+	for name, value := range object.Metadata {
+		h.Set("X-Amz-Meta-"+name, value)
 	}
 	content := &Reader{Ctx: r.Context(), Objects: b.Objects, Object: object}
 	defer content.Close()

@@ -40,7 +40,8 @@ type Domain struct {
 	ConnectTimeout time.Duration
 	Timeout        time.Duration // for the answer to begin, and between two reads of it
 	KeepAlive      time.Duration
-	RootCAs        *x509.CertPool // nil: the system's
+	RootCAs        *x509.CertPool                                                    // nil: the system's
+	Dial           func(ctx context.Context, network, addr string) (net.Conn, error) // one attempt; nil: over TCP
 	Answer         Answer
 	Log            *slog.Logger
 
@@ -58,13 +59,16 @@ func (pool) Get() []byte  { return buffers.Get().(*[32 << 10]byte)[:] }
 func (pool) Put(b []byte) { buffers.Put((*[32 << 10]byte)(b)) }
 
 func (d *Domain) open() {
-	dialer := &net.Dialer{Timeout: or(d.ConnectTimeout, DefaultConnectTimeout), KeepAlive: 15 * time.Second}
+	dial := d.Dial
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: or(d.ConnectTimeout, DefaultConnectTimeout), KeepAlive: 15 * time.Second}).DialContext
+	}
 	plain := &http.Protocols{}
 	plain.SetHTTP1(true)
 	d.transport = &http.Transport{
 		DialContext: func(ctx context.Context, network, addr string) (c net.Conn, err error) {
 			for range or(d.Attempts, DefaultAttempts) {
-				if c, err = dialer.DialContext(ctx, network, addr); err == nil || ctx.Err() != nil {
+				if c, err = dial(ctx, network, addr); err == nil || ctx.Err() != nil {
 					break
 				}
 			}

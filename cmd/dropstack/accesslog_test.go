@@ -1,0 +1,105 @@
+package main
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/dropstack/dropstack/internal/edge/accesslog"
+	"github.com/dropstack/dropstack/internal/testkit"
+)
+
+// viewed has three requests of the events service's distribution read by a function
+// within a moment.
+func viewed(t *testing.T, p *testkit.Platform) {
+	t.Helper()
+	if _, err := functions(t, p).CreateEventSourceMapping(t.Context(), &lambda.CreateEventSourceMappingInput{
+		EventSourceArn: aws.String("arn:aws:kinesis:us-east-1:000000000000:stream/" + accesslog.Stream), FunctionName: aws.String("events-dev-record"),
+		StartingPosition: types.EventSourcePositionLatest,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("%s/viewed-%d?token=secret", p.HTTP, i), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = "www.events.example"
+		res, err := visitor.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusNotFound {
+			t.Errorf("got %d", res.StatusCode)
+		}
+	}
+	eventually(t, "a function reads the requests", func() (bool, string) {
+		log, _, _ := p.Run(t, "", "logs", "-f", "events-dev-record")
+		paths := streamed(t, log)
+		return strings.Contains(paths, "/viewed-0 /viewed-1 /viewed-2"), log
+	})
+}
+
+// streamed are the paths of the stream's records in a function's log.
+func streamed(t *testing.T, log string) string {
+	t.Helper()
+	var paths []string
+	for _, data := range regexp.MustCompile(`"data":"([^"]+)"`).FindAllStringSubmatch(log, -1) {
+		line, err := base64.StdEncoding.DecodeString(data[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := accesslog.ParseRealTime(string(line))
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, r.Path)
+	}
+	return strings.Join(paths, " ")
+}
+
+// written looks for the same requests in an object, which the shutdown has made, and for
+// the object's event.
+func written(t *testing.T, p *testkit.Platform) {
+	t.Helper()
+	store := admin(t, p).S3()
+	list, err := store.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String("events-logs")})
+	if err != nil || len(list.Contents) != 1 {
+		t.Fatalf("got %+v, %v", list, err)
+	}
+	key := *list.Contents[0].Key
+	if !regexp.MustCompile(`^edge/events-dev-front\.\d{4}-\d\d-\d\d-\d\d\.[0-9a-f]{8}\.gz$`).MatchString(key) {
+		t.Errorf("key %s", key)
+	}
+	object, err := store.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String("events-logs"), Key: &key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer object.Body.Close()
+	n := 0
+	for r, err := range accesslog.Read(object.Body) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Path != fmt.Sprintf("/viewed-%d", n) || r.Status != 404 || r.Host != "www.events.example" || r.Client != "127.0.0.1" || strings.Contains(r.Query, "secret") {
+			t.Errorf("line %d: %+v", n, r)
+		}
+		n++
+	}
+	if n != 3 {
+		t.Errorf("%d lines, want 3", n)
+	}
+	eventually(t, "the object's event", func() (bool, string) {
+		out, _, _ := p.Run(t, "", "logs", "-f", "events-dev-record")
+		return strings.Contains(out, `"key":"`+key+`"`), out
+	})
+}
