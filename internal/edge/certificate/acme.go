@@ -293,6 +293,7 @@ func (m *magic) stored(ctx context.Context) []string {
 // tidy leaves off renewing what is not allowed any more, and removes what ended long
 // ago.
 func (m *magic) tidy(ctx context.Context) {
+	m.failures.forget(time.Now())
 	m.mu.Lock()
 	var gone []certmagic.SubjectIssuer
 	for name := range m.managed {

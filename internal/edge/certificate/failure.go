@@ -3,6 +3,7 @@ package certificate
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -54,6 +55,13 @@ func (f *failures) clear(name string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.byName, name)
+}
+
+// forget drops failures of names that nobody has asked for lately.
+func (f *failures) forget(now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	maps.DeleteFunc(f.byName, func(_ string, at Failure) bool { return now.After(at.Until.Add(24 * time.Hour)) })
 }
 
 // waiting is an error while it is too early for another order.

@@ -167,6 +167,9 @@ func (k *Keeper) replace(imported []*owned) error {
 		}
 	}
 	for name, f := range files {
+		if at := filepath.Join(k.Dir, name+".key"); now.files[name].signature != f.signature && exposed(at) {
+			k.Log.Warn("others can read a certificate's key; take that away with chmod 600", "file", at)
+		}
 		if before, known := now.files[name]; known && before.signature != f.signature && f.owned != nil && f.owned != before.owned {
 			k.Log.Info("a certificate was reloaded", "name", name, "until", f.owned.cert.Leaf.NotAfter)
 		}
@@ -209,6 +212,12 @@ func readFiles(dir string, before map[string]file) (map[string]file, map[string]
 		files[name] = file{looks, one}
 	}
 	return files, faults, nil
+}
+
+// exposed reports whether others than its owner may read a file.
+func exposed(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().Perm()&0o077 != 0
 }
 
 // signature tells versions of a pair of files apart.
