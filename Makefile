@@ -7,12 +7,14 @@
 # make check  formatting, vet, staticcheck and the race detector
 # make fuzz   every fuzz target for a while (FUZZTIME=30s)
 # make bench  the end-to-end benchmark: figures beside their baselines
+#             (ONLY=Edge: those of the edge alone)
 
 export CGO_ENABLED = 0
 GO   = go
 TOOL = $(GO) tool -modfile=tools/go.mod
 FUZZTIME = 30s
 MUST =
+ONLY =
 
 build:
 	$(GO) build -trimpath -o bin/dropstack ./cmd/dropstack
@@ -37,7 +39,7 @@ vet:
 # Packages whose tests only drive the built program, which the detector does not see,
 # are left out.
 race:
-	CGO_ENABLED=1 $(GO) test -race -short -timeout 25m $$($(GO) list ./... | grep -vE '/internal/(corpus|judge|osls)$$')
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 25m $$($(GO) list ./... | grep -vE '/internal/(corpus|edgejudge|judge|osls)$$')
 
 generate:
 	$(TOOL) templ generate
@@ -46,7 +48,8 @@ fuzz:
 	tools/fuzz $(FUZZTIME)
 
 bench:
-	$(GO) test -tags bench -count=1 -v -run Figures ./bench
+	tools/bench-deps
+	$(GO) test -tags bench -count=1 -v -run 'Figures.*$(ONLY)' ./bench
 
 # dist: the binary and the services built for it, which need no Go
 dist: build

@@ -144,6 +144,7 @@ func TestLifecycle(t *testing.T) {
 		t.Errorf("readyz: got %d %s", status, body)
 	}
 	viewed(t, p)
+	printed(t, p)
 	answer := make(chan string, 1)
 	go func() {
 		status, _, body, err := get(t.Context(), hostURL(p.HTTP, "events-dev.localhost")+"/slow")

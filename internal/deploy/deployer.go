@@ -71,6 +71,8 @@ type Rooms struct {
 	}
 	// Firewall decides by web ACLs; nil only in tests.
 	Firewall interface {
+		// Admit says what Replace would refuse.
+		Admit(stack string, acls []waf.WebACL, sets []waf.IPSet, patterns []waf.RegexPatternSet) error
 		Replace(stack string, acls []waf.WebACL, sets []waf.IPSet, patterns []waf.RegexPatternSet) error
 	}
 	// AccessReaders give functions what the edge has answered; nil only in tests.

@@ -66,8 +66,10 @@ func (d *Deployer) checkFirewall(r *Revision) error {
 			return fault.Coded(fault.Invalid, "WAFNonexistentItemException", "%s: there is no web ACL %s; deploy the stack that declares it first", who, acl)
 		}
 	}
-	if err := waf.Check(r.WebACLs, r.IPSets, r.PatternSets); err != nil {
-		return err
+	if guard := d.Rooms.Firewall; guard != nil {
+		if err := guard.Admit(r.Stack, r.WebACLs, r.IPSets, r.PatternSets); err != nil {
+			return err
+		}
 	}
 	for _, reader := range r.AccessReaders {
 		if err := checkReader(reader); err != nil {

@@ -52,6 +52,8 @@ func (g guardRoom) Replace(_ string, acls []waf.WebACL, sets []waf.IPSet, patter
 	return g.tell("firewall %v", list)
 }
 
+func (g guardRoom) Admit(string, []waf.WebACL, []waf.IPSet, []waf.RegexPatternSet) error { return nil }
+
 func (g frontRoom) Replace(_ string, dists []edge.Distribution) error {
 	var list []string
 	for _, d := range dists {
@@ -174,5 +176,19 @@ func TestReadersThatCannotBeAreRefused(t *testing.T) {
 		if _, err := d.Deploy(t.Context(), &next); fault.KindOf(err) != fault.Invalid {
 			t.Errorf("%+v: %v", next.AccessReaders[0], err)
 		}
+	}
+}
+
+func TestWebACLsThatTheFirewallRefusesAreNotDeployed(t *testing.T) {
+	d, g := guardedDeployer(t)
+	d.Rooms.Firewall = &waf.Firewall{}
+	r := guarded("a", "one")
+	r.WebACLs[0].DefaultAction = waf.Action{Allow: &waf.AllowAction{}}
+	r.WebACLs[0].Rules = []waf.Rule{{Name: "geo", Action: &waf.Action{Block: &waf.BlockAction{}}, Statement: waf.Statement{GeoMatchStatement: &waf.GeoMatch{CountryCodes: []string{"AQ"}}}}}
+	if _, err := d.Deploy(t.Context(), r); fault.KindOf(err) != fault.Invalid {
+		t.Errorf("err %v, want it refused", err)
+	}
+	if len(g.told) > 0 {
+		t.Errorf("the edge was told %v", g.told)
 	}
 }

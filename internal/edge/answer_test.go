@@ -246,16 +246,13 @@ func TestPrivateContent(t *testing.T) {
 		{asset, 403, "<Error><Code>MissingKey</Code>", "Error"},
 		{signed, 200, "secret /a?x=1", "Miss"},
 		{later, 200, "secret /a?x=1", "Hit"},
-		{strings.Replace(signed, "https://d.example/", "https://d.example:8443/", 1), 200, "secret /a?x=1", "Hit"},
+		{strings.Replace(signed, "https://d.example/", "https://d.example:8443/", 1), 200, "secret /a?x=1", "Miss"}, // an API may write links with the port
 		{asset, 403, "MissingKey", "Error"},
 		{strings.Replace(signed, "x=1", "x=2", 1), 403, "<Code>AccessDenied</Code><Message>Access denied</Message>", "Error"},
 		{strings.Replace(signed, "https:", "http:", 1), 403, "AccessDenied", "Error"},
 	} {
 		res := get(s, c.address, nil)
 		if res.Code != c.status || !strings.Contains(res.Body.String(), c.want) || res.Header().Get("X-Cache") != c.xcache+" from cloudfront" {
-			if i == 3 && res.Code == 200 { // another host is another response
-				continue
-			}
 			t.Errorf("%d: got %d %s %s, want %d %s %s", i, res.Code, res.Body, res.Header().Get("X-Cache"), c.status, c.want, c.xcache)
 		}
 		if c.status == 403 && (res.Header().Get("Content-Type") != "text/xml" || strings.Contains(res.Body.String(), "secret")) {

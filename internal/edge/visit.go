@@ -77,6 +77,7 @@ func (s *Server) meet(v *visit, r *http.Request) {
 	v.record.tls(r.TLS)
 	v.asked = &origin.Asked{ID: v.record.Request, Secure: v.secure}
 	v.body = &body{ReadCloser: r.Body, control: v.control, limits: &s.Limits}
+	v.bare = r.Method == http.MethodHead
 	v.socket = r.ProtoMajor == 1 && r.Method == http.MethodGet && len(r.Header["Upgrade"]) > 0 && isSocket(r.Header)
 	if v.target = r.RequestURI; !strings.HasPrefix(v.target, "/") { // the whole address, as proxies are asked
 		v.target = r.URL.RequestURI()

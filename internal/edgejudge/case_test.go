@@ -44,7 +44,7 @@ import (
 //
 // The origin's answers may have @size N, @random N, @chunked, @hold NAME (before the
 // head), @part N NAME (after N bytes of the body), @abort N (after N bytes), @refuse
-// (no answer), @raw LINE (a header line as it is), @nodate.
+// (no answer), @raw LINE (a header line as it is), @nodate, @anonymous (no number).
 //
 // Commands are "! release NAME", "! leave NAME", "! join NAME" with what came of it,
 // "! asked N" (wait until the origin has been asked N times), "! written NAME", "! head
@@ -88,6 +88,7 @@ type answer struct {
 	hold, partHold      string
 	part, abort, repeat int
 	refuse, nodate      bool
+	anonymous           bool
 	raw                 []string
 }
 
@@ -273,6 +274,8 @@ func parseAnswer(text string) (a answer, err error) {
 			a.chunked = true
 		case part == "@refuse":
 			a.refuse = true
+		case part == "@anonymous":
+			a.anonymous = true
 		case part == "@nodate":
 			a.nodate = true
 		case words[0] == "@size":

@@ -70,7 +70,7 @@ func (m *model) wrong(mark, method, path string, headers http.Header, from, to t
 		if unsafe && later.status >= 200 && later.status < 400 {
 			return "a " + later.method + " has invalidated it"
 		}
-		if later.method == http.MethodGet && later.mark != "" && later.status == http.StatusOK && unstorable(later) == "" &&
+		if _, ask := value(later.headers, "no-cache"); !ask && later.method == http.MethodGet && later.mark != "" && later.status == http.StatusOK && unstorable(later) == "" &&
 			varies(later, headers) && fresh(later.headers, later.at, later.at) && !behind(path) {
 			return "a newer one is stored: " + later.mark
 		}
@@ -93,7 +93,7 @@ func (m *model) timely(e event, asked http.Header, from, to time.Time) string {
 			last = later
 			said = append(said, later)
 		}
-		failed = failed || later.at.After(from) && later.status >= 500
+		failed = failed || later.status >= 500 && from.Sub(later.at) < errorTTL
 	}
 	if !behind(e.path) {
 		said = []event{last} // the last word counts; behind an answer it may not have come yet
@@ -118,8 +118,8 @@ func stale(e, word event, now time.Time, failed bool) string {
 	if _, no := value(headers, "no-cache"); no {
 		return "no-cache, and the origin was not asked"
 	}
-	if fresh(headers, word.at, now) || word.status >= 400 && headers.Get("Cache-Control") == "" && now.Sub(word.at) < 10*time.Second+slack {
-		return "" // CloudFront's minimum for errors among them
+	if fresh(headers, word.at, now) || slices.Contains(minimum, e.status) && age(headers, word.at, now) < errorTTL {
+		return ""
 	}
 	for _, never := range []string{"must-revalidate", "proxy-revalidate", "s-maxage"} {
 		if _, has := value(headers, never); has {
@@ -141,6 +141,12 @@ func within(headers http.Header, directive string, over time.Duration) bool {
 	n, err := strconv.Atoi(v)
 	return ok && err == nil && over <= time.Duration(n)*time.Second+slack
 }
+
+// errorTTL is how long CloudFront keeps these errors at least, whatever their headers
+// say of their lifetime, and does without asking an origin that has failed.
+const errorTTL = 10*time.Second + slack
+
+var minimum = []int{404, 414, 500, 501, 502, 503, 504}
 
 // behind says of which paths the edge may ask behind an answer: of those what was
 // said last may not have arrived.

@@ -175,7 +175,9 @@ func (s *scene) write(conn net.Conn, r *http.Request, a answer, number int, id s
 		if !named["Content-Type"] {
 			head.WriteString("Content-Type: text/plain\r\n")
 		}
-		fmt.Fprintf(&head, "X-Id: %s#%d\r\n", id, number)
+		if !a.anonymous {
+			fmt.Fprintf(&head, "X-Id: %s#%d\r\n", id, number)
+		}
 		switch {
 		case named["Content-Length"]:
 		case a.chunked:

@@ -9,7 +9,6 @@ import (
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/edge/cache"
 	declared "github.com/dropstack/dropstack/internal/edge/cloudfront"
-	"github.com/dropstack/dropstack/internal/edge/waf"
 )
 
 // openEdge opens the front door and what looks at requests there.
@@ -22,7 +21,9 @@ func (r *rooms) openEdge(ctx context.Context, cfg Config) error {
 		return err
 	}
 	r.opened = append(r.opened, r.cache.Close)
-	r.firewall = &waf.Firewall{Log: cfg.Log}
+	if err := r.openFirewall(cfg); err != nil {
+		return err
+	}
 	r.edge = &edge.Server{
 		Origins: r.gateway, Objects: r.eng.Objects, Log: cfg.Log, Cache: r.cache, Firewall: r.firewall, Bans: visitors{r.bans},
 		Proxies: cfg.TrustedProxies,

@@ -25,6 +25,7 @@ import (
 	"github.com/dropstack/dropstack/internal/edge/cache"
 	"github.com/dropstack/dropstack/internal/edge/certificate"
 	"github.com/dropstack/dropstack/internal/edge/waf"
+	"github.com/dropstack/dropstack/internal/edge/waf/reputation"
 	"github.com/dropstack/dropstack/internal/engine"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
@@ -127,6 +128,7 @@ type rooms struct {
 	bans           *ban.Bans
 	cache          *cache.Cache
 	firewall       *waf.Firewall
+	lists          *reputation.Lists
 	edge           *edge.Server
 	distributions  *cloudfront.Distributions
 	access         *accesslog.Log
@@ -180,6 +182,7 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	g.Go(func() error { return r.cloudformation.Run(ctx) })
 	g.Go(func() error { return r.deployer.Run(ctx) })
 	g.Go(func() error { return r.bans.Run(ctx) })
+	g.Go(func() error { return r.lists.Run(ctx) })
 	g.Go(func() error { return r.edge.Serve(ctx, ls.http) })
 	g.Go(func() error { return r.certificates.Run(ctx) })
 	if ls.https != nil {

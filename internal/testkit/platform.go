@@ -195,21 +195,30 @@ func (p *Platform) Files(t testing.TB) int {
 // CPU is the processor time that the platform has taken, without its functions.
 func (p *Platform) CPU(t testing.TB) time.Duration {
 	t.Helper()
-	doc, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	d, err := CPU(p.cmd.Process.Pid)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return d
+}
+
+// CPU is the processor time that a process has taken.
+func CPU(pid int) (time.Duration, error) {
+	doc, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
 	}
 	_, rest, _ := strings.Cut(string(doc), ") ") // behind the name, which may have anything in it
 	fields := strings.Fields(rest)
 	ticks := 0
-	for _, i := range []int{11, 12} { // utime, stime: hundredths of a second on every Linux that Go runs on
+	for _, i := range []int{11, 12} { // user and system, in hundredths of a second
 		n, err := strconv.Atoi(fields[i])
 		if err != nil {
-			t.Fatal(err)
+			return 0, err
 		}
 		ticks += n
 	}
-	return time.Duration(ticks) * 10 * time.Millisecond
+	return time.Duration(ticks) * 10 * time.Millisecond, nil
 }
 
 // Stacks ends the platform at once, with what each of its goroutines was doing.

@@ -26,6 +26,7 @@ type disk struct {
 
 	mu     sync.Mutex
 	used   int64
+	count  int64
 	queue  queue[*file]
 	of     map[key][]*file
 	paths  map[uint64]*file
@@ -94,10 +95,7 @@ func (d *disk) held() (objects, bytes int64) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for range d.queue.oldest() {
-		objects++
-	}
-	return objects, d.used
+	return d.count, d.used
 }
 
 // reserve takes n bytes off what is left, deleting files for it.
@@ -128,6 +126,7 @@ func (d *disk) add(f *file) {
 			d.unindex(other) // the rename has replaced it
 		}
 	}
+	d.count++
 	d.of[f.key] = append(d.of[f.key], f)
 	d.queue.push(f)
 	if f.below = d.paths[f.path]; f.below != nil {
@@ -142,6 +141,7 @@ func (d *disk) unindex(f *file) {
 		return
 	}
 	f.gone = true
+	d.count--
 	d.used -= f.size
 	d.queue.remove(f)
 	d.of[f.key] = slices.DeleteFunc(d.of[f.key], func(other *file) bool { return other == f })

@@ -297,3 +297,53 @@ func TestStreams(t *testing.T) {
 		})
 	}
 }
+
+// TestASlowBody reaches clients as far as it has come, without the origin's asking, the
+// head first.
+func TestASlowBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		next := make(chan string)
+		g := newRig(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(200)
+			for s := range next {
+				io.WriteString(w, s)
+			}
+		})
+		res := &flushed{header: http.Header{}}
+		done := make(chan struct{})
+		go func() {
+			g.cacheServe(res, request("GET", "/a"))
+			close(done)
+		}()
+		for _, c := range []struct{ send, want string }{{"", "head "}, {"a", "head a "}, {"b", "head a b "}} {
+			if c.send != "" {
+				next <- c.send
+			}
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if res.sent != c.want {
+				t.Errorf("got %q, want %q", res.sent, c.want)
+			}
+		}
+		close(next)
+		<-done
+	})
+}
+
+// flushed is a client that gets what is flushed.
+type flushed struct {
+	header     http.Header
+	held, sent string
+}
+
+func (f *flushed) Header() http.Header { return f.header }
+func (f *flushed) WriteHeader(int)     { f.held += "head" }
+func (f *flushed) Write(p []byte) (int, error) {
+	f.held += string(p)
+	return len(p), nil
+}
+
+func (f *flushed) FlushError() error {
+	f.sent, f.held = f.sent+f.held+" ", ""
+	return nil
+}

@@ -40,8 +40,8 @@ func (x *exchange) judge(status int, h http.Header, requested, received time.Tim
 			d.noCache = true // section 5.4: meant by those who know no better
 		}
 	}
-	if d.mustUnderstand && understood[status] != unknown { // section 5.2.2.3
-		d.noStore = false
+	if d.mustUnderstand { // section 5.2.2.3
+		d.noStore = understood[status] == unknown
 	}
 	if x.policy.MinTTL > 0 {
 		d.noCache, d.noStore, d.private = false, false, false

@@ -112,7 +112,7 @@ func (m *model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for _, name := range next.vary {
 		next.values = append(next.values, r.Header.Get(name))
 	}
-	next.size = []int{10, 3000, 70_000, 300_000}[m.rng.IntN(4)]
+	next.size = []int{10, 3000, 70_000, 200_000}[m.rng.IntN(4)]
 	if m.rng.IntN(2) == 0 {
 		next.etag = fmt.Sprintf(`"%d"`, next.id)
 	}
@@ -211,7 +211,7 @@ func (m *model) judge(req *http.Request, asked time.Time, status int, body []byt
 // matter, and lets the model judge every answer. DROPSTACK_CACHE_MODEL is how many
 // rounds it runs.
 func TestModel(t *testing.T) {
-	rounds := 6
+	rounds := 3
 	if n, err := strconv.Atoi(os.Getenv("DROPSTACK_CACHE_MODEL")); err == nil {
 		rounds = n
 	}

@@ -64,6 +64,9 @@ func (x *exchange) storable(options bool) bool {
 	if x.policy == nil || x.policy.MaxTTL <= 0 && x.policy.MinTTL <= 0 {
 		return false
 	}
+	if m := x.policy.Headers.Mode; m != "" && m != None && m != Only {
+		return false // all headers: no two requests are the same, as with CloudFront
+	}
 	switch x.method {
 	case http.MethodGet, http.MethodHead:
 	case http.MethodOptions:

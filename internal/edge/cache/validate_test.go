@@ -50,6 +50,9 @@ func TestClientConditions(t *testing.T) {
 				if res.Code != c.want {
 					t.Errorf("got %d, want %d", res.Code, c.want)
 				}
+				if res.Code == 412 && (res.Body.Len() > 0 || res.Header().Get("Etag") != "" || res.Header().Get("Content-Type") != "") {
+					t.Errorf("412 with %v", res.Header())
+				}
 				if res.Code == 304 && (res.Body.Len() > 0 || res.Header().Get("Etag") != `"a"` || res.Header().Get("Cache-Control") == "" || res.Header().Get("Content-Length") != "") {
 					t.Errorf("304 with %v, %q", res.Header(), res.Body)
 				}

@@ -154,11 +154,9 @@ func (c *compiler) webACL(w *WebACL) (*acl, error) {
 }
 
 func (c *compiler) rule(of *Rule) (*rule, error) {
-	r := &rule{name: of.Name, full: c.acl.Name + "/" + of.Name}
-	if of.VisibilityConfig.CloudWatchMetricsEnabled {
-		r.metric = of.VisibilityConfig.MetricName
-	}
-	if of.VisibilityConfig.SampledRequestsEnabled {
+	seen := of.VisibilityConfig
+	r := &rule{name: of.Name, full: c.acl.Name + "/" + of.Name, metric: seen.MetricName, counted: seen.CloudWatchMetricsEnabled}
+	if seen.SampledRequestsEnabled {
 		r.samples = c.keepSamples(c.acl.ARN, of.Name)
 	}
 	for _, l := range of.RuleLabels {

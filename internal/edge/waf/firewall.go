@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"net/http"
 	"net/netip"
 	"slices"
 	"sync"
@@ -44,9 +45,9 @@ type Firewall struct {
 
 // CoreRules is what the firewall needs of the Core Rule Set.
 type CoreRules interface {
-	// Judge says which rule would block the request, "" for none. body is the
-	// beginning of the request's body.
-	Judge(q *Request, body string) (rule string, err error)
+	// Judge says whether the request is to be blocked, and by which rules. body is
+	// called for the beginning of the request's body, if it comes to that.
+	Judge(q *Request, body func() string) (block bool, rules []string, err error)
 }
 
 // declared is what one stack has declared.
@@ -77,8 +78,26 @@ func (f *Firewall) Replace(stack string, acls []WebACL, sets []IPSet, patterns [
 	}
 	f.replacing.Lock()
 	defer f.replacing.Unlock()
-	before := f.snapshot()
-	stacks := maps.Clone(before.stacks)
+	next, err := f.compile(f.stacksWith(stack, acls, sets, patterns), f.snapshot())
+	if err != nil {
+		return err
+	}
+	f.current.Store(next)
+	return nil
+}
+
+// Admit says what Replace would refuse.
+func (f *Firewall) Admit(stack string, acls []WebACL, sets []IPSet, patterns []RegexPatternSet) error {
+	if err := Check(acls, sets, patterns); err != nil {
+		return err
+	}
+	_, err := f.compile(f.stacksWith(stack, acls, sets, patterns), f.snapshot())
+	return err
+}
+
+// stacksWith is what all stacks declare once the stack declares this.
+func (f *Firewall) stacksWith(stack string, acls []WebACL, sets []IPSet, patterns []RegexPatternSet) map[string]declared {
+	stacks := maps.Clone(f.snapshot().stacks)
 	if stacks == nil {
 		stacks = map[string]declared{}
 	}
@@ -86,12 +105,7 @@ func (f *Firewall) Replace(stack string, acls []WebACL, sets []IPSet, patterns [
 	if len(acls)+len(sets)+len(patterns) > 0 {
 		stacks[stack] = declared{slices.Clone(acls), slices.Clone(sets), slices.Clone(patterns)}
 	}
-	next, err := f.compile(stacks, before)
-	if err != nil {
-		return err
-	}
-	f.current.Store(next)
-	return nil
+	return stacks
 }
 
 // Match is a rule that a request has matched.
@@ -110,6 +124,9 @@ func (f *Firewall) Decide(ctx context.Context, q *Request) Verdict {
 	return f.decide(ctx, q, nil)
 }
 
+// nothing is the web ACL of a request that has none.
+var nothing = acl{other: Action{Allow: &AllowAction{}}}
+
 // Examine is Decide, and tells which rules have matched by what.
 func (f *Firewall) Examine(ctx context.Context, q *Request) (Verdict, []Match) {
 	var matches []Match
@@ -121,10 +138,10 @@ func (f *Firewall) decide(ctx context.Context, q *Request, tell func(Match)) Ver
 	snap := f.snapshot()
 	a := snap.acls[q.ACL]
 	if a == nil {
-		if f.Log != nil {
+		if f.Log != nil && q.ACL != "" {
 			f.Log.ErrorContext(ctx, "there is no such web ACL; the request is let through", "acl", q.ACL, "request", q.ID)
 		}
-		return Verdict{}
+		a = &nothing
 	}
 	x := exams.Get().(*exam)
 	x.begin(q, f.bodyLimit(), snap.sources)
@@ -135,10 +152,42 @@ func (f *Firewall) decide(ctx context.Context, q *Request, tell func(Match)) Ver
 			tell(Match{r.full, action, slices.Clone(r.labels), x.found.name, x.found.text})
 		}
 	})
+	if !v.Block && q.CRS {
+		v = f.askCRS(ctx, x, v, tell)
+	}
 	if v.Rule == "" {
 		f.noteUndecided(a, v, x)
 	}
 	return v
+}
+
+// askCRS has the Core Rule Set look at a request that the web ACL lets through. One
+// that it cannot look at is not let through: the operator has asked for it.
+func (f *Firewall) askCRS(ctx context.Context, x *exam, v Verdict, tell func(Match)) Verdict {
+	if f.CRS == nil {
+		if f.Log != nil {
+			f.Log.ErrorContext(ctx, "the Core Rule Set is asked for, and this firewall has none", "request", x.q.ID)
+		}
+		return Verdict{Block: true, Rule: "CRS", Status: http.StatusInternalServerError}
+	}
+	block, rules, err := f.CRS.Judge(x.q, func() string { return x.content().text })
+	if err != nil {
+		if f.Log != nil {
+			f.Log.ErrorContext(ctx, "the Core Rule Set does not work; the request is blocked", "request", x.q.ID, "err", err)
+		}
+		return Verdict{Block: true, Rule: "CRS", Status: http.StatusInternalServerError}
+	}
+	for _, rule := range rules {
+		x.labels = append(x.labels, "awswaf:managed:owasp:crs:"+rule)
+	}
+	v.Labels = x.labels
+	if !block {
+		return v
+	}
+	if tell != nil {
+		tell(Match{Rule: "CRS", Action: "BLOCK", Labels: rules})
+	}
+	return Verdict{Block: true, Rule: "CRS", Status: http.StatusForbidden, Labels: x.labels}
 }
 
 func (f *Firewall) bodyLimit() int {
@@ -150,7 +199,7 @@ func (f *Firewall) bodyLimit() int {
 
 // note counts and samples a rule that has matched.
 func (f *Firewall) note(a *acl, r *rule, action string, x *exam) {
-	if f.Count != nil && r.metric != "" {
+	if f.Count != nil && r.counted {
 		f.Count(metrics[action], a.metric, r.metric)
 	}
 	if r.samples != nil {

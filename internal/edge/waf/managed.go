@@ -48,6 +48,11 @@ func steps(types ...string) []Transformation {
 	return out
 }
 
+// decoded are the transformations of what a client may have encoded up to three times.
+func decoded(more ...string) []string {
+	return append([]string{"URL_DECODE", "URL_DECODE", "URL_DECODE"}, more...)
+}
+
 func regexIn(f Field, expression string, types ...string) Statement {
 	return Statement{RegexMatchStatement: &RegexMatch{RegexString: expression, FieldToMatch: f, TextTransformations: steps(types...)}}
 }
@@ -107,16 +112,16 @@ var groups = map[string]managed{
 				{name: "SizeRestrictions_URIPATH", label: "SizeRestrictions_URIPath", statement: larger(uriPath, 1024)},
 			},
 			each("EC2MetaDataSSRF", "EC2MetaDataSSRF", map[string]Field{"Cookie": allCookies, "URIPath": uriPath, "QueryArguments": allArguments, "Body": bodyField}, func(f Field) Statement {
-				return regexIn(f, metadataService, "URL_DECODE", "LOWERCASE")
+				return regexIn(f, metadataService, decoded("LOWERCASE")...)
 			}),
 			each("GenericLFI", "GenericLFI", map[string]Field{"QueryArguments": allArguments, "URIPath": uriPath, "Body": bodyField}, func(f Field) Statement {
-				return regexIn(f, fileInclusion, "URL_DECODE", "URL_DECODE", "LOWERCASE")
+				return regexIn(f, fileInclusion, decoded("LOWERCASE")...)
 			}),
 			each("RestrictedExtensions", "RestrictedExtensions", map[string]Field{"URIPath": uriPath, "QueryArguments": allArguments}, func(f Field) Statement {
-				return regexIn(f, badExtensions, "URL_DECODE", "LOWERCASE")
+				return regexIn(f, badExtensions, decoded("LOWERCASE")...)
 			}),
 			each("GenericRFI", "GenericRFI", map[string]Field{"QueryArguments": allArguments, "URIPath": uriPath}, func(f Field) Statement {
-				return regexIn(f, remoteInclusion, "URL_DECODE", "LOWERCASE")
+				return regexIn(f, remoteInclusion, decoded("LOWERCASE")...)
 			}),
 			injectedIn("CrossSiteScripting", "CrossSiteScripting", xss),
 		),
@@ -135,13 +140,13 @@ var groups = map[string]managed{
 			[]member{
 				{name: "Host_localhost_HEADER", label: "Host_Localhost_Header", statement: regexIn(headerField("Host"), `^(localhost|127\.0\.0\.1)(:\d+)?$`, "LOWERCASE")},
 				{name: "PROPFIND_METHOD", label: "Propfind_Method", statement: regexIn(Field{Method: &struct{}{}}, `^propfind$`, "LOWERCASE")},
-				{name: "ExploitablePaths_URIPATH", label: "ExploitablePaths_URIPath", statement: regexIn(uriPath, exploitable, "URL_DECODE", "LOWERCASE")},
+				{name: "ExploitablePaths_URIPATH", label: "ExploitablePaths_URIPath", statement: regexIn(uriPath, exploitable, decoded("LOWERCASE")...)},
 			},
 			each("JavaDeserializationRCE", "JavaDeserializationRCE", everywhere, func(f Field) Statement {
-				return regexIn(f, javaObjects, "URL_DECODE", "LOWERCASE")
+				return regexIn(f, javaObjects, decoded("LOWERCASE")...)
 			}),
 			each("Log4JRCE", "Log4JRCE", everywhere, func(f Field) Statement {
-				return regexIn(f, logLookup, "URL_DECODE", "JS_DECODE", "LOWERCASE")
+				return regexIn(f, logLookup, decoded("JS_DECODE", "LOWERCASE")...)
 			}),
 		),
 		absent: []string{"ReactJSRCE_BODY"},
@@ -167,7 +172,7 @@ func (c *compiler) group(r *rule, g *ManagedGroup, override *Action) error {
 	}
 	for _, m := range of.members {
 		member := &rule{
-			name: m.name, full: r.full + "/" + m.name, action: Action{Block: &BlockAction{}}, metric: r.metric, samples: r.samples,
+			name: m.name, full: r.full + "/" + m.name, action: Action{Block: &BlockAction{}}, metric: r.metric, counted: r.counted, samples: r.samples,
 			labels: append([]string{of.labels + m.label}, r.labels...),
 		}
 		for _, o := range g.RuleActionOverrides {

@@ -19,7 +19,8 @@ type rule struct {
 	only      bool    // a group whose rules only count
 	action    Action
 	labels    []string // whole
-	metric    string   // "": not counted
+	metric    string
+	counted   bool
 	samples   *samples // nil: none are kept
 }
 
@@ -28,7 +29,7 @@ type acl struct {
 	rules   []*rule // in order
 	other   Action
 	bodies  map[string]CustomResponseBody
-	metric  string
+	metric  string   // "": not counted
 	samples *samples // of requests that no rule has ended; nil: none are kept
 }
 

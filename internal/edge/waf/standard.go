@@ -37,7 +37,7 @@ func standard(listed matcher) *acl {
 	add := func(name, label string, m matcher) {
 		a.rules = append(a.rules, &rule{
 			name: name, full: Default + "/" + name, statement: m, action: block,
-			labels: []string{"awswaf:managed:dropstack:default:" + label}, metric: name,
+			labels: []string{"awswaf:managed:dropstack:default:" + label}, metric: name, counted: true,
 		})
 	}
 	if listed != nil {

@@ -3,8 +3,10 @@ package waf
 import (
 	"crypto/md5"
 	"encoding/base64"
+	"fmt"
 	"path"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -187,20 +189,19 @@ func replaceComments(s string) string {
 	return out.String()
 }
 
-// unicodeEncode writes what is not ASCII as %uXXXX.
+// unicodeEncode writes what is not ASCII as %uXXXX, beyond 16 bits as the two halves
+// of UTF-16.
 func unicodeEncode(s string) string {
-	const digits = "0123456789abcdef"
 	var out strings.Builder
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
-		if r < 0x80 || r == utf8.RuneError && n == 1 {
+		if r < utf8.RuneSelf || r == utf8.RuneError && n == 1 {
 			out.WriteByte(s[i])
 			i++
 			continue
 		}
-		out.WriteString("%u")
-		for shift := 12; shift >= 0; shift -= 4 {
-			out.WriteByte(digits[r>>shift&15])
+		for _, half := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&out, "%%u%04x", half)
 		}
 		i += n
 	}
