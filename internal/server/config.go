@@ -14,6 +14,7 @@ import (
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/audit"
 	"github.com/dropstack/dropstack/internal/deploy"
+	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/sandbox"
 	"github.com/dropstack/dropstack/internal/secret/root"
@@ -58,6 +59,8 @@ type Config struct {
 	// TrustedProxies are the reverse proxies in front of the edge, whose X-Forwarded-*
 	// headers count and who are never banned.
 	TrustedProxies []netip.Prefix
+	// EdgeLimits keep clients of the edge from taking the machine from each other.
+	EdgeLimits edge.Limits
 	// FloodLimit is how many requests a client may make in 5 minutes until it is
 	// banned for a while; 0: 2000, negative: as many as it likes.
 	FloodLimit int
@@ -98,6 +101,9 @@ func (c *Config) check() error {
 	}
 	if c.CacheMemory < 0 || c.CacheDisk < 0 {
 		return fault.Errorf(fault.Invalid, "--cache-memory %d, --cache-disk %d: a number of MB that is not negative", c.CacheMemory>>20, c.CacheDisk>>20)
+	}
+	if err := c.EdgeLimits.Check(); err != nil {
+		return err
 	}
 	if c.AuditKeep < 0 {
 		return fault.Errorf(fault.Invalid, "--audit-keep %v: a number of days, or 0 for the default", c.AuditKeep)
