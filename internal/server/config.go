@@ -26,6 +26,7 @@ import (
 type Config struct {
 	Dir     string // data directory
 	HTTP    string // host:port of the edge; port 0 picks a free one
+	HTTPS   string // host:port of the edge for HTTPS; "off", which "" means too: none
 	AWS     string // host:port of the AWS endpoint
 	Console string // host:port of the health checks
 	Region  string // default us-east-1
@@ -46,6 +47,11 @@ type Config struct {
 	// PrivateEndpoints lets everybody who may subscribe have messages sent to
 	// loopback and private addresses; without it only the administrator may.
 	PrivateEndpoints bool
+	// ACME gets certificates for the aliases of distributions.
+	ACME ACME
+	// TLSAsk is a URL that decides for host names that only a wildcard alias or the
+	// default distribution answers to; "": none of them gets a certificate.
+	TLSAsk string
 	// RootKey is where the key is under which secrets are sealed; nil is the file
 	// root.key of the data directory.
 	RootKey root.Provider
@@ -107,7 +113,13 @@ func (c *Config) check() error {
 			return err
 		}
 	}
-	for _, l := range []struct{ flag, addr string }{{"--http", c.HTTP}, {"--aws", c.AWS}, {"--console", c.Console}} {
+	if err := c.checkTLS(); err != nil {
+		return err
+	}
+	for _, l := range []struct{ flag, addr string }{{"--http", c.HTTP}, {"--https", c.HTTPS}, {"--aws", c.AWS}, {"--console", c.Console}} {
+		if l.flag == "--https" && l.addr == "" {
+			continue
+		}
 		if _, _, err := net.SplitHostPort(l.addr); err != nil {
 			return fault.Errorf(fault.Invalid, "%s %q is not host:port, such as 127.0.0.1:8080: %w", l.flag, l.addr, err)
 		}
