@@ -28,6 +28,7 @@ type flight struct {
 	verdict
 	status   int
 	header   http.Header // as clients get it, for stored responses
+	own      http.Header // fields that are the leader's only: they are not stored
 	length   int64       // -1: not known
 	received time.Time
 	object   *object // of responses without a body to come: revalidated, excused
@@ -111,6 +112,7 @@ func (x *exchange) depart(k key, stale *object, alone bool) *flight {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(x.out.Context()))
 	f.cancel = cancel
 	f.fetch.out = x.out.Clone(ctx)
+	f.fetch.out.Body = http.NoBody   // the client's is gone when its request is
 	if x.method == http.MethodHead { // a HEAD may start a refresh; what is stored has a body
 		f.fetch.method, f.fetch.out.Method = http.MethodGet, http.MethodGet
 	}
