@@ -63,8 +63,12 @@ const linger = 30 * time.Second
 func (x *exchange) join(k key, stale *object, alone bool) (*flight, *reader, bool) {
 	c, r := x.cache, &reader{}
 	c.flights.mu.Lock()
-	defer c.flights.mu.Unlock()
-	if f := c.flights.of[k]; f != nil && !alone {
+	f := c.flights.of[k]
+	if f != nil && c.invalidations.since(f.fetch.seq, x.zone, x.path, x.query) {
+		c.flights.alone[f], f = true, nil // it is for those who came before
+	}
+	if f != nil && !alone {
+		c.flights.mu.Unlock() // what a flight holds its own lock for may take a while
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		if !f.known() {
@@ -73,10 +77,11 @@ func (x *exchange) join(k key, stale *object, alone bool) (*flight, *reader, boo
 		}
 		return f, r, false
 	}
+	defer c.flights.mu.Unlock()
 	if !alone && x.answered(stale) {
 		return nil, nil, false
 	}
-	f := x.depart(k, stale, alone)
+	f = x.depart(k, stale, alone)
 	f.leader, f.w = r, x.w
 	f.waiting[r] = true
 	go f.run()

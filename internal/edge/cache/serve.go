@@ -292,7 +292,7 @@ func sameVariant(f *flight, request http.Header) bool {
 // fromFlight answers with the stored response that a flight has renewed or excused.
 func (x *exchange) fromFlight(f *flight, leads bool) (Outcome, bool) {
 	o, now := f.object, time.Now()
-	if !o.matches(x.out.Header) {
+	if !o.matches(x.out.Header) || !leads && x.cache.invalidations.since(f.fetch.seq, x.zone, x.path, x.query) {
 		return Outcome{}, false
 	}
 	if o.hold() { // a response that the origin has renewed but forbidden to store is not held
