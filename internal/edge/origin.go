@@ -54,7 +54,7 @@ type Forward struct {
 // Header is a header that the edge sets.
 type Header struct {
 	Name     string `json:"name"`
-	Value    string `json:"value"`
+	Value    string `json:"value" audit:"hidden"` // by which an origin may know the edge
 	Override bool   `json:"override,omitempty"` // of responses: in place of the origin's own
 }
 
