@@ -55,7 +55,7 @@ type Forward struct {
 type Header struct {
 	Name     string `json:"name"`
 	Value    string `json:"value" audit:"hidden"` // by which an origin may know the edge
-	Override bool   `json:"override,omitempty"` // of responses: in place of the origin's own
+	Override bool   `json:"override,omitempty"`   // of responses: in place of the origin's own
 }
 
 // Respond is what the edge changes of responses: CloudFront's response headers
