@@ -67,6 +67,20 @@ func streamed(t *testing.T, log string) string {
 	return strings.Join(paths, " ")
 }
 
+// printed has the command show them, which reads the log store.
+func printed(t *testing.T, p *testkit.Platform) {
+	t.Helper()
+	out, errs, code := p.Run(t, "", "edge", "logs", "events-dev-front", "--filter", "{ $.sc-status = 404 }")
+	for i := range 3 {
+		if !strings.Contains(out, fmt.Sprintf("  404 Error GET http://www.events.example/viewed-%d?token=REDACTED ", i)) {
+			t.Errorf("edge logs: exit %d\n%s%s", code, out, errs)
+		}
+	}
+	if out, _, _ := p.Run(t, "", "edge", "logs", "events-dev-front", "--filter", "{ $.sc-status = 200 }"); out != "" {
+		t.Errorf("edge logs of another status: %s", out)
+	}
+}
+
 // written looks for the same requests in an object, which the shutdown has made, and for
 // the object's event.
 func written(t *testing.T, p *testkit.Platform) {

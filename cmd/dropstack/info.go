@@ -117,6 +117,20 @@ func (c *cli) printInfo(info api.Info) {
 		return fmt.Sprintf("%-34s %s", r.Schedules[i].Function, r.Schedules[i].Expression)
 	})
 	section(&b, "buckets", len(r.Buckets), func(i int) string { return r.Buckets[i] })
+	section(&b, "distributions", len(r.Distributions), func(i int) string {
+		d := r.Distributions[i]
+		hosts := d.Aliases
+		if d.Domain != "" {
+			hosts = append([]string{d.Domain}, hosts...)
+		}
+		urls := make([]string, len(hosts))
+		for i, host := range hosts {
+			urls[i] = hostURL(info.Endpoints.HTTP, host)
+		}
+		return fmt.Sprintf("%-34s %s", d.ID, strings.Join(urls, " "))
+	})
+	section(&b, "web ACLs", len(r.WebACLs), func(i int) string { return fmt.Sprintf("%-34s %s", r.WebACLs[i].Name, r.WebACLs[i].ARN) })
+	section(&b, "readers", len(r.AccessReaders), func(i int) string { return r.AccessReaders[i].Function })
 	section(&b, "layers", len(r.Layers), func(i int) string { return r.Layers[i].ARN })
 	section(&b, "outputs", len(r.Outputs), func(i int) string { return fmt.Sprintf("%-34s %s", r.Outputs[i].Key, r.Outputs[i].Value) })
 	_, _ = fmt.Fprint(c.stdout, b.String())

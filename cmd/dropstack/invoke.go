@@ -147,7 +147,7 @@ func (c *cli) logs() *cobra.Command {
 				return err
 			}
 			in := logs.FilterLogEventsInput{LogGroupName: "/aws/lambda/" + full, StartTime: start.UnixMilli(), FilterPattern: filter}
-			return c.follow(cmd.Context(), client, in, tail)
+			return c.follow(cmd.Context(), client, in, tail, c.printEvent)
 		},
 	}
 	f := command.Flags()
@@ -161,7 +161,7 @@ func (c *cli) logs() *cobra.Command {
 
 // follow prints pages until the last, then asks again every second when tailing,
 // from the last minute on: a line may arrive after a younger one.
-func (c *cli) follow(ctx context.Context, client *api.Client, in logs.FilterLogEventsInput, tail bool) error {
+func (c *cli) follow(ctx context.Context, client *api.Client, in logs.FilterLogEventsInput, tail bool, print func(logs.FilteredLogEvent)) error {
 	seen := map[string]int64{}
 	for {
 		page, err := client.FilterLogs(ctx, in)
@@ -174,7 +174,7 @@ func (c *cli) follow(ctx context.Context, client *api.Client, in logs.FilterLogE
 		for _, e := range page.Events {
 			if _, again := seen[e.EventID]; !again {
 				seen[e.EventID] = e.Timestamp
-				c.printEvent(e)
+				print(e)
 			}
 		}
 		if in.NextToken = page.NextToken; in.NextToken != "" {

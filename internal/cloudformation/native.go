@@ -72,6 +72,12 @@ func (s *Stacks) nativeSources(r *deploy.Revision, add func(kind, physical, logi
 	for _, one := range r.Schedules {
 		add("AWS::Events::Rule", one.Name, one.Name, "Rule")
 	}
+	for _, d := range r.Distributions {
+		add("AWS::CloudFront::Distribution", d.ID, d.ID, "Distribution")
+	}
+	for _, acl := range r.WebACLs {
+		add("AWS::WAFv2::WebACL", acl.ARN, acl.Name, "WebACL")
+	}
 	for _, bucket := range r.Buckets {
 		add(bucketType, bucket, bucket, "Bucket")
 	}

@@ -52,7 +52,7 @@ type Change struct {
 	Action string  `json:"action"`
 	Kind   string  `json:"kind"` // function, route, topic ...
 	Name   string  `json:"name"`
-	Fields []Field `json:"fields,omitempty"` // of ActionChange
+	Fields []Field `json:"fields,omitempty"` // of ActionChange; of a new distribution its host names
 }
 
 // Field is one part of a thing before and after. A side on which it is not there is
@@ -91,7 +91,8 @@ func Compare(old, next *Revision) *Diff {
 	compare(d, "bucket", named(old.Buckets), named(next.Buckets), func(b namedBucket) string { return b.Name })
 	compare(d, "bucket event", old.Notifications, next.Notifications, func(n bucket.Notification) string { return n.Bucket + " " + n.ID })
 	compare(d, "bucket setting", old.BucketSettings, next.BucketSettings, func(s bucket.Settings) string { return s.Bucket })
-	compare(d, "distribution", old.Distributions, next.Distributions, func(x edge.Distribution) string { return x.ID })
+	compare(d, "distribution", undeclared(old), undeclared(next), func(x edge.Distribution) string { return x.ID })
+	d.hosts(next)
 	compare(d, "web ACL", old.WebACLs, next.WebACLs, func(a waf.WebACL) string { return a.Name })
 	compare(d, "IP set", old.IPSets, next.IPSets, func(s waf.IPSet) string { return s.Name })
 	compare(d, "pattern set", old.PatternSets, next.PatternSets, func(s waf.RegexPatternSet) string { return s.Name })
@@ -178,6 +179,31 @@ func layers(r *Revision) []Layer {
 		list[i].Created = time.Time{}
 	}
 	return list
+}
+
+// undeclared are distributions without the configuration that they were made of, which
+// says the same once more.
+func undeclared(r *Revision) []edge.Distribution {
+	list := slices.Clone(r.Distributions)
+	for i := range list {
+		list[i].Declared = nil
+	}
+	return list
+}
+
+// hosts says of distributions that are new by which names they are reached.
+func (d *Diff) hosts(next *Revision) {
+	for i := range d.Changes {
+		c := &d.Changes[i]
+		k := slices.IndexFunc(next.Distributions, func(x edge.Distribution) bool { return x.ID == c.Name })
+		if c.Kind != "distribution" || c.Action != ActionCreate || k < 0 {
+			continue
+		}
+		c.Fields = append(c.Fields, Field{Name: "domain", To: next.Distributions[k].Domain})
+		if aliases := next.Distributions[k].Aliases; len(aliases) > 0 {
+			c.Fields = append(c.Fields, Field{Name: "aliases", To: "[" + strings.Join(aliases, " ") + "]"})
+		}
+	}
 }
 
 // bare are APIs without their routes, which are things of their own.

@@ -116,6 +116,7 @@ func (r *Revision) Describe() string {
 		{len(r.Schedules), "schedule"},
 		{len(r.Buckets), "bucket"},
 		{len(r.Distributions), "distribution"},
+		{len(r.WebACLs), "web ACL"},
 	} {
 		switch plural := "s"; {
 		case c.n == 1:

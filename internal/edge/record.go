@@ -66,6 +66,12 @@ func (v *visit) finish(broken bool) {
 		a.FirstByte = v.first.Sub(a.Time)
 	}
 	a.BytesIn, a.BytesOut = a.BytesIn+v.body.bytes, v.size+v.bytes
+	if v.in.ProtoMajor == 1 {
+		a.BytesOut += v.framing()
+		if v.in.Close && len(v.Header()["Connection"]) == 0 {
+			a.BytesOut += int64(len("Connection: close\r\n"))
+		}
+	}
 	if v.status == http.StatusSwitchingProtocols {
 		fromOrigin, fromClient := v.asked.Traffic()
 		a.BytesIn, a.BytesOut = a.BytesIn+fromClient, a.BytesOut+fromOrigin

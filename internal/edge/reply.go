@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -25,6 +26,7 @@ type reply struct {
 	first   time.Time // when the head was sent
 	dropped int       // status of an answer that is not sent; 0: it is
 	flushed bool
+	bare    bool // the answer has no body, whatever is written
 	failed  bool // the client took no more
 }
 
@@ -57,6 +59,7 @@ func (w *reply) WriteHeader(status int) {
 
 func (w *reply) sent(status int) {
 	w.status, w.first = status, time.Now()
+	w.bare = w.bare || status == http.StatusNoContent || status == http.StatusNotModified
 	w.size = int64(len("HTTP/1.1 200 \r\n\r\n") + len(http.StatusText(status)))
 	for name, values := range w.Header() {
 		for _, value := range values {
@@ -73,10 +76,36 @@ func (w *reply) Write(p []byte) (int, error) {
 	if w.dropped != 0 {
 		return len(p), nil
 	}
+	if w.bytes == 0 && !w.bare && len(p) > 0 {
+		w.guess(p)
+	}
 	n, err := w.ResponseWriter.Write(p)
-	w.bytes += int64(n)
+	if !w.bare {
+		w.bytes += int64(n)
+	}
 	w.failed = w.failed || err != nil
 	return n, err
+}
+
+// guess counts the Content-Type that the server writes when nobody else has.
+func (w *reply) guess(p []byte) {
+	h := w.Header()
+	if _, said := h["Content-Type"]; !said && len(h["Content-Encoding"]) == 0 {
+		w.size += int64(len("Content-Type: \r\n") + len(http.DetectContentType(p)))
+	}
+}
+
+// framing is what the server adds to a head of HTTP/1.1 to say where the body ends.
+// The frames of chunks themselves are not counted.
+func (w *reply) framing() int64 {
+	h := w.Header()
+	switch {
+	case w.bare || w.status == 0 || w.status == http.StatusSwitchingProtocols || len(h["Content-Length"]) > 0:
+		return 0
+	case !w.flushed && w.bytes <= 2048: // it waits for as much
+		return int64(len("Content-Length: \r\n") + len(strconv.FormatInt(w.bytes, 10)))
+	}
+	return int64(len("Transfer-Encoding: chunked\r\n"))
 }
 
 // FlushError sends what has been written, for answers that are streamed.

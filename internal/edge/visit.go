@@ -43,6 +43,9 @@ type visit struct {
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.challenged(w, r) {
+		return
+	}
 	v := &visit{reply: newReply(w), server: s}
 	s.meet(v, r)
 	defer s.leave(v)
@@ -74,6 +77,7 @@ func (s *Server) meet(v *visit, r *http.Request) {
 	v.record.tls(r.TLS)
 	v.asked = &origin.Asked{ID: v.record.Request, Secure: v.secure}
 	v.body = &body{ReadCloser: r.Body, control: v.control, limits: &s.Limits}
+	v.bare = r.Method == http.MethodHead
 	v.socket = r.ProtoMajor == 1 && r.Method == http.MethodGet && len(r.Header["Upgrade"]) > 0 && isSocket(r.Header)
 	if v.target = r.RequestURI; !strings.HasPrefix(v.target, "/") { // the whole address, as proxies are asked
 		v.target = r.URL.RequestURI()
@@ -121,6 +125,9 @@ func (s *Server) banned(v *visit) bool {
 func (s *Server) refuse(v *visit) bool {
 	r := v.in
 	switch {
+	case s.misdirected(v):
+		v.record.Detail, v.record.Refused = "InvalidRequest", true
+		v.fail(http.StatusMisdirectedRequest, "Wrong connection", "This connection was opened for another name, whose certificate does not cover "+hostOf(r.Host)+".")
 	case r.Method == http.MethodTrace || r.Method == http.MethodConnect:
 		v.record.Detail = "InvalidRequestMethod"
 		v.fail(http.StatusMethodNotAllowed, "Method not allowed", "This server does not answer "+r.Method+" requests.")

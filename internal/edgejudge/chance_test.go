@@ -155,10 +155,13 @@ func (w *wanderer) step(ctx context.Context) error {
 		return fmt.Errorf("%s: answered %d by nobody: %s", said, resp.StatusCode, body)
 	}
 	if method != http.MethodHead && string(body) != mark {
-		return fmt.Errorf("%s: WRONG BODY %q of response %s", said, body, mark)
+		return fmt.Errorf("%s: WRONG BODY %q of response %s\n%s", said, body, mark, w.model.history(path))
 	}
 	if why := w.model.wrong(mark, method, path, req.Header, from, time.Now()); why != "" {
 		return fmt.Errorf("%s: WRONG REUSE of %s: %s\n%s", said, mark, why, w.model.history(path))
+	}
+	if strings.HasSuffix(resp.Header.Get("Cache-Status"), "; stored") {
+		w.model.note(mark)
 	}
 	if w.model.before(mark, from) {
 		w.reused++
@@ -185,8 +188,14 @@ func (m *model) history(path string) string {
 	var lines []string
 	for _, e := range m.events {
 		if e.path == path {
-			lines = append(lines, fmt.Sprintf("%s %s, asked with %v: %d %v", e.method, e.path, e.asked, e.status, e.headers))
+			line := e.method
+			for _, name := range []string{"X-Ask", "X-Lang", "X-Device", "Authorization", "If-None-Match"} {
+				if v := e.asked.Get(name); v != "" {
+					line += fmt.Sprintf(" %s=%s", name, v)
+				}
+			}
+			lines = append(lines, fmt.Sprintf("%s: %d %v", line, e.status, e.headers))
 		}
 	}
-	return strings.Join(lines[max(0, len(lines)-12):], "\n")
+	return strings.Join(lines[max(0, len(lines)-24):], "\n")
 }

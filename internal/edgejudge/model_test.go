@@ -25,6 +25,18 @@ type event struct {
 	asked   http.Header
 	status  int
 	headers http.Header
+	stored  bool // the cache has said that it is
+}
+
+// note says that the cache has said to store a response.
+func (m *model) note(mark string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := range m.events {
+		if m.events[i].mark == mark {
+			m.events[i].stored = true
+		}
+	}
 }
 
 func (m *model) add(e event) {
@@ -70,67 +82,71 @@ func (m *model) wrong(mark, method, path string, headers http.Header, from, to t
 		if unsafe && later.status >= 200 && later.status < 400 {
 			return "a " + later.method + " has invalidated it"
 		}
-		if _, ask := value(later.headers, "no-cache"); !ask && later.method == http.MethodGet && later.mark != "" && later.status == http.StatusOK && unstorable(later) == "" &&
-			varies(later, headers) && fresh(later.headers, later.at, later.at) && !behind(path) {
+		if later.stored && later.status < 500 && varies(later, headers) && !behind(path) {
 			return "a newer one is stored: " + later.mark
 		}
 	}
-	return m.timely(e, headers, from, to)
+	return m.timely(e, from, to)
+}
+
+// state is a stored response at a moment: each 304 makes another of it.
+type state struct {
+	at      time.Time
+	status  int
+	headers http.Header
 }
 
 // timely says whether the response is fresh, or may be served stale.
-func (m *model) timely(e event, asked http.Header, from, to time.Time) string {
-	said, last := []event{e}, e
+func (m *model) timely(e event, from, to time.Time) string {
+	states := []state{{e.at, e.status, e.headers}}
 	failed := false
 	for _, later := range m.events {
 		if later.path != e.path || later.at.Before(e.at) {
 			continue
 		}
 		if later.status == http.StatusNotModified && slices.Contains(tags(later.asked), e.headers.Get("ETag")) && later.headers.Get("ETag") == e.headers.Get("ETag") {
-			if later.at.After(from) && later.at.Before(to) && !behind(e.path) {
+			if later.at.After(from) && later.at.Before(to) {
 				return "" // validated for this very request
 			}
-			last = later
-			said = append(said, later)
+			next := state{later.at, e.status, states[len(states)-1].headers.Clone()}
+			next.headers.Del("Age")
+			for name, values := range later.headers {
+				next.headers[name] = values
+			}
+			states = append(states, next)
 		}
 		failed = failed || later.status >= 500 && from.Sub(later.at) < errorTTL
 	}
 	if !behind(e.path) {
-		said = []event{last} // the last word counts; behind an answer it may not have come yet
+		states = states[len(states)-1:] // behind an answer what was said last may not have come yet
 	}
 	why := ""
-	for _, one := range said {
-		if why = stale(e, one, to, failed); why == "" {
+	for _, s := range states {
+		if why = s.stale(to, failed); why == "" {
 			return ""
 		}
 	}
 	return why
 }
 
-func stale(e, word event, now time.Time, failed bool) string {
-	headers := e.headers.Clone()
-	for name, values := range word.headers {
-		headers[name] = values
-	}
-	if word.mark == "" && word.headers.Get("Age") == "" {
-		headers.Del("Age")
-	}
-	if _, no := value(headers, "no-cache"); no {
+// stale says why it must not be used; failed: the origin has.
+func (s state) stale(now time.Time, failed bool) string {
+	if _, no := value(s.headers, "no-cache"); no {
 		return "no-cache, and the origin was not asked"
 	}
-	if fresh(headers, word.at, now) || slices.Contains(minimum, e.status) && age(headers, word.at, now) < errorTTL {
+	if fresh(s.headers, s.at, now) || slices.Contains(minimum, s.status) && age(s.headers, s.at, now) < errorTTL {
 		return ""
 	}
 	for _, never := range []string{"must-revalidate", "proxy-revalidate", "s-maxage"} {
-		if _, has := value(headers, never); has {
+		if _, has := value(s.headers, never); has {
 			return "stale with " + never
 		}
 	}
-	over := age(headers, word.at, now) - lifetime(headers)
-	if within(headers, "stale-while-revalidate", over) {
+	over := age(s.headers, s.at, now) - lifetime(s.headers)
+	if within(s.headers, "stale-while-revalidate", over) {
 		return ""
 	}
-	if _, says := value(headers, "stale-if-error"); failed && (!says || within(headers, "stale-if-error", over)) {
+	if _, says := value(s.headers, "stale-if-error"); failed && (!says || within(s.headers, "stale-if-error", over)) {
 		return ""
 	}
 	return "stale by " + over.String()

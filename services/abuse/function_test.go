@@ -19,6 +19,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/dropstack/dropstack/services/abuse/access"
 )
@@ -328,5 +329,44 @@ func TestFilesOnTheCommandLine(t *testing.T) {
 		if err := local(files, func(string) string { return "" }, &out, &errs); err == nil {
 			t.Errorf("%v: no error", files)
 		}
+	}
+}
+
+// TestServerlessFile: what it names is there, and every variable it passes on is known.
+func TestServerlessFile(t *testing.T) {
+	doc, err := os.ReadFile("serverless.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Provider  struct{ Environment map[string]string }
+		Functions map[string]struct {
+			Handler             string
+			ReservedConcurrency int `yaml:"reservedConcurrency"`
+		}
+	}
+	if err := yaml.Unmarshal(doc, &file); err != nil {
+		t.Fatal(err)
+	}
+	for name, f := range file.Functions {
+		if f.ReservedConcurrency != 1 {
+			t.Errorf("%s runs %d at a time; what is remembered is for one", name, f.ReservedConcurrency)
+		}
+		asked := map[string]bool{}
+		_, err := function(func(k string) string {
+			asked[k] = true
+			return map[string]string{"_HANDLER": f.Handler, "DATA_DIR": t.TempDir(), "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}[k]
+		}, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		for variable := range file.Provider.Environment {
+			if !asked[variable] {
+				t.Errorf("%s: nobody reads %s", name, variable)
+			}
+		}
+	}
+	if len(file.Functions) == 0 {
+		t.Error("there are no functions")
 	}
 }

@@ -143,7 +143,7 @@ func lasting(ctx context.Context) (context.Context, context.CancelFunc) {
 func (l *Log) drain(ctx context.Context, q *queue, sink string, take func([]*edge.AccessRecord)) {
 	for {
 		last := q.wait(ctx, nil)
-		records, lost := q.take()
+		records, lost := q.take(last)
 		l.lose(sink, lost)
 		take(records)
 		if last && len(records) == 0 {
@@ -169,6 +169,7 @@ type queue struct {
 	records []*edge.AccessRecord
 	spare   []*edge.AccessRecord // of what was taken last, for the next
 	lost    int
+	told    time.Time // when that was asked for last
 	wake    chan struct{}
 }
 
@@ -214,13 +215,17 @@ func (q *queue) wait(ctx context.Context, due <-chan time.Time) (last bool) {
 	return false
 }
 
-// take returns what waits, valid until the next take, and how much was lost.
-func (q *queue) take() (records []*edge.AccessRecord, lost int) {
+// take returns what waits, valid until the next take, and once in a second or at last
+// how much was lost.
+func (q *queue) take(last bool) (records []*edge.AccessRecord, lost int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	records, lost = q.records, q.lost
+	records = q.records
 	clear(q.spare)
-	q.records, q.spare, q.lost = q.spare[:0], records, 0
+	q.records, q.spare = q.spare[:0], records
+	if now := time.Now(); last || now.Sub(q.told) >= time.Second {
+		lost, q.lost, q.told = q.lost, 0, now
+	}
 	return records, lost
 }
 

@@ -17,6 +17,7 @@ import (
 const (
 	firstPause = time.Second
 	lastPause  = 5 * time.Minute
+	putWithin  = time.Minute
 )
 
 // seal has a file put.
@@ -142,11 +143,12 @@ func (s *spool) put(ctx context.Context, t target) error {
 		return nil
 	}
 	defer s.settle()
+	ctx, cancel := context.WithTimeout(ctx, putWithin)
+	defer cancel()
 	lines, damaged, err := linesOf(t.path)
 	if err != nil {
 		return err
 	}
-	s.log.lose(toObjects, damaged, "file", t.path, "err", "the machine has gone down while they were written")
 	if len(lines) > 0 {
 		object, err := compress(lines)
 		if err != nil {
@@ -157,6 +159,7 @@ func (s *spool) put(ctx context.Context, t target) error {
 			return err
 		}
 	}
+	s.log.lose(toObjects, damaged, "file", t.path, "err", "the machine has gone down while they were written")
 	s.mu.Lock()
 	if i := slices.IndexFunc(s.sealed, func(o target) bool { return o.path == t.path }); i >= 0 {
 		s.drop(i)

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -55,8 +56,9 @@ type target struct {
 	Bucket string `json:"bucket"`
 	Key    string `json:"key"`
 
-	path  string
-	bytes int64
+	path    string
+	bytes   int64
+	written time.Time // last, of what an earlier process has left
 }
 
 // file is one that lines are appended to.
@@ -81,6 +83,7 @@ func (l *Log) openSpool() (*spool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("access log: %w", err)
 	}
+	var left []target
 	for _, path := range names {
 		t, err := targetOf(path)
 		if err != nil {
@@ -91,6 +94,10 @@ func (l *Log) openSpool() (*spool, error) {
 			}
 			continue
 		}
+		left = append(left, t)
+	}
+	slices.SortFunc(left, func(a, b target) int { return a.written.Compare(b.written) })
+	for _, t := range left {
 		s.seal(t)
 	}
 	return s, nil
@@ -113,7 +120,7 @@ func targetOf(path string) (t target, err error) {
 	if err == nil && (t.Bucket == "" || t.Key == "") {
 		err = errors.New("it does not say where it belongs")
 	}
-	t.path, t.bytes = path, info.Size()
+	t.path, t.bytes, t.written = path, info.Size(), info.ModTime()
 	return t, err
 }
 
@@ -123,7 +130,7 @@ func (s *spool) run(ctx context.Context) {
 		timer := time.NewTimer(s.next())
 		last := s.log.objects.wait(ctx, timer.C)
 		timer.Stop()
-		records, lost := s.log.objects.take()
+		records, lost := s.log.objects.take(last)
 		s.log.lose(toObjects, lost)
 		s.write(records)
 		now := time.Now()
@@ -161,10 +168,14 @@ func (s *spool) next() time.Duration {
 // write appends records to their files.
 func (s *spool) write(records []*edge.AccessRecord) {
 	places := map[string]*edge.LogTo{}
+	var missed int // for which there is no file
+	var why error
 	for _, r := range records {
 		to, known := places[r.Distribution]
 		if !known {
-			to = s.destination(r.Distribution)
+			if r.Distribution != "" {
+				to = s.log.Destination(r.Distribution)
+			}
 			places[r.Distribution] = to
 		}
 		if to == nil {
@@ -172,17 +183,19 @@ func (s *spool) write(records []*edge.AccessRecord) {
 		}
 		p := place{*to, r.Distribution, ended(r).Format("2006-01-02-15")}
 		f := s.open[p]
-		if f == nil {
-			var err error
-			if f, err = s.create(p); err != nil {
-				s.log.lose(toObjects, 1, "err", err)
-				continue
+		if f == nil && why == nil {
+			if f, why = s.create(p); why == nil {
+				s.open[p] = f
 			}
-			s.open[p] = f
+		}
+		if f == nil {
+			missed++
+			continue
 		}
 		f.fresh = AppendLine(f.fresh, r)
 		f.count++
 	}
+	s.log.lose(toObjects, missed, "err", why)
 	for p, f := range s.open {
 		if f.count == 0 {
 			continue
@@ -197,20 +210,6 @@ func (s *spool) write(records []*edge.AccessRecord) {
 		}
 		f.fresh, f.count = f.fresh[:0], 0
 	}
-}
-
-// ownBuckets are no place for logs.
-const ownBuckets = "dropstack-"
-
-func (s *spool) destination(distribution string) *edge.LogTo {
-	if distribution == "" || s.log.Destination == nil {
-		return nil
-	}
-	to := s.log.Destination(distribution)
-	if to == nil || to.Bucket == "" || strings.HasPrefix(to.Bucket, ownBuckets) {
-		return nil
-	}
-	return to
 }
 
 // create makes a file. Its last eight digits make the object's name one of its kind.

@@ -168,3 +168,25 @@ func TestTotalsAgree(t *testing.T) {
 		t.Errorf("lost %v", w.lost)
 	}
 }
+
+// TestWhatAQueueCannotTakeIsCounted records more than may wait, before anything is
+// written.
+func TestWhatAQueueCannotTakeIsCounted(t *testing.T) {
+	w := newWorld()
+	l := newLog(t, w, t.TempDir())
+	const n = 20_000
+	for range n {
+		l.Record(whole)
+	}
+	run(l)()
+	lines := 0
+	for _, key := range w.keys() {
+		lines += len(w.lines(t, key))
+	}
+	if lost := w.lost["objects"]; lost == 0 || lost+lines != n {
+		t.Errorf("objects: %d lines, %d lost, want %d together", lines, lost, n)
+	}
+	if lost := w.lost["logs"]; lost == 0 || lost+len(w.records) != n {
+		t.Errorf("log store: %d records, %d lost, want %d together", len(w.records), lost, n)
+	}
+}

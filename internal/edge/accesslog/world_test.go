@@ -92,7 +92,7 @@ func newWorld() *world { return &world{objects: map[string][]byte{}, lost: map[s
 var quiet = slog.New(slog.DiscardHandler)
 
 func destination(distribution string) *edge.LogTo {
-	return map[string]*edge.LogTo{"E1": {Bucket: "logs", Prefix: "cf/"}, "E2": {Bucket: "others"}, "E3": {Bucket: "dropstack-artifacts"}}[distribution]
+	return map[string]*edge.LogTo{"E1": {Bucket: "logs", Prefix: "cf/"}, "E2": {Bucket: "others"}}[distribution]
 }
 
 // newLog is a log in a directory whose distributions E1 and E2 have a bucket.

@@ -156,7 +156,7 @@ func (w *arrival) keep(status int, j judgement, now time.Time) {
 		f.length = -1
 	}
 	f.spool = x.cache.newSpool(f.length, f.waiting)
-	f.spool.alone = f.unread
+	f.spool.alone, f.spool.stop = f.unread, x.out.Context().Done()
 	w.body = f.spool
 	if encoding != "" {
 		w.encoder = newEncoder(encoding, f.spool)

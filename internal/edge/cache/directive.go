@@ -57,8 +57,8 @@ func parseCacheControl(lines []string) directives {
 	return d
 }
 
-// nextDirective cuts the first of a list of directives off. fine is false of a quoted
-// string that does not end.
+// nextDirective cuts the first of a list of directives off. fine is false when
+// it cannot be read, such as a quoted string that does not end.
 func nextDirective(s string) (name, value string, has, fine bool, rest string) {
 	s = strings.TrimLeft(s, " \t,")
 	end := strings.IndexAny(s, ",=")
@@ -69,10 +69,12 @@ func nextDirective(s string) (name, value string, has, fine bool, rest string) {
 	if s[end] == ',' {
 		return name, "", false, true, s[end+1:]
 	}
-	s = strings.TrimLeft(s[end+1:], " \t")
+	tight := len(name) == end // no white space belongs around the sign
+	s = s[end+1:]
 	if !strings.HasPrefix(s, `"`) {
 		value, rest, _ = strings.Cut(s, ",")
-		return name, strings.TrimSpace(value), true, true, rest
+		value = strings.TrimRight(value, " \t")
+		return name, value, true, tight && strings.TrimLeft(value, " \t") == value, rest
 	}
 	var b strings.Builder
 	for i := 1; i < len(s); i++ {
@@ -82,7 +84,7 @@ func nextDirective(s string) (name, value string, has, fine bool, rest string) {
 			b.WriteByte(s[i])
 		case c == '"':
 			after, next, _ := strings.Cut(s[i+1:], ",")
-			return name, b.String(), true, strings.TrimSpace(after) == "", next
+			return name, b.String(), true, tight && strings.TrimSpace(after) == "", next
 		default:
 			b.WriteByte(c)
 		}

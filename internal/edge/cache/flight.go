@@ -111,6 +111,9 @@ func (x *exchange) depart(k key, stale *object, alone bool) *flight {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(x.out.Context()))
 	f.cancel = cancel
 	f.fetch.out = x.out.Clone(ctx)
+	if x.method == http.MethodHead { // a HEAD may start a refresh; what is stored has a body
+		f.fetch.method, f.fetch.out.Method = http.MethodGet, http.MethodGet
+	}
 	ask(f.fetch.out.Header, f.stale)
 	x.cache.flights.running.Add(1)
 	return f

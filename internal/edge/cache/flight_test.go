@@ -297,3 +297,92 @@ func TestStreams(t *testing.T) {
 		})
 	}
 }
+
+// TestASlowBody reaches clients as far as it has come, without the origin's asking, the
+// head first.
+func TestASlowBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		next := make(chan string)
+		g := newRig(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(200)
+			for s := range next {
+				io.WriteString(w, s)
+			}
+		})
+		res := &flushed{header: http.Header{}}
+		done := make(chan struct{})
+		go func() {
+			g.cacheServe(res, request("GET", "/a"))
+			close(done)
+		}()
+		for _, c := range []struct{ send, want string }{{"", "head "}, {"a", "head a "}, {"b", "head a b "}} {
+			if c.send != "" {
+				next <- c.send
+			}
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if res.sent != c.want {
+				t.Errorf("got %q, want %q", res.sent, c.want)
+			}
+		}
+		close(next)
+		<-done
+	})
+}
+
+// flushed is a client that gets what is flushed.
+type flushed struct {
+	header     http.Header
+	held, sent string
+}
+
+func (f *flushed) Header() http.Header { return f.header }
+func (f *flushed) WriteHeader(int)     { f.held += "head" }
+func (f *flushed) Write(p []byte) (int, error) {
+	f.held += string(p)
+	return len(p), nil
+}
+
+func (f *flushed) FlushError() error {
+	f.sent, f.held = f.sent+f.held+" ", ""
+	return nil
+}
+
+// TestStaleAsTheyCome: responses that are stale when they arrive are nobody else's, and
+// nobody waits twice to learn that.
+func TestStaleAsTheyCome(t *testing.T) {
+	for name, header := range map[string][]string{
+		"by Age":               {"Cache-Control: max-age=60", "Age: 60"},
+		"by Age, validated":    {"Cache-Control: max-age=60", "Age: 60", `ETag: "1"`},
+		"max-age=0, validated": {"Cache-Control: max-age=0", `ETag: "1"`},
+		"no-cache, validated":  {"Cache-Control: no-cache", `ETag: "1"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				respond := answer(200, header...)
+				var mu sync.Mutex
+				g := newRig(t, func(w http.ResponseWriter, r *http.Request) {
+					time.Sleep(time.Second)
+					mu.Lock()
+					defer mu.Unlock()
+					respond(w, r)
+				})
+				start := time.Now()
+				var wg sync.WaitGroup
+				for range 50 {
+					wg.Go(func() {
+						asked := g.asked()
+						g.get("/a")
+						if g.asked() == asked {
+							t.Error("a response was shared")
+						}
+					})
+				}
+				wg.Wait()
+				if took := time.Since(start); took > 2500*time.Millisecond || g.asked() != 50 {
+					t.Errorf("took %v, %d requests", took, g.asked())
+				}
+			})
+		})
+	}
+}

@@ -1,6 +1,8 @@
 package cache
 
 import (
+	"bufio"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -82,6 +84,15 @@ func (w *passing) FlushError() error {
 
 // Flush is for those who ask for an http.Flusher.
 func (w *passing) Flush() { _ = w.FlushError() }
+
+// Hijack hands the connection over: a WebSocket's origin speaks to the client itself.
+func (w *passing) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
+	if err == nil && w.status == 0 {
+		w.status = http.StatusSwitchingProtocols
+	}
+	return conn, rw, err
+}
 
 // learn takes from the head of a response what it means for what is stored, before the
 // client knows of it.

@@ -37,7 +37,7 @@ func (x *exchange) sendObject(o *object, now time.Time, how how) (Outcome, bool)
 	} else {
 		x.cache.counts.hits.Add(1)
 	}
-	return outcome(how, x.send(o.status, o.size, from)), true
+	return outcome(how, x.send(o.status, o.header, o.size, from)), true
 }
 
 // sendFlight answers with a response that is arriving.
@@ -60,7 +60,7 @@ func (x *exchange) sendFlight(f *flight, r *reader, leads bool) Outcome {
 	} else {
 		x.cache.counts.collapsed.Add(1)
 	}
-	sent := x.send(f.status, f.length, r)
+	sent := x.send(f.status, f.header, f.length, r)
 	if sent == f.status && f.length >= 0 {
 		r.stay(x.in.Context())
 	}
@@ -68,8 +68,8 @@ func (x *exchange) sendFlight(f *flight, r *reader, leads bool) Outcome {
 }
 
 // send writes head and body, whose size is -1 while it is not known, and returns the
-// status that the client was sent.
-func (x *exchange) send(status int, size int64, from source) int {
+// status that the client was sent. The stored header is in the client's already.
+func (x *exchange) send(status int, stored http.Header, size int64, from source) int {
 	w, h, ctx := x.w, x.w.Header(), x.in.Context()
 	var parts []span
 	if status == http.StatusOK && x.method != http.MethodOptions {
@@ -81,11 +81,13 @@ func (x *exchange) send(status int, size int64, from source) int {
 			w.WriteHeader(http.StatusNotModified)
 			return http.StatusNotModified
 		case http.StatusPreconditionFailed:
+			clearStored(h, stored)
 			return x.refuse(http.StatusPreconditionFailed)
 		}
 		if x.partial && size >= 0 && x.method == http.MethodGet && x.sameRange(h) {
 			var satisfiable bool
 			if parts, satisfiable = ranges(x.in.Header.Get("Range"), size); !satisfiable {
+				clearStored(h, stored)
 				h["Content-Range"] = []string{"bytes */" + itoa(size)}
 				return x.refuse(http.StatusRequestedRangeNotSatisfiable)
 			}
@@ -114,12 +116,20 @@ func (x *exchange) send(status int, size int64, from source) int {
 	return status
 }
 
-// refuse answers without the stored content.
+// clearStored takes the fields of the stored response out again, for an answer of the
+// cache's own.
+func clearStored(h, stored http.Header) {
+	for name := range stored {
+		if name != "Cache-Status" && name != "Date" {
+			delete(h, name)
+		}
+	}
+	delete(h, "Age")
+}
+
+// refuse answers without content.
 func (x *exchange) refuse(status int) int {
 	h := x.w.Header()
-	for _, name := range []string{"Content-Type", "Content-Encoding", "Etag", "Last-Modified"} {
-		delete(h, name)
-	}
 	h["Content-Length"] = []string{"0"}
 	setXCache(h, hit, status)
 	x.w.WriteHeader(status)
@@ -130,6 +140,9 @@ func (x *exchange) refuse(status int) int {
 // given, in the order of RFC 9110, section 13.2.2; 0 when it is to be sent.
 func (x *exchange) preconditions(h http.Header) int {
 	in := x.in.Header
+	if len(in["If-None-Match"])+len(in["If-Modified-Since"])+len(in["If-Match"])+len(in["If-Unmodified-Since"]) == 0 {
+		return 0
+	}
 	etag := h.Get("Etag")
 	modified, timeErr := http.ParseTime(h.Get("Last-Modified"))
 	if lines := in["If-Match"]; len(lines) > 0 {
@@ -158,20 +171,15 @@ func (x *exchange) preconditions(h http.Header) int {
 	return 0
 }
 
-// inMemory is the body of an object that has it.
-type inMemory []byte
-
-func (b inMemory) copy(_ context.Context, w http.ResponseWriter, from, to int64) error {
-	if to < 0 {
-		to = int64(len(b))
-	}
-	if _, err := w.Write(b[from:to]); err != nil {
+// copy of an object is for those that have their body in memory.
+func (o *object) copy(_ context.Context, w http.ResponseWriter, from, to int64) error {
+	if _, err := w.Write(o.body[from:to]); err != nil {
 		return errClient
 	}
 	return nil
 }
 
-func (b inMemory) close() {}
+func (o *object) close() {}
 
 // copy of a reader begins where the last one ended or later.
 func (r *reader) copy(ctx context.Context, w http.ResponseWriter, from, to int64) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"time"
 )
 
 // spool is a body that grows while others read it, each at its own pace: in memory
@@ -23,11 +24,12 @@ type spool struct {
 	file     *writing
 	window   bool  // not to be stored any more
 	reserved int64 // of memory
-	flushed  int64 // the origin wants clients to have everything up to here
+	flushes  int   // how often the origin has asked for what there is to be sent
 	done     bool
 	err      error
 	readers  map[*reader]bool
-	alone    func() // called when the last reader has left and more is to come
+	stop     <-chan struct{} // closed when the fetch is to end
+	alone    func()          // called when the last reader has left and more is to come
 	object   *object
 	settled  bool
 }
@@ -58,13 +60,13 @@ func (s *spool) Write(p []byte) (int, error) {
 	for len(p) > 0 {
 		n := 0
 		switch {
-		case s.window && len(s.readers) == 0:
+		case s.window && (len(s.readers) == 0 || s.stopped()):
 			return all - len(p), errNobody
 		case s.window:
 			s.slide()
 			n = min(len(p), max(0, windowSize-len(s.buf)))
 			if n == 0 {
-				s.wait(nil) // readers say what they have read, and that they leave
+				s.wait(s.stop, nil) // readers say what they have read, and that they leave
 				continue
 			}
 			s.buf = append(s.buf, p[:n]...)
@@ -136,6 +138,15 @@ func (s *spool) flushBlock() {
 	s.buf = s.buf[:0]
 }
 
+func (s *spool) stopped() bool {
+	select {
+	case <-s.stop:
+		return true
+	default:
+		return false
+	}
+}
+
 // slide drops what every reader has had.
 func (s *spool) slide() {
 	slowest := s.base + int64(len(s.buf))
@@ -152,14 +163,8 @@ func (s *spool) slide() {
 func (s *spool) flush() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.flushed = s.base + int64(len(s.buf))
+	s.flushes++
 	s.signal()
-}
-
-func (s *spool) size() int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.base + int64(len(s.buf))
 }
 
 // end says that the body is complete, or, with an error, that it never will be.
@@ -200,8 +205,20 @@ func (s *spool) signal() {
 	}
 }
 
-// wait lets go of s.mu until something changes, or stop is closed.
-func (s *spool) wait(stop <-chan struct{}) {
+// hesitation is how long a body may pause before clients are sent what has come of it,
+// the head among it. Bodies that come in one go are sent in one go.
+const hesitation = 5 * time.Millisecond
+
+// patience waits for as long; true: nothing has changed.
+func (s *spool) patience(stop <-chan struct{}) bool {
+	timer := time.NewTimer(hesitation)
+	defer timer.Stop()
+	return s.wait(stop, timer.C)
+}
+
+// wait lets go of s.mu until something changes, or stop is closed, or, then it says
+// true, the time has come.
+func (s *spool) wait(stop <-chan struct{}, at <-chan time.Time) (late bool) {
 	if s.wake == nil {
 		s.wake = make(chan struct{})
 	}
@@ -210,15 +227,20 @@ func (s *spool) wait(stop <-chan struct{}) {
 	select {
 	case <-wake:
 	case <-stop:
+	case <-at:
+		late = true
 	}
 	s.mu.Lock()
+	return late
 }
 
 // reader is one who is sent a spool's body.
 type reader struct {
 	spool   *spool
 	at      int64
-	flushed int64
+	flushes int    // of the spool's, those that have been done
+	sent    bool   // the client has everything up to at, and the head
+	idle    bool   // nothing more has come for a while
 	block   []byte // of those parts that are in a file
 }
 
@@ -259,6 +281,7 @@ func (r *reader) next(ctx context.Context, limit int64) ([]byte, error) {
 		case s.err != nil:
 			return nil, s.err // at once: the sooner the client knows the better
 		case r.at < s.base:
+			r.sent = false
 			return r.fromFile(limit)
 		case r.at < end:
 			p := r.upTo(limit, s.buf[r.at-s.base:])
@@ -267,6 +290,7 @@ func (r *reader) next(ctx context.Context, limit int64) ([]byte, error) {
 				r.block = p
 			}
 			r.at += int64(len(p))
+			r.sent = false
 			if s.window {
 				s.signal()
 			}
@@ -274,11 +298,16 @@ func (r *reader) next(ctx context.Context, limit int64) ([]byte, error) {
 		case s.done:
 			return nil, io.EOF
 		}
-		if r.flushed < max(r.at, s.flushed) { // whoever waits has had what there is
-			r.flushed = max(r.at, s.flushed)
+		if r.flushes < s.flushes || r.idle {
+			r.flushes, r.idle, r.sent = s.flushes, false, true
 			return nil, nil
 		}
-		if s.wait(ctx.Done()); ctx.Err() != nil {
+		if r.sent {
+			s.wait(ctx.Done(), nil)
+		} else {
+			r.idle = s.patience(ctx.Done())
+		}
+		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 	}

@@ -225,7 +225,7 @@ func TestEviction(t *testing.T) {
 		t.Errorf("got %+v", n)
 	}
 	hits := 0
-	for i := range 300 {
+	for i := 299; i >= 0; i-- { // the latest first
 		target := fmt.Sprintf("/%d/%d", 1000+i*200, i)
 		if isHit(g.wantBody(target, bytesOf(target, 1000+i*200))) {
 			hits++

@@ -50,6 +50,9 @@ func TestClientConditions(t *testing.T) {
 				if res.Code != c.want {
 					t.Errorf("got %d, want %d", res.Code, c.want)
 				}
+				if res.Code == 412 && (res.Body.Len() > 0 || res.Header().Get("Etag") != "" || res.Header().Get("Content-Type") != "") {
+					t.Errorf("412 with %v", res.Header())
+				}
 				if res.Code == 304 && (res.Body.Len() > 0 || res.Header().Get("Etag") != `"a"` || res.Header().Get("Cache-Control") == "" || res.Header().Get("Content-Length") != "") {
 					t.Errorf("304 with %v, %q", res.Header(), res.Body)
 				}
@@ -176,6 +179,19 @@ func TestStaleWhileRevalidate(t *testing.T) { // RFC 5861, section 3
 		time.Sleep(71 * time.Second)
 		if res := g.get("/a"); res.Body.String() != "3" {
 			t.Errorf("after all of it got %q", res.Body)
+		}
+	})
+}
+
+func TestAHeadThatFindsSomethingStaleFetchesAllOfIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t, answer(200, "Cache-Control: max-age=10, stale-while-revalidate=60"))
+		g.get("/a")
+		time.Sleep(20 * time.Second)
+		g.do(request("HEAD", "/a"))
+		synctest.Wait()
+		if res := g.get("/a"); g.last().Method != "GET" || res.Body.String() != "2" || g.asked() != 2 {
+			t.Errorf("the origin got a %s; got %q after %d requests", g.last().Method, res.Body, g.asked())
 		}
 	})
 }
