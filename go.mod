@@ -67,7 +67,23 @@ require (
 	modernc.org/sqlite v1.61.1
 )
 
-require github.com/gaissmai/bart v0.30.0
+require (
+	github.com/aws/aws-sdk-go-v2/service/acm v1.51.5
+	github.com/caddyserver/certmagic v0.25.6
+	github.com/gaissmai/bart v0.30.0
+	github.com/letsencrypt/pebble/v2 v2.10.3
+	github.com/mholt/acmez/v3 v3.1.7
+	go.uber.org/zap v1.28.0
+)
+
+require (
+	github.com/caddyserver/zerossl v0.1.6 // indirect
+	github.com/letsencrypt/challtestsrv v1.4.2 // indirect
+	github.com/libdns/libdns v1.1.1 // indirect
+	github.com/zeebo/blake3 v0.2.4 // indirect
+	go.uber.org/multierr v1.11.0 // indirect
+	go.uber.org/zap/exp v0.3.0 // indirect
+)
 
 require (
 	cloud.google.com/go/auth v0.24.1-0.20261001053825-dbc26066f70a // indirect

@@ -137,7 +137,7 @@ func TestADataDirectoryTellsNothing(t *testing.T) {
 	without := testkit.Dir(t)
 	copyData(t, dir, without, secretFiles...)
 	start := func(dir string) (string, error) {
-		out, err := exec.Command(testkit.Binary(t), "up", "--json", "--services", "none", "--data", dir, "--http", "127.0.0.1:0", "--aws", "127.0.0.1:0", "--console", "127.0.0.1:0").CombinedOutput()
+		out, err := exec.Command(testkit.Binary(t), "up", "--json", "--services", "none", "--data", dir, "--http", "127.0.0.1:0", "--https", "off", "--aws", "127.0.0.1:0", "--console", "127.0.0.1:0").CombinedOutput()
 		return string(out), err
 	}
 	out, err := start(without)

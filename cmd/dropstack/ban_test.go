@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,6 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/audit"
 	"github.com/dropstack/dropstack/internal/edge/ban"
 	"github.com/dropstack/dropstack/internal/testkit"
@@ -54,6 +62,21 @@ func bans(t *testing.T, p *testkit.Platform, args ...string) (list []ban.Ban) {
 	return list
 }
 
+// standardLog is an object in which a client fails too often.
+func standardLog(t *testing.T, client string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	fmt.Fprint(w, "#Version: 1.0\n#Fields: date time x-edge-location sc-bytes c-ip cs-method cs(Host) cs-uri-stem sc-status\n")
+	for range 60 {
+		fmt.Fprintf(w, "%s\tX\t10\t%s\tGET\td1.example.org\t/feed.xml\t404\n", time.Now().UTC().Format("2006-01-02\t15:04:05"), client)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
 // recorded is what the audit log has of an operation.
 func recorded(t *testing.T, p *testkit.Platform, operation string) (list []audit.Event) {
 	t.Helper()
@@ -75,6 +98,7 @@ func recorded(t *testing.T, p *testkit.Platform, operation string) (list []audit
 func TestADictionaryAttackIsBanned(t *testing.T) {
 	const length = 5 * time.Second
 	t.Setenv("ABUSE_BAN_FOR", length.String())
+	t.Setenv("ABUSE_LOG_BUCKET", "weblogs")
 	p := testkit.Start(t, testkit.Dir(t), "--services", "none", "--trusted-proxies", "127.0.0.1")
 	root := testkit.Root(t)
 	dropstack(t, p, "", "deploy", filepath.Join(root, "services/abuse"))
@@ -158,6 +182,34 @@ func TestADictionaryAttackIsBanned(t *testing.T) {
 		if list := bans(t, p, office, "--over"); len(list) > 0 {
 			t.Errorf("the office is banned: %+v", list)
 		}
+	})
+
+	t.Run("by the objects of a log", func(t *testing.T) {
+		store := admin(t, p).S3()
+		bucket, key, scan := "weblogs", "E1.2026-01-05-12.x.gz", arn.Function("us-east-1", "abuse-dev-scan")
+		_, err := store.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &bucket})
+		if err == nil {
+			_, err = functions(t, p).AddPermission(t.Context(), &lambda.AddPermissionInput{
+				FunctionName: &scan, StatementId: aws.String("logs"), Action: aws.String("lambda:InvokeFunction"), Principal: aws.String("s3.amazonaws.com"),
+			})
+		}
+		if err == nil {
+			_, err = store.PutBucketNotificationConfiguration(t.Context(), &s3.PutBucketNotificationConfigurationInput{
+				Bucket: &bucket, NotificationConfiguration: &types.NotificationConfiguration{LambdaFunctionConfigurations: []types.LambdaFunctionConfiguration{
+					{LambdaFunctionArn: &scan, Events: []types.Event{types.EventS3ObjectCreated}},
+				}},
+			})
+		}
+		if err == nil {
+			_, err = store.PutObject(t.Context(), &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: bytes.NewReader(standardLog(t, "203.0.113.10"))})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "a client of the log is banned", func() (bool, string) {
+			list := bans(t, p, "203.0.113.10", "--over")
+			return len(list) == 1 && strings.Contains(list[0].By, "abuse-dev"), fmt.Sprint(list, p.Log())
+		})
 	})
 
 	t.Run("by hand", func(t *testing.T) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/dropstack/dropstack/internal/api"
+	"github.com/dropstack/dropstack/internal/edge/certificate"
 	"github.com/dropstack/dropstack/internal/node"
 	"github.com/dropstack/dropstack/internal/sandbox/escape"
 	"github.com/dropstack/dropstack/internal/spec"
@@ -49,10 +51,12 @@ type doctor struct {
 	key   string // where the root key is, as up --root-key has it
 	ports []struct{ flag, addr string }
 	nodes func(context.Context) ([]node.Install, error)
+	// certificates asks the platform that runs.
+	certificates func(context.Context) (certificate.Status, error)
 }
 
 func (c *cli) doctor() *cobra.Command {
-	var edge, aws, console, place string
+	var edge, secure, aws, console, place string
 	command := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check what this machine has for the platform and its functions",
@@ -70,12 +74,20 @@ different from what a service may expect is a warning.`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			search := &node.Search{Getenv: os.Getenv}
-			d := &doctor{dir: c.data, key: place, nodes: search.Find, ports: []struct{ flag, addr string }{{"--http", edge}, {"--aws", aws}, {"--console", console}}}
+			d := &doctor{dir: c.data, key: place, nodes: search.Find, ports: []struct{ flag, addr string }{{"--http", edge}, {"--https", secure}, {"--aws", aws}, {"--console", console}}}
+			d.certificates = func(ctx context.Context) (s certificate.Status, err error) {
+				client, err := c.client(cmd)
+				if err == nil {
+					err = client.Call(ctx, "DescribeCertificates", struct{}{}, &s)
+				}
+				return s, err
+			}
 			return c.report(d.look(cmd.Context()))
 		},
 	}
 	f := command.Flags()
 	f.StringVar(&edge, "http", env("DROPSTACK_HTTP", "127.0.0.1:8080"), "address of the edge ($DROPSTACK_HTTP)")
+	f.StringVar(&secure, "https", env("DROPSTACK_HTTPS", "127.0.0.1:8443"), "address of the edge for HTTPS, or off ($DROPSTACK_HTTPS)")
 	f.StringVar(&aws, "aws", env("DROPSTACK_AWS", "127.0.0.1:4566"), "address of the AWS endpoint ($DROPSTACK_AWS)")
 	f.StringVar(&console, "console", env("DROPSTACK_CONSOLE", "127.0.0.1:8090"), "address of the console and the health checks ($DROPSTACK_CONSOLE)")
 	f.StringVar(&place, "root-key", os.Getenv("DROPSTACK_ROOT_KEY"), "where the root key is ($DROPSTACK_ROOT_KEY)")
@@ -128,9 +140,17 @@ func (d *doctor) look(ctx context.Context) []finding {
 		all = append(all, f)
 	}
 	if runs {
-		return append(all, finding{Check: "platform", Status: statusOK, Detail: fmt.Sprintf("runs on %s, answers at %s (AWS: %s, console: %s)", d.dir, at.HTTP, at.AWS, at.Console)})
+		all = append(all, finding{Check: "platform", Status: statusOK, Detail: fmt.Sprintf("runs on %s, answers at %s (HTTPS: %s, AWS: %s, console: %s)", d.dir, at.HTTP, cmp.Or(at.HTTPS, "off"), at.AWS, at.Console)})
+		s, err := d.certificates(ctx)
+		if err != nil {
+			return append(all, finding{Check: "certificates", Status: statusWarning, Detail: "the platform does not tell: " + err.Error()})
+		}
+		return append(all, certificateFindings(s)...)
 	}
 	for _, p := range d.ports {
+		if p.addr == "off" {
+			continue
+		}
 		all = append(all, port(ctx, p.flag, p.addr))
 	}
 	return all

@@ -18,7 +18,7 @@ func (c *cli) edge() *cobra.Command {
 		Use:   "edge",
 		Short: "Show and make distributions; have what they store asked for again",
 	}
-	command.AddCommand(c.edgeList(), c.edgeShow(), c.edgePut(), c.edgeRemove(), c.edgeInvalidate(), c.edgeLogs())
+	command.AddCommand(c.edgeList(), c.edgeShow(), c.edgePut(), c.edgeRemove(), c.edgeInvalidate(), c.edgeLogs(), c.edgeCertificate())
 	return command
 }
 

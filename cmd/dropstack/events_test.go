@@ -135,7 +135,7 @@ func brokenFunctions(t *testing.T, p *testkit.Platform, base string) {
 // answered is written down by then.
 func TestLifecycle(t *testing.T) {
 	p := testkit.Start(t, testkit.Dir(t), "--services", "none")
-	_, errs, code := p.Run(t, "", "up", "--services", "none", "--http", "127.0.0.1:0", "--aws", "127.0.0.1:0", "--console", "127.0.0.1:0")
+	_, errs, code := p.Run(t, "", "up", "--services", "none", "--http", "127.0.0.1:0", "--https", "off", "--aws", "127.0.0.1:0", "--console", "127.0.0.1:0")
 	if code != exitFailed || !strings.Contains(errs, "in use by process") {
 		t.Errorf("second start: exit %d, %q", code, errs)
 	}

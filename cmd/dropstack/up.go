@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -55,6 +56,13 @@ say otherwise; port 0 picks a free one.`,
 	}
 	f := command.Flags()
 	f.StringVar(&cfg.HTTP, "http", env("DROPSTACK_HTTP", "127.0.0.1:8080"), "address of the edge ($DROPSTACK_HTTP)")
+	f.StringVar(&cfg.HTTPS, "https", env("DROPSTACK_HTTPS", "127.0.0.1:8443"), "address of the edge for HTTPS, or off ($DROPSTACK_HTTPS)")
+	f.StringVar(&cfg.ACME.Mode, "acme", env("DROPSTACK_ACME", "off"), "get certificates for the aliases of distributions by ACME: on, which agrees to the authority's terms, off, or staging, to try things out ($DROPSTACK_ACME)")
+	f.StringVar(&cfg.ACME.Email, "acme-email", os.Getenv("DROPSTACK_ACME_EMAIL"), "address that the authority writes to when something is wrong with a certificate ($DROPSTACK_ACME_EMAIL)")
+	f.StringVar(&cfg.ACME.Directory, "acme-directory", os.Getenv("DROPSTACK_ACME_DIRECTORY"), "URL of the authority's directory (default: Let's Encrypt's) ($DROPSTACK_ACME_DIRECTORY)")
+	f.StringVar(&cfg.ACME.Root, "acme-ca-root", os.Getenv("DROPSTACK_ACME_CA_ROOT"), "file of certificates that vouch for a private authority's server ($DROPSTACK_ACME_CA_ROOT)")
+	f.StringVar(&cfg.ACME.Challenge, "acme-challenge", env("DROPSTACK_ACME_CHALLENGE", "auto"), "how to show that a name leads here: http-01 on port 80, tls-alpn-01 on port 443, or auto ($DROPSTACK_ACME_CHALLENGE)")
+	f.StringVar(&cfg.TLSAsk, "tls-ask", os.Getenv("DROPSTACK_TLS_ASK"), "URL that is asked, with ?domain=NAME, whether a host below a wildcard alias, or of the default distribution, may have a certificate by ACME; 200 is yes ($DROPSTACK_TLS_ASK)")
 	f.StringVar(&cfg.AWS, "aws", env("DROPSTACK_AWS", "127.0.0.1:4566"), "address of the AWS endpoint ($DROPSTACK_AWS)")
 	f.StringVar(&cfg.Console, "console", env("DROPSTACK_CONSOLE", "127.0.0.1:8090"), "address of the console and the health checks ($DROPSTACK_CONSOLE)")
 	f.StringVar(&cfg.Isolation, "isolation", env("DROPSTACK_ISOLATION", "auto"), "how functions are isolated: full, userns, process, none, or auto, the strongest that can be had ($DROPSTACK_ISOLATION)")
@@ -71,6 +79,9 @@ say otherwise; port 0 picks a free one.`,
 	f.IntVar(&cfg.Keep.Revisions, "keep-revisions", deploy.DefaultKeep.Revisions, "how many revisions of a stack are kept to go back to")
 	f.IntVar(&cfg.Keep.Versions, "keep-versions", deploy.DefaultKeep.Versions, "how many versions of each function are kept, besides those that aliases name")
 	f.StringSliceVar(&proxies, "trusted-proxies", strings.FieldsFunc(os.Getenv("DROPSTACK_TRUSTED_PROXIES"), func(r rune) bool { return r == ',' }), "addresses or prefixes of reverse proxies in front of the edge, whose X-Forwarded-For names the client ($DROPSTACK_TRUSTED_PROXIES)")
+	f.IntVar(&cfg.EdgeLimits.Connections, "max-connections", 10_000, "connections that the edge keeps open at the same time")
+	f.IntVar(&cfg.EdgeLimits.PerClient, "max-client-connections", 1_000, "of those, from one address, or one /64 of IPv6; trusted proxies have no such limit")
+	f.IntVar(&cfg.EdgeLimits.Rate, "min-rate", 200, "bytes a second that a client must send of a body, or take of an answer, over a minute of waiting for it; -1: any")
 	f.Int64Var(&memoryMB, "cache-memory", 128, "MB of responses that the edge stores in memory")
 	f.Int64Var(&diskMB, "cache-disk", 1024, "MB of responses that it stores below the data directory; 0: none")
 	f.IntVar(&cfg.FloodLimit, "flood-limit", 2000, "requests in 5 minutes after which a client is banned for a while; -1: none")
@@ -229,18 +240,19 @@ func withSettings(p *server.Platform) func(string) (string, bool) {
 func (c *cli) announce(p *server.Platform, took time.Duration) {
 	if c.json {
 		c.writeJSON(c.stdout, map[string]any{
-			"event": "ready", "http": p.Endpoints.HTTP, "aws": p.Endpoints.AWS, "console": p.Endpoints.Console,
+			"event": "ready", "http": p.Endpoints.HTTP, "https": p.Endpoints.HTTPS, "aws": p.Endpoints.AWS, "console": p.Endpoints.Console,
 			"data": p.Dir, "took_ms": took.Milliseconds(),
 		})
 		return
 	}
 	fmt.Fprintf(c.stdout, `dropstack is ready (%.1fs)
   share files   %s
+  by HTTPS      %s
   AWS endpoint  %s
   console       %s
   credentials   %s
   isolation     %s
 
 Try:  curl -F file=@shot.png %s/
-`, took.Seconds(), p.Endpoints.HTTP, p.Endpoints.AWS, p.Endpoints.Console, filepath.Join(p.Dir, "credentials"), p.Isolation, p.Endpoints.HTTP)
+`, took.Seconds(), p.Endpoints.HTTP, cmp.Or(p.Endpoints.HTTPS, "off"), p.Endpoints.AWS, p.Endpoints.Console, filepath.Join(p.Dir, "credentials"), p.Isolation, p.Endpoints.HTTP)
 }

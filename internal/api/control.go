@@ -9,6 +9,7 @@ import (
 	"github.com/dropstack/dropstack/internal/audit"
 	"github.com/dropstack/dropstack/internal/cloudfront"
 	"github.com/dropstack/dropstack/internal/deploy"
+	"github.com/dropstack/dropstack/internal/edge/certificate"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/network"
@@ -33,6 +34,8 @@ type Control struct {
 	Records   Records
 	Edge      *cloudfront.Distributions
 	Bans      Bans
+
+	Certificates Certificates
 }
 
 // Records is what the control plane needs of the audit log.
@@ -67,6 +70,7 @@ type Redriven struct {
 // Endpoints are the platform's own URLs.
 type Endpoints struct {
 	HTTP    string `json:"http"`
+	HTTPS   string `json:"https,omitempty"` // "": off
 	AWS     string `json:"aws"`
 	Console string `json:"console"`
 }
@@ -130,6 +134,12 @@ func (c *Control) Service() *Service {
 		"PutAllowed":         op(c.putAllowed, nil),
 		"DeleteAllowed":      op(c.deleteAllowed, nil),
 		"ListAllowed":        op(c.listAllowed, nil),
+
+		"ListCertificates":     op(c.certificates, nil),
+		"DescribeCertificates": op(c.certificateStatus, nil),
+		"ImportCertificate":    op(c.importCertificate, func(in certificate.ImportInput) []Need { return certificateNeed(in.ARN) }),
+		"RemoveCertificate":    op(c.removeCertificate, func(in CertificateID) []Need { return certificateNeed(in.ID) }),
+		"RenewCertificate":     op(c.renewCertificate, nil),
 
 		"RotateRootKey": op(c.rotateRoot, nil),
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/audit"
+	"github.com/dropstack/dropstack/internal/edge/certificate"
 	"github.com/dropstack/dropstack/internal/event"
 	"github.com/dropstack/dropstack/internal/queue"
 )
@@ -32,6 +33,7 @@ func TestTheListOfOperations(t *testing.T) {
 	const path, begin, end = "../../docs/aws.md", "| service | operations |\n|---|---|\n", "\n\n"
 	tables := map[string]*api.Service{
 		"API Gateway":    api.APIGateway(nil, ""),
+		"ACM":            api.ACM(certificate.ACM{}),
 		"CloudFront":     api.CloudFront(nil),
 		"CloudFormation": api.CloudFormation(nil), "ECR": api.ECR(),
 		"CloudTrail": (&api.CloudTrail{Trail: noRecords{}}).Service(), "CodeDeploy": api.CodeDeploy(nil), "CloudWatch": (&api.CloudWatch{}).Service(),

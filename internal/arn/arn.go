@@ -55,6 +55,9 @@ func Role(path, name string) string { return of("iam", "", "role"+path+name) }
 // Policy is the name of a managed policy; its path begins and ends with /.
 func Policy(path, name string) string { return of("iam", "", "policy"+path+name) }
 
+// Certificate is the name of a certificate that was imported.
+func Certificate(region, id string) string { return of("acm", region, "certificate/"+id) }
+
 func of(service, region, resource string) string {
 	return ARN{"aws", service, region, Account, resource}.String()
 }

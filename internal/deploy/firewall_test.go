@@ -154,6 +154,23 @@ func TestWebACLsThatAreMissedAreRefused(t *testing.T) {
 	}
 }
 
+func TestHostNamesOfAnotherStackAreRefused(t *testing.T) {
+	d, g := guardedDeployer(t)
+	if _, err := d.Deploy(t.Context(), guarded("a")); err != nil {
+		t.Fatal(err)
+	}
+	g.told = nil
+	other := guarded("b")
+	other.Distributions[0].Aliases = []string{"b.example", "a.example"}
+	if _, err := d.Deploy(t.Context(), other); fault.KindOf(err) != fault.Conflict || len(g.told) > 0 {
+		t.Errorf("%v, after %v", err, g.told)
+	}
+	other.Distributions[0].Aliases = []string{"b.example"}
+	if _, err := d.Deploy(t.Context(), other); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestReadersThatCannotBeAreRefused(t *testing.T) {
 	d, g := guardedDeployer(t)
 	r := guarded("a")

@@ -108,10 +108,28 @@ func (d *Deployer) validate(r *Revision) error {
 	if err := gateway.CheckKeys(r.Stack, r.APIKeys, r.UsagePlans); err != nil {
 		return err
 	}
-	if err := edge.Check(r.Distributions); err != nil {
+	if err := d.ownHosts(r); err != nil {
 		return err
 	}
 	return d.checkFirewall(r)
+}
+
+// ownHosts refuses distributions that cannot be, and host names that another stack's
+// have.
+func (d *Deployer) ownHosts(r *Revision) error {
+	if err := edge.Check(r.Distributions); err != nil {
+		return err
+	}
+	list := slices.Clone(r.Distributions)
+	for stack, other := range d.List() {
+		if stack != r.Stack {
+			list = append(list, other.Distributions...)
+		}
+	}
+	if err := edge.Check(list); fault.KindOf(err) == fault.Conflict {
+		return err
+	}
+	return nil // what is wrong with another stack's is no matter here
 }
 
 // checkShifts refuses shifts that cannot be made.

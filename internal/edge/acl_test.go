@@ -50,7 +50,9 @@ func TestTheWebACLOfAStageIsAskedHoweverItIsReached(t *testing.T) {
 			Behaviours: []edge.Behaviour{{Path: "/free", Origin: "f"}, {Path: "*", Origin: "o"}},
 		})
 	s.Origins, s.Firewall = o, decider
-	s.ACLOf = func(api, stage string) string { return map[string]string{"web dev": "no", "free dev": ""}[api+" "+stage] }
+	s.ACLOf = func(api, stage string) string {
+		return map[string]string{"web dev": "no", "free dev": ""}[api+" "+stage]
+	}
 	for _, c := range []struct {
 		url    string
 		status int

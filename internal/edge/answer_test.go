@@ -1,6 +1,8 @@
 package edge_test
 
 import (
+	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -11,6 +13,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/feature/cloudfront/sign"
@@ -18,6 +21,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/edge/cache"
+	"github.com/dropstack/dropstack/internal/edge/waf"
 )
 
 // withCache gives the server a cache of its own.
@@ -47,6 +51,10 @@ func TestErrorPages(t *testing.T) {
 			w.WriteHeader(500)
 		case "/busy":
 			w.WriteHeader(503)
+		case "/torn":
+			w.WriteHeader(500)
+			io.WriteString(w, "half")
+			panic(http.ErrAbortHandler)
 		}
 		io.WriteString(w, "origin "+r.URL.Path)
 	}}, edge.Distribution{
@@ -71,6 +79,7 @@ func TestErrorPages(t *testing.T) {
 		"replaced":                    {"GET", "/broken", nil, 503, "we are sorry", "Error"},
 		"replaced, HEAD":              {"HEAD", "/broken", nil, 503, "", "Error"},
 		"replaced, POST":              {"POST", "/broken", strings.NewReader("x"), 503, "we are sorry", "Error"},
+		"an error that breaks off":    {"GET", "/torn", nil, 503, "we are sorry", "Error"},
 		"status kept":                 {"GET", "/busy", nil, 503, "come back later", "Error"},
 		"the page is an error itself": {"GET", "/gone", nil, 404, "origin /loop", "Error"},
 		"fine":                        {"GET", "/fine", nil, 200, "origin /fine", "Miss"},
@@ -104,19 +113,35 @@ func TestBodiesAreBounded(t *testing.T) {
 			return
 		}
 		io.WriteString(w, "taken")
-	}}, edge.Distribution{Stack: "web", ID: "main", Default: true, Behaviours: []edge.Behaviour{{Path: "*", Origin: "web", MaxBody: 5}}})
-	for body, want := range map[string]int{"": 200, "12345": 200, "123456": 413} {
-		for _, chunked := range []bool{false, true} {
-			var r io.Reader = strings.NewReader(body)
-			if chunked {
-				r = io.MultiReader(r) // whose length nobody knows
-			}
-			res := send(s, "POST", "/", nil, r)
-			if res.Code != want || want == 413 && !strings.Contains(res.Body.String(), "5 bytes") {
-				t.Errorf("%q, chunked %v: got %d %s", body, chunked, res.Code, res.Body)
+	}}, edge.Distribution{Stack: "web", ID: "main", Default: true, WebACL: "acl", Behaviours: []edge.Behaviour{{Path: "*", Origin: "web", MaxBody: 5}}})
+	for _, guard := range []edge.Decider{nil, reading{}} { // who reads first must not hide the size
+		s.Firewall = guard
+		for body, want := range map[string]int{"": 200, "12345": 200, "123456": 413} {
+			for _, chunked := range []bool{false, true} {
+				var r io.Reader = strings.NewReader(body)
+				if chunked {
+					r = io.MultiReader(r) // whose length nobody knows
+				}
+				res := send(s, "POST", "/", nil, r)
+				if res.Code != want || want == 413 && !strings.Contains(res.Body.String(), "5 bytes") {
+					t.Errorf("%q, chunked %v, read before %v: got %d %s", body, chunked, guard != nil, res.Code, res.Body)
+				}
 			}
 		}
 	}
+}
+
+// reading is a firewall that reads the whole body and puts it back.
+type reading struct{}
+
+func (reading) Decide(_ context.Context, q *waf.Request) waf.Verdict {
+	text, err := io.ReadAll(q.HTTP.Body)
+	var rest io.Reader = strings.NewReader("")
+	if err != nil {
+		rest = iotest.ErrReader(err)
+	}
+	q.HTTP.Body = io.NopCloser(io.MultiReader(bytes.NewReader(text), rest))
+	return waf.Verdict{}
 }
 
 func TestResponseHeaders(t *testing.T) {
@@ -273,8 +298,10 @@ func TestCachedAPIsKeepHostsApart(t *testing.T) {
 	}}, edge.Distribution{Stack: "web", ID: "main", Default: true, Behaviours: []edge.Behaviour{{Path: "*", Origin: "web", Cache: &cache.Policy{MaxTTL: time.Hour}}}})
 	withCache(t, s)
 	for _, c := range []struct{ address, want, xcache string }{
-		{"http://a.example/", "a.example http", "Miss"}, {"http://a.example/", "a.example http", "Hit"},
-		{"http://evil.example/", "evil.example http", "Miss"}, {"https://a.example/", "a.example https", "Miss"},
+		{"http://a.example/", "a.example http", "Miss"},
+		{"http://a.example/", "a.example http", "Hit"},
+		{"http://evil.example/", "evil.example http", "Miss"},
+		{"https://a.example/", "a.example https", "Miss"},
 	} {
 		if res := get(s, c.address, nil); res.Body.String() != c.want || res.Header().Get("X-Cache") != c.xcache+" from cloudfront" {
 			t.Errorf("%s: got %s, %s", c.address, res.Body, res.Header().Get("X-Cache"))

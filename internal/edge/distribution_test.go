@@ -65,8 +65,14 @@ func TestOrigins(t *testing.T) {
 		},
 		Groups: []edge.OriginGroup{{ID: "pair", Members: []string{"domain", "files"}, Statuses: []int{500}}},
 		Behaviours: []edge.Behaviour{
-			{Path: "/stack/*", Origin: "stack"}, {Path: "/api/*", Origin: "api"}, {Path: "/url/*", Origin: "url"}, {Path: "/domain/*", Origin: "domain"},
-			{Path: "/broken", Origin: "pair"}, {Path: "/fine", Origin: "pair"}, {Path: "/legacy", Origin: "shop-dev"}, {Path: "*", Origin: "files"},
+			{Path: "/stack/*", Origin: "stack"},
+			{Path: "/api/*", Origin: "api"},
+			{Path: "/url/*", Origin: "url"},
+			{Path: "/domain/*", Origin: "domain"},
+			{Path: "/broken", Origin: "pair"},
+			{Path: "/fine", Origin: "pair"},
+			{Path: "/legacy", Origin: "shop-dev"},
+			{Path: "*", Origin: "files"},
 		},
 	})
 	for _, key := range []string{"site/index.html", "site/broken", "site/a.txt"} {
@@ -237,6 +243,7 @@ func (stagedAPI) Stage() (api, stage string)                       { return "abc
 func (staging) Handler(stack, _ string) (http.Handler, bool) {
 	return stagedAPI{}, stack == "shop-prod"
 }
+
 func (staging) Stage(id, stage string) (http.Handler, bool) {
 	return stagedAPI{}, id == "abc" && stage == "prod"
 }
@@ -335,11 +342,13 @@ func (c *fakeCache) Invalidate(_ context.Context, zone string, paths []string) e
 }
 
 func TestCacheIsAsked(t *testing.T) {
-	s, _ := server(t, origins{"web": named("web")}, edge.Distribution{Stack: "web", ID: "main", Default: true,
+	s, _ := server(t, origins{"web": named("web")}, edge.Distribution{
+		Stack: "web", ID: "main", Default: true,
 		Errors: []edge.ErrorPage{{Status: 403, TTL: time.Minute}, {Status: 500}},
 		Behaviours: []edge.Behaviour{
 			{Path: "/no", Origin: "web"}, {Path: "/options", Origin: "web", Cache: &cache.Policy{}, Cached: []string{"OPTIONS"}}, {Path: "*", Origin: "web", Cache: &cache.Policy{MaxTTL: time.Hour}},
-		}})
+		},
+	})
 	c := &fakeCache{}
 	s.Cache = c
 	var got edge.AccessRecord
@@ -349,7 +358,11 @@ func TestCacheIsAsked(t *testing.T) {
 		header       http.Header
 		asked        bool
 	}{
-		{"GET", "/x", nil, true}, {"HEAD", "/x", nil, true}, {"GET", "/no", nil, false}, {"OPTIONS", "/x", nil, false}, {"OPTIONS", "/options", nil, true},
+		{"GET", "/x", nil, true},
+		{"HEAD", "/x", nil, true},
+		{"GET", "/no", nil, false},
+		{"OPTIONS", "/x", nil, false},
+		{"OPTIONS", "/options", nil, true},
 		{"POST", "/x", nil, true}, // which makes what is stored stale
 		{"GET", "/x", http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}}, false},
 	} {

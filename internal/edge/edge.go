@@ -191,6 +191,8 @@ type Server struct {
 	// Grace is how long requests may take to finish when Serve is told to stop;
 	// 30 seconds unless set.
 	Grace time.Duration
+	// Secure keeps the certificates; needed for ServeTLS.
+	Secure Secure
 
 	replacing sync.Mutex
 	current   atomic.Pointer[snapshot]

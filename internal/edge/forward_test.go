@@ -18,7 +18,8 @@ var (
 )
 
 func only(names ...string) cache.Selection { return cache.Selection{Mode: cache.Only, Names: names} }
-func but(names ...string) cache.Selection  { return cache.Selection{Mode: cache.Except, Names: names} }
+
+func but(names ...string) cache.Selection { return cache.Selection{Mode: cache.Except, Names: names} }
 
 func TestUnion(t *testing.T) {
 	same := func(s string) string { return s }

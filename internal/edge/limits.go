@@ -51,8 +51,13 @@ func (l Limits) Check() error {
 		name string
 		n    int64
 	}{
-		{"connections", int64(l.Connections)}, {"connections of one client", int64(l.PerClient)}, {"streams", int64(l.Streams)},
-		{"headers", int64(l.Headers)}, {"time for a head", int64(l.Head)}, {"idle time", int64(l.Idle)}, {"stall time", int64(l.Stall)},
+		{"connections", int64(l.Connections)},
+		{"connections of one client", int64(l.PerClient)},
+		{"streams", int64(l.Streams)},
+		{"headers", int64(l.Headers)},
+		{"time for a head", int64(l.Head)},
+		{"idle time", int64(l.Idle)},
+		{"stall time", int64(l.Stall)},
 	} {
 		if c.n < 0 {
 			return fault.Errorf(fault.Invalid, "limits: %s must not be negative; 0 is the default", c.name)

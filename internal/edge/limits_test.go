@@ -84,9 +84,15 @@ func TestConnectionsAreCounted(t *testing.T) {
 			addr string
 			want bool
 		}{
-			{"192.0.2.1", true}, {"192.0.2.1", true}, {"192.0.2.1", false},
-			{"2001:db8::1", true}, {"2001:db8::2", true}, {"2001:db8::3", false}, // one /64
-			{"10.0.0.1", true}, {"10.0.0.1", true}, {"10.0.0.1", false}, // six altogether
+			{"192.0.2.1", true},
+			{"192.0.2.1", true},
+			{"192.0.2.1", false},
+			{"2001:db8::1", true},
+			{"2001:db8::2", true},
+			{"2001:db8::3", false}, // one /64
+			{"10.0.0.1", true},
+			{"10.0.0.1", true},
+			{"10.0.0.1", false}, // six altogether
 			{"192.0.2.2", false},
 		} {
 			conn, ok := l.dial(t, c.addr)

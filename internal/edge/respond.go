@@ -25,7 +25,7 @@ func (v *visit) respond(p *Respond) {
 		p.CORS.allow(h, v.in)
 	}
 	if p.Timing > 0 && (rand.Float64()*100 < p.Timing || v.in.Header.Get("Pragma") == "server-timing") {
-		h.Add("Server-Timing", v.timing(h.Get("X-Cache")))
+		h["Server-Timing"] = append(slices.Clip(h["Server-Timing"]), v.timing(h.Get("X-Cache")))
 	}
 }
 
@@ -102,7 +102,7 @@ func addVary(h http.Header, name string) {
 			}
 		}
 	}
-	h.Add("Vary", name)
+	h["Vary"] = append(slices.Clip(h["Vary"]), name) // a stored response's lines are everybody's
 }
 
 // timing is a Server-Timing header in CloudFront's words.

@@ -64,9 +64,19 @@ func (s *Server) enter(v *visit, d *site) {
 	}
 	v.reply.head = v.head
 	if s.admit(v) {
-		s.answer(v)
+		s.try(v)
 	}
 	s.settle(v)
+}
+
+// try is answer; an answer that is dropped for the edge's own may break off.
+func (s *Server) try(v *visit) {
+	defer func() {
+		if cause := recover(); cause != nil && (cause != http.ErrAbortHandler || v.dropped == 0 || v.in.Context().Err() != nil) {
+			panic(cause)
+		}
+	}()
+	s.answer(v)
 }
 
 // admit finds the behaviour and lets the request in, or answers that it may not.
@@ -83,6 +93,7 @@ func (s *Server) admit(v *visit) bool {
 		return false
 	}
 	v.lane, v.record.Stack = l, l.name
+	v.body.limit = l.MaxBody // before anybody reads of it
 	if s.blocked(v, d.WebACL, l.Firewall) || l.acl != nil && s.blocked(v, l.acl(), nil) {
 		return false
 	}
@@ -94,12 +105,9 @@ func (s *Server) admit(v *visit) bool {
 	if s.insecure(v, l) || v.preflight(l.Respond) || v.unsigned(l) {
 		return false
 	}
-	if l.MaxBody > 0 {
-		v.body.limit = l.MaxBody
-		if v.in.ContentLength > l.MaxBody {
-			v.overLimit("Too large", overLimit(l.MaxBody))
-			return false
-		}
+	if l.MaxBody > 0 && v.in.ContentLength > l.MaxBody {
+		v.overLimit("Too large", overLimit(l.MaxBody))
+		return false
 	}
 	return true
 }

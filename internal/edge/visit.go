@@ -43,6 +43,9 @@ type visit struct {
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.challenged(w, r) {
+		return
+	}
 	v := &visit{reply: newReply(w), server: s}
 	s.meet(v, r)
 	defer s.leave(v)
@@ -122,6 +125,9 @@ func (s *Server) banned(v *visit) bool {
 func (s *Server) refuse(v *visit) bool {
 	r := v.in
 	switch {
+	case s.misdirected(v):
+		v.record.Detail, v.record.Refused = "InvalidRequest", true
+		v.fail(http.StatusMisdirectedRequest, "Wrong connection", "This connection was opened for another name, whose certificate does not cover "+hostOf(r.Host)+".")
 	case r.Method == http.MethodTrace || r.Method == http.MethodConnect:
 		v.record.Detail = "InvalidRequestMethod"
 		v.fail(http.StatusMethodNotAllowed, "Method not allowed", "This server does not answer "+r.Method+" requests.")

@@ -14,6 +14,7 @@ import (
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/audit"
 	"github.com/dropstack/dropstack/internal/deploy"
+	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/sandbox"
 	"github.com/dropstack/dropstack/internal/secret/root"
@@ -25,6 +26,7 @@ import (
 type Config struct {
 	Dir     string // data directory
 	HTTP    string // host:port of the edge; port 0 picks a free one
+	HTTPS   string // host:port of the edge for HTTPS; "off", which "" means too: none
 	AWS     string // host:port of the AWS endpoint
 	Console string // host:port of the health checks
 	Region  string // default us-east-1
@@ -45,6 +47,11 @@ type Config struct {
 	// PrivateEndpoints lets everybody who may subscribe have messages sent to
 	// loopback and private addresses; without it only the administrator may.
 	PrivateEndpoints bool
+	// ACME gets certificates for the aliases of distributions.
+	ACME ACME
+	// TLSAsk is a URL that decides for host names that only a wildcard alias or the
+	// default distribution answers to; "": none of them gets a certificate.
+	TLSAsk string
 	// RootKey is where the key is under which secrets are sealed; nil is the file
 	// root.key of the data directory.
 	RootKey root.Provider
@@ -52,6 +59,8 @@ type Config struct {
 	// TrustedProxies are the reverse proxies in front of the edge, whose X-Forwarded-*
 	// headers count and who are never banned.
 	TrustedProxies []netip.Prefix
+	// EdgeLimits keep clients of the edge from taking the machine from each other.
+	EdgeLimits edge.Limits
 	// FloodLimit is how many requests a client may make in 5 minutes until it is
 	// banned for a while; 0: 2000, negative: as many as it likes.
 	FloodLimit int
@@ -93,6 +102,9 @@ func (c *Config) check() error {
 	if c.CacheMemory < 0 || c.CacheDisk < 0 {
 		return fault.Errorf(fault.Invalid, "--cache-memory %d, --cache-disk %d: a number of MB that is not negative", c.CacheMemory>>20, c.CacheDisk>>20)
 	}
+	if err := c.EdgeLimits.Check(); err != nil {
+		return err
+	}
 	if c.AuditKeep < 0 {
 		return fault.Errorf(fault.Invalid, "--audit-keep %v: a number of days, or 0 for the default", c.AuditKeep)
 	}
@@ -101,7 +113,13 @@ func (c *Config) check() error {
 			return err
 		}
 	}
-	for _, l := range []struct{ flag, addr string }{{"--http", c.HTTP}, {"--aws", c.AWS}, {"--console", c.Console}} {
+	if err := c.checkTLS(); err != nil {
+		return err
+	}
+	for _, l := range []struct{ flag, addr string }{{"--http", c.HTTP}, {"--https", c.HTTPS}, {"--aws", c.AWS}, {"--console", c.Console}} {
+		if l.flag == "--https" && l.addr == "" {
+			continue
+		}
 		if _, _, err := net.SplitHostPort(l.addr); err != nil {
 			return fault.Errorf(fault.Invalid, "%s %q is not host:port, such as 127.0.0.1:8080: %w", l.flag, l.addr, err)
 		}

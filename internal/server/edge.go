@@ -26,8 +26,8 @@ func (r *rooms) openEdge(ctx context.Context, cfg Config) error {
 	}
 	r.edge = &edge.Server{
 		Origins: r.gateway, Objects: r.eng.Objects, Log: cfg.Log, Cache: r.cache, Firewall: r.firewall, Bans: visitors{r.bans},
-		Proxies: cfg.TrustedProxies,
-		ACLOf:   r.gateway.WebACL,
+		Proxies: cfg.TrustedProxies, Limits: cfg.EdgeLimits,
+		ACLOf: r.gateway.WebACL,
 	}
 	if err := r.openAccessLog(cfg); err != nil {
 		return err

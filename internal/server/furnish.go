@@ -14,6 +14,7 @@ import (
 	"github.com/dropstack/dropstack/internal/bucket"
 	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/deploy"
+	"github.com/dropstack/dropstack/internal/edge/certificate"
 	"github.com/dropstack/dropstack/internal/event"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
@@ -35,6 +36,9 @@ func (r *rooms) furnish(ctx context.Context, cfg Config, ls *listeners) error {
 		return err
 	}
 	if err := r.openSources(ctx, cfg, ls); err != nil {
+		return err
+	}
+	if err := r.openCertificates(ctx, cfg, ls); err != nil {
 		return err
 	}
 	r.deployer = r.newDeployer(cfg)
@@ -175,7 +179,7 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 	at := ls.endpoints
 	control := &api.Control{
 		Deployer: r.deployer, Letters: r.invoker, Topics: r.topics, Flows: &r.networks.flows, Endpoints: at, Isolation: r.boxes.Level,
-		Records: r.trail, RootKey: r.secrets.root, Schedules: r.schedules, URL: onHost(at.HTTP), Edge: r.distributions, Bans: r.bans,
+		Records: r.trail, RootKey: r.secrets.root, Schedules: r.schedules, URL: onHost(at.HTTP), Edge: r.distributions, Bans: r.bans, Certificates: r.certificates,
 	}
 	functions := &lambda.Functions{
 		Deployer: r.deployer, Invoker: r.invoker, Objects: r.eng.Objects, Region: cfg.Region,
@@ -210,7 +214,7 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 			api.APIGateway(r.apis, cfg.Region),
 			api.CodeDeploy(r.deployer),
 			api.IAM(r.keys), api.STS(r.keys), api.SSM(r.secrets.parameters), api.KMS(r.secrets.keys),
-			api.CloudFormation(r.cloudformation), api.CloudFront(r.distributions), api.ECR(),
+			api.CloudFormation(r.cloudformation), api.CloudFront(r.distributions), api.ECR(), api.ACM(certificate.ACM{Keeper: r.certificates}),
 		},
 	}
 	s.Tunnel = &api.Tunnel{Certificate: r.secrets.ca.GetCertificate(arn.ServiceHost), Handler: s}

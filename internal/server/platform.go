@@ -122,6 +122,7 @@ func (r *rooms) health(ctx context.Context) http.Handler {
 // taken port costs nothing.
 type listeners struct {
 	http, aws, console net.Listener
+	https              net.Listener // nil: off
 	secure             net.Listener // the AWS endpoint by TLS, for endpoints of VPCs
 	endpoints          api.Endpoints
 }
@@ -135,15 +136,20 @@ func openListeners(cfg Config) (*listeners, error) {
 		url        *string
 	}{
 		{"--http", cfg.HTTP, &ls.http, &ls.endpoints.HTTP},
+		{"--https", cfg.HTTPS, &ls.https, &ls.endpoints.HTTPS},
 		{"--aws", cfg.AWS, &ls.aws, &ls.endpoints.AWS},
 		{"--console", cfg.Console, &ls.console, &ls.endpoints.Console},
 	} {
+		if l.addr == "" {
+			continue
+		}
 		if *l.to, err = listen(l.flag, l.addr); err != nil {
 			ls.close()
 			return nil, err
 		}
 		*l.url = reach(*l.to)
 	}
+	ls.endpoints.HTTPS = strings.Replace(ls.endpoints.HTTPS, "http:", "https:", 1)
 	if ls.secure, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		ls.close()
 		return nil, err
@@ -153,7 +159,7 @@ func openListeners(cfg Config) (*listeners, error) {
 
 // close closes what is still open; serving has closed its own.
 func (ls *listeners) close() {
-	for _, l := range []net.Listener{ls.http, ls.aws, ls.console, ls.secure} {
+	for _, l := range []net.Listener{ls.http, ls.https, ls.aws, ls.console, ls.secure} {
 		if l != nil {
 			_ = l.Close()
 		}

@@ -23,6 +23,7 @@ import (
 	"github.com/dropstack/dropstack/internal/edge/accesslog"
 	"github.com/dropstack/dropstack/internal/edge/ban"
 	"github.com/dropstack/dropstack/internal/edge/cache"
+	"github.com/dropstack/dropstack/internal/edge/certificate"
 	"github.com/dropstack/dropstack/internal/edge/waf"
 	"github.com/dropstack/dropstack/internal/edge/waf/reputation"
 	"github.com/dropstack/dropstack/internal/engine"
@@ -131,6 +132,7 @@ type rooms struct {
 	edge           *edge.Server
 	distributions  *cloudfront.Distributions
 	access         *accesslog.Log
+	certificates   *certificate.Keeper
 	deployer       *deploy.Deployer
 	cloudformation *cloudformation.Stacks
 	api            *api.Server
@@ -182,6 +184,10 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	g.Go(func() error { return r.bans.Run(ctx) })
 	g.Go(func() error { return r.lists.Run(ctx) })
 	g.Go(func() error { return r.edge.Serve(ctx, ls.http) })
+	g.Go(func() error { return r.certificates.Run(ctx) })
+	if ls.https != nil {
+		g.Go(func() error { return r.edge.ServeTLS(ctx, ls.https, r.certificates.Config()) })
+	}
 	g.Go(func() error { return serveHTTP(ctx, ls.aws, r.api) })
 	g.Go(func() error { return serveHTTP(ctx, ls.console, r.health(ctx)) })
 	g.Go(func() error { r.examine(ctx); return nil })

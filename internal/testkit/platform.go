@@ -86,6 +86,7 @@ func Dir(t testing.TB) string {
 // Platform is a running dropstack.
 type Platform struct {
 	HTTP    string `json:"http"`
+	HTTPS   string `json:"https"`
 	AWS     string `json:"aws"`
 	Console string `json:"console"`
 	Dir     string `json:"data"`
@@ -103,7 +104,7 @@ func Start(t testing.TB, dir string, args ...string) *Platform {
 	t.Helper()
 	p := &Platform{bin: Binary(t), stderr: &tail{}, exited: make(chan struct{})}
 	all := append([]string{
-		"up", "--json", "--data", dir, "--http", "127.0.0.1:0", "--aws", "127.0.0.1:0", "--console", "127.0.0.1:0",
+		"up", "--json", "--data", dir, "--http", "127.0.0.1:0", "--https", "127.0.0.1:0", "--aws", "127.0.0.1:0", "--console", "127.0.0.1:0",
 	}, args...)
 	p.cmd = exec.Command(p.bin, all...)
 	p.cmd.Dir = Root(t)

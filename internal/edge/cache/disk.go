@@ -17,7 +17,8 @@ import (
 // disk is the second tier: what memory had to let go, and bodies too large for it. One
 // response is one file (file.go); what is kept of it in memory is its name and size.
 //
-// Files are written under another name and renamed, so what has its name is whole, and
+// Files are written under another name and renamed, so what has its name is whole; no
+// two have the same name ever, so none is taken for another that has replaced it; and
 // every block has a checksum, so what is not is never served. Nothing is synced; the
 // files outlive the process, but not a restart of the machine (state.go).
 type disk struct {
@@ -43,6 +44,7 @@ type file struct {
 	key     key
 	path    uint64 // pathHash
 	variant uint64 // hashes of the names in Vary and of the request's values
+	serial  uint64 // random
 	size    int64  // of the file
 	used    atomic.Bool
 
@@ -55,20 +57,17 @@ var errNoDisk = errors.New("there is no disk tier")
 
 func (f *file) name() string {
 	k := hex.EncodeToString(f.key[:])
-	return filepath.Join(k[:2], fmt.Sprintf("%016x-%s-%016x", f.path, k, f.variant))
+	return filepath.Join(k[:2], fmt.Sprintf("%016x-%s-%016x-%016x", f.path, k, f.variant, f.serial))
 }
 
 // parseName is the reverse of name.
 func parseName(name string) (*file, bool) {
 	parts := strings.Split(name, "-")
-	if len(parts) != 3 || len(parts[0]) != 16 || len(parts[1]) != 64 || len(parts[2]) != 16 {
-		return nil, false
-	}
 	raw, err := hex.DecodeString(strings.Join(parts, ""))
-	if err != nil {
+	if err != nil || len(parts) != 4 || len(raw) != 8+sha256.Size+8+8 {
 		return nil, false
 	}
-	f := &file{path: binary.BigEndian.Uint64(raw), variant: binary.BigEndian.Uint64(raw[40:])}
+	f := &file{path: binary.BigEndian.Uint64(raw), variant: binary.BigEndian.Uint64(raw[40:]), serial: binary.BigEndian.Uint64(raw[48:])}
 	copy(f.key[:], raw[8:40])
 	return f, true
 }
@@ -119,11 +118,12 @@ func (d *disk) unreserve(n int64) {
 	d.mu.Unlock()
 }
 
-// add puts a file into the index whose size has been reserved; d.mu is held.
+// add puts a file into the index whose size has been reserved, in place of an older one
+// of the variant; d.mu is held.
 func (d *disk) add(f *file) {
-	for _, other := range d.of[f.key] {
+	for _, other := range slices.Clone(d.of[f.key]) {
 		if other.variant == f.variant {
-			d.unindex(other) // the rename has replaced it
+			d.drop(other)
 		}
 	}
 	d.count++
@@ -180,6 +180,21 @@ func (d *disk) remove(f *file) {
 	d.drop(f)
 }
 
+// discard deletes the files of an object's variant.
+func (d *disk) discard(o *object) {
+	if d == nil {
+		return
+	}
+	v := variantOf(o)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, f := range slices.Clone(d.of[o.key]) {
+		if f.variant == v {
+			d.drop(f)
+		}
+	}
+}
+
 // replaced deletes the files that a newer response makes obsolete: of the same variant,
 // and of variants by other names, which it is not known to differ from.
 func (d *disk) replaced(o *object) {
@@ -225,7 +240,7 @@ func (d *disk) save(o *object, share int64) {
 		return
 	}
 	d.mu.Lock()
-	fits := d.bytes+o.cost <= share
+	fits := d.bytes+o.cost <= share && !o.dead.Load()
 	if fits {
 		d.bytes += o.cost
 		d.queued[o] = true
@@ -273,9 +288,19 @@ func (c *Cache) load(k key) bool {
 		}
 		f.used.Store(true)
 		c.memory.add(o, func(*object) bool { return false })
+		if d.lost(f) { // meanwhile
+			c.memory.remove(o)
+			continue
+		}
 		some = true
 	}
 	return some
+}
+
+func (d *disk) lost(f *file) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return f.gone
 }
 
 // unread are the files of a key that none of the objects stands for.

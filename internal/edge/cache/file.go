@@ -7,6 +7,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -176,14 +177,14 @@ func (w *writing) commit(o *object, last []byte) (*file, error) {
 	if _, err := w.f.WriteAt(end, onDisk(w.body)); err != nil {
 		return nil, err
 	}
-	f := &file{key: o.key, path: pathHash(o.zone, o.path), variant: variantOf(o), size: w.reserved}
+	f := &file{key: o.key, path: pathHash(o.zone, o.path), variant: variantOf(o), serial: rand.Uint64(), size: w.reserved}
 	to := filepath.Join(d.dir, f.name())
 	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 		return nil, err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if wanted, queued := d.queued[o]; queued && !wanted {
+	if wanted, queued := d.queued[o]; queued && !wanted || o.dead.Load() {
 		return nil, nil // something newer has come, or it has been invalidated
 	}
 	if err := os.Rename(w.f.Name(), to); err != nil {

@@ -111,7 +111,7 @@ func (x *exchange) depart(k key, stale *object, alone bool) *flight {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(x.out.Context()))
 	f.cancel = cancel
 	f.fetch.out = x.out.Clone(ctx)
-	if x.method == http.MethodHead { // behind its answer from the store, where the response to a GET is
+	if x.method == http.MethodHead { // a HEAD may start a refresh; what is stored has a body
 		f.fetch.method, f.fetch.out.Method = http.MethodGet, http.MethodGet
 	}
 	ask(f.fetch.out.Header, f.stale)

@@ -347,3 +347,42 @@ func (f *flushed) FlushError() error {
 	f.sent, f.held = f.sent+f.held+" ", ""
 	return nil
 }
+
+// TestStaleAsTheyCome: responses that are stale when they arrive are nobody else's, and
+// nobody waits twice to learn that.
+func TestStaleAsTheyCome(t *testing.T) {
+	for name, header := range map[string][]string{
+		"by Age":               {"Cache-Control: max-age=60", "Age: 60"},
+		"by Age, validated":    {"Cache-Control: max-age=60", "Age: 60", `ETag: "1"`},
+		"max-age=0, validated": {"Cache-Control: max-age=0", `ETag: "1"`},
+		"no-cache, validated":  {"Cache-Control: no-cache", `ETag: "1"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				respond := answer(200, header...)
+				var mu sync.Mutex
+				g := newRig(t, func(w http.ResponseWriter, r *http.Request) {
+					time.Sleep(time.Second)
+					mu.Lock()
+					defer mu.Unlock()
+					respond(w, r)
+				})
+				start := time.Now()
+				var wg sync.WaitGroup
+				for range 50 {
+					wg.Go(func() {
+						asked := g.asked()
+						g.get("/a")
+						if g.asked() == asked {
+							t.Error("a response was shared")
+						}
+					})
+				}
+				wg.Wait()
+				if took := time.Since(start); took > 2500*time.Millisecond || g.asked() != 50 {
+					t.Errorf("took %v, %d requests", took, g.asked())
+				}
+			})
+		})
+	}
+}

@@ -73,7 +73,8 @@ func (x *exchange) judge(status int, h http.Header, requested, received time.Tim
 	}
 	j.lifetime = lifetime
 	validator := h.Get("Etag") != "" || h.Get("Last-Modified") != ""
-	switch useful := j.lifetime > j.age || j.whileRevalidate > 0 || j.ifError > 0; {
+	// Stale as it comes it may still stand in for an origin that fails.
+	switch useful := j.lifetime > j.age || j.whileRevalidate > 0 || j.lifetime > 0 && !j.strict && j.ifError != 0; {
 	case j.validate && !validator, !validator && !useful:
 		j.why = "it could never be used"
 	default:

@@ -22,7 +22,7 @@ type memory struct {
 	limit    int64
 	reserved atomic.Int64
 	count    atomic.Int64
-	evicted  func(*object) // told, outside all locks, of what made room
+	evicted  func(*object) // told of what makes room, under mu: an object is never in neither tier
 
 	shards [64]shard
 
@@ -104,7 +104,6 @@ func (m *memory) reserve(n int64) bool {
 		if o == nil {
 			return false
 		}
-		m.evicted(o)
 		m.release(o)
 	}
 }
@@ -117,6 +116,7 @@ func (m *memory) evict() *object {
 	m.mu.Lock()
 	o, ok := m.queue.victim(func(o *object) bool { return o.used.Swap(false) || o.refs.Load() > 1 })
 	if ok {
+		m.evicted(o)
 		m.unlist(o)
 		o.gone.Store(true)
 	}

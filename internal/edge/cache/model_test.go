@@ -25,9 +25,10 @@ type made struct {
 	target   string
 	vary     []string
 	values   []string // of the request that it answers
-	asker    string   // the client's request; "" of what the cache asks by itself
-	shared   bool     // may be given to others
-	validate bool     // only after the origin has been asked
+	asker    string   // the client's request
+	status   int
+	shared   bool // may be given to others
+	validate bool // only after the origin has been asked
 	lifetime time.Duration
 	stale    time.Duration // stale-while-revalidate
 	strict   bool
@@ -116,6 +117,13 @@ func (m *model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if m.rng.IntN(2) == 0 {
 		next.etag = fmt.Sprintf(`"%d"`, next.id)
 	}
+	next.status = []int{200, 200, 200, 301, 404}[m.rng.IntN(5)]
+	if next.status == 404 {
+		next.lifetime = max(next.lifetime, 10*time.Second) // the error TTL
+	}
+	if r.Header.Get("Authorization") != "" && !strings.Contains(c.control, "s-maxage") && !strings.Contains(c.control, "must-revalidate") {
+		next.shared = false
+	}
 	cut, chunked := m.rng.IntN(12) == 0, m.rng.IntN(2) == 0
 	m.all = append(m.all, &next)
 	m.mu.Unlock()
@@ -138,6 +146,11 @@ func (m *model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.Set("Content-Length", strconv.Itoa(len(body)))
 	}
 	half := len(body) / 2
+	if r.Method == "HEAD" {
+		w.WriteHeader(next.status)
+		return
+	}
+	w.WriteHeader(next.status)
 	w.Write(body[:half])
 	time.Sleep(time.Duration(m.intn(200)) * time.Millisecond)
 	if cut {
@@ -185,6 +198,8 @@ func (m *model) judge(req *http.Request, asked time.Time, status int, body []byt
 	own := r.asker == req.Header.Get("X-Asker")
 	m.sent[strings.SplitN(header.Get("Cache-Status"), ";", 3)[1]]++
 	switch {
+	case status != r.status:
+		return fmt.Sprintf("%d in place of %d", status, r.status)
 	case string(body) != string(r.body()):
 		return "not the whole body, or with something else in it"
 	case r.target != req.URL.RequestURI():
@@ -228,6 +243,7 @@ func runModel(t *testing.T, seed uint64, dir string) {
 	g := openRig(t, &cache.Cache{Memory: 2 << 20, Disk: 8 << 20, Dir: dir, Log: logger(t)}, m.ServeHTTP)
 	g.policy.DefaultTTL = 20 * time.Second
 	g.quiet = true
+	g.errors = func(int) (time.Duration, bool) { return 10 * time.Second, true }
 	var wg sync.WaitGroup
 	for client := range 12 {
 		wg.Go(func() {
@@ -265,6 +281,9 @@ func (m *model) client(g *rig, asker string) {
 		}
 	}
 	path := req.URL.Path
+	if m.intn(5) == 0 {
+		req.Header.Set("Authorization", "x")
+	}
 	switch m.intn(40) {
 	case 0, 1:
 		if req.Method = "POST"; m.intn(2) == 0 {
@@ -275,6 +294,12 @@ func (m *model) client(g *rig, asker string) {
 		m.mu.Lock()
 		m.changed[path] = time.Now()
 		m.mu.Unlock()
+		return
+	case 4, 5, 6, 7:
+		req.Method = "HEAD"
+		if res := g.do(req); res.Body.Len() > 0 {
+			m.t.Errorf("HEAD has %d bytes", res.Body.Len())
+		}
 		return
 	case 2, 3: // a client that leaves
 		ctx, cancel := context.WithTimeout(req.Context(), time.Duration(m.intn(400))*time.Millisecond)

@@ -36,6 +36,7 @@ type object struct {
 	excused    atomic.Int64  // until then (Unix ns) it answers in place of a failing origin
 	refreshing atomic.Bool
 	used       atomic.Bool // since eviction last looked
+	dead       atomic.Bool // not to be used any more, in whichever tier
 
 	place // in memory's lists
 }

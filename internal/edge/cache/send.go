@@ -140,6 +140,9 @@ func (x *exchange) refuse(status int) int {
 // given, in the order of RFC 9110, section 13.2.2; 0 when it is to be sent.
 func (x *exchange) preconditions(h http.Header) int {
 	in := x.in.Header
+	if len(in["If-None-Match"])+len(in["If-Modified-Since"])+len(in["If-Match"])+len(in["If-Unmodified-Since"]) == 0 {
+		return 0
+	}
 	etag := h.Get("Etag")
 	modified, timeErr := http.ParseTime(h.Get("Last-Modified"))
 	if lines := in["If-Match"]; len(lines) > 0 {
@@ -168,20 +171,15 @@ func (x *exchange) preconditions(h http.Header) int {
 	return 0
 }
 
-// inMemory is the body of an object that has it.
-type inMemory []byte
-
-func (b inMemory) copy(_ context.Context, w http.ResponseWriter, from, to int64) error {
-	if to < 0 {
-		to = int64(len(b))
-	}
-	if _, err := w.Write(b[from:to]); err != nil {
+// copy of an object is for those that have their body in memory.
+func (o *object) copy(_ context.Context, w http.ResponseWriter, from, to int64) error {
+	if _, err := w.Write(o.body[from:to]); err != nil {
 		return errClient
 	}
 	return nil
 }
 
-func (b inMemory) close() {}
+func (o *object) close() {}
 
 // copy of a reader begins where the last one ended or later.
 func (r *reader) copy(ctx context.Context, w http.ResponseWriter, from, to int64) error {

@@ -93,7 +93,7 @@ func byMethod(method string) string {
 const attempts = 5
 
 func (x *exchange) serve() Outcome {
-	flightKey := x.flightKey()
+	flightKey, alone := x.flightKey(), false
 	for range attempts {
 		o := x.find()
 		if o != nil {
@@ -120,7 +120,7 @@ func (x *exchange) serve() Outcome {
 		}
 		// What has to be validated for each request is not fetched for several at once:
 		// the answer to one is not an answer to another (RFC 9111, section 5.2.2.4).
-		alone := o != nil && (o.validate || o.lifetime <= 0)
+		alone = alone || o != nil && (o.validate || o.lifetime <= 0)
 		f, r, leads := x.join(flightKey, o, alone)
 		x.cache.release(o)
 		if f == nil {
@@ -129,11 +129,17 @@ func (x *exchange) serve() Outcome {
 		if out, ok := x.board(f, r, leads); ok {
 			return out
 		}
-		if !leads && f.verdict == stored && !sameVariant(f, x.out.Header) {
-			flightKey = varied(x.flightKey(), f.varies, x.out.Header)
-		}
-		if f.verdict == released || f.verdict == direct {
-			break
+		switch f.verdict {
+		case stored:
+			if !sameVariant(f, x.out.Header) {
+				flightKey = varied(x.flightKey(), f.varies, x.out.Header)
+			} else if f.said.lifetime <= f.said.age {
+				alone = true // stale as it came: of no use to anybody else
+			}
+		case revalidated:
+			alone = true // and not fresh
+		case released, direct:
+			return x.pass(x.reason(nil))
 		}
 	}
 	return x.pass(x.reason(nil))

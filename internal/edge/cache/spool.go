@@ -167,12 +167,6 @@ func (s *spool) flush() {
 	s.signal()
 }
 
-func (s *spool) size() int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.base + int64(len(s.buf))
-}
-
 // end says that the body is complete, or, with an error, that it never will be.
 func (s *spool) end(err error) {
 	s.mu.Lock()

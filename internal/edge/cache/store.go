@@ -64,8 +64,12 @@ func (c *Cache) add(o *object) {
 	})
 }
 
-// replace stores a response anew in place of the old, of which it has the body.
+// replace stores a response anew in place of the old, of which it has the body. What is
+// no longer stored, because something newer is or it has been invalidated, stays so.
 func (c *Cache) replace(old, next *object) {
+	if old.gone.Load() {
+		return
+	}
 	next.checked.Store(next.seq)
 	next.cost = next.weight()
 	if !c.memory.reserve(next.cost) {
@@ -76,10 +80,11 @@ func (c *Cache) replace(old, next *object) {
 	c.disk.renew(next)
 }
 
-// remove takes a response out of both tiers.
+// remove takes a response out of both tiers, also on its way from one to the other.
 func (c *Cache) remove(o *object) {
+	o.dead.Store(true)
 	c.memory.remove(o)
-	c.disk.remove(o.file)
+	c.disk.discard(o)
 }
 
 // forget removes everything of a path, and sees to it that nothing is stored of it that
@@ -123,7 +128,7 @@ func pathHash(zone, path string) uint64 {
 // open gets a response's body ready to be sent.
 func (c *Cache) open(o *object) (source, bool) {
 	if o.file == nil || o.body != nil {
-		return inMemory(o.body), true
+		return o, true
 	}
 	return c.disk.open(o, func() { c.remove(o) })
 }

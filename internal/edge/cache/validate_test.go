@@ -183,6 +183,19 @@ func TestStaleWhileRevalidate(t *testing.T) { // RFC 5861, section 3
 	})
 }
 
+func TestAHeadThatFindsSomethingStaleFetchesAllOfIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t, answer(200, "Cache-Control: max-age=10, stale-while-revalidate=60"))
+		g.get("/a")
+		time.Sleep(20 * time.Second)
+		g.do(request("HEAD", "/a"))
+		synctest.Wait()
+		if res := g.get("/a"); g.last().Method != "GET" || res.Body.String() != "2" || g.asked() != 2 {
+			t.Errorf("the origin got a %s; got %q after %d requests", g.last().Method, res.Body, g.asked())
+		}
+	})
+}
+
 // TestAnOriginThatFails is asked once per error TTL (contract of CloudFront: the
 // expired response is served for that long).
 func TestAnOriginThatFails(t *testing.T) {

@@ -45,6 +45,24 @@ func (f *Findings) idle(path, why string) {
 	f.Idle = append(f.Idle, Finding{path, why})
 }
 
+// said takes over what the edge or the firewall says of a thing that has a name.
+func (f *Findings) said(path string, err error) {
+	if err == nil {
+		return
+	}
+	all := []error{err}
+	if joined, ok := errors.AsType[interface {
+		error
+		Unwrap() []error
+	}](err); ok {
+		all = joined.Unwrap()
+	}
+	for _, one := range all {
+		_, message, _ := strings.Cut(one.Error(), `": `) // after its kind and name
+		f.fail(path, "%s", message)
+	}
+}
+
 // refuse says of a value that is there why it is not supported.
 func (f *Findings) refuse(path string, v any, why string) {
 	if !empty(v) {

@@ -31,7 +31,10 @@ func (f *Findings) put(path string, v any, into reflect.Value) {
 			return // as calls write what is not said
 		}
 		into.Set(reflect.New(into.Type().Elem()))
-		f.put(path, v, into.Elem())
+		before := len(f.Wrong)
+		if f.put(path, v, into.Elem()); len(f.Wrong) > before && into.Type().Elem().Kind() != reflect.Struct {
+			into.SetZero() // it is told; what 0 would mean is no matter
+		}
 	case reflect.Struct:
 		if m, ok := v.(map[string]any); ok {
 			f.fields(path, m, into)

@@ -31,6 +31,9 @@ func (p *Policies) Distribution(stack, id string, props map[string]any) (edge.Di
 	t.general(&out, in.DistributionConfig)
 	t.origins(&out, in.DistributionConfig)
 	t.behaviours(&out, in.DistributionConfig)
+	if len(t.Wrong) == 0 {
+		t.said(inConfig, edge.Check([]edge.Distribution{out}))
+	}
 	return out, t.Findings
 }
 

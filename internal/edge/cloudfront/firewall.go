@@ -2,7 +2,6 @@ package cloudfront
 
 import (
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -71,24 +70,6 @@ func (f *Findings) judged(acl waf.WebACL) {
 		ask(fmt.Sprintf("Rules[%d]", i), rules[i:i+1])
 	}
 	ask("", rules)
-}
-
-// said takes over what the firewall says of a thing that has a name.
-func (f *Findings) said(path string, err error) {
-	if err == nil {
-		return
-	}
-	all := []error{err}
-	if joined, ok := errors.AsType[interface {
-		error
-		Unwrap() []error
-	}](err); ok {
-		all = joined.Unwrap()
-	}
-	for _, one := range all {
-		_, message, _ := strings.Cut(one.Error(), `": `) // after its kind and name
-		f.fail(path, "%s", message)
-	}
 }
 
 // searched copies a tree in which what a ByteMatchStatement looks for is written

@@ -80,9 +80,8 @@ type Claim struct {
 	expires, policy, signature, key, algorithm string
 }
 
-// parameters of signed URLs; of cookies each begins with "CloudFront-".
-var parameters = []string{"Expires", "Policy", "Signature", "Key-Pair-Id", "Hash-Algorithm"}
-
+// set takes a parameter of a signed URL; the names of cookies begin with "CloudFront-"
+// besides. It says whether it was one.
 func (c *Claim) set(name, value string) bool {
 	switch name {
 	case "Expires":

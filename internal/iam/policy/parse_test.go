@@ -66,6 +66,7 @@ func TestParseRefuses(t *testing.T) {
 		{"a principal of another service", policy.Resource, whole(`{"Principal":{"AWS":"arn:aws:s3:::b"},"Action":"*",` + rest + `}`), []string{"Principal.AWS", "is no principal"}},
 		{"a group as principal", policy.Resource, whole(`{"Principal":{"AWS":"arn:aws:iam::000000000000:group/g"},"Action":"*",` + rest + `}`), []string{"user/NAME"}},
 		{"a service that is none", policy.Resource, whole(`{"Principal":{"Service":"lambda"},"Action":"*",` + rest + `}`), []string{"lambda.amazonaws.com"}},
+		{"a canonical user that is none", policy.Resource, whole(`{"Principal":{"CanonicalUser":"x"},"Action":"*",` + rest + `}`), []string{"64 hexadecimal digits"}},
 		{"a federation", policy.Resource, whole(`{"Principal":{"Federated":"x"},"Action":"*",` + rest + `}`), []string{"Federated"}},
 		{"NotPrincipal that allows", policy.Resource, whole(`{"NotPrincipal":"*","Action":"*",` + rest + `}`), []string{"beside Deny"}},
 		{"a resource in a trust policy", policy.Trust, whole(`{"Principal":"*","Action":"sts:AssumeRole",` + rest + `}`), []string{"Statement.Resource", "no resource"}},
@@ -111,6 +112,7 @@ func TestParseAccepts(t *testing.T) {
 		"operators in another case":    {policy.Identity, whole(`{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"foranyvalue:stringlikeifexists":{"AWS:TAGKEYS":"a"}}}`)},
 		"a key's default policy":       {policy.Resource, whole(`{"Sid":"Enable IAM User Permissions","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::000000000000:root"},"Action":"kms:*","Resource":"*"}`)},
 		"a function's trust policy":    {policy.Trust, whole(`{"Effect":"Allow","Principal":{"Service":["lambda.amazonaws.com","edgelambda.amazonaws.com"]},"Action":"sts:AssumeRole"}`)},
+		"a distribution's identity":    {policy.Resource, whole(`[{"Effect":"Allow","Principal":{"CanonicalUser":"` + strings.Repeat("0f", 32) + `"},"Action":"s3:GetObject","Resource":"*"},{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity E1"},"Action":"s3:GetObject","Resource":"*"}]`)},
 		"an empty Condition":           {policy.Identity, whole(`{"Effect":"Allow","Action":"*","Resource":"*","Condition":{}}`)},
 	} {
 		d, err := policy.Parse(tt.kind, tt.text)

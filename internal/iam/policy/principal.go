@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -46,13 +47,20 @@ func compilePrincipal(kind, text string) (principal, error) {
 		p.service = strings.ToLower(text)
 	case kind == "AWS":
 		return p, p.aws(text)
-	case kind == "Federated" || kind == "CanonicalUser":
-		return p, fmt.Errorf("there are no %s principals here; name an AWS principal or a Service", kind)
+	case kind == "CanonicalUser":
+		if !canonical.MatchString(text) {
+			return p, fmt.Errorf("%q is no canonical user: 64 hexadecimal digits", text)
+		}
+		p.arn = text // nobody who asks: it stands for a distribution, and the edge reads buckets without asking
+	case kind == "Federated":
+		return p, errors.New("there are no Federated principals here; name an AWS principal or a Service")
 	default:
 		return p, fmt.Errorf("%q is no type of principal; it is one of %s", kind, principalTypes)
 	}
 	return p, nil
 }
+
+var canonical = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 func (p *principal) aws(text string) error {
 	if isAccount(text) {
@@ -61,6 +69,8 @@ func (p *principal) aws(text string) error {
 	}
 	a, ok := split(text)
 	switch {
+	case ok && a[4] == "cloudfront" && strings.HasPrefix(a[5], "user/CloudFront Origin Access Identity "):
+		p.arn = text // likewise
 	case strings.HasPrefix(text, "AIDA") || strings.HasPrefix(text, "AROA"):
 		p.userID = text
 	case !ok || a[2] != "iam" && a[2] != "sts" || !isAccount(a[4]):

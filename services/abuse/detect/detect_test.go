@@ -36,7 +36,7 @@ func (t *traffic) from(client string, start, within time.Duration, n int, each f
 func (t *traffic) visitors(within time.Duration) {
 	rnd := rand.New(rand.NewPCG(7, 7))
 	for c := range 50 {
-		t.from(fmt.Sprintf("198.51.100.%d", c+1), 0, within, int(30*within/time.Minute), func(i int) (string, string, int, int64) {
+		t.from(fmt.Sprintf("198.51.100.%d", c+1), 0, within, int(12*within/time.Minute), func(i int) (string, string, int, int64) {
 			switch rnd.IntN(40) {
 			case 0:
 				return "GET", fmt.Sprintf("/gone%d", rnd.IntN(5)), 404, 300
@@ -219,7 +219,7 @@ func TestWhoIsFound(t *testing.T) {
 		"a few more bytes than the others": {
 			rules: func(r *detect.Rules) { r.Bytes = 1 << 20 },
 			traffic: func(t *traffic) {
-				t.from(who, 0, 4*time.Minute, 120, func(int) (string, string, int, int64) { return "GET", "/page", 200, 300_000 })
+				t.from(who, 0, 4*time.Minute, 48, func(int) (string, string, int, int64) { return "GET", "/page", 200, 300_000 })
 			},
 		},
 	} {

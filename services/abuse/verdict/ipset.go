@@ -221,7 +221,7 @@ func plain(addresses []string) []string {
 // merge is what a set should hold: what is not ours, and the bans that hold, the
 // longest ones if there is no room for all.
 func merge(there []string, before, next map[string]Entry, v6 bool, now time.Time) ([]string, error) {
-	var want []string
+	want := []string{} // an empty set is a list too
 	for _, a := range there {
 		p, err := netip.ParsePrefix(a)
 		if err != nil {

@@ -68,7 +68,7 @@ func (w *waf) RoundTrip(r *http.Request) (*http.Response, error) {
 		if in.LockToken != fmt.Sprint(w.token) {
 			return answer(400, `{"__type":"WAFOptimisticLockException","Message":"changed"}`), nil
 		}
-		if in.Description != "kept" || len(in.Addresses) > 10_000 {
+		if in.Description != "kept" || in.Addresses == nil || len(in.Addresses) > 10_000 {
 			w.t.Errorf("description %q, %d addresses", in.Description, len(in.Addresses))
 		}
 		w.updates++
