@@ -42,7 +42,7 @@ func Parameters(v any) map[string]any {
 var secrets = map[string]bool{
 	"SecretAccessKey": true, "SessionToken": true, "Plaintext": true, "Password": true, "OldPassword": true, "NewPassword": true,
 	"PrivateKey": true, "PrivateKeyPlaintext": true, "AuthorizationToken": true,
-	"HeaderValue": true, // of what a distribution tells its origin, which knows it by that
+	"HeaderValue": true, // of an origin of CloudFront, often the key to it
 }
 
 func members(v reflect.Value, depth int) map[string]any {
@@ -126,11 +126,11 @@ func asNumber(f float64) (any, bool) {
 func entries(v reflect.Value, depth int) (any, bool) {
 	out := map[string]any{}
 	for iter := v.MapRange(); iter.Next() && len(out) < maxList; {
-		name := fmt.Sprint(iter.Key())
+		name := cut(fmt.Sprint(iter.Key()), maxText)
 		if secrets[name] {
 			out[name] = Hidden
 		} else if inner, ok := parameter(iter.Value(), depth+1); ok {
-			out[cut(name, maxText)] = inner
+			out[name] = inner
 		}
 	}
 	return out, len(out) > 0

@@ -85,6 +85,7 @@ func TestParameters(t *testing.T) {
 		"blobs":                 {putInput{Plaintext: []byte("s3cret"), Document: json.RawMessage(`{"a":1}`)}, nil},
 		"list of structs":       {putInput{Tags: []tag{{"a", "b"}}}, map[string]any{"tags": []any{map[string]any{"key": "a", "value": "b"}}}},
 		"map keeps its keys":    {putInput{Attributes: map[string]string{"Upper": "x"}}, map[string]any{"attributes": map[string]any{"Upper": "x"}}},
+		"hidden in a map":       {putInput{Any: map[string]any{"HeaderName": "X-Key", "HeaderValue": "s3cret"}}, map[string]any{"any": map[string]any{"HeaderName": "X-Key", "HeaderValue": audit.Hidden}}},
 		"times": {
 			putInput{LastModifiedDate: wire.At(at), Expires: &at},
 			map[string]any{"lastModifiedDate": "2026-11-26T12:00:00Z", "expires": "2026-11-26T12:00:00Z"},

@@ -28,9 +28,10 @@ const Namespace = "http://cloudfront.amazonaws.com/doc/2020-05-31/"
 
 // Distributions is the room of the API. All fields are required.
 type Distributions struct {
-	Deployer Deployer
-	Edge     Edge
-	Streams  jetstream.JetStream
+	Deployer   Deployer
+	Edge       Edge
+	Streams    jetstream.JetStream
+	Authorizer Authorizer
 	// Translate makes a distribution of its configuration; its errors are the caller's.
 	Translate func(id string, config map[string]any) (edge.Distribution, error)
 

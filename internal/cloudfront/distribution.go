@@ -164,6 +164,9 @@ func (d *Distributions) CreateDistribution(ctx context.Context, in CreateDistrib
 	if err != nil {
 		return Distribution{}, err
 	}
+	if err := d.mayPublish(ctx, next); err != nil {
+		return Distribution{}, err
+	}
 	return d.edit(ctx, id, func(list []edge.Distribution, at int) ([]edge.Distribution, error) {
 		if at >= 0 {
 			return nil, fault.Coded(fault.Conflict, "DistributionAlreadyExists", "Caller reference %q has made distribution %s already; use another", reference, id)
@@ -189,6 +192,9 @@ func (d *Distributions) UpdateDistribution(ctx context.Context, in UpdateDistrib
 	}
 	next, err := d.translate(in.ID, in.DistributionConfig)
 	if err != nil {
+		return Distribution{}, err
+	}
+	if err := d.mayPublish(ctx, next); err != nil {
 		return Distribution{}, err
 	}
 	return d.edit(ctx, in.ID, func(list []edge.Distribution, at int) ([]edge.Distribution, error) {

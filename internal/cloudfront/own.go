@@ -14,6 +14,9 @@ func (d *Distributions) Put(ctx context.Context, next edge.Distribution) (edge.D
 	if found, err := d.find(next.ID); err == nil && found.revision.Stack != deploy.APIStack {
 		return next, fault.Errorf(fault.Conflict, "distribution %s is part of stack %s: change it there and deploy that again", next.ID, found.revision.Stack)
 	}
+	if err := d.mayPublish(ctx, next); err != nil {
+		return next, err
+	}
 	next.Stack = deploy.APIStack
 	_, err := d.edit(ctx, next.ID, func(list []edge.Distribution, at int) ([]edge.Distribution, error) {
 		if at < 0 {

@@ -16,6 +16,7 @@ type forwarding struct {
 	all                     bool // everything: nothing has to be looked at
 	query, headers, cookies picker
 	host                    bool     // the client's Host goes along
+	told                    bool     // the origin is told by which host, port and protocol the client came
 	encodings               []string // that Accept-Encoding is normalised to
 	viewer                  []string // CloudFront-* headers that are asked for by name
 }
@@ -71,7 +72,7 @@ func union(a, b cache.Selection, canonical func(string) string) picker {
 // goes along; the Host goes to APIs in any case, which have more names than one.
 func forwards(b *Behaviour, inside bool) forwarding {
 	if b.Cache == nil && b.Forward == nil {
-		return forwarding{all: true, host: inside}
+		return forwarding{all: true, host: inside, told: true}
 	}
 	keyed, more := b.Cache, b.Forward
 	if keyed == nil {
@@ -88,6 +89,7 @@ func forwards(b *Behaviour, inside bool) forwarding {
 		encodings: keyed.Encodings,
 	}
 	f.host = inside || f.headers.takes("Host")
+	f.told = f.host || b.Cache == nil
 	for _, s := range []cache.Selection{keyed.Headers, more.Headers} {
 		if s.Mode != cache.Only && s.Mode != cache.All { // CloudFront's "allViewerAndWhitelistCloudFront"
 			continue
@@ -99,6 +101,16 @@ func forwards(b *Behaviour, inside bool) forwarding {
 		}
 	}
 	return f
+}
+
+// how says how a client came. Origins write links with it, and redirect by it.
+var how = []string{"X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port"}
+
+// tells says whether the origin gets one of those headers. Responses that are stored
+// for every host are not to be made for one: their origin gets what is asked for by
+// name, and nothing else.
+func (f *forwarding) tells(name string) bool {
+	return f.told || f.headers.mode == cache.Only && f.headers.names[name]
 }
 
 // keyed is the policy that responses are really told apart by. Whatever the origin
@@ -113,8 +125,13 @@ func (l *lane) keyed(p *cache.Policy) *cache.Policy {
 	if l.forward.host {
 		names = append(names, "Host")
 	}
+	for _, name := range how {
+		if l.forward.tells(name) {
+			names = append(names, name)
+		}
+	}
 	if l.inside {
-		names = append(names, "X-Forwarded-Proto", "X-Dropstack-Owner")
+		names = append(names, "X-Dropstack-Owner")
 	}
 	if len(names) > 0 && own.Headers.Mode != cache.All {
 		own.Headers = cache.Selection{Mode: cache.Only, Names: names}

@@ -143,10 +143,11 @@ func TestWhatOriginsAreToldIsKeyed(t *testing.T) {
 		b      Behaviour
 		want   []string
 	}{
-		"an API":                         {true, Behaviour{Cache: &cache.Policy{}}, []string{"Host", "X-Forwarded-Proto", "X-Dropstack-Owner"}},
+		"an API":                         {true, Behaviour{Cache: &cache.Policy{}}, []string{"Host", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Dropstack-Owner"}},
 		"elsewhere":                      {false, Behaviour{Cache: &cache.Policy{}}, nil},
-		"elsewhere, with the host":       {false, Behaviour{Cache: &cache.Policy{}, Forward: &Forward{Headers: everything}}, []string{"Host"}},
+		"elsewhere, with the host":       {false, Behaviour{Cache: &cache.Policy{}, Forward: &Forward{Headers: everything}}, []string{"Host", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port"}},
 		"elsewhere, all but the host":    {false, Behaviour{Cache: &cache.Policy{}, Forward: &Forward{Headers: but("Host")}}, nil},
+		"elsewhere, with the protocol":   {false, Behaviour{Cache: &cache.Policy{}, Forward: &Forward{Headers: only("X-Forwarded-Proto")}}, []string{"X-Forwarded-Proto"}},
 		"elsewhere, with its own header": {false, Behaviour{Cache: &cache.Policy{Headers: only("Accept")}}, []string{"Accept"}},
 	} {
 		l := &lane{inside: c.inside, forward: forwards(&c.b, c.inside)}

@@ -26,7 +26,7 @@ func (v *visit) head(status int) (int, bool) {
 		v.respond(v.lane.Respond)
 	}
 	h["Via"] = append(slices.Clip(h["Via"]), v.via())
-	h["X-Amz-Cf-Pop"] = []string{Location}
+	h["X-Amz-Cf-Pop"], h["X-Amz-Cf-Id"] = []string{Location}, []string{v.record.Request} // an origin may be a distribution too
 	return status, false
 }
 
@@ -99,6 +99,10 @@ func (v *visit) askPage() {
 		out.Method = http.MethodGet
 	}
 	out.Header = v.in.Header.Clone()
+	if v.record.Refused { // what was blocked is not to reach an origin with the page's request either
+		clear(out.Header)
+		out.Trailer = nil
+	}
 	for _, name := range []string{
 		"Content-Type", "Content-Length", "Content-Encoding", "Expect", "Range", "Upgrade", "Connection",
 		"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range",

@@ -4,12 +4,8 @@ import "strings"
 
 // LogTo says where the access log of a distribution goes; nil is nowhere.
 func (s *Server) LogTo(distribution string) *LogTo {
-	for _, sites := range s.snapshot().stacks {
-		for _, site := range sites {
-			if site.ID == distribution {
-				return site.Log
-			}
-		}
+	if site := s.snapshot().ids[distribution]; site != nil {
+		return site.Log
 	}
 	return nil
 }

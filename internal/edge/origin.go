@@ -17,10 +17,10 @@ type Origin struct {
 	Domain string `json:"domain,omitempty"` // host of any HTTP server
 	Path   string `json:"path,omitempty"`   // goes before the path of every request; "/..." without a final slash
 
-	Protocol  string   `json:"protocol,omitempty"`  // of a Domain: HTTPOnly, HTTPSOnly (also "") or MatchViewer
-	HTTPPort  int      `json:"httpPort,omitempty"`  // of a Domain; 0: 80
-	HTTPSPort int      `json:"httpsPort,omitempty"` // likewise; 0: 443
-	Headers   []Header `json:"headers,omitempty"`   // that every request gets, over those of clients
+	Protocol  string   `json:"protocol,omitempty"`               // of a Domain: HTTPOnly, HTTPSOnly (also "") or MatchViewer
+	HTTPPort  int      `json:"httpPort,omitempty"`               // of a Domain; 0: 80
+	HTTPSPort int      `json:"httpsPort,omitempty"`              // likewise; 0: 443
+	Headers   []Header `json:"headers,omitempty" audit:"hidden"` // that every request gets, over those of clients
 
 	Attempts       int           `json:"attempts,omitempty"`       // to connect, 1 to 3; 0: 3
 	ConnectTimeout time.Duration `json:"connectTimeout,omitempty"` // of each attempt, 1 to 10 s; 0: 10 s

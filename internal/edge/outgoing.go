@@ -72,7 +72,7 @@ func (s *Server) outgoing(v *visit, l *lane) *http.Request {
 	for name, values := range v.insert {
 		out.Header[name] = values
 	}
-	s.forward(v, out)
+	s.forward(v, l, out)
 	if l == nil || l.inside {
 		out.Header["X-Dropstack-Edge"] = []string{"1"}
 		if isOwner(withListener(r), r) {
@@ -104,7 +104,7 @@ func (v *visit) via() string {
 
 // forward says where the request came from. What a client says of that itself
 // counts only when it is a trusted proxy.
-func (s *Server) forward(v *visit, out *http.Request) {
+func (s *Server) forward(v *visit, l *lane, out *http.Request) {
 	h, from := out.Header, peer(v.in)
 	trusted := v.proxied
 	if before := v.in.Header["X-Forwarded-For"]; trusted && len(before) > 0 {
@@ -119,12 +119,16 @@ func (s *Server) forward(v *visit, out *http.Request) {
 	if _, own, err := net.SplitHostPort(v.in.Host); err == nil {
 		port = own
 	}
-	for _, of := range [...]struct{ name, value string }{{"X-Forwarded-Proto", proto}, {"X-Forwarded-Host", v.in.Host}, {"X-Forwarded-Port", port}} {
-		before := v.in.Header[of.name]
-		if trusted && len(before) > 0 && before[0] != "" {
-			h[of.name] = before
-		} else {
-			h[of.name] = []string{of.value}
+	for i, value := range [...]string{proto, v.in.Host, port} {
+		name := how[i]
+		before := v.in.Header[name]
+		switch {
+		case l != nil && !l.forward.tells(name):
+			delete(h, name)
+		case trusted && len(before) > 0 && before[0] != "":
+			h[name] = before
+		default:
+			h[name] = []string{value}
 		}
 	}
 	delete(h, "Forwarded")

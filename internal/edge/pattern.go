@@ -23,6 +23,20 @@ func normal(at string) string {
 	return clean
 }
 
+// climbs says whether a path has a segment "." or "..", or what some servers take for
+// one, so that it is of another place than it looks.
+func climbs(at string) bool {
+	if !strings.Contains(at, "/.") && !strings.Contains(at, `\.`) {
+		return false
+	}
+	for part := range strings.FieldsFuncSeq(at, func(r rune) bool { return r == '/' || r == '\\' }) {
+		if part, _, _ = strings.Cut(part, ";"); part == "." || part == ".." {
+			return true
+		}
+	}
+	return false
+}
+
 // matches compares a whole path with a pattern. It goes back to the last star
 // only, which is enough because a star takes anything.
 func matches(pattern, text string) bool {

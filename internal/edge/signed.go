@@ -35,6 +35,9 @@ func (v *visit) unsigned(l *lane) bool {
 	claim, rest := private.Take(v.in)
 	v.in = rest
 	why := l.keys.Judge(claim, v.urls(), v.client, time.Now())
+	if why == nil && climbs(v.in.URL.Path) { // a signature for "/alice/*" is not for "/alice/../bob"
+		why = &private.Refusal{Code: "AccessDenied", Message: "Access denied"}
+	}
 	if why == nil {
 		return false
 	}

@@ -12,6 +12,7 @@ import (
 // snapshot is every distribution at one moment. It never changes.
 type snapshot struct {
 	stacks map[string][]*site
+	ids    map[string]*site
 	hosts  map[string]*site // "*.example.com" among them
 	other  *site            // the default
 }
@@ -25,7 +26,7 @@ func (s *Server) snapshot() *snapshot {
 
 // Replace makes dists the distributions of the stack; none removes them. Either
 // all of them take effect, for requests that begin afterwards, or none does. A
-// claim on a host name, or on the default, that another stack has made already is
+// claim on an id, a host name, or the default, that another stack has made already is
 // fault.Conflict.
 func (s *Server) Replace(stack string, dists []Distribution) error {
 	if err := Check(dists); err != nil {
@@ -58,9 +59,9 @@ func (s *Server) Replace(stack string, dists []Distribution) error {
 	return nil
 }
 
-// index claims host names and the default for each distribution.
+// index claims ids, host names and the default for each distribution.
 func index(stacks map[string][]*site) (*snapshot, error) {
-	next := &snapshot{stacks: stacks, hosts: map[string]*site{}}
+	next := &snapshot{stacks: stacks, ids: map[string]*site{}, hosts: map[string]*site{}}
 	for _, stack := range slices.Sorted(maps.Keys(stacks)) {
 		for _, d := range stacks[stack] {
 			if err := next.claim(d); err != nil {
@@ -72,6 +73,10 @@ func index(stacks map[string][]*site) (*snapshot, error) {
 }
 
 func (s *snapshot) claim(d *site) error {
+	if other := s.ids[d.ID]; other != nil { // what is stored belongs to an id
+		return fault.Errorf(fault.Conflict, "distribution %q of stack %q has the same id as that of stack %q; give one of them another name", d.ID, d.Stack, other.Stack)
+	}
+	s.ids[d.ID] = d
 	names := d.Aliases
 	if d.Domain != "" {
 		names = append(names[:len(names):len(names)], d.Domain)
@@ -111,11 +116,7 @@ func (s *snapshot) find(host string) *site {
 // Invalidate forgets what is stored of a distribution under the paths. A path begins
 // with a slash and may end in "*", which is anything; case and query count.
 func (s *Server) Invalidate(ctx context.Context, distribution string, paths []string) error {
-	found := false
-	for _, sites := range s.snapshot().stacks {
-		found = found || slices.ContainsFunc(sites, func(d *site) bool { return d.ID == distribution })
-	}
-	if !found {
+	if s.snapshot().ids[distribution] == nil {
 		return fault.Coded(fault.NotFound, "NoSuchDistribution", "The specified distribution does not exist: %s", distribution)
 	}
 	for _, p := range paths {

@@ -32,7 +32,7 @@ func (r *rooms) openEdge(ctx context.Context, cfg Config) error {
 	if err := r.openAccessLog(cfg); err != nil {
 		return err
 	}
-	r.distributions = &cloudfront.Distributions{Edge: r.edge, Streams: r.eng.Streams, Translate: translate}
+	r.distributions = &cloudfront.Distributions{Edge: r.edge, Streams: r.eng.Streams, Translate: translate, Authorizer: objectAuthority{r}}
 	return r.distributions.Open(ctx)
 }
 
