@@ -161,8 +161,8 @@ func readBlock(f io.ReaderAt, block int64, size int, buf []byte) ([]byte, error)
 }
 
 // commit writes the last block, unless it is empty, and the head, and gives the file
-// its name.
-func (w *writing) commit(o *object, last []byte) (*file, error) {
+// its name; not, and there is no file, when it has become unwanted.
+func (w *writing) commit(o *object, last []byte, unwanted func() bool) (*file, error) {
 	if len(last) > 0 {
 		if err := w.write(last); err != nil {
 			return nil, err
@@ -187,7 +187,7 @@ func (w *writing) commit(o *object, last []byte) (*file, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if wanted, queued := d.queued[o]; queued && !wanted || o.dead.Load() {
+	if wanted, queued := d.queued[o]; queued && !wanted || unwanted() {
 		return nil, nil // something newer has come, or it has been invalidated
 	}
 	if err := os.Rename(w.f.Name(), to); err != nil {

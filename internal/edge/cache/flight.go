@@ -93,7 +93,7 @@ func (x *exchange) join(k key, stale *object, alone bool) (*flight, *reader, boo
 func (x *exchange) answered(stale *object) bool {
 	now := time.Now()
 	return slices.ContainsFunc(x.cache.memory.get(x.key), func(o *object) bool {
-		return o != stale && o.fresh(now) && o.matches(x.out.Header) && !x.cache.invalidations.concern(o)
+		return o != stale && !o.dead.Load() && o.fresh(now) && o.matches(x.out.Header) && !x.cache.invalidations.concern(o)
 	})
 }
 

@@ -170,7 +170,7 @@ func (x *exchange) find() *object {
 			continue
 		}
 		o := all[i]
-		if c.invalidations.concern(o) {
+		if o.dead.Load() || c.invalidations.concern(o) {
 			c.counts.invalidated.Add(1)
 			c.remove(o)
 			continue
