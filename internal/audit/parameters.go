@@ -42,6 +42,7 @@ func Parameters(v any) map[string]any {
 var secrets = map[string]bool{
 	"SecretAccessKey": true, "SessionToken": true, "Plaintext": true, "Password": true, "OldPassword": true, "NewPassword": true,
 	"PrivateKey": true, "PrivateKeyPlaintext": true, "AuthorizationToken": true,
+	"HeaderValue": true, // of what a distribution tells its origin, which knows it by that
 }
 
 func members(v reflect.Value, depth int) map[string]any {
@@ -125,8 +126,11 @@ func asNumber(f float64) (any, bool) {
 func entries(v reflect.Value, depth int) (any, bool) {
 	out := map[string]any{}
 	for iter := v.MapRange(); iter.Next() && len(out) < maxList; {
-		if inner, ok := parameter(iter.Value(), depth+1); ok {
-			out[cut(fmt.Sprint(iter.Key()), maxText)] = inner
+		name := fmt.Sprint(iter.Key())
+		if secrets[name] {
+			out[name] = Hidden
+		} else if inner, ok := parameter(iter.Value(), depth+1); ok {
+			out[cut(name, maxText)] = inner
 		}
 	}
 	return out, len(out) > 0

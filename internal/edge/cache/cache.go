@@ -165,7 +165,7 @@ func (c *Cache) largest() int64 { return max(c.maxInMemory(), c.disk.largest()) 
 func (c *Cache) noRoom(err error) {
 	now := time.Now().UnixNano()
 	last := c.complained.Load()
-	if err != errNoDisk && now-last > int64(time.Minute) && c.complained.CompareAndSwap(last, now) {
+	if err != errNoDisk && err != errTooLarge && now-last > int64(time.Minute) && c.complained.CompareAndSwap(last, now) {
 		c.Log.Warn("stored response lost", "err", err)
 	}
 }

@@ -31,7 +31,10 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-var errDamaged = errors.New("file is damaged")
+var (
+	errDamaged  = errors.New("file is damaged")
+	errTooLarge = errors.New("larger than what is stored")
+)
 
 // onDisk is what a body of the size takes, checksums included.
 func onDisk(size int64) int64 { return size + (size+blockSize-1)/blockSize*sumSize }
@@ -115,7 +118,7 @@ func (w *writing) write(block []byte) error {
 		return errNoDisk
 	}
 	if w.body >= w.disk.largest() {
-		return errors.New("a response is larger than what is stored")
+		return errTooLarge
 	}
 	n := int64(len(block) + sumSize)
 	if err := w.disk.reserve(n); err != nil {
