@@ -12,7 +12,7 @@ import (
 // answer that is to be another is dropped; settle then gives that one.
 func (v *visit) head(status int) (int, bool) {
 	switch {
-	case v.body.over && !v.told: // whatever became of the request, this is why
+	case !v.told && v.body.state().explains(status): // whatever became of the request, this is why
 		return status, true
 	case !v.final && v.site.errorPage(status) != nil:
 		v.errorPage = v.site.errorPage(status)
@@ -61,14 +61,20 @@ func (d *site) errorPage(status int) *ErrorPage {
 
 // settle gives the answer that takes the place of a dropped one.
 func (s *Server) settle(v *visit) {
-	if v.dropped == 0 {
+	status := v.dropped
+	if status == 0 {
 		return
 	}
 	v.again()
 	forget(v.Header())
-	if v.body.over && !v.told {
+	if body := v.body.state(); !v.told && body.explains(status) {
 		v.told = true
-		v.overLimit("Too large", overLimit(v.body.limit))
+		if body.over {
+			v.overLimit("Too large", overLimit(v.body.limit))
+		} else {
+			v.record.Detail = "ClientCommError"
+			v.refused(v.body.broken(body.err))
+		}
 		if v.dropped == 0 { // there is no page for that
 			return
 		}

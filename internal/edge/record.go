@@ -65,7 +65,7 @@ func (v *visit) finish(broken bool) {
 	if !v.first.IsZero() {
 		a.FirstByte = v.first.Sub(a.Time)
 	}
-	a.BytesIn, a.BytesOut = a.BytesIn+v.body.bytes, v.size+v.bytes
+	a.BytesIn, a.BytesOut = a.BytesIn+v.body.state().bytes, v.size+v.bytes
 	if v.in.ProtoMajor == 1 {
 		a.BytesOut += v.framing()
 		if v.in.Close && len(v.Header()["Connection"]) == 0 {
@@ -103,7 +103,7 @@ func (v *visit) classify(broken bool) {
 	switch {
 	case left && (broken || v.status == 0 || v.failed):
 		a.Result, a.Detail = "Error", "ClientCommError"
-		if v.body.err != nil {
+		if v.body.state().err != nil {
 			a.Detail = "ClientHungUpRequest"
 		}
 	case broken:

@@ -2,11 +2,9 @@ package edge
 
 import (
 	"bufio"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"strconv"
 	"sync"
 	"time"
@@ -147,48 +145,3 @@ type (
 	onlyWriter struct{ io.Writer }
 	onlyReader struct{ io.Reader }
 )
-
-// body is a request's body that is counted, bounded, and given up when too little
-// arrives.
-type body struct {
-	io.ReadCloser
-	control *http.ResponseController
-	limits  *Limits
-	bytes   int64
-	limit   int64 // 0: none
-	over    bool  // it is larger than that
-	err     error // the first, other than the end
-	armed   time.Time
-	pace    pace
-}
-
-func (b *body) Read(p []byte) (int, error) {
-	switch {
-	case b.over:
-		return 0, &http.MaxBytesError{Limit: b.limit}
-	case b.err != nil:
-		return 0, b.err
-	}
-	start := time.Now()
-	if start.Sub(b.armed) > b.limits.stall()/10 {
-		b.armed = start
-		_ = b.control.SetReadDeadline(start.Add(b.limits.stall())) // not supported: nothing to stall
-	}
-	n, err := b.ReadCloser.Read(p)
-	b.bytes += int64(n)
-	switch {
-	case b.limit > 0 && b.bytes > b.limit:
-		b.over = true
-		return 0, &http.MaxBytesError{Limit: b.limit}
-	case err == io.EOF:
-		// From here on the server watches the connection for the client leaving,
-		// which may be a long time.
-		_ = b.control.SetReadDeadline(time.Time{})
-	case err != nil:
-		b.err = err
-	case !b.pace.step(n, time.Since(start), b.limits):
-		b.err = fmt.Errorf("the client sends less than %d bytes in %v: %w", b.limits.enough(), b.limits.stall(), os.ErrDeadlineExceeded)
-		return n, b.err
-	}
-	return n, err
-}

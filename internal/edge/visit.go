@@ -188,6 +188,7 @@ func (s *Server) leave(v *visit) {
 	if cause == nil && v.status == 0 && v.in.Context().Err() == nil {
 		v.WriteHeader(http.StatusOK) // an origin with nothing to say but headers
 	}
+	v.body.end()
 	if s.Access != nil {
 		v.finish(cause != nil)
 		s.Access(v.record)
