@@ -22,7 +22,7 @@ var floors = [][]string{
 	{"queue"}, // others send to it
 	{"bus", "edge", "gateway", "topic", "schedule", "bucket"},
 	{"deploy"},
-	{"lambda", "event", "cloudformation", "apigateway", "cloudfront"},
+	{"lambda", "event", "cloudformation", "apigateway", "cloudfront", "wafv2"},
 	{"api"},
 	{"server"},
 	{"testkit"},

@@ -58,17 +58,25 @@ HTTP APIs, topics, schedules and buckets, in one process.
 		c.up(), c.deploy(), c.rollback(), c.remove(), c.pack(), c.print(), c.info(), c.invoke(), c.logs(), c.metrics(), c.deadLetters(), c.redrive(),
 		c.topic(), c.schedule(), c.edge(), c.waf(), c.network(), c.audit(), c.param(), c.key(), c.env(), c.iam(), c.doctor(), c.version(),
 	)
-	for _, command := range root.Commands() {
-		if args := command.Args; args != nil {
-			command.Args = func(cmd *cobra.Command, given []string) error {
-				if err := args(cmd, given); err != nil {
-					return fmt.Errorf("%w: %w; see `dropstack %s --help`", errUsage, err, cmd.Name())
-				}
-				return nil
+	strict(root)
+	return root
+}
+
+// strict makes wrong arguments of commands the caller's fault, at every level.
+func strict(parent *cobra.Command) {
+	for _, command := range parent.Commands() {
+		strict(command)
+		args := command.Args
+		if args == nil {
+			continue
+		}
+		command.Args = func(cmd *cobra.Command, given []string) error {
+			if err := args(cmd, given); err != nil {
+				return fmt.Errorf("%w: %w; see `%s --help`", errUsage, err, cmd.CommandPath())
 			}
+			return nil
 		}
 	}
-	return root
 }
 
 // client is a client of the running platform, with the administrator's key or a

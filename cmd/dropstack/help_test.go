@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"io"
 	"strings"
 	"testing"
 
@@ -26,5 +28,16 @@ func TestEveryCommandHasAnExample(t *testing.T) {
 	visit((&cli{}).root())
 	if seen < 20 {
 		t.Errorf("%d commands were found, want all", seen)
+	}
+}
+
+func TestWrongArgumentsAreTheCallersFault(t *testing.T) {
+	for _, line := range []string{"info a b", "topic show", "waf ban", "edge show", "edge invalidate site"} {
+		c := &cli{stdout: io.Discard, stderr: io.Discard}
+		root := c.root()
+		root.SetArgs(strings.Fields(line))
+		if err := root.Execute(); !errors.Is(err, errUsage) || !strings.Contains(err.Error(), "--help") {
+			t.Errorf("%s: got %v", line, err)
+		}
 	}
 }

@@ -40,6 +40,7 @@ func TestTheListOfOperations(t *testing.T) {
 		"CloudWatch Logs": (&api.Logs{}).Service(), "EventBridge": (&api.Events{Rules: &event.Rules{}}).Service(),
 		"IAM": api.IAM(nil), "KMS": api.KMS(nil), "Parameter Store": api.SSM(nil), "SNS": (&api.SNS{}).Service(),
 		"SQS": (&api.SQS{Queues: &queue.Queues{}}).Service(), "STS": api.STS(nil), "EventBridge Scheduler": (&api.Scheduler{}).Service(),
+		"WAFv2": api.Firewall(nil),
 	}
 	lines := []string{line("Lambda", "lambda", api.LambdaOperations())}
 	for name, s := range tables {

@@ -22,6 +22,7 @@ import (
 	"github.com/dropstack/dropstack/internal/cloudfront"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/edge"
+	"github.com/dropstack/dropstack/internal/edge/waf"
 	"github.com/dropstack/dropstack/internal/engine"
 	"github.com/dropstack/dropstack/internal/engine/enginetest"
 	"github.com/dropstack/dropstack/internal/event"
@@ -36,6 +37,7 @@ import (
 	"github.com/dropstack/dropstack/internal/queue"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/topic"
+	"github.com/dropstack/dropstack/internal/wafv2"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -128,6 +130,7 @@ func (everything) Authorize(context.Context, string, string, map[string][]string
 
 // house is the rooms behind the endpoint, real ones as far as functions go.
 type house struct {
+	firewall waf.Firewall
 	*world
 	streams   jetstream.JetStream
 	objects   *shelf
@@ -172,7 +175,7 @@ func newHouse(t *testing.T) *house {
 		Streams: h.streams, Objects: h.objects, Artifacts: h.invoker.ArtifactRoot, LayerRoot: h.invoker.LayerRoot, Region: arn.Region, Log: log,
 		Rooms: deploy.Rooms{
 			Roles: quietRoles{}, Networks: &network.Networks{Log: log}, Functions: h.invoker, Queues: quietQueues{}, Topics: quietTopics{},
-			Schedules: h.schedules, Buses: h.buses, Buckets: quietBuckets{}, Gateway: gateways, Edge: quietEdge{}, Versions: h.invoker,
+			Schedules: h.schedules, Buses: h.buses, Buckets: quietBuckets{}, Gateway: gateways, Edge: quietEdge{}, Versions: h.invoker, Firewall: &h.firewall,
 		},
 		Hooks: h.invoker,
 	}
@@ -201,6 +204,7 @@ func newHouse(t *testing.T) *house {
 			(&api.Events{Rules: &event.Rules{Deployer: h.deployer, Region: arn.Region}, Buses: h.buses, Region: arn.Region}).Service(),
 			(&api.Scheduler{Schedules: &event.Schedules{Deployer: h.deployer, Region: arn.Region}, Region: arn.Region}).Service(),
 			api.APIGateway(apis, arn.Region), api.CodeDeploy(h.deployer), api.CloudFront(distributions),
+			api.Firewall(&wafv2.Firewalls{Deployer: h.deployer, Sampler: &h.firewall, Region: arn.Region}),
 		},
 	})
 	gateways.Verify = h.keys

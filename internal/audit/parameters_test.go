@@ -72,6 +72,7 @@ func TestParameters(t *testing.T) {
 		"nil pointer":           {(*putInput)(nil), nil},
 		"no struct":             {"text", nil},
 		"empty":                 {putInput{}, nil},
+		"secrets of a map":      {putInput{Attributes: map[string]string{"HeaderName": "X-Secret", "HeaderValue": "s"}}, map[string]any{"attributes": map[string]any{"HeaderName": "X-Secret", "HeaderValue": audit.Hidden}}},
 		"pointer to it":         {&putInput{Name: "n"}, map[string]any{"name": "n"}},
 		"hidden text":           {putInput{Name: "/p", Value: "s3cret"}, map[string]any{"name": "/p", "value": audit.Hidden}},
 		"hidden list":           {putInput{Passwords: []string{"a"}}, map[string]any{"passwords": audit.Hidden}},

@@ -52,7 +52,7 @@ type Distribution struct {
 	HTTP3       bool          `json:"http3,omitempty"`
 	// Declared is the DistributionConfig that a template or a call has made it of, in
 	// the form of templates: for who asks for it. Nothing else reads it.
-	Declared map[string]any `json:"declared,omitempty"`
+	Declared map[string]any `json:"declared,omitempty" audit:"hidden"`
 }
 
 // DefaultWebACL is the web ACL that comes with the platform.

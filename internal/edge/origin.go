@@ -54,8 +54,8 @@ type Forward struct {
 // Header is a header that the edge sets.
 type Header struct {
 	Name     string `json:"name"`
-	Value    string `json:"value"`
-	Override bool   `json:"override,omitempty"` // of responses: in place of the origin's own
+	Value    string `json:"value" audit:"hidden"` // by which an origin may know the edge
+	Override bool   `json:"override,omitempty"`   // of responses: in place of the origin's own
 }
 
 // Respond is what the edge changes of responses: CloudFront's response headers

@@ -69,12 +69,17 @@ func (e *Engine) streams(ctx context.Context, cfg Config, name string, durable b
 		conn.Close()
 		return nil
 	})
-	js, err := jetstream.New(conn)
+	// Without a limit what a full disk leaves unacknowledged would be kept for good.
+	js, err := jetstream.New(conn, jetstream.WithPublishAsyncTimeout(ackLimit))
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", name, err)
 	}
 	return js, nil
 }
+
+// ackLimit is how long a publication that nobody stands and waits for may go without an
+// acknowledgement.
+const ackLimit = 30 * time.Second
 
 // minTelemetry is what streams of telemetry may reserve on any disk, in bytes.
 const minTelemetry = 3 << 30

@@ -25,6 +25,7 @@ import (
 	"github.com/dropstack/dropstack/internal/metric"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/topic"
+	"github.com/dropstack/dropstack/internal/wafv2"
 )
 
 // furnish builds every room from the engines up, and connects them.
@@ -209,6 +210,7 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 			(&api.Logs{Store: r.logs, Region: cfg.Region}).Service(),
 			(&api.CloudWatch{Store: r.metrics}).Service(),
 			(&api.Events{Rules: &event.Rules{Deployer: r.deployer, Region: cfg.Region}, Buses: r.buses, Region: cfg.Region}).Service(),
+			api.Firewall(&wafv2.Firewalls{Deployer: r.deployer, Sampler: r.firewall, Region: cfg.Region}),
 			(&api.Scheduler{Schedules: schedules, Region: cfg.Region}).Service(),
 			(&api.CloudTrail{Trail: r.trail}).Service(),
 			api.APIGateway(r.apis, cfg.Region),

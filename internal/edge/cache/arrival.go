@@ -3,6 +3,7 @@ package cache
 import (
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -147,6 +148,7 @@ func (w *arrival) keep(status int, j judgement, now time.Time) {
 	f.varies = varyNames(w.header["Vary"])
 	f.selected = selectingValues(f.varies, x.out.Header)
 	f.header = storedHeader(w.header, j.strip, now)
+	f.own = leftOut(w.header, j.strip)
 	f.length = w.length
 	if status == http.StatusNoContent {
 		f.length = 0
@@ -168,6 +170,22 @@ func (w *arrival) keep(status int, j judgement, now time.Time) {
 		f.rest()
 	}
 	f.settle(stored)
+}
+
+// leftOut are the fields that are not stored, for the client whose response it is. What
+// describes the body is said anew for everybody.
+func leftOut(h http.Header, names []string) http.Header {
+	var own http.Header
+	for _, name := range names {
+		if len(h[name]) == 0 || slices.Contains(hop, name) || strings.HasPrefix(name, "Content-") || name == "Etag" {
+			continue
+		}
+		if own == nil {
+			own = http.Header{}
+		}
+		own[name] = slices.Clone(h[name])
+	}
+	return own
 }
 
 // unread is called when the last reader has left, by the reader.

@@ -32,6 +32,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -67,6 +68,7 @@ type Cache struct {
 	memory        *memory
 	disk          *disk // nil: none
 	invalidations *invalidations
+	moving        sync.RWMutex // held to read from the disk into memory, and exclusively to forget a path
 	flights       flights
 	passes        passes
 	counts        counters
@@ -165,7 +167,7 @@ func (c *Cache) largest() int64 { return max(c.maxInMemory(), c.disk.largest()) 
 func (c *Cache) noRoom(err error) {
 	now := time.Now().UnixNano()
 	last := c.complained.Load()
-	if err != errNoDisk && now-last > int64(time.Minute) && c.complained.CompareAndSwap(last, now) {
+	if err != nil && err != errNoDisk && err != errTooLarge && now-last > int64(time.Minute) && c.complained.CompareAndSwap(last, now) {
 		c.Log.Warn("stored response lost", "err", err)
 	}
 }

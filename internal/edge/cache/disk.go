@@ -263,6 +263,8 @@ func (c *Cache) load(k key) bool {
 	if d == nil {
 		return false
 	}
+	c.moving.RLock()
+	defer c.moving.RUnlock()
 	lock := d.lock(k)
 	lock.Lock()
 	defer lock.Unlock()
@@ -346,6 +348,6 @@ func (d *disk) put(o *object) error {
 			return err
 		}
 	}
-	_, err = w.commit(o, rest)
+	_, err = w.commit(o, rest, o.dead.Load)
 	return err
 }

@@ -31,7 +31,10 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-var errDamaged = errors.New("file is damaged")
+var (
+	errDamaged  = errors.New("file is damaged")
+	errTooLarge = errors.New("larger than what is stored")
+)
 
 // onDisk is what a body of the size takes, checksums included.
 func onDisk(size int64) int64 { return size + (size+blockSize-1)/blockSize*sumSize }
@@ -115,7 +118,7 @@ func (w *writing) write(block []byte) error {
 		return errNoDisk
 	}
 	if w.body >= w.disk.largest() {
-		return errors.New("a response is larger than what is stored")
+		return errTooLarge
 	}
 	n := int64(len(block) + sumSize)
 	if err := w.disk.reserve(n); err != nil {
@@ -158,8 +161,8 @@ func readBlock(f io.ReaderAt, block int64, size int, buf []byte) ([]byte, error)
 }
 
 // commit writes the last block, unless it is empty, and the head, and gives the file
-// its name.
-func (w *writing) commit(o *object, last []byte) (*file, error) {
+// its name; not, and there is no file, when it has become unwanted.
+func (w *writing) commit(o *object, last []byte, unwanted func() bool) (*file, error) {
 	if len(last) > 0 {
 		if err := w.write(last); err != nil {
 			return nil, err
@@ -184,7 +187,7 @@ func (w *writing) commit(o *object, last []byte) (*file, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if wanted, queued := d.queued[o]; queued && !wanted || o.dead.Load() {
+	if wanted, queued := d.queued[o]; queued && !wanted || unwanted() {
 		return nil, nil // something newer has come, or it has been invalidated
 	}
 	if err := os.Rename(w.f.Name(), to); err != nil {

@@ -28,6 +28,7 @@ type flight struct {
 	verdict
 	status   int
 	header   http.Header // as clients get it, for stored responses
+	own      http.Header // fields that are the leader's only: they are not stored
 	length   int64       // -1: not known
 	received time.Time
 	object   *object // of responses without a body to come: revalidated, excused
@@ -62,8 +63,12 @@ const linger = 30 * time.Second
 func (x *exchange) join(k key, stale *object, alone bool) (*flight, *reader, bool) {
 	c, r := x.cache, &reader{}
 	c.flights.mu.Lock()
-	defer c.flights.mu.Unlock()
-	if f := c.flights.of[k]; f != nil && !alone {
+	f := c.flights.of[k]
+	if f != nil && c.invalidations.since(f.fetch.seq, x.zone, x.path, x.query) {
+		c.flights.alone[f], f = true, nil // it is for those who came before
+	}
+	if f != nil && !alone {
+		c.flights.mu.Unlock() // what a flight holds its own lock for may take a while
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		if !f.known() {
@@ -72,10 +77,11 @@ func (x *exchange) join(k key, stale *object, alone bool) (*flight, *reader, boo
 		}
 		return f, r, false
 	}
+	defer c.flights.mu.Unlock()
 	if !alone && x.answered(stale) {
 		return nil, nil, false
 	}
-	f := x.depart(k, stale, alone)
+	f = x.depart(k, stale, alone)
 	f.leader, f.w = r, x.w
 	f.waiting[r] = true
 	go f.run()
@@ -87,7 +93,7 @@ func (x *exchange) join(k key, stale *object, alone bool) (*flight, *reader, boo
 func (x *exchange) answered(stale *object) bool {
 	now := time.Now()
 	return slices.ContainsFunc(x.cache.memory.get(x.key), func(o *object) bool {
-		return o != stale && o.fresh(now) && o.matches(x.out.Header) && !x.cache.invalidations.concern(o)
+		return o != stale && !o.dead.Load() && o.fresh(now) && o.matches(x.out.Header) && !x.cache.invalidations.concern(o)
 	})
 }
 
@@ -111,6 +117,7 @@ func (x *exchange) depart(k key, stale *object, alone bool) *flight {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(x.out.Context()))
 	f.cancel = cancel
 	f.fetch.out = x.out.Clone(ctx)
+	f.fetch.out.Body = http.NoBody   // the client's is gone when its request is
 	if x.method == http.MethodHead { // a HEAD may start a refresh; what is stored has a body
 		f.fetch.method, f.fetch.out.Method = http.MethodGet, http.MethodGet
 	}

@@ -102,12 +102,15 @@ func TestInvalidateInFlight(t *testing.T) {
 				second := make(chan string)
 				go func() { second <- g.get("/a").Body.String() }()
 				synctest.Wait()
+				if n := g.asked(); name != "by a POST" && n != 2 {
+					t.Errorf("%d requests", n)
+				}
 				close(wait)
 				if a, b := <-first, <-second; a != "old" || b != "new" {
 					t.Errorf("got %q and %q", a, b)
 				}
-				if got := g.get("/a").Body.String(); got != "new" {
-					t.Errorf("stored is %q", got)
+				if res := g.get("/a"); res.Body.String() != "new" || !isHit(res) {
+					t.Errorf("stored is %q, %v", res.Body, res.Header())
 				}
 			})
 		})

@@ -212,7 +212,7 @@ func (m *model) judge(req *http.Request, asked time.Time, status int, body []byt
 		return "somebody else's"
 	case r.validate && valid.Before(asked):
 		return "not validated"
-	case age >= limit && !valid.After(asked):
+	case age >= limit && valid.Before(asked):
 		return fmt.Sprintf("stale by %v", age-limit)
 	case valid.Before(m.changed[req.URL.Path]) && m.changed[req.URL.Path].Before(asked):
 		return "changed or invalidated before it was asked for"

@@ -16,9 +16,8 @@ func (x *exchange) pass(reason string) Outcome {
 }
 
 // head passes a HEAD on to the origin; what its response says of the stored one counts
-// (RFC 9111, section 4.3.5). The object is released.
+// (RFC 9111, section 4.3.5).
 func (x *exchange) head(o *object) Outcome {
-	defer x.cache.release(o)
 	return x.through(&passing{ResponseWriter: x.w, exchange: x, reason: x.reason(o), stored: o})
 }
 

@@ -48,6 +48,9 @@ func (x *exchange) sendFlight(f *flight, r *reader, leads bool) Outcome {
 	defer r.leave()
 	h := x.w.Header()
 	copyHeader(h, f.header)
+	if leads {
+		copyHeader(h, f.own)
+	}
 	if f.length >= 0 {
 		h["Content-Length"] = []string{itoa(f.length)}
 	}

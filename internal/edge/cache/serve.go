@@ -93,62 +93,73 @@ func byMethod(method string) string {
 const attempts = 5
 
 func (x *exchange) serve() Outcome {
-	flightKey, alone := x.flightKey(), false
+	a := &attempt{flightKey: x.flightKey()}
 	for range attempts {
-		o := x.find()
-		if o != nil {
-			if out, ok := x.fromStore(o); ok {
-				x.cache.release(o)
-				return out
-			}
-			if o.gone.Load() { // its file could not be read
-				x.cache.release(o)
-				continue
-			}
-		}
-		switch {
-		case x.wants.onlyIfCached:
-			x.cache.release(o)
-			return x.notCached()
-		case x.noStore:
-			x.cache.release(o)
-			return x.pass("request")
-		case x.method == http.MethodHead:
-			return x.head(o)
-		case o == nil && x.cache.passes.marked(flightKey):
-			return x.pass(x.reason(nil))
-		}
-		// What has to be validated for each request is not fetched for several at once:
-		// the answer to one is not an answer to another (RFC 9111, section 5.2.2.4).
-		alone = alone || o != nil && (o.validate || o.lifetime <= 0)
-		f, r, leads := x.join(flightKey, o, alone)
-		x.cache.release(o)
-		if f == nil {
-			continue
-		}
-		if out, ok := x.board(f, r, leads); ok {
+		if out, ok := x.try(a); ok {
 			return out
-		}
-		switch f.verdict {
-		case stored:
-			if !sameVariant(f, x.out.Header) {
-				flightKey = varied(x.flightKey(), f.varies, x.out.Header)
-			} else if f.said.lifetime <= f.said.age {
-				alone = true // stale as it came: of no use to anybody else
-			}
-		case revalidated:
-			alone = true // and not fresh
-		case released, direct:
-			return x.pass(x.reason(nil))
 		}
 	}
 	return x.pass(x.reason(nil))
 }
 
+// attempt is what a request has learned from those it has made.
+type attempt struct {
+	flightKey key
+	alone     bool // nobody else's response will do
+}
+
+// try answers from the store or from a flight; false when it has to be tried again.
+func (x *exchange) try(a *attempt) (Outcome, bool) {
+	o := x.find()
+	defer x.cache.release(o)
+	if o != nil {
+		if out, ok := x.fromStore(o); ok {
+			return out, true
+		}
+		if o.gone.Load() { // its file could not be read
+			return Outcome{}, false
+		}
+	}
+	switch {
+	case x.wants.onlyIfCached:
+		return x.notCached(), true
+	case x.noStore:
+		return x.pass("request"), true
+	case x.method == http.MethodHead:
+		return x.head(o), true
+	case o == nil && x.cache.passes.marked(a.flightKey):
+		return x.pass(x.reason(nil)), true
+	}
+	// What has to be validated for each request is not fetched for several at once: the
+	// answer to one is not an answer to another (RFC 9111, section 5.2.2.4).
+	f, r, leads := x.join(a.flightKey, o, a.alone || o != nil && (o.validate || o.lifetime <= 0))
+	if f == nil {
+		return Outcome{}, false
+	}
+	if out, ok := x.board(f, r, leads); ok {
+		return out, true
+	}
+	switch f.verdict {
+	case stored:
+		if !sameVariant(f, x.out.Header) {
+			a.flightKey = varied(x.flightKey(), f.varies, x.out.Header)
+		} else if f.said.lifetime <= f.said.age {
+			a.alone = true // stale as it came: of no use to anybody else
+		}
+	case revalidated:
+		a.alone = true // and not fresh
+	case released, direct:
+		return x.pass(x.reason(nil)), true
+	}
+	return Outcome{}, false
+}
+
 // find returns the newest stored response that the request may be answered with, held.
+// When memory is so short that what has been read from the disk is gone again at once
+// it gives up.
 func (x *exchange) find() *object {
 	c := x.cache
-	for {
+	for range 2 * attempts {
 		all := c.memory.get(x.key)
 		x.others = len(all) > 0
 		i := slices.IndexFunc(all, func(o *object) bool { return o.matches(x.out.Header) })
@@ -159,7 +170,7 @@ func (x *exchange) find() *object {
 			continue
 		}
 		o := all[i]
-		if c.invalidations.concern(o) {
+		if o.dead.Load() || c.invalidations.concern(o) {
 			c.counts.invalidated.Add(1)
 			c.remove(o)
 			continue
@@ -167,10 +178,8 @@ func (x *exchange) find() *object {
 		if o.hold() {
 			return o
 		}
-		if o.gone.Load() {
-			continue
-		}
 	}
+	return nil
 }
 
 // release lets go of what find returned.
@@ -283,7 +292,7 @@ func sameVariant(f *flight, request http.Header) bool {
 // fromFlight answers with the stored response that a flight has renewed or excused.
 func (x *exchange) fromFlight(f *flight, leads bool) (Outcome, bool) {
 	o, now := f.object, time.Now()
-	if !o.matches(x.out.Header) {
+	if !o.matches(x.out.Header) || !leads && x.cache.invalidations.since(f.fetch.seq, x.zone, x.path, x.query) {
 		return Outcome{}, false
 	}
 	if o.hold() { // a response that the origin has renewed but forbidden to store is not held

@@ -26,8 +26,8 @@ func (c *Cache) storeFlight(f *flight) {
 			o.body = slices.Clone(s.buf) // readers keep theirs until they have left
 		}
 	} else {
-		file, err := s.file.commit(o, s.buf)
-		if err != nil {
+		file, err := s.file.commit(o, s.buf, f.doomed.Load)
+		if err != nil || file == nil {
 			c.noRoom(err)
 			return
 		}
@@ -38,14 +38,26 @@ func (c *Cache) storeFlight(f *flight) {
 	if !c.memory.reserve(o.cost) {
 		return
 	}
-	o.refs.Add(1) // the spool's
-	c.add(o)
+	o.refs.Store(1) // the spool's
+	if !c.addUnless(o, f.doomed.Load) {
+		c.memory.unreserve(o.cost)
+		return
+	}
 	c.memory.unreserve(s.reserved)
 	s.object = o
 	c.disk.replaced(o)
-	if f.doomed.Load() {
-		c.remove(o)
+}
+
+// addUnless adds an object unless its path has been changed since it was asked for. It
+// and forget exclude each other, so nobody finds it in between either.
+func (c *Cache) addUnless(o *object, changed func() bool) bool {
+	c.flights.mu.Lock()
+	defer c.flights.mu.Unlock()
+	if changed() {
+		return false
 	}
+	c.add(o)
+	return true
 }
 
 // add stores an object in place of all that answered the same request.
@@ -67,15 +79,15 @@ func (c *Cache) add(o *object) {
 // replace stores a response anew in place of the old, of which it has the body. What is
 // no longer stored, because something newer is or it has been invalidated, stays so.
 func (c *Cache) replace(old, next *object) {
-	if old.gone.Load() {
-		return
-	}
 	next.checked.Store(next.seq)
 	next.cost = next.weight()
 	if !c.memory.reserve(next.cost) {
 		return
 	}
-	c.add(next)
+	if !c.addUnless(next, func() bool { return old.gone.Load() || old.dead.Load() }) {
+		c.memory.unreserve(next.cost)
+		return
+	}
 	c.memory.remove(old)
 	c.disk.renew(next)
 }
@@ -88,8 +100,11 @@ func (c *Cache) remove(o *object) {
 }
 
 // forget removes everything of a path, and sees to it that nothing is stored of it that
-// is being fetched.
+// is being fetched. What is stored does not move between the tiers meanwhile: what leaves
+// memory is refused by the disk, and nothing is read back.
 func (c *Cache) forget(zone, path string) {
+	c.moving.Lock()
+	defer c.moving.Unlock()
 	c.flights.mu.Lock()
 	for k, f := range c.flights.of {
 		if f.fetch.zone == zone && f.fetch.path == path {
@@ -103,13 +118,15 @@ func (c *Cache) forget(zone, path string) {
 			f.doomed.Store(true)
 		}
 	}
-	c.flights.mu.Unlock()
 	p := pathHash(zone, path)
-	for _, o := range c.memory.ofPath(p) {
-		if o.zone == zone && o.path == path {
-			c.counts.invalidated.Add(1)
-			c.remove(o)
-		}
+	all := c.memory.ofPath(p)
+	for _, o := range all {
+		o.dead.Store(true)
+	}
+	c.flights.mu.Unlock()
+	for _, o := range all {
+		c.counts.invalidated.Add(1)
+		c.remove(o)
 	}
 	c.disk.forget(p)
 }

@@ -187,6 +187,13 @@ func TestDamagedFiles(t *testing.T) {
 				t.Fatalf("%d files, %v", n, err)
 			}
 			g = open()
+			defer func() { // nothing is left reserved by those who were cut off
+				g.cache.Invalidate(t.Context(), "E1", []string{"/*"})
+				g.get("/300000/a")
+				if n := g.cache.Counters(); n.Objects != 1 || n.Bytes > 2000 {
+					t.Errorf("got %+v", n)
+				}
+			}()
 			if res := g.get("/300000/a"); res.Code != 0 && !bytes.Equal(res.Body.Bytes(), want) {
 				t.Errorf("got %d, %d bytes that are wrong", res.Code, res.Body.Len())
 			}
@@ -284,3 +291,35 @@ type slow struct {
 }
 
 func (s *slow) Write(p []byte) (int, error) { return s.w.Write(p) }
+
+// TestLeftovers of a process that was killed are cleared away.
+func TestLeftovers(t *testing.T) {
+	dir := t.TempDir()
+	open := func() *rig {
+		return openRig(t, &cache.Cache{Memory: 1 << 20, Disk: 64 << 20, Dir: dir, Log: logger(t)}, sized)
+	}
+	g := open()
+	g.get("/300000/a")
+	g.end()
+	for _, name := range []string{"arriving/123", "ab/half", "ab/0-0-0-0"} {
+		path := filepath.Join(dir, "responses", name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g = open()
+	if n := g.cache.Counters(); n.DiskObjects != 1 || n.DiskBytes < 300_000 {
+		t.Errorf("got %+v", n)
+	}
+	for _, name := range []string{"arriving/123", "ab/half", "ab/0-0-0-0"} {
+		if _, err := os.Stat(filepath.Join(dir, "responses", name)); err == nil {
+			t.Errorf("%s is still there", name)
+		}
+	}
+	if !isHit(g.wantBody("/300000/a", bytesOf("/300000/a", 300_000))) {
+		t.Error("what was whole is gone")
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"html"
 	"mime/multipart"
 	"net/http"
 	"net/textproto"
@@ -236,19 +235,22 @@ func (c *tally) log(t *testing.T, title string) {
 	t.Logf("%s%s", title, out.String())
 }
 
-// TestAttacks sends every attack in every encoding to every place. The floors are what
-// was measured, a little lowered.
+// every is which attacks are sent: the race detector has enough with some of them.
+var every = 1
+
+// TestAttacks sends every attack in every encoding to every place. The floor is a
+// little below the lowest rate that was measured, of comments that end a query.
 func TestAttacks(t *testing.T) {
-	floors := map[string]map[string]float64{
-		"sqli.txt": {},
-		"xss.txt":  {},
-	}
+	const floor = 98.5
 	f := &waf.Firewall{}
 	for _, file := range []string{"sqli.txt", "xss.txt"} {
 		t.Run(file, func(t *testing.T) {
 			var classes, places, codes tally
 			missed := map[string][]string{}
 			for n, a := range attacks(t, file) {
+				if n%every != 0 {
+					continue
+				}
 				for _, e := range append(slices.Clone(encodings), spaced[file]) {
 					for _, l := range locations {
 						r := l.put(e.of(a.text, n), e.name == "unicode")
@@ -267,11 +269,7 @@ func TestAttacks(t *testing.T) {
 			codes.log(t, "by encoding")
 			for _, c := range []*tally{&classes, &places, &codes} {
 				for _, key := range c.order {
-					floor, ok := floors[file][key]
-					if !ok {
-						floor = 97
-					}
-					if got := c.rate(key); got < floor {
+					if got := c.rate(key); got < floor && every == 1 {
 						t.Errorf("%s: %.2f %% are found, want %.2f at least", key, got, floor)
 					}
 				}
@@ -284,5 +282,3 @@ func TestAttacks(t *testing.T) {
 		})
 	}
 }
-
-var _ = html.EscapeString

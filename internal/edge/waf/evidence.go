@@ -146,9 +146,9 @@ var commented = regexp.MustCompile(`(?s)/\*.*?\*/`)
 
 // anyOf says whether text matches one of the expressions, read as a database reads
 // it: in one case, comments as white space, MySQL's conditional ones as what is in
-// them.
+// them, and without what only makes it long.
 func anyOf(text string, expressions []*regexp.Regexp) bool {
-	text = uncommented(strings.ToLower(text))
+	text = condensed(uncommented(strings.ToLower(text)))
 	for _, e := range expressions {
 		if e.MatchString(text) {
 			return true

@@ -1,7 +1,6 @@
 package waf
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/corazawaf/libinjection-go"
@@ -51,12 +50,72 @@ func xss(text string, of uint16) (hit bool) {
 	return libinjection.IsXSS(text) || handles(text, of)
 }
 
-// handler is an element that has an event handler, or runs or loads scripts, however
-// its attributes are divided.
-var handler = regexp.MustCompile(`(?is)<[a-z!?/][^>]*[\s/"'\x60]on[a-z]{3,24}[\s\x00]*=|<\x00*(script|layer|iframe|applet)[\s/>\x00]`)
-
+// handles says whether there is an element that has an event handler, or that runs or
+// loads scripts, however its attributes are divided.
 func handles(text string, of uint16) bool {
-	return of&hasOperator != 0 && strings.IndexByte(text, '<') >= 0 && handler.MatchString(text)
+	if of&hasOperator == 0 {
+		return false
+	}
+	inside := false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '>':
+			inside = false
+		case c == '<' && i+1 < len(text) && (isLetter(text[i+1]) || strings.IndexByte("!?/\x00", text[i+1]) >= 0):
+			inside = true
+			if runsScripts(text[i+1:]) {
+				return true
+			}
+		case inside && (c <= ' ' || strings.IndexByte("/\"'`", c) >= 0):
+			if handlerAt(text[i+1:]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// runsScripts says whether the name of an element is one that runs or loads scripts.
+func runsScripts(text string) bool {
+	var name [8]byte
+	n := 0
+	for i := range len(text) {
+		c := text[i]
+		if c == 0 {
+			continue
+		}
+		if !isLetter(c) {
+			switch string(name[:n]) {
+			case "script", "layer", "iframe", "applet":
+				return c <= ' ' || c == '/' || c == '>'
+			}
+			return false
+		}
+		if n == len(name) {
+			return false
+		}
+		name[n] = lower(c)
+		n++
+	}
+	return false
+}
+
+// handlerAt says whether text begins with an attribute onSOMETHING=.
+func handlerAt(text string) bool {
+	if len(text) < 6 || lower(text[0]) != 'o' || lower(text[1]) != 'n' {
+		return false
+	}
+	i := 2
+	for i < len(text) && i < 28 && isLetter(text[i]) {
+		i++
+	}
+	if i < 5 {
+		return false
+	}
+	for i < len(text) && text[i] <= ' ' {
+		i++
+	}
+	return i < len(text) && text[i] == '='
 }
 
 // scriptURL says whether text begins as a URL that browsers run: they skip control

@@ -1,5 +1,5 @@
 // Package crs is the OWASP Core Rule Set, for behaviours that ask for it: some
-// hundred rules more than the default web ACL, at forty times its price. It looks at
+// hundred rules more than the default web ACL, for milliseconds a request. It looks at
 // requests alone and never at what the origin answers, so that nothing is held back.
 package crs
 
