@@ -227,13 +227,13 @@ func TestHeadersInDisguise(t *testing.T) {
 		{Path: "/cached", Origin: "web", Cache: &cache.Policy{}, Forward: &edge.Forward{Headers: cache.Selection{Mode: cache.All}}}, {Path: "*", Origin: "web"},
 	}})
 	for _, address := range []string{"http://x/", "http://x/cached", "http://web.localhost/"} {
-		get(s, address, http.Header{"X_forwarded_for": {"6"}, "X-Dropstack_owner": {"1"}, "X_dropstack-Owner": {"1"}, "Cloudfront_viewer_address": {"6"}, "X_own": {"1"}})
+		get(s, address, http.Header{"Host": {"evil.example"}, "X_forwarded_for": {"6"}, "X-Dropstack_owner": {"1"}, "X_dropstack-Owner": {"1"}, "Cloudfront_viewer_address": {"6"}, "X_own": {"1"}})
 		for name := range got {
 			if name != "X_own" && strings.Contains(name, "_") {
 				t.Errorf("%s: the origin got %s", address, name)
 			}
 		}
-		if got.Get("X_own") != "1" {
+		if got.Get("X_own") != "1" || got["Host"] != nil {
 			t.Errorf("%s: got %v", address, got)
 		}
 	}

@@ -10,16 +10,17 @@ import (
 	"github.com/dropstack/dropstack/internal/edge/origin"
 )
 
-// hopByHop headers speak of one connection (RFC 9110, section 7.6.1).
+// hopByHop headers speak of one connection (RFC 9110, section 7.6.1). Host is no header
+// here, but a client of HTTP/2 can send one beside :authority, which alone counts.
 var hopByHop = []string{
 	"Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization",
-	"Te", "Trailer", "Transfer-Encoding", "Upgrade", "Expect",
+	"Te", "Trailer", "Transfer-Encoding", "Upgrade", "Expect", "Host",
 }
 
 // hop says whether a header is of the client's connection only.
 func hop(name string, named []string) bool {
 	switch name[0] {
-	case 'C', 'K', 'P', 'T', 'U', 'E': // what those lists begin with
+	case 'C', 'K', 'P', 'T', 'U', 'E', 'H': // what those lists begin with
 		if slices.Contains(hopByHop, name) {
 			return true
 		}
