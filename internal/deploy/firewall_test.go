@@ -113,6 +113,28 @@ func TestNoRequestMeetsADistributionWithoutItsWebACL(t *testing.T) {
 	}
 }
 
+// TestAHostIsOneStacks: who claims another's host learns it before anything moves.
+func TestAHostIsOneStacks(t *testing.T) {
+	d, g := guardedDeployer(t)
+	if _, err := d.Deploy(t.Context(), guarded("a")); err != nil {
+		t.Fatal(err)
+	}
+	g.told = nil
+	for name, change := range map[string]func(*edge.Distribution){
+		"host": func(d *edge.Distribution) { d.Aliases = []string{"b.example", "a.example"} },
+		"id":   func(d *edge.Distribution) { d.ID = "a" },
+	} {
+		next := guarded("b")
+		change(&next.Distributions[0])
+		if _, err := d.Deploy(t.Context(), next); fault.KindOf(err) != fault.Conflict || !strings.Contains(err.Error(), `stack "a"`) || len(g.told) > 0 {
+			t.Errorf("%s: got %v, and told %v", name, err, g.told)
+		}
+	}
+	if _, err := d.Deploy(t.Context(), guarded("a")); err != nil {
+		t.Errorf("its own once more: %v", err)
+	}
+}
+
 func TestAnEdgeThatRefusesHasItsFirewallBack(t *testing.T) {
 	d, g := guardedDeployer(t)
 	if _, err := d.Deploy(t.Context(), guarded("a", "one")); err != nil {

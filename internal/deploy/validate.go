@@ -114,8 +114,8 @@ func (d *Deployer) validate(r *Revision) error {
 	return d.checkFirewall(r)
 }
 
-// ownHosts refuses distributions that cannot be, and host names that another stack's
-// have.
+// ownHosts refuses distributions that cannot be, and ids and host names that another
+// stack's have.
 func (d *Deployer) ownHosts(r *Revision) error {
 	if err := edge.Check(r.Distributions); err != nil {
 		return err
@@ -126,10 +126,7 @@ func (d *Deployer) ownHosts(r *Revision) error {
 			list = append(list, other.Distributions...)
 		}
 	}
-	if err := edge.Check(list); fault.KindOf(err) == fault.Conflict {
-		return err
-	}
-	return nil // what is wrong with another stack's is no matter here
+	return edge.Apart(list) // what else is wrong with another stack's is no matter here
 }
 
 // checkShifts refuses shifts that cannot be made.

@@ -77,11 +77,17 @@ func Check(dists []Distribution) error {
 	if len(all.faults) > 0 {
 		return &fault.Error{Kind: fault.Invalid, Err: errors.Join(all.faults...)}
 	}
-	var sites []*site
+	return Apart(dists)
+}
+
+// Apart says whether distributions, also of several stacks, claim an id, a host or the
+// default twice, which is fault.Conflict.
+func Apart(dists []Distribution) error {
+	stacks := map[string][]*site{}
 	for i := range dists {
-		sites = append(sites, &site{Distribution: &dists[i]})
+		stacks[dists[i].Stack] = append(stacks[dists[i].Stack], &site{Distribution: &dists[i]})
 	}
-	_, err := index(map[string][]*site{"": sites})
+	_, err := index(stacks)
 	return err
 }
 
