@@ -17,6 +17,7 @@ type site struct {
 	*Distribution
 	lanes   []*lane
 	closers []io.Closer
+	caches  bool // a lane of it has what is stored
 }
 
 // lane is a behaviour made ready to serve.
@@ -60,6 +61,7 @@ func (s *Server) open(d Distribution) *site {
 		own.Behaviour, own.errors, own.keys = b, d.errorTTL, keysOf(b.Signers)
 		own.forward = forwards(b, own.inside)
 		own.policy = own.keyed(b.Cache)
+		out.caches = out.caches || own.policy != nil
 		out.lanes = append(out.lanes, &own)
 	}
 	return out
