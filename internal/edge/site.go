@@ -23,11 +23,11 @@ type site struct {
 // lane is a behaviour made ready to serve.
 type lane struct {
 	*Behaviour
-	origin  http.Handler  // may have objects sent
-	bare    http.Handler  // the same before objects are sent in its answers' place
-	name    string        // of the origin, for the record
-	inside  bool          // the origin is an API of this platform, and gets X-Dropstack-* headers
-	acl     func() string // the web ACL that the API's stage has of its own; nil: it is no API
+	origin  http.Handler          // may have objects sent
+	bare    http.Handler          // the same before objects are sent in its answers' place
+	name    string                // of the origin, for the record
+	inside  bool                  // the origin is an API of this platform, and gets X-Dropstack-* headers
+	apis    []func() http.Handler // the APIs that may answer, whose stages may have web ACLs of their own
 	forward forwarding
 	keys    private.Keys  // of whom one has to have signed; nil: it is for everybody
 	policy  *cache.Policy // what tells stored responses apart; nil: nothing is stored
@@ -49,7 +49,7 @@ func (s *Server) open(d Distribution) *site {
 	for _, g := range d.Groups {
 		first, second := at[g.Members[0]], at[g.Members[1]]
 		group := &origin.Group{First: first.origin, Second: second.origin, Statuses: g.Statuses}
-		at[g.ID] = &lane{origin: group, bare: group, name: g.ID, inside: first.inside && second.inside}
+		at[g.ID] = &lane{origin: group, bare: group, name: g.ID, inside: first.inside && second.inside, apis: slices.Concat(first.apis, second.apis)}
 	}
 	for i := range d.Behaviours {
 		b := &d.Behaviours[i]
@@ -79,14 +79,15 @@ func (s *Server) openOrigin(o *Origin) *lane {
 	switch {
 	case o.Stack != "":
 		h := stackOrigin{s, o.Stack}
-		acl := func() string {
+		api := func() http.Handler {
 			api, _ := s.Origins.Handler(o.Stack, "")
-			return s.aclOf(api)
+			return api
 		}
-		return &lane{origin: sender{s, h}, bare: h, name: o.Stack, inside: true, acl: acl}
+		return &lane{origin: sender{s, h}, bare: h, name: o.Stack, inside: true, apis: []func() http.Handler{api}}
 	case o.API != "":
-		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.Origins.API(o.API).ServeHTTP(w, r) })
-		return &lane{origin: sender{s, h}, bare: h, name: o.API, inside: true, acl: func() string { return s.aclOf(s.Origins.API(o.API)) }}
+		api := func() http.Handler { return s.Origins.API(o.API) }
+		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { api().ServeHTTP(w, r) })
+		return &lane{origin: sender{s, h}, bare: h, name: o.API, inside: true, apis: []func() http.Handler{api}}
 	case o.URL != "":
 		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.Origins.URL(o.URL).ServeHTTP(w, r) })
 		return &lane{origin: sender{s, h}, bare: h, name: o.URL, inside: true}
