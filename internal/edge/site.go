@@ -10,6 +10,7 @@ import (
 	"github.com/dropstack/dropstack/internal/edge/cache"
 	"github.com/dropstack/dropstack/internal/edge/origin"
 	"github.com/dropstack/dropstack/internal/edge/private"
+	"github.com/dropstack/dropstack/internal/pattern"
 )
 
 // site is a distribution made ready to serve.
@@ -175,7 +176,7 @@ func (d *site) behaviour(method, at string) *lane {
 		if len(l.Methods) > 0 && !slices.Contains(l.Methods, method) {
 			continue
 		}
-		if p := l.Path; matches(p, at) || p[0] != '/' && p[0] != '*' && matches("/"+p, at) {
+		if p := l.Path; pattern.Glob(p, at) || p[0] != '/' && p[0] != '*' && pattern.Glob("/"+p, at) {
 			return l
 		}
 	}
