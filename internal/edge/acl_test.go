@@ -50,8 +50,10 @@ func TestTheWebACLOfAStageIsAskedHoweverItIsReached(t *testing.T) {
 			Behaviours: []edge.Behaviour{{Path: "/free", Origin: "f"}, {Path: "*", Origin: "o"}},
 		})
 	if err := s.Replace("c", []edge.Distribution{
-		{Stack: "c", ID: "group", Aliases: []string{"group.example"}, Origins: []edge.Origin{{ID: "f", API: "free"}, {ID: "o", Stack: "web"}},
-			Groups: []edge.OriginGroup{{ID: "both", Members: []string{"f", "o"}, Statuses: []int{500}}}, Behaviours: []edge.Behaviour{{Path: "*", Origin: "both"}}},
+		{
+			Stack: "c", ID: "group", Aliases: []string{"group.example"}, Origins: []edge.Origin{{ID: "f", API: "free"}, {ID: "o", Stack: "web"}},
+			Groups: []edge.OriginGroup{{ID: "both", Members: []string{"f", "o"}, Statuses: []int{500}}}, Behaviours: []edge.Behaviour{{Path: "*", Origin: "both"}},
+		},
 		{Stack: "c", ID: "off", Aliases: []string{"off.example"}, Disabled: true, WebACL: "off", Behaviours: []edge.Behaviour{{Path: "*", Origin: "web"}}},
 	}); err != nil {
 		t.Fatal(err)

@@ -114,18 +114,41 @@ func (s *Server) admit(v *visit) bool {
 
 // answer has a request answered by an upload, the cache or the origin.
 func (s *Server) answer(v *visit) {
-	r, l := v.in, v.lane
-	switch {
-	case l.Upload != nil && (r.Method == http.MethodPost || r.Method == http.MethodPut):
+	if l := v.lane; l.Upload != nil && (v.in.Method == http.MethodPost || v.in.Method == http.MethodPut) {
 		s.upload(v, l)
-	case s.Cache != nil && l.policy != nil && !v.socket && (r.Method != http.MethodOptions || slices.Contains(l.Cached, r.Method)):
-		done := s.Cache.Serve(v, cache.Request{
-			In: r, Out: s.outgoing(v, l), Zone: v.site.ID, Policy: l.policy, Origin: l.origin, ErrorTTL: l.errors,
-			Options: slices.Contains(l.Cached, http.MethodOptions),
-		})
-		v.record.Result, v.record.Detail = done.Result, done.Detail
-	default:
+		return
+	}
+	s.ask(v, v.lane)
+}
+
+// ask has the cache answer where it has to do with the request, else the origin.
+func (s *Server) ask(v *visit, l *lane) {
+	if s.Cache == nil || v.socket || !v.stores() {
 		s.pass(v, l)
+		return
+	}
+	done := s.Cache.Serve(v, v.storing(s.outgoing(v, l)))
+	v.record.Result, v.record.Detail = done.Result, done.Detail
+}
+
+// stores says whether the cache has to do with the request: its answer may be stored,
+// or it changes something that a behaviour of the distribution has stored.
+func (v *visit) stores() bool {
+	switch v.in.Method {
+	case http.MethodGet, http.MethodHead:
+		return v.lane.policy != nil
+	case http.MethodOptions:
+		return v.lane.policy != nil && slices.Contains(v.lane.Cached, http.MethodOptions)
+	}
+	return v.site.caches
+}
+
+// storing is the request to the cache.
+func (v *visit) storing(out *http.Request) cache.Request {
+	l := v.lane
+	return cache.Request{
+		In: v.in, Out: out, Zone: v.site.ID, Policy: l.policy, Origin: l.origin, ErrorTTL: l.errors,
+		Options: slices.Contains(l.Cached, http.MethodOptions),
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/dropstack/dropstack/internal/edge/cache"
 	"github.com/dropstack/dropstack/internal/edge/origin"
 	"github.com/dropstack/dropstack/internal/edge/private"
+	"github.com/dropstack/dropstack/internal/pattern"
 )
 
 // site is a distribution made ready to serve.
@@ -17,6 +18,7 @@ type site struct {
 	*Distribution
 	lanes   []*lane
 	closers []io.Closer
+	caches  bool // a lane of it has what is stored
 }
 
 // lane is a behaviour made ready to serve.
@@ -60,6 +62,7 @@ func (s *Server) open(d Distribution) *site {
 		own.Behaviour, own.errors, own.keys = b, d.errorTTL, keysOf(b.Signers)
 		own.forward = forwards(b, own.inside)
 		own.policy = own.keyed(b.Cache)
+		out.caches = out.caches || own.policy != nil
 		out.lanes = append(out.lanes, &own)
 	}
 	return out
@@ -173,7 +176,7 @@ func (d *site) behaviour(method, at string) *lane {
 		if len(l.Methods) > 0 && !slices.Contains(l.Methods, method) {
 			continue
 		}
-		if p := l.Path; matches(p, at) || p[0] != '/' && p[0] != '*' && matches("/"+p, at) {
+		if p := l.Path; pattern.Glob(p, at) || p[0] != '/' && p[0] != '*' && pattern.Glob("/"+p, at) {
 			return l
 		}
 	}
