@@ -48,6 +48,11 @@ func (b *body) broken(err error) *refusal {
 	return &refusal{http.StatusBadRequest, "Incomplete", "The request's body could not be read to its end."}
 }
 
+// clientError is that a client's body cannot be read: nothing that an origin has done.
+type clientError struct{ error }
+
+func (e clientError) Unwrap() error { return e.error }
+
 // state says what became of the body so far.
 func (b *body) state() arrival {
 	b.mu.Lock()
@@ -106,9 +111,10 @@ func (b *body) take(n int, err error, took time.Duration) (int, error) {
 			_ = b.control.SetReadDeadline(time.Time{})
 		}
 	case err != nil:
-		b.is.err = err
+		b.is.err = clientError{err}
+		return n, b.is.err
 	case !b.pace.step(n, took, b.limits):
-		b.is.err = fmt.Errorf("the client sends less than %d bytes in %v: %w", b.limits.enough(), b.limits.stall(), os.ErrDeadlineExceeded)
+		b.is.err = clientError{fmt.Errorf("the client sends less than %d bytes in %v: %w", b.limits.enough(), b.limits.stall(), os.ErrDeadlineExceeded)}
 		return n, b.is.err
 	}
 	return n, err

@@ -1,8 +1,10 @@
 package edge_test
 
 import (
+	"bytes"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -47,6 +49,8 @@ func TestBodiesThatAreBroken(t *testing.T) {
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) }))
 	defer other.Close()
 	s, _ := server(t, nil, edge.Distribution{Stack: "x", ID: "x", Default: true, Origins: []edge.Origin{elsewhere(t, "o", other)}, Behaviours: []edge.Behaviour{{Path: "*", Origin: "o"}}})
+	var warned bytes.Buffer
+	s.Log = slog.New(slog.NewTextHandler(&warned, nil))
 	records := make(chan edge.AccessRecord, 1)
 	s.Access = func(a edge.AccessRecord) { records <- a }
 	c, err := net.Dial("tcp", strings.TrimPrefix(start(t, s), "http://"))
@@ -61,5 +65,8 @@ func TestBodiesThatAreBroken(t *testing.T) {
 	}
 	if a := <-records; a.Status != 400 || a.Result != "Error" || a.Detail != "ClientCommError" {
 		t.Errorf("recorded %+v", a)
+	}
+	if warned.Len() > 0 {
+		t.Errorf("the origin is blamed: %s", &warned)
 	}
 }

@@ -2,7 +2,9 @@ package edge
 
 import (
 	"cmp"
+	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"slices"
 	"time"
@@ -161,7 +163,11 @@ func (o stackOrigin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // unanswered tells clients that a server elsewhere does not answer.
 func (s *Server) unanswered(w http.ResponseWriter, r *http.Request, f origin.Failure) {
-	s.Log.Warn("origin did not answer", "request", origin.From(r.Context()).ID, "host", r.URL.Host, "detail", f.Detail, "err", f.Err)
+	level := slog.LevelWarn
+	if _, theirs := errors.AsType[clientError](f.Err); theirs {
+		level = slog.LevelDebug
+	}
+	s.Log.Log(r.Context(), level, "origin did not answer", "request", origin.From(r.Context()).ID, "host", r.URL.Host, "detail", f.Detail, "err", f.Err)
 	title, words := "The origin does not answer", "The server that should answer this request cannot be reached. Please try again in a moment."
 	if f.Status == http.StatusGatewayTimeout {
 		title, words = "The origin takes too long", "The server that should answer this request did not do so in time. Please try again in a moment."

@@ -118,7 +118,10 @@ func TestGroup(t *testing.T) {
 		"it says nothing":             {http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), "GET", 200, ""},
 	} {
 		g := &origin.Group{First: c.first, Second: says(200, "second"), Statuses: []int{500, 503}}
-		w, _ := ask(g, httptest.NewRequest(c.method, "/", nil))
+		w, asked := ask(g, httptest.NewRequest(c.method, "/", nil))
+		if c.want == "second" && asked.Detail() != "" {
+			t.Errorf("%s: what the first has done is said of the second: %s", name, asked.Detail())
+		}
 		if w.Code != c.status || w.Body.String() != c.want || w.Header().Get("X-First") != "" && w.Header().Get("X-Second") != "" {
 			t.Errorf("%s: got %d %s %v, want %d %s", name, w.Code, w.Body, w.Header(), c.status, c.want)
 		}

@@ -28,6 +28,7 @@ func (g *Group) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		try.WriteHeader(http.StatusOK) // an empty answer
 		return
 	}
+	From(r.Context()).Failed("") // the second speaks for itself
 	again := r.WithContext(r.Context())
 	again.Body, again.ContentLength = http.NoBody, 0
 	g.Second.ServeHTTP(w, again)
