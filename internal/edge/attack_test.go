@@ -238,3 +238,19 @@ func TestHeadersInDisguise(t *testing.T) {
 		}
 	}
 }
+
+// TestSecretsInQueries: however a parameter is spelled, and whatever separates it.
+func TestSecretsInQueries(t *testing.T) {
+	s, _ := server(t, origins{"web": named("web")}, all("web"))
+	var got edge.AccessRecord
+	s.Access = func(a edge.AccessRecord) { got = a }
+	for query, want := range map[string]string{
+		"a=1&Access-Token=s3cret&b=2": "a=1&Access-Token=REDACTED&b=2", "accessToken=s3cret": "accessToken=REDACTED", "x-api-key=s3cret": "x-api-key=REDACTED",
+		"%74oken=s3cret": "%74oken=REDACTED", "a=1;token=s3cret;b=2": "a=1;token=REDACTED", "token=s3;cret&b=1": "token=REDACTED&b=1", "a;token=s3cret": "a;token=REDACTED", "a=1;b=2;;c": "a=1;b=2;;c", "X-Amz-Signature=s3cret&x=1": "X-Amz-Signature=REDACTED&x=1",
+		"Key-Pair-Id=s3cret": "Key-Pair-Id=REDACTED", "session_id=s3cret": "session_id=REDACTED", "tokens=many&monkey=1&token": "tokens=many&monkey=1&token",
+	} {
+		if get(s, "/?"+query, nil); got.Query != want {
+			t.Errorf("%s: recorded %s, want %s", query, got.Query, want)
+		}
+	}
+}

@@ -117,18 +117,31 @@ func (v *visit) classify(broken bool) {
 	}
 }
 
-// secrets are names of parameters whose values are not written down, in lower case.
-// Those that begin with x-amz- are likewise.
+// secrets are names of parameters whose values are not written down, in small letters
+// alone. Those that begin with X-Amz- are likewise.
 var secrets = func() map[string]bool {
 	m := map[string]bool{}
-	for _, name := range strings.Fields(`access_token api_key apikey auth authorization client_secret code id_token jwt key
-		key-pair-id pass passwd password policy pwd refresh_token secret session sig signature state t ticket token`) {
+	for _, name := range strings.Fields(`accesstoken apikey auth authorization authtoken clientsecret code idtoken jwt key keypairid
+		pass passwd password policy pwd refreshtoken secret session sessionid sig signature state t ticket token xapikey xauthtoken`) {
 		m[name] = true
 	}
 	return m
 }()
 
-// redacted is a query with the values of what is secret taken out.
+// isSecret says whether a parameter's value is not written down: access_token,
+// Access-Token and accessToken are one.
+func isSecret(name string) bool {
+	if plain, err := url.QueryUnescape(name); err == nil {
+		name = plain
+	}
+	name = strings.ToLower(name)
+	return strings.HasPrefix(name, "x-amz-") || secrets[separators.Replace(name)]
+}
+
+var separators = strings.NewReplacer("-", "", "_", "", ".", "")
+
+// redacted is a query with the values of what is secret taken out. Some servers take
+// ";" for "&"; to others it is part of a value, which goes whole.
 func redacted(query string) string {
 	if query == "" {
 		return ""
@@ -138,15 +151,13 @@ func redacted(query string) string {
 		if i > 0 {
 			out.WriteByte('&')
 		}
-		name, _, has := strings.Cut(pair, "=")
-		plain := name
-		if n, err := url.QueryUnescape(name); err == nil {
-			plain = n
-		}
-		plain = strings.ToLower(plain)
-		if has && (secrets[plain] || strings.HasPrefix(plain, "x-amz-")) {
-			out.WriteString(name + "=REDACTED")
-			continue
+		at := 0
+		for part := range strings.SplitSeq(pair, ";") {
+			if name, _, has := strings.Cut(part, "="); has && isSecret(name) {
+				pair = pair[:at+len(name)] + "=REDACTED"
+				break
+			}
+			at += len(part) + len(";")
 		}
 		out.WriteString(pair)
 	}
