@@ -19,7 +19,9 @@ func CloudFront(d *cloudfront.Distributions) *Service {
 		},
 		routes: []route{
 			{http.MethodGet, all, "ListDistributions", http.StatusOK, op(d.ListDistributions, nil)},
-			{http.MethodPost, all, "CreateDistribution", http.StatusCreated, op(d.CreateDistribution, nil)},
+			{http.MethodPost, all, "CreateDistribution", http.StatusCreated, op(d.CreateDistribution, func(cloudfront.CreateDistributionInput) []Need {
+				return on(cloudfront.ARN("*")) // its id is yet to be made
+			})},
 			{http.MethodGet, one, "GetDistribution", http.StatusOK, op(d.GetDistribution, id)},
 			{http.MethodGet, one + "/config", "GetDistributionConfig", http.StatusOK, op(d.GetDistributionConfig, id)},
 			{http.MethodPut, one + "/config", "UpdateDistribution", http.StatusOK, op(d.UpdateDistribution, func(in cloudfront.UpdateDistributionInput) []Need {

@@ -139,6 +139,29 @@ func TestDistributionsByAWSsClient(t *testing.T) {
 	}
 }
 
+// TestPoliciesForDistributions: to make one is an action on a distribution, as AWS has it.
+func TestPoliciesForDistributions(t *testing.T) {
+	h := newHouse(t)
+	makes := iam.DeclaredRole{Name: "makes", Inline: map[string]string{
+		"make": `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"cloudfront:CreateDistribution","Resource":"arn:aws:cloudfront::000000000000:distribution/*"}}`,
+	}}
+	if err := h.keys.Replace("m-dev", iam.Declaration{Roles: []iam.DeclaredRole{makes}, Functions: map[string]string{caller + "3": arn.Role("/", "makes")}}); err != nil {
+		t.Fatal(err)
+	}
+	may, err := h.keys.Instance(caller+"3", "", "i-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for who, c := range map[string]struct {
+		by   iam.Credentials
+		want string
+	}{"who may": {may, ""}, "who may not": {h.function, "AccessDenied"}} {
+		if _, err := h.cloudfront(c.by).CreateDistribution(t.Context(), &cloudfront.CreateDistributionInput{DistributionConfig: wanted(who)}); (err == nil) != (c.want == "") || err != nil && code(err) != c.want {
+			t.Errorf("%s: %v", who, err)
+		}
+	}
+}
+
 func ignoreSerde() cmp.Option {
 	return cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".noSmithyDocumentSerde" }, cmp.Ignore())
 }
