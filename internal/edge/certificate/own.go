@@ -28,7 +28,7 @@ const (
 	FromACME = "acme"
 )
 
-// owned is one of the operator's own. It never changes, but for its staple.
+// owned is one of the operator's own. It never changes, but for its staple and when that is due.
 type owned struct {
 	id     string // file name without its end, or the id in the ARN
 	arn    string // of what was imported
@@ -37,6 +37,7 @@ type owned struct {
 	added  time.Time
 	tags   map[string]string
 	staple atomic.Pointer[stapled] // nil: none yet
+	askAt  time.Time               // not before; of the goroutine that staples alone
 }
 
 // ownSet is the operator's own at one moment. It never changes.
