@@ -27,7 +27,20 @@ func TestDisguises(t *testing.T) {
 	cookie.Header.Set("Cookie", "a="+strings.Repeat("x", 9000)+"; id="+sql)
 	many := request("GET", "/", "", "")
 	many.Header.Set("Cookie", strings.Repeat("a=b; ", 250)+"id="+sql)
+	wide := func(begin, before, after string) *http.Request { // ASCII, in more bytes
+		var out strings.Builder
+		out.WriteString(begin)
+		for i := range len(escaped) {
+			out.WriteString(before + escaped[i:i+1] + after)
+		}
+		return request("POST", "/", "application/json", out.String())
+	}
 	for name, r := range map[string]*http.Request{
+		"JSON of UTF-16":                            wide("", "", "\x00"),
+		"… that says so":                            wide("\xfe\xff", "\x00", ""),
+		"JSON of UTF-32":                            wide("", "\x00\x00\x00", ""),
+		"JSON behind a mark":                        request("POST", "/", "text/plain", "\ufeff"+escaped),
+		"a form that calls itself JSON":             request("POST", "/", "application/json", "a=b&id=1%27+or+%271%27%3D%271"),
 		"JSON that calls itself a form":             request("POST", "/", form, escaped),
 		"JSON of a type that nobody knows":          request("POST", "/", "application/x-anything", escaped),
 		"JSON that calls itself multipart":          request("POST", "/", data, escaped),

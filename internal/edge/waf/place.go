@@ -174,6 +174,9 @@ func (x *exam) lookBody(p *place) {
 	if packed(x.http.Header, text) {
 		return
 	}
+	if strings.IndexByte(text[:min(len(text), 4)], 0) >= 0 { // UTF-16 or UTF-32, of which ASCII is enough
+		text = strings.ReplaceAll(text, "\x00", "")
+	}
 	if kind == multipart && x.lookParts(p, text, boundary) {
 		return
 	}
