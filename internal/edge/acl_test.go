@@ -49,6 +49,15 @@ func TestTheWebACLOfAStageIsAskedHoweverItIsReached(t *testing.T) {
 			Stack: "b", ID: "api", Aliases: []string{"api.example"}, Origins: []edge.Origin{{ID: "o", API: "web"}, {ID: "f", API: "free"}},
 			Behaviours: []edge.Behaviour{{Path: "/free", Origin: "f"}, {Path: "*", Origin: "o"}},
 		})
+	if err := s.Replace("c", []edge.Distribution{
+		{
+			Stack: "c", ID: "group", Aliases: []string{"group.example"}, Origins: []edge.Origin{{ID: "f", API: "free"}, {ID: "o", Stack: "web"}},
+			Groups: []edge.OriginGroup{{ID: "both", Members: []string{"f", "o"}, Statuses: []int{500}}}, Behaviours: []edge.Behaviour{{Path: "*", Origin: "both"}},
+		},
+		{Stack: "c", ID: "off", Aliases: []string{"off.example"}, Disabled: true, WebACL: "off", Behaviours: []edge.Behaviour{{Path: "*", Origin: "web"}}},
+	}); err != nil {
+		t.Fatal(err)
+	}
 	s.Origins, s.Firewall = o, decider
 	s.ACLOf = func(api, stage string) string {
 		return map[string]string{"web dev": "no", "free dev": ""}[api+" "+stage]
@@ -58,9 +67,10 @@ func TestTheWebACLOfAStageIsAskedHoweverItIsReached(t *testing.T) {
 		status int
 		acls   []string
 	}{
-		{"http://web.execute-api.us-east-1.localhost/dev/x", 403, []string{"no"}},
-		{"http://web.localhost/x", 403, []string{"no"}},
-		{"http://localhost/restapis/web/dev/_user_request_/x", 403, []string{"no"}},
+		{"http://web.execute-api.us-east-1.localhost/dev/x", 403, []string{"front", "no"}},
+		{"http://web.localhost/x", 403, []string{"front", "no"}},
+		{"http://localhost/restapis/web/dev/_user_request_/x", 403, []string{"front", "no"}},
+		{"http://group.example/x", 403, []string{"no"}},
 		{"http://stack.example/x", 403, []string{"front", "no"}},
 		{"http://api.example/x", 403, []string{"no"}},
 		{"http://api.example/free", 200, nil},

@@ -350,3 +350,43 @@ func TestCachedObjects(t *testing.T) {
 		t.Errorf("opened %d times", objects.opens)
 	}
 }
+
+// TestWhatChangesAPageIsFollowedByTheCache: a change drops what another behaviour of
+// the same path has stored, however it came.
+func TestWhatChangesAPageIsFollowedByTheCache(t *testing.T) {
+	page := "first"
+	s, _ := server(t, origins{"web": func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Header.Get("X-Dropstack-Upload-Preflight") != "":
+			w.WriteHeader(http.StatusNoContent)
+		case r.Method == http.MethodGet:
+			w.Header().Set("Cache-Control", "max-age=60")
+			io.WriteString(w, page)
+		default:
+			page = r.Method + " " + r.Header.Get("Content-Type")
+		}
+	}}, edge.Distribution{Stack: "web", ID: "main", Default: true, Behaviours: []edge.Behaviour{
+		{Path: "*", Methods: []string{"PUT"}, Origin: "web", Upload: &edge.Upload{Bucket: "drops-files"}},
+		{Path: "*", Methods: []string{"POST", "DELETE"}, Origin: "web"},
+		{Path: "*", Origin: "web", Cache: &cache.Policy{MaxTTL: time.Hour}},
+	}})
+	withCache(t, s)
+	get(s, "/x", nil)
+	for _, c := range []struct{ method, media, body string }{
+		{"PUT", "image/png", "bytes"},
+		{"PUT", "application/json", "{}"},
+		{"POST", "text/plain", "words"},
+		{"DELETE", "", ""},
+	} {
+		if was := get(s, "/x", nil); was.Header().Get("X-Cache") != "Hit from cloudfront" {
+			t.Errorf("before %s %s: got %s %s", c.method, c.media, was.Header().Get("X-Cache"), was.Body)
+		}
+		if res := send(s, c.method, "/x", http.Header{"Content-Type": {c.media}}, strings.NewReader(c.body)); res.Code != 200 {
+			t.Errorf("%s %s: got %d %s", c.method, c.media, res.Code, res.Body)
+		}
+		is := get(s, "/x", nil)
+		if is.Header().Get("X-Cache") != "Miss from cloudfront" || !strings.HasPrefix(is.Body.String(), c.method) {
+			t.Errorf("after %s %s: got %s %s", c.method, c.media, is.Header().Get("X-Cache"), is.Body)
+		}
+	}
+}

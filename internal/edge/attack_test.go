@@ -192,3 +192,49 @@ func TestOriginsKeysAreInNoRecord(t *testing.T) {
 		t.Errorf("recorded %s, %v", doc, err)
 	}
 }
+
+// TestTypesAreNotGuessed: what an origin does not call HTML is not called so by the
+// edge, whatever it begins with.
+func TestTypesAreNotGuessed(t *testing.T) {
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header()["Content-Type"] = nil
+		w.Header().Set("Cache-Control", "max-age=60")
+		io.WriteString(w, "<html><script>alert(1)</script>")
+	}))
+	defer other.Close()
+	s, _ := server(t, nil, edge.Distribution{Stack: "x", ID: "x", Default: true, Origins: []edge.Origin{elsewhere(t, "o", other)}, Behaviours: []edge.Behaviour{
+		{Path: "/cached", Origin: "o", Cache: &cache.Policy{MaxTTL: time.Hour}}, {Path: "*", Origin: "o"},
+	}})
+	withCache(t, s)
+	url := start(t, s)
+	for _, path := range []string{"/", "/cached", "/cached"} {
+		res, err := http.Get(url + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if got := res.Header["Content-Type"]; res.StatusCode != 200 || len(got) > 0 {
+			t.Errorf("%s: got %d, %q", path, res.StatusCode, got)
+		}
+	}
+}
+
+// TestHeadersInDisguise: gateways of some languages take "_" for "-".
+func TestHeadersInDisguise(t *testing.T) {
+	var got http.Header
+	seen := func(_ http.ResponseWriter, r *http.Request) { got = r.Header }
+	s, _ := server(t, origins{"web": seen}, edge.Distribution{Stack: "web", ID: "main", Default: true, Behaviours: []edge.Behaviour{
+		{Path: "/cached", Origin: "web", Cache: &cache.Policy{}, Forward: &edge.Forward{Headers: cache.Selection{Mode: cache.All}}}, {Path: "*", Origin: "web"},
+	}})
+	for _, address := range []string{"http://x/", "http://x/cached", "http://web.localhost/"} {
+		get(s, address, http.Header{"X_forwarded_for": {"6"}, "X-Dropstack_owner": {"1"}, "X_dropstack-Owner": {"1"}, "Cloudfront_viewer_address": {"6"}, "X_own": {"1"}})
+		for name := range got {
+			if name != "X_own" && strings.Contains(name, "_") {
+				t.Errorf("%s: the origin got %s", address, name)
+			}
+		}
+		if got.Get("X_own") != "1" {
+			t.Errorf("%s: got %v", address, got)
+		}
+	}
+}

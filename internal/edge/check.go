@@ -15,7 +15,7 @@ import (
 var (
 	hostName   = regexp.MustCompile(`^(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
 	bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
-	pattern    = regexp.MustCompile(`^[A-Za-z0-9_.*$/~"'@:+&?!(),;=%-]{1,255}$`)
+	pathText   = regexp.MustCompile(`^[A-Za-z0-9_.*$/~"'@:+&?!(),;=%-]{1,255}$`)
 	methods    = []string{"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}
 )
 

@@ -14,7 +14,7 @@ import (
 
 // check complains about a behaviour. origins are what it may name besides stacks.
 func (b *Behaviour) check(c *complaints, origins map[string]bool) {
-	if !pattern.MatchString(b.Path) {
+	if !pathText.MatchString(b.Path) {
 		c.add("path pattern %q must have 1 to 255 characters out of letters, digits and _-.*$/~\"'@:+&?!(),;=%%", b.Path)
 	}
 	for _, m := range slices.Concat(b.Methods, b.Allowed) {

@@ -25,6 +25,9 @@ func (v *visit) head(status int) (int, bool) {
 	if v.lane != nil && v.lane.Respond != nil {
 		v.respond(v.lane.Respond)
 	}
+	if _, said := h["Content-Type"]; !said && v.lane != nil && !v.lane.inside {
+		h["Content-Type"] = nil // the server does not guess: what nobody calls HTML must not become it
+	}
 	h["Via"] = append(slices.Clip(h["Via"]), v.via())
 	h["X-Amz-Cf-Pop"], h["X-Amz-Cf-Id"] = []string{Location}, []string{v.record.Request} // an origin may be a distribution too
 	return status, false

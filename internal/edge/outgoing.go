@@ -39,6 +39,16 @@ func connectionNamed(h http.Header) (named []string) {
 	return named
 }
 
+// disguised says whether a header is one of the edge's own words with "_" for "-": to
+// what runs behind CGI, WSGI and the like both are the same.
+func disguised(name string) bool {
+	if !strings.Contains(name, "_") {
+		return false
+	}
+	name = http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
+	return slices.ContainsFunc([]string{"X-Dropstack-", "X-Forwarded-", "Cloudfront-", "X-Amz-Cf-"}, func(own string) bool { return strings.HasPrefix(name, own) })
+}
+
 // outgoing is the request as the origin gets it: of an API without a distribution,
 // whole.
 func (s *Server) outgoing(v *visit, l *lane) *http.Request {
@@ -50,14 +60,14 @@ func (s *Server) outgoing(v *visit, l *lane) *http.Request {
 	switch {
 	case l == nil || l.forward.all:
 		for name, values := range r.Header {
-			if !hop(name, named) && !strings.HasPrefix(name, "X-Dropstack-") && (l == nil || !strings.HasPrefix(name, "Cloudfront-")) {
+			if !hop(name, named) && !disguised(name) && !strings.HasPrefix(name, "X-Dropstack-") && (l == nil || !strings.HasPrefix(name, "Cloudfront-")) {
 				out.Header[name] = values[:len(values):len(values)]
 			}
 		}
 	default:
 		kept := make(http.Header, len(r.Header))
 		for name, values := range r.Header {
-			if !hop(name, named) {
+			if !hop(name, named) && !disguised(name) {
 				kept[name] = values
 			}
 		}

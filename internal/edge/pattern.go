@@ -37,28 +37,6 @@ func climbs(at string) bool {
 	return false
 }
 
-// matches compares a whole path with a pattern. It goes back to the last star
-// only, which is enough because a star takes anything.
-func matches(pattern, text string) bool {
-	p, t, star, from := 0, 0, -1, 0
-	for t < len(text) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, from = p, t
-			p++
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == text[t]):
-			p++
-			t++
-		case star >= 0:
-			from++
-			p, t = star+1, from
-		default:
-			return false
-		}
-	}
-	return strings.Trim(pattern[p:], "*") == ""
-}
-
 // hostOf is a Host header as a name: lower case, without port and final dot.
 func hostOf(header string) string {
 	host := header

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/dropstack/dropstack/internal/pattern"
 )
 
 // respond makes the changes of the behaviour's response headers policy.
@@ -59,7 +61,7 @@ func (c *CORS) allow(h http.Header, r *http.Request) {
 	if !anybody || c.Credentials {
 		addVary(h, "Origin")
 	}
-	if !anybody && !slices.ContainsFunc(c.Origins, func(o string) bool { return matches(o, from) }) {
+	if !anybody && !slices.ContainsFunc(c.Origins, func(o string) bool { return pattern.Glob(o, from) }) {
 		return
 	}
 	if anybody && !c.Credentials {

@@ -29,16 +29,16 @@ func (s *Server) route(v *visit) {
 	d := now.find(host)
 	if d == nil {
 		if id, ok := apiID(host); ok {
-			s.direct(v, id, s.Origins.API(id), nil)
+			s.direct(v, id, s.Origins.API(id), "")
 			return
 		}
 		if id, ok := urlID(host); ok {
-			s.direct(v, id, s.Origins.URL(id), nil)
+			s.direct(v, id, s.Origins.URL(id), "")
 			return
 		}
 		if stack, ok := strings.CutSuffix(host, ".localhost"); ok {
 			if origin, ok := s.Origins.Handler(stack, ""); ok {
-				s.direct(v, stack, origin, nil)
+				s.direct(v, stack, origin, r.URL.EscapedPath())
 				return
 			}
 		}
@@ -94,7 +94,7 @@ func (s *Server) admit(v *visit) bool {
 	}
 	v.lane, v.record.Stack = l, l.name
 	v.body.limit = l.MaxBody // before anybody reads of it
-	if s.blocked(v, d.WebACL, l.Firewall) || l.acl != nil && s.blocked(v, l.acl(), nil) {
+	if s.blocked(v, d.WebACL, l.Firewall) || s.stopped(v, l) {
 		return false
 	}
 	if !l.allows(v.in.Method) {
@@ -114,18 +114,41 @@ func (s *Server) admit(v *visit) bool {
 
 // answer has a request answered by an upload, the cache or the origin.
 func (s *Server) answer(v *visit) {
-	r, l := v.in, v.lane
-	switch {
-	case l.Upload != nil && (r.Method == http.MethodPost || r.Method == http.MethodPut):
+	if l := v.lane; l.Upload != nil && (v.in.Method == http.MethodPost || v.in.Method == http.MethodPut) {
 		s.upload(v, l)
-	case s.Cache != nil && l.policy != nil && !v.socket && (r.Method != http.MethodOptions || slices.Contains(l.Cached, r.Method)):
-		done := s.Cache.Serve(v, cache.Request{
-			In: r, Out: s.outgoing(v, l), Zone: v.site.ID, Policy: l.policy, Origin: l.origin, ErrorTTL: l.errors,
-			Options: slices.Contains(l.Cached, http.MethodOptions),
-		})
-		v.record.Result, v.record.Detail = done.Result, done.Detail
-	default:
+		return
+	}
+	s.ask(v, v.lane)
+}
+
+// ask has the cache answer where it has to do with the request, else the origin.
+func (s *Server) ask(v *visit, l *lane) {
+	if s.Cache == nil || v.socket || !v.stores() {
 		s.pass(v, l)
+		return
+	}
+	done := s.Cache.Serve(v, v.storing(s.outgoing(v, l)))
+	v.record.Result, v.record.Detail = done.Result, done.Detail
+}
+
+// stores says whether the cache has to do with the request: its answer may be stored,
+// or it changes something that a behaviour of the distribution has stored.
+func (v *visit) stores() bool {
+	switch v.in.Method {
+	case http.MethodGet, http.MethodHead:
+		return v.lane.policy != nil
+	case http.MethodOptions:
+		return v.lane.policy != nil && slices.Contains(v.lane.Cached, http.MethodOptions)
+	}
+	return v.site.caches
+}
+
+// storing is the request to the cache.
+func (v *visit) storing(out *http.Request) cache.Request {
+	l := v.lane
+	return cache.Request{
+		In: v.in, Out: out, Zone: v.site.ID, Policy: l.policy, Origin: l.origin, ErrorTTL: l.errors,
+		Options: slices.Contains(l.Cached, http.MethodOptions),
 	}
 }
 
@@ -135,25 +158,24 @@ func (s *Server) pass(v *visit, l *lane) {
 	l.origin.ServeHTTP(v, s.outgoing(v, l))
 }
 
-// direct serves an API that is not reached through a distribution.
-func (s *Server) direct(v *visit, name string, h http.Handler, address func(*url.URL)) {
+// direct serves an API or a function URL that is not reached through a distribution.
+// Of an API at is the escaped path below the stage, "" when the API knows its stage by
+// the path itself.
+func (s *Server) direct(v *visit, name string, h http.Handler, at string) {
 	v.record.Stack = name
-	if s.blocked(v, s.aclOf(h), nil) {
+	plain, err := url.PathUnescape(at)
+	if err != nil { // the address as a whole has been read already
+		plain = ""
+	}
+	acl, own := s.inFront(h, v.in.Method, plain)
+	if s.blocked(v, acl, own) || s.blocked(v, s.aclOf(h), nil) {
 		return
 	}
 	out := s.outgoing(v, nil)
-	if address != nil {
-		address(out.URL)
+	if at != "" {
+		out.URL.Path, out.URL.RawPath = plain, at
 	}
 	sender{s, h}.ServeHTTP(v, out)
-}
-
-// aclOf is the web ACL that the stage of an API has of its own, "" being none.
-func (s *Server) aclOf(h http.Handler) string {
-	if of, ok := h.(interface{ Stage() (api, stage string) }); ok && s.ACLOf != nil {
-		return s.ACLOf(of.Stage())
-	}
-	return ""
 }
 
 // blocked asks the web ACL, and answers the requests that it blocks.
@@ -228,9 +250,9 @@ func (s *Server) api(v *visit, rest string) {
 			path += parts[3]
 		}
 		stage, err := url.PathUnescape(parts[1])
-		plain, bad := url.PathUnescape(path)
+		_, bad := url.PathUnescape(path)
 		if origin, ok := s.Origins.Stage(parts[0], stage); ok && err == nil && bad == nil {
-			s.direct(v, parts[0], origin, func(u *url.URL) { u.Path, u.RawPath = plain, path })
+			s.direct(v, parts[0], origin, path)
 			return
 		}
 	}

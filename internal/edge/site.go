@@ -10,6 +10,7 @@ import (
 	"github.com/dropstack/dropstack/internal/edge/cache"
 	"github.com/dropstack/dropstack/internal/edge/origin"
 	"github.com/dropstack/dropstack/internal/edge/private"
+	"github.com/dropstack/dropstack/internal/pattern"
 )
 
 // site is a distribution made ready to serve.
@@ -17,16 +18,17 @@ type site struct {
 	*Distribution
 	lanes   []*lane
 	closers []io.Closer
+	caches  bool // a lane of it has what is stored
 }
 
 // lane is a behaviour made ready to serve.
 type lane struct {
 	*Behaviour
-	origin  http.Handler  // may have objects sent
-	bare    http.Handler  // the same before objects are sent in its answers' place
-	name    string        // of the origin, for the record
-	inside  bool          // the origin is an API of this platform, and gets X-Dropstack-* headers
-	acl     func() string // the web ACL that the API's stage has of its own; nil: it is no API
+	origin  http.Handler          // may have objects sent
+	bare    http.Handler          // the same before objects are sent in its answers' place
+	name    string                // of the origin, for the record
+	inside  bool                  // the origin is an API of this platform, and gets X-Dropstack-* headers
+	apis    []func() http.Handler // the APIs that may answer, whose stages may have web ACLs of their own
 	forward forwarding
 	keys    private.Keys  // of whom one has to have signed; nil: it is for everybody
 	policy  *cache.Policy // what tells stored responses apart; nil: nothing is stored
@@ -48,7 +50,7 @@ func (s *Server) open(d Distribution) *site {
 	for _, g := range d.Groups {
 		first, second := at[g.Members[0]], at[g.Members[1]]
 		group := &origin.Group{First: first.origin, Second: second.origin, Statuses: g.Statuses}
-		at[g.ID] = &lane{origin: group, bare: group, name: g.ID, inside: first.inside && second.inside}
+		at[g.ID] = &lane{origin: group, bare: group, name: g.ID, inside: first.inside && second.inside, apis: slices.Concat(first.apis, second.apis)}
 	}
 	for i := range d.Behaviours {
 		b := &d.Behaviours[i]
@@ -60,6 +62,7 @@ func (s *Server) open(d Distribution) *site {
 		own.Behaviour, own.errors, own.keys = b, d.errorTTL, keysOf(b.Signers)
 		own.forward = forwards(b, own.inside)
 		own.policy = own.keyed(b.Cache)
+		out.caches = out.caches || own.policy != nil
 		out.lanes = append(out.lanes, &own)
 	}
 	return out
@@ -77,14 +80,15 @@ func (s *Server) openOrigin(o *Origin) *lane {
 	switch {
 	case o.Stack != "":
 		h := stackOrigin{s, o.Stack}
-		acl := func() string {
+		api := func() http.Handler {
 			api, _ := s.Origins.Handler(o.Stack, "")
-			return s.aclOf(api)
+			return api
 		}
-		return &lane{origin: sender{s, h}, bare: h, name: o.Stack, inside: true, acl: acl}
+		return &lane{origin: sender{s, h}, bare: h, name: o.Stack, inside: true, apis: []func() http.Handler{api}}
 	case o.API != "":
-		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.Origins.API(o.API).ServeHTTP(w, r) })
-		return &lane{origin: sender{s, h}, bare: h, name: o.API, inside: true, acl: func() string { return s.aclOf(s.Origins.API(o.API)) }}
+		api := func() http.Handler { return s.Origins.API(o.API) }
+		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { api().ServeHTTP(w, r) })
+		return &lane{origin: sender{s, h}, bare: h, name: o.API, inside: true, apis: []func() http.Handler{api}}
 	case o.URL != "":
 		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.Origins.URL(o.URL).ServeHTTP(w, r) })
 		return &lane{origin: sender{s, h}, bare: h, name: o.URL, inside: true}
@@ -172,7 +176,7 @@ func (d *site) behaviour(method, at string) *lane {
 		if len(l.Methods) > 0 && !slices.Contains(l.Methods, method) {
 			continue
 		}
-		if p := l.Path; matches(p, at) || p[0] != '/' && p[0] != '*' && matches("/"+p, at) {
+		if p := l.Path; pattern.Glob(p, at) || p[0] != '/' && p[0] != '*' && pattern.Glob("/"+p, at) {
 			return l
 		}
 	}

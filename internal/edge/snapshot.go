@@ -15,6 +15,7 @@ type snapshot struct {
 	ids    map[string]*site
 	hosts  map[string]*site // "*.example.com" among them
 	other  *site            // the default
+	guards []*site          // those with a web ACL
 }
 
 func (s *Server) snapshot() *snapshot {
@@ -77,6 +78,9 @@ func (s *snapshot) claim(d *site) error {
 		return fault.Errorf(fault.Conflict, "distribution %q of stack %q has the same id as that of stack %q; give one of them another name", d.ID, d.Stack, other.Stack)
 	}
 	s.ids[d.ID] = d
+	if d.WebACL != "" && !d.Disabled {
+		s.guards = append(s.guards, d)
+	}
 	names := d.Aliases
 	if d.Domain != "" {
 		names = append(names[:len(names):len(names)], d.Domain)

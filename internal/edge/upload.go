@@ -99,7 +99,13 @@ func (s *Server) upload(v *visit, l *lane) {
 		return
 	}
 	answer := &holding{ResponseWriter: v}
-	l.bare.ServeHTTP(answer, out)
+	if s.Cache != nil && v.site.caches { // which an upload may change
+		q := v.storing(out)
+		q.Origin = l.bare
+		s.Cache.Serve(answer, q)
+	} else {
+		l.bare.ServeHTTP(answer, out)
+	}
 	kept = answer.status < http.StatusBadRequest
 	answer.finish(s, out)
 }
@@ -110,7 +116,7 @@ func (s *Server) ordinary(v *visit, l *lane) {
 		v.refused(&refusal{http.StatusRequestEntityTooLarge, "Too large", overLimit(MaxOrdinary)})
 		return
 	}
-	s.pass(v, l)
+	s.ask(v, l)
 }
 
 // wanted asks the origin whether it takes an upload: same method, path and

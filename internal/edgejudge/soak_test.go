@@ -118,11 +118,11 @@ func megabytes(samples []int64) string {
 }
 
 // settled waits for files, connections above all, to be closed: of what is over the
-// platform learns by and by.
+// platform learns by and by, and whatever still serves or fetches has one.
 func settled(t *testing.T, d *door, want int) int {
 	for end := time.Now().Add(patience); ; {
 		d.files = d.Files(t)
-		if d.files <= want+8 || time.Now().After(end) {
+		if d.files <= want || time.Now().After(end) {
 			return d.files
 		}
 		<-time.After(50 * time.Millisecond)

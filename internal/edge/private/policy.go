@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"github.com/dropstack/dropstack/internal/pattern"
 )
 
 // policy is a custom policy: one statement.
@@ -86,31 +88,9 @@ func (p *policy) allows(urls []string, client netip.Addr, now time.Time) bool {
 		return true
 	}
 	for _, u := range urls {
-		if matches(p.resource, u) {
+		if pattern.Glob(p.resource, u) { // a "?" of the URL's own is matched by one
 			return true
 		}
 	}
 	return false
-}
-
-// matches compares a whole URL with a resource, in which "*" is anything and "?" one
-// character. A "?" of the URL's own is matched by that too.
-func matches(pattern, text string) bool {
-	p, t, star, from := 0, 0, -1, 0
-	for t < len(text) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, from = p, t
-			p++
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == text[t]):
-			p++
-			t++
-		case star >= 0:
-			from++
-			p, t = star+1, from
-		default:
-			return false
-		}
-	}
-	return strings.Trim(pattern[p:], "*") == ""
 }
