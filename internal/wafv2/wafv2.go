@@ -201,14 +201,23 @@ func (k kind[T]) create(ctx context.Context, f *Firewalls, scope string, thing T
 	}
 	*who.stack, *who.id = deploy.APIStack, newID()
 	*who.arn = arn.Firewall(f.Region, scope, k.word, *who.name, *who.id)
-	known, _, err := k.list(f, ListInput{Scope: scope, Limit: 0})
-	if err != nil {
-		return SummaryOutput{}, err
+	taken := func(r *deploy.Revision) error {
+		for _, other := range *k.of(r) {
+			if o := k.who(&other); *o.name == *who.name && *o.arn == arn.Firewall(f.Region, scope, k.word, *o.name, *o.id) {
+				return fault.Coded(fault.Conflict, "WAFDuplicateItemException", "there is a %s %q already", k.word, *who.name)
+			}
+		}
+		return nil
 	}
-	if slices.ContainsFunc(known, func(s Summary) bool { return s.Name == *who.name }) {
-		return SummaryOutput{}, fault.Coded(fault.Conflict, "WAFDuplicateItemException", "there is a %s %q already", k.word, *who.name)
+	for _, r := range f.Deployer.List() {
+		if err := taken(r); err != nil {
+			return SummaryOutput{}, err
+		}
 	}
-	_, err = f.Deployer.Edit(context.WithoutCancel(ctx), deploy.APIStack, func(r *deploy.Revision) error {
+	_, err := f.Deployer.Edit(context.WithoutCancel(ctx), deploy.APIStack, func(r *deploy.Revision) error {
+		if err := taken(r); err != nil { // by a call at the same time
+			return err
+		}
 		list := k.of(r)
 		*list = append(*list, thing)
 		return nil

@@ -114,9 +114,8 @@ func (b *Bans) Banned(client netip.Addr) (Ban, bool) {
 	if !ok {
 		return Ban{}, false
 	}
-	now := time.Now()
-	if !r.Until.After(now) {
-		if r = s.wider(client, now); r == nil {
+	if now := time.Now(); r.Shadow || !r.Until.After(now) {
+		if r = s.strictest(client, now); r == nil {
 			return Ban{}, false
 		}
 	}

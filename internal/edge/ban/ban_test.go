@@ -358,6 +358,17 @@ func TestShadowTurnsNobodyAway(t *testing.T) {
 	})
 }
 
+func TestABanInTheShadowDoesNotHideItsNetworks(t *testing.T) {
+	b := &ban.Bans{}
+	bubble(t, b, func(t *testing.T) {
+		put(t, b, ban.PutInput{Client: "203.0.113.0/24", Seconds: 60})
+		put(t, b, ban.PutInput{Client: "203.0.113.7", Seconds: 30, Shadow: true})
+		if !held(b, "203.0.113.7") {
+			t.Error("what is only written down of the address lets it in")
+		}
+	})
+}
+
 func TestTheMachineItselfAndItsProxies(t *testing.T) {
 	stored := &memory{}
 	b := &ban.Bans{Streams: stored, Loopback: true}

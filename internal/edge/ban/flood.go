@@ -98,7 +98,7 @@ func (c *counts) over(client netip.Addr, now time.Time, window time.Duration, li
 		n = count{window: number}
 	case n.window == number-1:
 		n = count{window: number, before: n.n}
-	case n.window < number:
+	case n.window != number: // long ago, or by a clock that has been set back
 		n = count{window: number}
 	}
 	n.n++
@@ -123,7 +123,7 @@ func (s *shard) makeRoom(number int64) {
 	var least uint64
 	fewest := int32(1<<31 - 1)
 	for key, n := range s.clients { // which begins anywhere
-		if n.window < number-1 {
+		if n.window < number-1 || n.window > number {
 			delete(s.clients, key)
 			return
 		}
@@ -144,7 +144,7 @@ func (b *Bans) forget(now time.Time) {
 		s := &b.counts.shards[i]
 		s.mu.Lock()
 		for key, n := range s.clients {
-			if n.window < number-1 {
+			if n.window < number-1 || n.window > number {
 				delete(s.clients, key)
 			}
 		}

@@ -116,6 +116,23 @@ func TestFloodsAgainTakeLonger(t *testing.T) {
 	})
 }
 
+// TestAClockThatIsSetBack: what was counted by the wrong clock does not count for
+// longer than a window.
+func TestAClockThatIsSetBack(t *testing.T) {
+	b := &ban.Bans{Flood: ban.Flood{Requests: 100, Window: time.Minute}}
+	bubble(t, b, func(t *testing.T) {
+		client := netip.MustParseAddr("203.0.113.7")
+		b.Seen(client, time.Now().Add(time.Hour))
+		for i := range 600 { // 20 a minute
+			b.Seen(client, time.Now().Add(time.Duration(i)*3*time.Second))
+		}
+		synctest.Wait()
+		if got := clients(t, b, ban.ListInput{}); len(got) > 0 {
+			t.Errorf("banned: %v", got)
+		}
+	})
+}
+
 // TestManyClientsAreCounted: what is kept of clients stays bounded, and a flood among
 // them is found all the same.
 func TestManyClientsAreCounted(t *testing.T) {

@@ -33,14 +33,19 @@ func newSnapshot() *snapshot {
 	return &snapshot{bans: &bart.Table[*banned]{}, allowed: &bart.Table[*allowed]{}, replaced: make(chan struct{})}
 }
 
-// wider finds a ban that holds and of which client is only a part, nil without one.
-func (s *snapshot) wider(client netip.Addr, now time.Time) *banned {
+// strictest finds a ban that holds and of which client is a part: the narrowest that
+// turns it away, or the narrowest in the shadow. nil: there is none.
+func (s *snapshot) strictest(client netip.Addr, now time.Time) (found *banned) {
 	for _, r := range s.bans.Supernets(netip.PrefixFrom(client, client.BitLen())) {
-		if r.Until.After(now) {
+		switch {
+		case !r.Until.After(now):
+		case !r.Shadow:
 			return r
+		case found == nil:
+			found = r
 		}
 	}
-	return nil
+	return found
 }
 
 // covers tells whether all of a prefix is allowed.

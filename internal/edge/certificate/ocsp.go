@@ -45,10 +45,11 @@ func (k *Keeper) staple(ctx context.Context) {
 	for {
 		for _, o := range k.own.Load().all {
 			now := time.Now()
-			if s := o.staple.Load(); len(o.cert.Leaf.OCSPServer) == 0 || s != nil && now.Before(s.renew) || now.After(o.cert.Leaf.NotAfter) {
+			if s := o.staple.Load(); len(o.cert.Leaf.OCSPServer) == 0 || s != nil && now.Before(s.renew) || now.Before(o.askAt) || now.After(o.cert.Leaf.NotAfter) {
 				continue
 			}
 			next, err := ask(ctx, o.cert)
+			o.askAt = now.Add(stapleEvery) // not sooner, though this loop runs after every look at the files
 			switch {
 			case ctx.Err() != nil:
 				return

@@ -97,4 +97,14 @@ func TestStaples(t *testing.T) {
 	if len(staple("revoked.example.com")) != 0 {
 		t.Error("a certificate that was revoked has a staple")
 	}
+	before := asked.Load()
+	for range 20 { // as Run does every few seconds
+		if err := w.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		staple("good.example.com") // a handshake's time for the other goroutine
+	}
+	if again := asked.Load() - before; again > 0 {
+		t.Errorf("the responder was asked %d times more, though nothing has changed", again)
+	}
 }

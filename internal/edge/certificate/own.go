@@ -28,7 +28,7 @@ const (
 	FromACME = "acme"
 )
 
-// owned is one of the operator's own. It never changes, but for its staple.
+// owned is one of the operator's own. It never changes, but for its staple and when that is due.
 type owned struct {
 	id     string // file name without its end, or the id in the ARN
 	arn    string // of what was imported
@@ -37,6 +37,7 @@ type owned struct {
 	added  time.Time
 	tags   map[string]string
 	staple atomic.Pointer[stapled] // nil: none yet
+	askAt  time.Time               // not before; of the goroutine that staples alone
 }
 
 // ownSet is the operator's own at one moment. It never changes.
@@ -53,30 +54,50 @@ type file struct {
 	owned     *owned // nil: it is faulty
 }
 
-// find is the certificate for a name, id if it is named and covers it. A wildcard
-// covers one label.
+// find is the certificate for a name: that with the id if it is named and covers it,
+// else one of the name, else a wildcard, which covers one label. What has ended is
+// shown only where there is nothing else.
 func (o *ownSet) find(name, id string, hello *tls.ClientHelloInfo) *tls.Certificate {
 	if len(o.all) == 0 {
 		return nil
 	}
+	now := time.Now()
+	var last *owned
 	if id != "" {
 		if named := o.named(id); named != nil && named.cert.Leaf.VerifyHostname(name) == nil {
-			return named.shown()
+			if now.Before(named.cert.Leaf.NotAfter) {
+				return named.shown()
+			}
+			last = named
 		}
 	}
-	among := o.names[name]
-	if _, parent, ok := strings.Cut(name, "."); ok && len(among) == 0 {
-		among = o.names["*."+parent]
+	_, parent, _ := strings.Cut(name, ".")
+	for _, among := range [][]*owned{o.names[name], o.names["*."+parent]} {
+		ended := slices.IndexFunc(among, func(one *owned) bool { return !now.Before(one.cert.Leaf.NotAfter) })
+		if ended < 0 {
+			ended = len(among)
+		}
+		switch { // those that end last come first
+		case ended > 0:
+			return suited(among[:ended], hello).shown()
+		case last == nil && len(among) > 0:
+			last = suited(among, hello)
+		}
 	}
+	if last == nil {
+		return nil
+	}
+	return last.shown()
+}
+
+// suited is the first that the client can use, or the first.
+func suited(among []*owned, hello *tls.ClientHelloInfo) *owned {
 	for _, one := range among {
 		if hello == nil || hello.SupportsCertificate(one.cert) == nil {
-			return one.shown()
+			return one
 		}
 	}
-	if len(among) > 0 {
-		return among[0].shown()
-	}
-	return nil
+	return among[0]
 }
 
 // named is the one with an ARN or a name.

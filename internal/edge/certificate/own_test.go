@@ -84,6 +84,25 @@ func TestFilesAreServed(t *testing.T) {
 	}
 }
 
+// TestOneThatHasEnded is shown only where there is none that has not.
+func TestOneThatHasEnded(t *testing.T) {
+	w := open(t, streamsOf(t), sites{"named.example.com": {Certificate: "named"}}, nil)
+	for file, name := range map[string]string{"old": "shop.example.com", "named": "named.example.com", "alone": "example.org"} {
+		chain, key := pair(t, -time.Minute, name)
+		write(t, w.Dir, file, chain, key)
+	}
+	wild, wildKey := pair(t, time.Hour, "*.example.com")
+	write(t, w.Dir, "wild", wild, wildKey)
+	if err := w.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"shop.example.com": "*.example.com", "named.example.com": "*.example.com", "example.org": "example.org"} {
+		if cert, err := w.shake(name); err != nil || cert.DNSNames[0] != want {
+			t.Errorf("%s: got %v, %v, want the certificate of %s", name, cert, err, want)
+		}
+	}
+}
+
 // TestImportedAreSealed, survive a restart, and are chosen by their ARN.
 func TestImportedAreSealed(t *testing.T) {
 	streams := streamsOf(t)

@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"unicode/utf8"
 )
 
 const (
@@ -80,11 +81,11 @@ const (
 	plainText // all other text, and what nobody says anything of
 )
 
-// kindOf reads the Content-Type of a request. A type that is not known is text: a
-// client that lies about it is looked at rather than not.
+// kindOf reads the Content-Type of a request. A type that is not known is text, and so
+// is what has several: a client that lies about it is looked at rather than not.
 func kindOf(h http.Header) (of kind, boundary string) {
-	if enc := h.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
-		return opaque, ""
+	if len(h["Content-Type"]) > 1 {
+		return plainText, ""
 	}
 	header := h.Get("Content-Type")
 	media, params, err := mime.ParseMediaType(header)
@@ -99,14 +100,36 @@ func kindOf(h http.Header) (of kind, boundary string) {
 	case sub == "json", strings.HasSuffix(sub, "+json"), sub == "x-ndjson", media == "application/csp-report":
 		return jsonKind, ""
 	case top == "multipart":
-		if params["boundary"] == "" {
-			return plainText, ""
-		}
 		return multipart, params["boundary"]
-	case strings.HasSuffix(sub, "xml"), sub == "javascript", sub == "graphql", sub == "yaml", sub == "x-yaml":
+	case strings.HasSuffix(sub, "xml"):
 		return plainText, ""
-	case top == "image", top == "video", top == "audio", top == "font", top == "model", top == "application":
+	case top == "image", top == "video", top == "audio", top == "font", top == "model", top == "application" && archived(sub):
 		return opaque, ""
 	}
 	return plainText, ""
+}
+
+// archived says whether an application's type is one of bytes rather than text.
+func archived(sub string) bool {
+	switch strings.TrimPrefix(sub, "x-") {
+	case "octet-stream", "zip", "zip-compressed", "gzip", "tar", "gtar", "bzip", "bzip2", "xz", "zstd", "7z-compressed", "rar", "rar-compressed",
+		"pdf", "msword", "wasm", "java-archive", "protobuf", "msgpack", "cbor", "grpc", "apple-diskimage", "iso9660-image", "binary":
+		return true
+	}
+	return strings.HasPrefix(sub, "vnd.") || strings.HasPrefix(sub, "grpc")
+}
+
+// packed says whether a body is compressed. That it says so is not enough: few
+// applications heed Content-Encoding, and whoever wants to hide could write it.
+func packed(h http.Header, text string) bool {
+	coding := strings.Join(h["Content-Encoding"], ",")
+	if coding == "" {
+		return false
+	}
+	for _, begin := range []string{"\x1f\x8b", "\x28\xb5\x2f\xfd", "\x78\x01", "\x78\x5e", "\x78\x9c", "\x78\xda"} {
+		if strings.HasPrefix(text, begin) { // gzip, zstd, deflate
+			return true
+		}
+	}
+	return strings.EqualFold(coding, "br") && !utf8.ValidString(text[:min(len(text), 64)])
 }

@@ -158,27 +158,36 @@ func anyOf(text string, expressions []*regexp.Regexp) bool {
 }
 
 // uncommented replaces comments by a space; /*!50000 and the */ after it are left
-// out alone.
+// out alone. It goes over the text once, whatever is in it.
 func uncommented(s string) string {
-	at := strings.Index(s, "/*")
-	if at < 0 {
+	if !strings.Contains(s, "/*") {
 		return s
 	}
 	var out strings.Builder
-	for at >= 0 {
-		out.WriteString(s[:at])
-		out.WriteByte(' ')
-		s = s[at+2:]
-		if strings.HasPrefix(s, "!") {
-			s = strings.TrimLeft(s[1:], "0123456789")
-			s = strings.Replace(s, "*/", " ", 1)
-		} else if _, rest, ok := strings.Cut(s, "*/"); ok {
-			s = rest
-		} else {
-			s = ""
+	open := 0 // conditional comments
+	for s != "" {
+		at := strings.IndexByte(s, '*')
+		switch {
+		case at < 0:
+			out.WriteString(s)
+			return out.String()
+		case at > 0 && s[at-1] == '/' && strings.HasPrefix(s[at+1:], "!"):
+			out.WriteString(s[:at-1])
+			open++
+			s = strings.TrimLeft(s[at+2:], "0123456789")
+		case at > 0 && s[at-1] == '/':
+			out.WriteString(s[:at-1])
+			_, s, _ = strings.Cut(s[at+1:], "*/")
+		case open > 0 && strings.HasPrefix(s[at+1:], "/"):
+			out.WriteString(s[:at])
+			open--
+			s = s[at+2:]
+		default:
+			out.WriteString(s[:at+1])
+			s = s[at+1:]
+			continue
 		}
-		at = strings.Index(s, "/*")
+		out.WriteByte(' ')
 	}
-	out.WriteString(s)
 	return out.String()
 }

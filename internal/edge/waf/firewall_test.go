@@ -125,10 +125,9 @@ func TestBodiesAreReadOnlyIfTheyMatter(t *testing.T) {
 	tests := map[string]*http.Request{
 		"an image":                request("PUT", "/", "image/png", "x"),
 		"a head that is blocked":  request("POST", "/?id=1%27+or+%271%27%3D%271", "text/plain", "x"),
-		"what is compressed":      request("POST", "/", "text/plain", "x"),
+		"an archive":              request("PUT", "/", "application/zip", "x"),
 		"a body that is excepted": request("POST", "/", "text/plain", "x"),
 	}
-	tests["what is compressed"].Header.Set("Content-Encoding", "gzip")
 	for name, r := range tests {
 		t.Run(name, func(t *testing.T) {
 			r.Body = refusing{t}

@@ -9,25 +9,66 @@ import (
 type part struct {
 	name     string
 	filename string
-	file     bool   // it has a file name, even an empty one: its content is no text of ours
-	rest     string // headers that were not understood
+	file     bool     // it has a file name, even an empty one: its content is no text of ours
+	rest     []string // of its headers what was not understood
 	content  string
 }
 
-// parts visits the parts of a body that may be cut off.
-func parts(text, boundary string, visit func(part) bool) {
+// parts visits the parts of a body that may be cut off, and says whether there are any.
+// What stands behind the end is a part too: parsers differ in what they take for one.
+func parts(text, boundary string, visit func(part)) bool {
 	delimiter := "--" + boundary
-	_, text, ok := strings.Cut(text, delimiter)
-	for ok && !strings.HasPrefix(text, "--") {
+	_, text, ok := cutPart(text, delimiter)
+	if !ok {
+		return false
+	}
+	for ok {
 		var content string
-		text = strings.TrimLeft(text, " \t")
-		text = strings.TrimPrefix(strings.TrimPrefix(text, "\r"), "\n")
-		content, text, ok = strings.Cut(text, "\n"+delimiter)
-		if !visit(readPart(strings.TrimSuffix(content, "\r"))) {
-			return
+		content, text, ok = cutPart(text, delimiter)
+		visit(readPart(content))
+		// lines that begin like a delimiter are content to most, and one to careless parsers
+		_, inner, loose := strings.Cut(content, "\n"+delimiter)
+		for loose {
+			content, inner, loose = strings.Cut(inner, "\n"+delimiter)
+			visit(readPart(content))
+		}
+	}
+	return true
+}
+
+// cutPart is what is before a line that is the delimiter, or the end of all parts, and
+// what is after it.
+func cutPart(text, delimiter string) (before, after string, ok bool) {
+	for at := 0; ; {
+		i := strings.Index(text[at:], delimiter)
+		if i < 0 {
+			return text, "", false
+		}
+		from := at + i
+		at = from + len(delimiter)
+		if from > 0 && text[from-1] != '\n' {
+			continue
+		}
+		line, rest, _ := strings.Cut(text[at:], "\n")
+		if strings.Trim(strings.TrimPrefix(line, "--"), " \t\r") == "" {
+			return strings.TrimSuffix(strings.TrimSuffix(text[:from], "\n"), "\r"), rest, true
 		}
 	}
 }
+
+// boundaryOf is the boundary that a multipart body has by its first line; "": it has
+// none.
+func boundaryOf(text string) string {
+	line, _, _ := strings.Cut(strings.TrimLeft(text, "\r\n"), "\n")
+	boundary, ok := strings.CutPrefix(strings.TrimRight(line, " \t\r"), "--")
+	if !ok || len(boundary) > maxBoundary {
+		return ""
+	}
+	return boundary
+}
+
+// maxBoundary is how long a boundary may be (RFC 2046, section 5.1.1).
+const maxBoundary = 70
 
 // readPart takes headers and content of a part apart.
 func readPart(text string) part {
@@ -36,7 +77,7 @@ func readPart(text string) part {
 		line, rest, more := strings.Cut(text, "\n")
 		text = rest
 		line = strings.TrimSuffix(line, "\r")
-		if line == "" || !more {
+		if line == "" {
 			break
 		}
 		// a header goes on in lines that begin with white space
@@ -45,19 +86,31 @@ func readPart(text string) part {
 			next, text, more = strings.Cut(text, "\n")
 			line += strings.TrimSuffix(next, "\r")
 		}
-		name, value, _ := strings.Cut(line, ":")
-		if !strings.EqualFold(strings.TrimSpace(name), "Content-Disposition") {
-			continue
+		p.header(line)
+		if !more {
+			break
 		}
-		_, params, err := mime.ParseMediaType(value)
-		if err != nil {
-			lower := strings.ToLower(value)
-			p.rest, p.file = value, strings.Contains(lower, "filename=") || strings.Contains(lower, "filename*")
-			continue
-		}
-		p.name = params["name"]
-		p.filename, p.file = params["filename"]
 	}
 	p.content = text
 	return p
+}
+
+// header reads one line.
+func (p *part) header(line string) {
+	name, value, ok := strings.Cut(line, ":")
+	if !ok {
+		value = line
+	}
+	if !strings.EqualFold(strings.TrimSpace(name), "Content-Disposition") {
+		p.rest = append(p.rest, strings.TrimSpace(value))
+		return
+	}
+	_, params, err := mime.ParseMediaType(value)
+	if err != nil {
+		lower := strings.ToLower(value)
+		p.rest, p.file = append(p.rest, value), strings.Contains(lower, "filename=") || strings.Contains(lower, "filename*")
+		return
+	}
+	p.name = params["name"]
+	p.filename, p.file = params["filename"]
 }

@@ -1,6 +1,7 @@
 package waf
 
 import (
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -21,6 +22,34 @@ func TestPaddingHidesNothing(t *testing.T) {
 	} {
 		if !lowSQLi(text, made(text)) {
 			t.Errorf("%s: an injection is not seen", name)
+		}
+	}
+}
+
+// TestCommentsCostByTheirNumber, not by its square: what is copied tells.
+func TestCommentsCostByTheirNumber(t *testing.T) {
+	copied := func(text string) uint64 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		uncommented(text)
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	for _, unit := range []string{"/*!*/", "/*! */", "/*!1 /**/ */", "/**/"} {
+		text := strings.Repeat(unit, 10_000)
+		if got, most := copied(text), uint64(20*len(text)); got > most {
+			t.Errorf("%d bytes of %s: %d are copied, more than %d", len(text), unit, got, most)
+		}
+	}
+}
+
+func TestUncommented(t *testing.T) {
+	for in, want := range map[string]string{
+		"a/**/b": "a b", "a/*x*/b/*y*/c": "a b c", "a/*!50000union*/b": "a union b", "a/*!union /*x*/ b*/c": "a union   b c",
+		"a/*open": "a ", "a/*!open": "a open", "a*/b": "a*/b", "2*3 */*x*/ 4": "2*3 *  4", "/*/x*/y": " y", "a **/ b": "a **/ b",
+	} {
+		if got := uncommented(in); got != want {
+			t.Errorf("%q is %q, want %q", in, got, want)
 		}
 	}
 }

@@ -116,6 +116,10 @@ func (x *exam) lookForm(p *place, place, raw string) {
 	}
 }
 
+// maxSuffixes is from how many segments on the path is looked at, which takes time by
+// the square of their number.
+const maxSuffixes = 16
+
 // lookPath looks at each segment, and at the path from each segment on: slashes may
 // be part of what is injected, as in comments.
 func (x *exam) lookPath(p *place) {
@@ -123,29 +127,30 @@ func (x *exam) lookPath(p *place) {
 	if made(raw)&^hasColon == 0 {
 		return
 	}
-	for n := 0; raw != "" && n < 16; n++ {
+	for n := 0; raw != ""; n++ {
 		raw = strings.TrimLeft(raw, "/")
 		segment, rest, more := strings.Cut(raw, "/")
 		x.spread(p, "path", percentDecode(segment, false), 0)
-		if more && rest != "" {
+		if more && rest != "" && n < maxSuffixes {
 			x.spread(p, "path", percentDecode(raw, false), 0)
 		}
 		raw = rest
 	}
 }
 
+// lookCookies looks at all of them: how long a request's head is the edge bounds.
 func (x *exam) lookCookies(p *place) {
-	cookiePairs(x, func(name, text string) {
+	for name, text := range cookiePairs(x.http.Header) {
 		full := child("cookies", name)
 		if len(x.q.Skip) > 0 && x.skipped(full) {
-			return
+			continue
 		}
 		x.spread(p, full, name, 0)
 		x.spread(p, full, text, 0)
 		if inner := unquoted(text); inner != text {
 			x.spread(p, full, inner, 0)
 		}
-	})
+	}
 }
 
 // unquoted takes away the quotes that a whole cookie may stand in.
@@ -166,23 +171,29 @@ func (x *exam) lookBody(p *place) {
 		return
 	}
 	text := x.content().text
+	if packed(x.http.Header, text) {
+		return
+	}
+	if strings.IndexByte(text[:min(len(text), 4)], 0) >= 0 { // UTF-16 or UTF-32, of which ASCII is enough
+		text = strings.ReplaceAll(text, "\x00", "")
+	}
+	if kind == multipart && x.lookParts(p, text, boundary) {
+		return
+	}
+	if begin := strings.TrimLeft(text, "\ufeff \t\r\n"); kind == jsonKind || begin != "" && (begin[0] == '{' || begin[0] == '[') {
+		x.lookJSON(p, text) // whatever it calls itself
+	}
 	switch kind {
 	case form:
 		x.lookForm(p, "body", text)
-	case jsonKind:
-		x.lookJSON(p, text)
-	case multipart:
-		x.lookParts(p, text, boundary)
-	case plainText:
-		if begin := strings.TrimLeft(text, " \t\r\n"); begin != "" && (begin[0] == '{' || begin[0] == '[') {
-			x.lookJSON(p, text)
-		}
+	case multipart, plainText:
+		x.lookParts(p, text, boundaryOf(text))
 		x.spread(p, "body", text, 0)
 	}
 }
 
-// lookJSON looks at keys and strings. What follows where the document is broken is
-// looked at as it is, as the beginning of a string may be.
+// lookJSON looks at keys and strings. What follows where the document is broken, or too
+// deep, is looked at as it is, and so is every string in it: others may read on.
 func (x *exam) lookJSON(p *place, text string) {
 	w := &jsonWalk{text: text}
 	nth := 0
@@ -196,25 +207,35 @@ func (x *exam) lookJSON(p *place, text string) {
 	}
 	for w.at < len(text) && w.run() == complete { // a line a document
 	}
-	if w.at < len(text) && !x.content().over {
+	if w.at < len(text) {
 		x.spread(p, "body", text[w.at:], 0)
+	}
+	for next := 0; next >= 0; next = strings.IndexByte(text[w.at:], '"') {
+		if w.at += next; w.at < len(text) && text[w.at] == '"' {
+			inner, _ := w.str()
+			x.spread(p, "body", inner, 0)
+		}
 	}
 }
 
 // lookParts looks at the fields of a form, and at the names of files; what is in
-// files is the application's business.
-func (x *exam) lookParts(p *place, text, boundary string) {
-	parts(text, boundary, func(field part) bool {
+// files is the application's business. It says whether the text has parts.
+func (x *exam) lookParts(p *place, text, boundary string) bool {
+	if boundary == "" {
+		return false
+	}
+	return parts(text, boundary, func(field part) {
 		full := child("body", field.name)
 		if x.skipped(full) {
-			return true
+			return
 		}
 		x.spread(p, full, field.name, 0)
 		x.spread(p, full, field.filename, 0)
-		x.spread(p, full, field.rest, 0)
+		for _, line := range field.rest {
+			x.spread(p, full, line, 0)
+		}
 		if !field.file {
 			x.spread(p, full, field.content, 0)
 		}
-		return true
 	})
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"runtime"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -131,4 +133,26 @@ func TestRatesForgetWhoIsQuiet(t *testing.T) {
 	if from(t, f, get(), "203.0.113.1") {
 		t.Error("a client is remembered behind as many others as are kept")
 	}
+}
+
+// TestRateKeysAreSmall: what is counted by may be as long as a request, and memory is
+// not.
+func TestRateKeysAreSmall(t *testing.T) {
+	f := firewall(t, acl(t, limited(`"AggregateKeyType":"CUSTOM_KEYS","CustomKeys":[{"Header":{"Name":"X-Key","TextTransformations":[{"Priority":0,"Type":"NONE"}]}}]`)))
+	held := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := held()
+	for i := range 2000 {
+		r := get()
+		r.Header.Set("X-Key", fmt.Sprint(strings.Repeat("x", 16<<10), i))
+		from(t, f, r, "203.0.113.1")
+	}
+	if more := int64(held() - before); more > 4<<20 {
+		t.Errorf("%d bytes are kept of 2000 clients", more)
+	}
+	runtime.KeepAlive(f)
 }

@@ -3,6 +3,8 @@ package waf
 import (
 	"cmp"
 	"encoding/json"
+	"iter"
+	"net/http"
 	"slices"
 	"strings"
 )
@@ -198,31 +200,34 @@ func headers(x *exam, f *SeveralFields) (s slot) {
 	return s
 }
 
-// cookiePairs visits the cookies, leniently read, and says whether there are more than
-// are looked at.
-func cookiePairs(x *exam, visit func(name, text string)) (over bool) {
-	n, size := 0, 0
-	for _, line := range x.http.Header["Cookie"] {
-		for pair := range strings.SplitSeq(line, ";") {
-			if n, size = n+1, size+len(pair); n > maxHeaders || size > maxHeaderBytes {
-				return true
+// cookiePairs are the cookies, leniently read.
+func cookiePairs(h http.Header) iter.Seq2[string, string] {
+	return func(yield func(name, text string) bool) {
+		for _, line := range h["Cookie"] {
+			for pair := range strings.SplitSeq(line, ";") {
+				name, text, ok := strings.Cut(strings.TrimSpace(pair), "=")
+				if !ok {
+					name, text = "", name
+				}
+				if !yield(name, text) {
+					return
+				}
 			}
-			name, text, ok := strings.Cut(strings.TrimSpace(pair), "=")
-			if !ok {
-				name, text = "", name
-			}
-			visit(name, text)
 		}
 	}
-	return false
 }
 
 func cookies(x *exam, f *SeveralFields) (s slot) {
-	s.over = cookiePairs(x, func(name, text string) {
+	n, size := 0, 0
+	for name, text := range cookiePairs(x.http.Header) {
+		if n, size = n+1, size+len(name)+len(text)+1; n > maxHeaders || size > maxHeaderBytes {
+			s.over = true
+			return s
+		}
 		if p := f.MatchPattern; picks(p.All != nil, p.IncludedCookies, p.ExcludedCookies, name) {
 			s.scoped(f.MatchScope, child("cookies", name), name, text)
 		}
-	})
+	}
 	return s
 }
 

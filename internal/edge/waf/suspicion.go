@@ -19,7 +19,7 @@ func suspicious(text string) bool {
 		case c == '|' && i+1 < len(text) && text[i+1] == '|', c == '&' && i+1 < len(text) && text[i+1] == '&':
 			return strings.ContainsAny(text, `'"`) || isDigit(text[0])
 		case c == '-' && i+1 < len(text) && text[i+1] == '-':
-			if i > 0 && strings.ContainsAny(text[:i], `'"`) && len(text)-i < 16 {
+			if len(text)-i < 16 && strings.ContainsAny(text[:i], `'"`) {
 				return true
 			}
 		case isLetter(c):

@@ -77,13 +77,16 @@ func (d *Detector) Add(r access.Record) (Verdict, bool) {
 	}
 	key := ClientOf(at)
 	c := d.client(key)
+	if past(r.Time, c.Last) {
+		*c = Client{}
+	}
 	if r.Time.Before(c.Judged.Add(grace)) {
 		return Verdict{}, false
 	}
 	if r.Time.After(c.Last) {
 		c.Last = r.Time
 	}
-	if r.Time.After(d.newest) {
+	if r.Time.After(d.newest) || past(r.Time, d.newest) {
 		d.newest = r.Time
 	}
 	reason := d.judge(c, r, d.count(c, r))
@@ -93,6 +96,10 @@ func (d *Detector) Add(r access.Record) (Verdict, bool) {
 	*c = Client{Last: c.Last, Judged: r.Time}
 	return Verdict{Client: key, Reason: reason, At: r.Time, Request: r.Request}, true
 }
+
+// past tells whether a record is from so long before another that nothing counts
+// together: the log is an older one, or the clock was ahead and has been set back.
+func past(at, last time.Time) bool { return at.Before(last.Add(-2 * window)) }
 
 func (d *Detector) client(key netip.Prefix) *Client {
 	d.touched[key] = true

@@ -335,6 +335,29 @@ func TestGoingOn(t *testing.T) {
 	}
 }
 
+// TestAClockThatIsSetBack: what came while it was wrong blinds nobody for the rest.
+func TestAClockThatIsSetBack(t *testing.T) {
+	var ahead, records traffic
+	ahead.visitors(time.Minute)
+	ahead.from("203.0.113.7", 0, time.Minute, 200, wrongPassword)
+	for i := range ahead {
+		ahead[i].Time = ahead[i].Time.Add(24 * time.Hour)
+	}
+	records.visitors(time.Minute)
+	records.from("203.0.113.7", 0, time.Minute, 200, wrongPassword)
+	records.from("203.0.113.8", 0, time.Minute, 200, wrongPassword)
+	d := detect.New(detect.Default(), nil)
+	judge(d, ahead.sorted())
+	var found []detect.Verdict
+	for batch := range slices.Chunk(records.sorted(), 20) {
+		d.Forget()
+		found = append(found, judge(d, batch)...)
+	}
+	if diff := cmp.Diff([]string{"203.0.113.7/32", "203.0.113.8/32"}, clientsOf(found)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestWhoIsQuietIsForgotten(t *testing.T) {
 	d := detect.New(detect.Default(), nil)
 	var records traffic

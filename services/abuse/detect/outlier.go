@@ -16,7 +16,7 @@ const rare = 10 * time.Second
 // be a standard deviation where things are normal; where all are alike it is taken for
 // a tenth of the median.
 func (d *Detector) Outliers() []Verdict {
-	if d.newest.Before(d.looked.Add(rare)) {
+	if d.newest.Before(d.looked.Add(rare)) && !past(d.newest, d.looked) {
 		return nil
 	}
 	d.looked = d.newest

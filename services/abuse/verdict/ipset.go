@@ -148,13 +148,14 @@ func (s *IPSets) Expire(ctx context.Context) error {
 		return err
 	}
 	now := time.Now().UTC()
+	var failed []error
 	for _, set := range []*Set{s.V4, s.V6} {
-		if set == nil {
-			continue
+		if set != nil {
+			failed = append(failed, s.update(ctx, *set, all, all, now))
 		}
-		if err := s.update(ctx, *set, all, all, now); err != nil {
-			return err
-		}
+	}
+	if err := errors.Join(failed...); err != nil {
+		return err
 	}
 	var drop []string
 	for key, e := range all {

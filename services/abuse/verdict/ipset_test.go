@@ -163,6 +163,21 @@ func TestBansInIPSets(t *testing.T) {
 	})
 }
 
+// TestASetThatIsGone keeps nobody in the other.
+func TestASetThatIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, w := sets(t)
+		ban(t, s, "203.0.113.7/32", time.Hour)
+		ban(t, s, "2001:db8:0:1::/64", time.Hour)
+		time.Sleep(2 * time.Hour)
+		s.V4.Name = "gone"
+		if err := s.Expire(t.Context()); err == nil {
+			t.Error("nothing is said of the set that is gone")
+		}
+		has(t, w, "id6")
+	})
+}
+
 func TestOthersChangeTheSetMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, w := sets(t)

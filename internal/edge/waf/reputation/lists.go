@@ -185,7 +185,11 @@ func (l *Lists) refresh(ctx context.Context, s *Source, now time.Time) error {
 	if s.File != "" {
 		doc, err = l.reread(s, &next)
 	} else {
-		if !known.Asked.IsZero() && now.Sub(known.Asked) < s.every {
+		every := s.every
+		if known.Err != "" { // a source that was away for a moment is not waited for all day
+			every = Soonest
+		}
+		if since := now.Sub(known.Asked); since >= 0 && since < every {
 			return nil
 		}
 		doc, err = l.fetch(ctx, s, &next)
