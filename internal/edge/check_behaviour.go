@@ -180,6 +180,9 @@ func (p *Respond) check(c *complaints) {
 			c.add("respond: cors: method %q must be ALL or one of %s", m, strings.Join(methods, ", "))
 		}
 	}
+	if p.CORS.Credentials && slices.Contains(p.CORS.Origins, "*") {
+		c.add("respond: cors: origin * with credentials would let every page act as its visitor; name the origins")
+	}
 	for _, o := range p.CORS.Origins {
 		if o == "" || control(o) || strings.Contains(o, "*") && o != "*" && p.CORS.Credentials && !strings.Contains(o, ".") {
 			c.add("respond: cors: origin %q is not one; write https://www.example.com, https://*.example.com or *", o)

@@ -72,13 +72,16 @@ func TestCheckOfEverything(t *testing.T) {
 		"header \"X-Cache\" may not be removed": respond(func(r *edge.Respond) { r.Remove = []string{"X-Cache"} }),
 		"serverTiming 101 must be a percentage": respond(func(r *edge.Respond) { r.Timing = 101 }),
 		"cors needs origins and methods":        respond(func(r *edge.Respond) { r.CORS = &edge.CORS{} }),
-		"method \"get\" must be ALL or":         respond(func(r *edge.Respond) { r.CORS = &edge.CORS{Origins: []string{"*"}, Methods: []string{"get"}} }),
-		"status 302 must be from 400":           func(d *edge.Distribution) { d.Errors = []edge.ErrorPage{{Status: 302}} },
-		"status 404 is there twice":             func(d *edge.Distribution) { d.Errors = []edge.ErrorPage{{Status: 404}, {Status: 404}} },
-		"\"404.html\", must be a path":          func(d *edge.Distribution) { d.Errors = []edge.ErrorPage{{Status: 404, Path: "404.html"}} },
-		"404 cannot become 302":                 func(d *edge.Distribution) { d.Errors = []edge.ErrorPage{{Status: 404, Path: "/x", As: 302}} },
-		"404 cannot be stored for":              func(d *edge.Distribution) { d.Errors = []edge.ErrorPage{{Status: 404, TTL: -1}} },
-		"minimum \"TLSv9\" must be one of":      func(d *edge.Distribution) { d.Certificate = &edge.Certificate{Minimum: "TLSv9"} },
+		"origin * with credentials would let": respond(func(r *edge.Respond) {
+			r.CORS = &edge.CORS{Origins: []string{"*"}, Methods: []string{"GET"}, Credentials: true}
+		}),
+		"method \"get\" must be ALL or":    respond(func(r *edge.Respond) { r.CORS = &edge.CORS{Origins: []string{"*"}, Methods: []string{"get"}} }),
+		"status 302 must be from 400":      func(d *edge.Distribution) { d.Errors = []edge.ErrorPage{{Status: 302}} },
+		"status 404 is there twice":        func(d *edge.Distribution) { d.Errors = []edge.ErrorPage{{Status: 404}, {Status: 404}} },
+		"\"404.html\", must be a path":     func(d *edge.Distribution) { d.Errors = []edge.ErrorPage{{Status: 404, Path: "404.html"}} },
+		"404 cannot become 302":            func(d *edge.Distribution) { d.Errors = []edge.ErrorPage{{Status: 404, Path: "/x", As: 302}} },
+		"404 cannot be stored for":         func(d *edge.Distribution) { d.Errors = []edge.ErrorPage{{Status: 404, TTL: -1}} },
+		"minimum \"TLSv9\" must be one of": func(d *edge.Distribution) { d.Certificate = &edge.Certificate{Minimum: "TLSv9"} },
 	} {
 		d := all("web")
 		d.Domain = "d1.cloudfront.localhost"
