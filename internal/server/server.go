@@ -46,6 +46,7 @@ const grace = 20 * time.Second
 // Run starts the platform on cfg and returns when ctx ends and the last work in
 // flight is done.
 func Run(ctx context.Context, cfg Config) (err error) {
+	tuneCollector()
 	if cfg.Region == "" {
 		cfg.Region = arn.Region
 	}
