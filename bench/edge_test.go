@@ -21,12 +21,12 @@ import (
 	"github.com/dropstack/dropstack/internal/testkit"
 )
 
-// TestFiguresOfTheEdge compares the edge with nginx's proxy_cache, a reverse proxy of
-// Go's standard library and the origin itself, all in front of the same origin and
+// TestFiguresOfTheEdge compares the edge with nginx's proxy_cache, Caddy, a reverse proxy
+// of Go's standard library and the origin itself, all in front of the same origin and
 // under the same load, each in a process of its own.
 func TestFiguresOfTheEdge(t *testing.T) {
 	origin := serveOrigin(t)
-	edge, web, proxy := edgeBefore(t, origin), nginxBefore(t, origin), proxyBefore(t, origin)
+	edge, web, caddy, proxy := edgeBefore(t, origin), nginxBefore(t, origin), caddyBefore(t, origin), proxyBefore(t, origin)
 	direct := &contestant{name: "the origin itself", addr: strings.TrimPrefix(origin, "http://")}
 	fmt.Println("\n| what | per second | p50 | p99 | CPU a request | beside | per second | p50 | p99 | CPU | ratio, rate | budget |\n|---|---:|---:|---:|---:|---|---:|---:|---:|---:|---:|---|")
 	for _, n := range []int{1, 16} {
@@ -39,9 +39,11 @@ func TestFiguresOfTheEdge(t *testing.T) {
 		passed := edge.run(t, n, get("/pass/small", "edge.localhost"))
 		nginxPassed, proxied, straight := web.run(t, n, get("/pass/small", "edge.localhost")), proxy.run(t, n, get("/pass/small", "edge.localhost")), direct.run(t, n, get("/pass/small", "edge.localhost"))
 		line("pass, 1 KB"+at, passed, nginxPassed, web.name, "")
-		line("pass, 1 KB"+at, passed, proxied, proxy.name, "p50 ≤ that of a reverse proxy")
-		fmt.Printf("| added to the p50 of %s%s: edge %s, nginx %s, Go ReverseProxy %s; a hit at the edge %s | | | | | | | | | | | |\n",
-			precise(straight.p50), at, added(passed, straight), added(nginxPassed, straight), added(proxied, straight), added(mine, straight))
+		line("pass, 1 KB"+at, passed, proxied, proxy.name, "")
+		caddied := caddy.run(t, n, get("/pass/small", "edge.localhost"))
+		line("pass, 1 KB"+at, passed, caddied, caddy.name, "added p50 ≤ Caddy's")
+		fmt.Printf("| added to the p50 of %s%s: edge %s, nginx %s, Caddy %s, Go ReverseProxy %s; a hit at the edge %s | | | | | | | | | | | |\n",
+			precise(straight.p50), at, added(passed, straight), added(nginxPassed, straight), added(caddied, straight), added(proxied, straight), added(mine, straight))
 		guarded(t, edge, n, "GET"+at, "≤ 25 µs CPU more", func(host string) func() []byte {
 			return get("/cached/small?q=a+plain+search&page=2", host)
 		})
@@ -208,6 +210,35 @@ http {
 	cmd.Stderr = os.Stderr
 	begin(t, cmd, addr)
 	return &contestant{name: "nginx", addr: addr, cpu: func() time.Duration { return cpuOf(t, workers(t, cmd.Process.Pid)...) }}
+}
+
+// caddyBefore is Caddy as a reverse proxy with an access log.
+func caddyBefore(t *testing.T, origin string) *contestant {
+	dir, addr := testkit.Dir(t), freeAddress(t)
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf := fmt.Sprintf(`{
+	admin off
+	auto_https off
+}
+http://:%s {
+	bind 127.0.0.1
+	log {
+		output file %s/access.log
+	}
+	reverse_proxy %s
+}
+`, port, dir, origin)
+	file := filepath.Join(dir, "Caddyfile")
+	if err := os.WriteFile(file, []byte(conf), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("caddy", "run", "--config", file, "--adapter", "caddyfile")
+	cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
+	begin(t, cmd, addr)
+	return &contestant{name: "Caddy", addr: addr, cpu: func() time.Duration { return cpuOf(t, cmd.Process.Pid) }}
 }
 
 const proxyTo = "DROPSTACK_BENCH_PROXY"

@@ -1,9 +1,10 @@
 package edge
 
 import (
-	"crypto/rand"
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
@@ -201,10 +202,13 @@ func (s *Server) leave(v *visit) {
 	}
 }
 
-// requestID is 56 characters like CloudFront's.
+// requestID is 56 characters like CloudFront's. It names a request and lets nobody in,
+// so it costs no system call.
 func requestID() string {
 	var b [40]byte
-	rand.Read(b[:])
+	for i := 0; i < len(b); i += 8 {
+		binary.NativeEndian.PutUint64(b[i:], rand.Uint64())
+	}
 	return base64.URLEncoding.EncodeToString(b[:])
 }
 

@@ -3,7 +3,6 @@ package logs
 import (
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dropstack/dropstack/internal/wire"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -206,16 +206,12 @@ func (s *Store) publish(ctx context.Context, records []Record) error {
 	var acks []jetstream.PubAckFuture
 	var errs []error
 	for _, b := range batches(records) {
-		data, err := json.Marshal(b)
-		if err == nil {
-			var ack jetstream.PubAckFuture
-			if ack, err = s.Streams.PublishAsync(subject(b[0].Group), data); err == nil {
-				acks = append(acks, ack)
-			}
-		}
+		ack, err := s.Streams.PublishAsync(subject(b[0].Group), encode(b))
 		if err != nil {
 			errs = append(errs, fmt.Errorf("store %d records: %w", len(b), err))
+			continue
 		}
+		acks = append(acks, ack)
 	}
 	for _, ack := range acks {
 		select {
@@ -227,6 +223,31 @@ func (s *Store) publish(ctx context.Context, records []Record) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// encode is the JSON that encoding/json makes of records, at a fraction of its cost:
+// the edge writes one of every request.
+func encode(records []Record) []byte {
+	size := 2
+	for _, r := range records {
+		size += len(r.Message) + len(r.Message)/8 + len(r.Group) + len(r.Stream) + len(r.Request) + 96
+	}
+	b := append(make([]byte, 0, size), '[')
+	for i, r := range records {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, `{"time":"`...)
+		b = r.Time.AppendFormat(b, time.RFC3339Nano)
+		b = wire.AppendString(append(b, `","group":`...), r.Group)
+		b = wire.AppendString(append(b, `,"stream":`...), r.Stream)
+		if r.Request != "" {
+			b = wire.AppendString(append(b, `,"request":`...), r.Request)
+		}
+		b = wire.AppendString(append(b, `,"message":`...), r.Message)
+		b = append(b, '}')
+	}
+	return append(b, ']')
 }
 
 // batches splits records by group, keeping their order, and by size.

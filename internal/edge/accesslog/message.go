@@ -2,9 +2,9 @@ package accesslog
 
 import (
 	"strconv"
-	"unicode/utf8"
 
 	"github.com/dropstack/dropstack/internal/edge"
+	"github.com/dropstack/dropstack/internal/wire"
 )
 
 // appendMessage appends a record as the JSON object that the log store keeps: fields
@@ -23,7 +23,7 @@ func appendMessage(b []byte, r *edge.AccessRecord) []byte {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = appendJSON(b, label)
+			b = wire.AppendString(b, label)
 		}
 		b = append(b, ']')
 	}
@@ -55,35 +55,11 @@ func (f *field) appendMember(b []byte, r *edge.AccessRecord) []byte {
 	b = append(b, '"', ':')
 	switch {
 	case isText:
-		return appendJSON(b, text)
+		return wire.AppendString(b, text)
 	case number:
 		return strconv.AppendInt(b, f.number(r), 10)
 	case f.span != nil:
 		return f.append(b, r)
 	}
 	return append(f.append(append(b, '"'), r), '"')
-}
-
-// appendJSON appends a string. What is not UTF-8 becomes U+FFFD, as in encoding/json.
-func appendJSON(b []byte, s string) []byte {
-	b = append(b, '"')
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c < utf8.RuneSelf {
-			switch {
-			case c == '"' || c == '\\':
-				b = append(b, '\\', c)
-			case c < ' ':
-				b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-			default:
-				b = append(b, c)
-			}
-			i++
-			continue
-		}
-		r, n := utf8.DecodeRuneInString(s[i:])
-		b = utf8.AppendRune(b, r)
-		i += n
-	}
-	return append(b, '"')
 }
