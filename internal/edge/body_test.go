@@ -23,7 +23,7 @@ func TestOriginsThatAnswerEarly(t *testing.T) {
 			return
 		}
 		defer c.Close()
-		io.WriteString(c, "HTTP/1.1 403 Forbidden\r\nContent-Length: 3\r\n\r\nno!")
+		io.WriteString(c, "HTTP/1.1 403 Forbidden\r\nContent-Length: 3\r\nConnection: close\r\n\r\nno!")
 		io.CopyN(io.Discard, rw, 4<<20)
 	}))
 	defer other.Close()
