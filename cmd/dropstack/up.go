@@ -56,6 +56,7 @@ say otherwise; port 0 picks a free one.`,
 	}
 	f := command.Flags()
 	f.StringVar(&cfg.HTTP, "http", env("DROPSTACK_HTTP", "127.0.0.1:8080"), "address of the edge ($DROPSTACK_HTTP)")
+	f.BoolVar(&cfg.HTTP3, "http3", os.Getenv("DROPSTACK_HTTP3") == "true", "answer HTTP/3 too, by UDP at the address of --https; distributions with http3 say so to clients ($DROPSTACK_HTTP3)")
 	f.StringVar(&cfg.HTTPS, "https", env("DROPSTACK_HTTPS", "127.0.0.1:8443"), "address of the edge for HTTPS, or off ($DROPSTACK_HTTPS)")
 	f.StringVar(&cfg.ACME.Mode, "acme", env("DROPSTACK_ACME", "off"), "get certificates for the aliases of distributions by ACME: on, which agrees to the authority's terms, off, or staging, to try things out ($DROPSTACK_ACME)")
 	f.StringVar(&cfg.ACME.Email, "acme-email", os.Getenv("DROPSTACK_ACME_EMAIL"), "address that the authority writes to when something is wrong with a certificate ($DROPSTACK_ACME_EMAIL)")

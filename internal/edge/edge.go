@@ -185,6 +185,8 @@ type Server struct {
 	// HTTPSPort is where clients find the HTTPS listener; 0 and 443 are the usual
 	// port.
 	HTTPSPort int
+	// HTTP3Port is where clients find HTTP/3, by UDP; 0: nowhere.
+	HTTP3Port int
 	// RootCAs are the authorities that vouch for origins; nil: those whom the system trusts.
 	RootCAs *x509.CertPool
 	Limits  Limits

@@ -28,6 +28,7 @@ func (v *visit) head(status int) (int, bool) {
 	if _, said := h["Content-Type"]; !said && v.lane != nil && !v.lane.inside {
 		h["Content-Type"] = nil // the server does not guess: what nobody calls HTML must not become it
 	}
+	v.alternative(h)
 	h["Via"] = append(slices.Clip(h["Via"]), v.via())
 	h["X-Amz-Cf-Pop"], h["X-Amz-Cf-Id"] = []string{Location}, []string{v.record.Request} // an origin may be a distribution too
 	return status, false

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -108,7 +109,7 @@ func (v *visit) via() string {
 	}
 	version := "1.1"
 	if v.in.ProtoMajor != 1 {
-		version = "2.0"
+		version = strconv.Itoa(v.in.ProtoMajor) + ".0"
 	}
 	return version + " " + domain + " (dropstack)"
 }

@@ -214,4 +214,8 @@ func requestID() string {
 
 // closing makes the server end the connection after this answer, for requests
 // whose body nobody will read.
-func (v *visit) closing() { v.Header().Set("Connection", "close") }
+func (v *visit) closing() {
+	if v.in.ProtoMajor < 3 { // where a stream ends alone
+		v.Header().Set("Connection", "close")
+	}
+}

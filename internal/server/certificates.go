@@ -117,6 +117,9 @@ func (r *rooms) openCertificates(ctx context.Context, cfg Config, ls *listeners)
 	r.certificates, r.edge.Secure = k, k
 	if ls.https != nil {
 		r.edge.HTTPSPort = ls.https.Addr().(*net.TCPAddr).Port
+		if ls.quic != nil {
+			r.edge.HTTP3Port = r.edge.HTTPSPort
+		}
 	}
 	return nil
 }

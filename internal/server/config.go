@@ -27,6 +27,7 @@ type Config struct {
 	Dir     string // data directory
 	HTTP    string // host:port of the edge; port 0 picks a free one
 	HTTPS   string // host:port of the edge for HTTPS; "off", which "" means too: none
+	HTTP3   bool   // HTTP/3 by UDP at the address of HTTPS
 	AWS     string // host:port of the AWS endpoint
 	Console string // host:port of the health checks
 	Region  string // default us-east-1

@@ -16,6 +16,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/deploy"
+	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam"
 )
@@ -122,8 +123,9 @@ func (r *rooms) health(ctx context.Context) http.Handler {
 // taken port costs nothing.
 type listeners struct {
 	http, aws, console net.Listener
-	https              net.Listener // nil: off
-	secure             net.Listener // the AWS endpoint by TLS, for endpoints of VPCs
+	https              net.Listener   // nil: off
+	quic               net.PacketConn // HTTP/3, at the address of https; nil: off
+	secure             net.Listener   // the AWS endpoint by TLS, for endpoints of VPCs
 	endpoints          api.Endpoints
 }
 
@@ -149,6 +151,12 @@ func openListeners(cfg Config) (*listeners, error) {
 		}
 		*l.url = reach(*l.to)
 	}
+	if cfg.HTTP3 && ls.https != nil {
+		if ls.quic, err = net.ListenPacket("udp", ls.https.Addr().String()); err != nil {
+			ls.close()
+			return nil, fault.Errorf(fault.Unavailable, "--http3 %s by UDP: %w; is something else listening there?", ls.https.Addr(), err)
+		}
+	}
 	ls.endpoints.HTTPS = strings.Replace(ls.endpoints.HTTPS, "http:", "https:", 1)
 	if ls.secure, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		ls.close()
@@ -163,5 +171,8 @@ func (ls *listeners) close() {
 		if l != nil {
 			_ = l.Close()
 		}
+	}
+	if ls.quic != nil {
+		_ = ls.quic.Close()
 	}
 }

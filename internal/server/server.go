@@ -189,6 +189,9 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	if ls.https != nil {
 		g.Go(func() error { return r.edge.ServeTLS(ctx, ls.https, r.certificates.Config()) })
 	}
+	if ls.quic != nil {
+		g.Go(func() error { return r.edge.ServeQUIC(ctx, ls.quic, r.certificates.Config()) })
+	}
 	g.Go(func() error { return serveHTTP(ctx, ls.aws, r.api) })
 	g.Go(func() error { return serveHTTP(ctx, ls.console, r.health(ctx)) })
 	g.Go(func() error { r.examine(ctx); return nil })
