@@ -94,7 +94,12 @@ func appendPart(key []byte, text string) []byte {
 	return append(binary.AppendUvarint(key, uint64(len(text))), text...)
 }
 
-func appendAddr(key []byte, a netip.Addr) []byte { return append(key, a.Unmap().AsSlice()...) }
+// appendAddr adds who a client is: of IPv6 its /64, within which it chooses addresses
+// as it likes.
+func appendAddr(key []byte, a netip.Addr) []byte {
+	whole := a.Unmap().AsSlice()
+	return append(key, whole[:min(len(whole), 8)]...)
+}
 
 // rateKey compiles what requests are counted by.
 func (c *compiler) rateKey(r *RateBased) (func(x *exam, key []byte) ([]byte, bool), error) {
@@ -139,7 +144,7 @@ func (c *compiler) customKey(r *RateBased, k RateCustomKey) (func(x *exam, key [
 	var steps []Transformation
 	switch {
 	case k.IP != nil:
-		return func(x *exam, key []byte) ([]byte, bool) { return appendPart(key, x.q.Client.Unmap().String()), true }, nil
+		return func(x *exam, key []byte) ([]byte, bool) { return appendPart(key, string(appendAddr(nil, x.q.Client))), true }, nil
 	case k.ForwardedIP != nil:
 		one := forwardedKey(r.ForwardedIPConfig.HeaderName)
 		return func(x *exam, key []byte) ([]byte, bool) {

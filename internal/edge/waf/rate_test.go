@@ -156,3 +156,26 @@ func TestRateKeysAreSmall(t *testing.T) {
 	}
 	runtime.KeepAlive(f)
 }
+
+// TestRatesOfIPv6: a client has a whole /64 to choose addresses from.
+func TestRatesOfIPv6(t *testing.T) {
+	for name, rest := range map[string]string{
+		"by IP":                `"AggregateKeyType":"IP"`,
+		"by a key that is one": `"AggregateKeyType":"CUSTOM_KEYS","CustomKeys":[{"IP":{}}]`,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := firewall(t, acl(t, limited(rest)))
+			for i := range 10 {
+				if from(t, f, get(), fmt.Sprintf("2001:db8:1:2::%x", i+1)) {
+					t.Fatalf("%s: request %d was blocked", name, i+1)
+				}
+			}
+			if !from(t, f, get(), "2001:db8:1:2:ffff::1") {
+				t.Errorf("%s: the eleventh address of a /64 was let through", name)
+			}
+			if from(t, f, get(), "2001:db8:1:3::1") {
+				t.Errorf("%s: the next /64 was blocked", name)
+			}
+		})
+	}
+}
