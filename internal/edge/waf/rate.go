@@ -144,7 +144,9 @@ func (c *compiler) customKey(r *RateBased, k RateCustomKey) (func(x *exam, key [
 	var steps []Transformation
 	switch {
 	case k.IP != nil:
-		return func(x *exam, key []byte) ([]byte, bool) { return appendPart(key, string(appendAddr(nil, x.q.Client))), true }, nil
+		return func(x *exam, key []byte) ([]byte, bool) {
+			return appendPart(key, string(appendAddr(nil, x.q.Client))), true
+		}, nil
 	case k.ForwardedIP != nil:
 		one := forwardedKey(r.ForwardedIPConfig.HeaderName)
 		return func(x *exam, key []byte) ([]byte, bool) {
