@@ -117,13 +117,19 @@ func megabytes(samples []int64) string {
 	return strings.Join(append(list, strconv.FormatInt(samples[len(samples)-1]>>20, 10)), " ")
 }
 
-// settled waits for files, connections above all, to be closed: of what is over the
-// platform learns by and by, and whatever still serves or fetches has one.
+// settled waits until no more files are closed, connections above all: of what is over
+// the platform learns by and by, and whatever still serves or fetches has one.
 func settled(t *testing.T, d *door, want int) int {
+	const quiet = 20 // looks without a change
+	same := 0
 	for end := time.Now().Add(patience); ; {
-		d.files = d.Files(t)
-		if d.files <= want || time.Now().After(end) {
-			return d.files
+		now := d.Files(t)
+		if same++; now != d.files {
+			same = 0
+		}
+		d.files = now
+		if now <= want+8 && same >= quiet || time.Now().After(end) {
+			return now
 		}
 		<-time.After(50 * time.Millisecond)
 	}
