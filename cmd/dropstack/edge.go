@@ -141,7 +141,7 @@ includes the query where the cache tells responses apart by that.`,
 				c.writeJSON(c.stdout, out)
 				return nil
 			}
-			fmt.Fprintf(c.stdout, "invalidated %d paths of %s (%s)\n", len(args)-1, args[0], out.ID)
+			fmt.Fprintf(c.stdout, "invalidated %s of %s (%s)\n", strings.Join(args[1:], ", "), args[0], out.ID)
 			return nil
 		},
 	}
