@@ -11,6 +11,7 @@ import (
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/bucket"
 	"github.com/dropstack/dropstack/internal/iam/policy"
+	"github.com/dropstack/dropstack/internal/wire"
 )
 
 var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
@@ -184,6 +185,6 @@ func insistsOnTLS(statement any) bool {
 	if s["Effect"] != "Deny" || len(conditions) != 1 || len(flags) != 1 {
 		return false
 	}
-	secure, ok := plain(flags["aws:SecureTransport"])
+	secure, ok := wire.Plain(flags["aws:SecureTransport"])
 	return ok && secure == "false"
 }

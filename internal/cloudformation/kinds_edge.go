@@ -7,6 +7,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/edge/cloudfront"
+	"github.com/dropstack/dropstack/internal/wire"
 )
 
 // found is what reading a resource of the edge came to.
@@ -87,7 +88,7 @@ func originAccessControl(_ context.Context, p *plan, r Resource) (Identity, erro
 
 // realtimeLogConfig is AWS::CloudFront::RealtimeLogConfig.
 func realtimeLogConfig(_ context.Context, p *plan, r Resource) (Identity, error) {
-	name, _ := plain(r.Properties["Name"])
+	name, _ := wire.Plain(r.Properties["Name"])
 	at := arn.ARN{Partition: "aws", Service: "cloudfront", Account: arn.Account, Resource: "realtime-log-config/" + name}.String()
 	return Identity{Physical: at, Attributes: map[string]string{"Arn": at}}, p.found(r, cloudfront.CheckRealtimeLog(r.Properties))
 }

@@ -11,12 +11,13 @@ import (
 	"github.com/dropstack/dropstack/internal/edge/cloudfront"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/gateway"
+	"github.com/dropstack/dropstack/internal/wire"
 )
 
 // protected names a thing of AWS WAF, whose physical id is NAME|ID|SCOPE.
 func (p *plan) protected(r Resource, kind string) (cloudfront.Protected, Identity) {
-	scope, _ := plain(r.Properties["Scope"])
-	name, _ := plain(r.Properties["Name"])
+	scope, _ := wire.Plain(r.Properties["Scope"])
+	name, _ := wire.Plain(r.Properties["Name"])
 	was := strings.Split(r.Physical, "|")
 	if len(was) == 3 {
 		name = cmp.Or(name, was[0])
@@ -89,7 +90,7 @@ func webACLAssociation(_ context.Context, p *plan, r Resource) (Identity, error)
 	refuse := func(format string, args ...any) (Identity, error) {
 		return Identity{}, fault.Coded(fault.Invalid, "ValidationError", "ResourceArn: "+format, args...)
 	}
-	at, _ := plain(r.Properties["ResourceArn"])
+	at, _ := wire.Plain(r.Properties["ResourceArn"])
 	identity := Identity{Physical: a.WebACL + "|" + at}
 	if a.Distribution != "" {
 		i := slices.IndexFunc(p.revision.Distributions, func(d edge.Distribution) bool { return d.ID == a.Distribution })

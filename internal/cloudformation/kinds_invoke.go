@@ -9,6 +9,7 @@ import (
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/queue"
+	"github.com/dropstack/dropstack/internal/wire"
 )
 
 // lambdaEventInvokeConfig is AWS::Lambda::EventInvokeConfig. It is the function's
@@ -46,7 +47,7 @@ func (p *plan) configured(r Resource, name string) bool {
 		if id == r.ID || other.Type != r.Type {
 			continue
 		}
-		if s, ok := plain(other.Properties["FunctionName"]); ok {
+		if s, ok := wire.Plain(other.Properties["FunctionName"]); ok {
 			if other, _ := functionName(s); other == name {
 				return true
 			}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/dropstack/dropstack/internal/gateway"
+	"github.com/dropstack/dropstack/internal/wire"
 )
 
 // restMethod is AWS::ApiGateway::Method: a route of its API.
@@ -76,7 +77,7 @@ func (p *plan) authorization(in *properties, route *gateway.Route, api *gateway.
 			in.fail("AuthorizerId", "%q is no authorizer of the API in this template", id)
 			return
 		}
-		route.Authorizer, _ = plain(a.Properties["Name"])
+		route.Authorizer, _ = wire.Plain(a.Properties["Name"])
 	default:
 		in.fail("AuthorizationType", "%s is not supported here: there are no user pools; write a CUSTOM authorizer, or JWT in an HTTP API", kind)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/spec"
+	"github.com/dropstack/dropstack/internal/wire"
 )
 
 // networkPart is the types of AWS::EC2 and AWS::Route53 that networks are made of.
@@ -37,7 +38,7 @@ func networkPart(_ context.Context, p *plan, r Resource) (Identity, error) {
 	}
 	p.revision.Network = made.Model
 	attributes := made.Attributes[r.ID]
-	if block, ok := plain(r.Properties["CidrBlock"]); ok {
+	if block, ok := wire.Plain(r.Properties["CidrBlock"]); ok {
 		attributes["CidrBlock"] = block
 	}
 	return Identity{Physical: made.IDs[r.ID], Attributes: attributes}, nil

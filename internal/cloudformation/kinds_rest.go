@@ -9,6 +9,7 @@ import (
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/wire"
 )
 
 // restAPI is AWS::ApiGateway::RestApi. It has no stage, and is no use, before a
@@ -91,8 +92,8 @@ func (p *plan) path(api, id string) (string, bool) {
 	if !ok {
 		return "", false
 	}
-	parent, _ := plain(r.Properties["ParentId"])
-	part, _ := plain(r.Properties["PathPart"])
+	parent, _ := wire.Plain(r.Properties["ParentId"])
+	part, _ := wire.Plain(r.Properties["PathPart"])
 	above, ok := p.path(api, parent)
 	return strings.TrimSuffix(above, "/") + "/" + part, ok
 }

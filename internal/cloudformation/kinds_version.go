@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/dropstack/dropstack/internal/function"
+	"github.com/dropstack/dropstack/internal/wire"
 )
 
 // lambdaVersion is AWS::Lambda::Version. The version is published when the revision
@@ -120,7 +121,7 @@ func (p *properties) shift(of *plan, r Resource, alias string) *function.Shift {
 	if !ok {
 		in.fail("DeploymentGroupName", "it must be an AWS::CodeDeploy::DeploymentGroup of this template, which says how callers are moved")
 	}
-	how, _ := plain(group.Properties["DeploymentConfigName"])
+	how, _ := wire.Plain(group.Properties["DeploymentConfigName"])
 	s := &function.Shift{Alias: alias, Type: strings.TrimPrefix(how, "CodeDeployDefault.Lambda")}
 	s.Before, s.After = in.function("BeforeAllowTrafficHook"), in.function("AfterAllowTrafficHook")
 	return s

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/iam/policy"
+	"github.com/dropstack/dropstack/internal/wire"
 )
 
 // properties reads the properties of a resource, each as what it is wanted as:
@@ -84,7 +85,7 @@ func (p *properties) known(names ...string) {
 // idle are properties without an effect, which is said.
 func (p *properties) idle(why string, names ...string) {
 	for _, name := range names {
-		if v := p.get(name); !empty(v) {
+		if v := p.get(name); !wire.Empty(v) {
 			p.without = append(p.without, p.path+name+" has no effect: "+why)
 		}
 	}
@@ -93,27 +94,10 @@ func (p *properties) idle(why string, names ...string) {
 // refuse are properties that would have no effect, and would be missed.
 func (p *properties) refuse(why string, names ...string) {
 	for _, name := range names {
-		if v := p.get(name); !empty(v) {
+		if v := p.get(name); !wire.Empty(v) {
 			p.fail(name, "it is not supported here: %s", why)
 		}
 	}
-}
-
-// empty reports whether a value says nothing.
-func empty(v any) bool {
-	switch v := v.(type) {
-	case nil:
-		return true
-	case string:
-		return v == "" || v == "false"
-	case bool:
-		return !v
-	case []any:
-		return len(v) == 0
-	case map[string]any:
-		return len(v) == 0
-	}
-	return false
 }
 
 // need says which of some properties are missing.
@@ -125,34 +109,13 @@ func (p *properties) need(names ...string) {
 	}
 }
 
-// plain is the text of a value that is no list and no map.
-func plain(v any) (string, bool) {
-	switch v := v.(type) {
-	case string:
-		return v, true
-	case bool:
-		return strconv.FormatBool(v), true
-	case json.Number:
-		return v.String(), true
-	case int:
-		return strconv.Itoa(v), true
-	case int64:
-		return strconv.FormatInt(v, 10), true
-	case uint64:
-		return strconv.FormatUint(v, 10), true
-	case float64:
-		return strconv.FormatFloat(v, 'f', -1, 64), true
-	}
-	return "", false
-}
-
 // text reads a string.
 func (p *properties) text(name string) string {
 	v := p.get(name)
 	if v == nil {
 		return ""
 	}
-	s, ok := plain(v)
+	s, ok := wire.Plain(v)
 	if !ok {
 		p.fail(name, "it must be a string")
 	}
@@ -177,7 +140,7 @@ func (p *properties) number(name string, lo, hi int) *int {
 	if v == nil || v == "" {
 		return nil
 	}
-	s, _ := plain(v)
+	s, _ := wire.Plain(v)
 	n, err := strconv.Atoi(s)
 	if err != nil || n < lo || n > hi {
 		p.fail(name, "it must be a whole number from %d to %d, not %v", lo, hi, v)
@@ -200,7 +163,7 @@ func (p *properties) decimal(name string) float64 {
 	if v == nil || v == "" {
 		return 0
 	}
-	s, _ := plain(v)
+	s, _ := wire.Plain(v)
 	f, err := strconv.ParseFloat(s, 64)
 	if err != nil || f < 0 || math.IsInf(f, 0) || math.IsNaN(f) {
 		p.fail(name, "it must be a number, not %v", v)
@@ -216,7 +179,7 @@ func (p *properties) flagOr(name string, otherwise bool) bool {
 	if v == nil || v == "" {
 		return otherwise
 	}
-	s, _ := plain(v)
+	s, _ := wire.Plain(v)
 	switch strings.ToLower(s) {
 	case "true", "1":
 		return true
@@ -230,7 +193,7 @@ func (p *properties) flagOr(name string, otherwise bool) bool {
 // texts reads a list of strings; a string is a list of one.
 func (p *properties) texts(name string) (list []string) {
 	v := p.get(name)
-	if s, ok := plain(v); ok {
+	if s, ok := wire.Plain(v); ok {
 		return []string{s}
 	}
 	items, ok := v.([]any)
@@ -238,7 +201,7 @@ func (p *properties) texts(name string) (list []string) {
 		p.fail(name, "it must be a list of strings")
 	}
 	for i, item := range items {
-		s, ok := plain(item)
+		s, ok := wire.Plain(item)
 		if !ok {
 			p.fail(fmt.Sprintf("%s[%d]", name, i), "it must be a string")
 			continue
@@ -252,7 +215,7 @@ func (p *properties) texts(name string) (list []string) {
 func (p *properties) object(name string) *properties {
 	v := p.get(name)
 	values, ok := v.(map[string]any)
-	if !ok && !empty(v) {
+	if !ok && !wire.Empty(v) {
 		p.fail(name, "it must be a map")
 	}
 	for _, in := range p.inner { // it may be read bit by bit
@@ -267,7 +230,7 @@ func (p *properties) object(name string) *properties {
 func (p *properties) each(name string) (list []*properties) {
 	v := p.get(name)
 	items, ok := v.([]any)
-	if !ok && !empty(v) {
+	if !ok && !wire.Empty(v) {
 		p.fail(name, "it must be a list")
 	}
 	for i, item := range items {
@@ -371,7 +334,7 @@ func sweep(statement map[string]any) {
 	if !ok {
 		return
 	}
-	maps.DeleteFunc(conditions, func(_ string, keys any) bool { return empty(keys) })
+	maps.DeleteFunc(conditions, func(_ string, keys any) bool { return wire.Empty(keys) })
 	if len(conditions) == 0 {
 		delete(statement, "Condition")
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/dropstack/dropstack/internal/wire"
 )
 
 // Templates and the API write the same configuration in two ways: the API wraps
@@ -221,13 +223,6 @@ func writeItems(b *bytes.Buffer, name string, list []any) {
 }
 
 func text(v any) string {
-	switch v := v.(type) {
-	case nil:
-		return ""
-	case string:
-		return v
-	case float64:
-		return strconv.FormatFloat(v, 'f', -1, 64)
-	}
-	return fmt.Sprint(v)
+	s, _ := wire.Plain(v) // lists and objects have been written already
+	return s
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/wire"
 )
 
 // Finding is what is said of a property.
@@ -65,7 +66,7 @@ func (f *Findings) said(path string, err error) {
 
 // refuse says of a value that is there why it is not supported.
 func (f *Findings) refuse(path string, v any, why string) {
-	if !empty(v) {
+	if !wire.Empty(v) {
 		f.fail(path, "it is not supported here: %s", why)
 	}
 }
@@ -76,21 +77,4 @@ func (f *Findings) need(path, value string) bool {
 		f.fail(path, "it is required")
 	}
 	return value != ""
-}
-
-// empty reports whether a value says nothing.
-func empty(v any) bool {
-	switch v := v.(type) {
-	case nil:
-		return true
-	case string:
-		return v == "" || v == "false"
-	case bool:
-		return !v
-	case []any:
-		return len(v) == 0
-	case map[string]any:
-		return len(v) == 0
-	}
-	return false
 }

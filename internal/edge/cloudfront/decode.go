@@ -1,7 +1,6 @@
 package cloudfront
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
@@ -10,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/dropstack/dropstack/internal/edge/waf"
+	"github.com/dropstack/dropstack/internal/wire"
 )
 
 // decode puts a value of a template into into, by the names of its fields. Texts
@@ -109,7 +109,7 @@ func (f *Findings) entries(path string, v any, into reflect.Value) {
 
 func (f *Findings) items(path string, v any, into reflect.Value) {
 	if into.Type().Elem().Kind() == reflect.Uint8 {
-		s, ok := plain(v)
+		s, ok := wire.Plain(v)
 		if !ok {
 			f.fail(path, "it must be a string")
 		}
@@ -117,7 +117,7 @@ func (f *Findings) items(path string, v any, into reflect.Value) {
 		return
 	}
 	list, ok := v.([]any)
-	if _, one := plain(v); one {
+	if _, one := wire.Plain(v); one {
 		list, ok = []any{v}, true
 	}
 	if !ok {
@@ -132,7 +132,7 @@ func (f *Findings) items(path string, v any, into reflect.Value) {
 }
 
 func (f *Findings) scalar(path string, v any, into reflect.Value) {
-	s, ok := plain(v)
+	s, ok := wire.Plain(v)
 	if s == "" && ok {
 		return
 	}
@@ -161,27 +161,6 @@ func (f *Findings) scalar(path string, v any, into reflect.Value) {
 		}
 		into.SetFloat(n)
 	}
-}
-
-// plain is the text of a value that is no list and no map.
-func plain(v any) (string, bool) {
-	switch v := v.(type) {
-	case string:
-		return v, true
-	case bool:
-		return strconv.FormatBool(v), true
-	case json.Number:
-		return v.String(), true
-	case int:
-		return strconv.Itoa(v), true
-	case int64:
-		return strconv.FormatInt(v, 10), true
-	case uint64:
-		return strconv.FormatUint(v, 10), true
-	case float64:
-		return strconv.FormatFloat(v, 'f', -1, 64), true
-	}
-	return "", false
 }
 
 // needless are properties that some types have and that change nothing here.
