@@ -16,7 +16,7 @@ var page = template.Must(template.New("page").Parse(`<!doctype html>
 <title>{{.Title}}</title><style>
 :root{color-scheme:light dark}
 body{font:17px/1.55 system-ui,sans-serif;max-width:34rem;margin:18vh auto 2rem;padding:0 1.25rem}
-h1{font-size:1.5rem;margin:0 0 .5rem}p{margin:.25rem 0}small{opacity:.6}
+h1{font-size:1.5rem;margin:0 0 .5rem}p{margin:.25rem 0;overflow-wrap:anywhere}small{opacity:.6}
 </style></head><body><h1>{{.Title}}</h1><p>{{.Words}}</p><p><small>{{.Status}} · request {{.Request}}</small></p></body></html>
 `))
 
