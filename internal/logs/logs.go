@@ -27,6 +27,7 @@ type Record struct {
 	Stream  string    `json:"stream"` // YYYY/MM/DD/[VERSION]<32 hex>
 	Request string    `json:"request,omitempty"`
 	Message string    `json:"message"` // without the line end
+	Fields  []Field   `json:"fields,omitempty"`
 }
 
 // Appender takes records; it never blocks for long and never fails a function.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
 )
@@ -25,11 +26,12 @@ type Store struct {
 	MaxAge   time.Duration // 0: 30 days
 	MaxBytes int64         // of closed blocks, the oldest go first; 0: 2 GB
 
-	db    *tsdb.DB
-	ended sync.Once
-	stop  chan struct{}
-	done  chan struct{}
-	epoch atomic.Uint64 // grows when instruments have retired
+	db        *tsdb.DB
+	evaluator *promql.Engine
+	ended     sync.Once
+	stop      chan struct{}
+	done      chan struct{}
+	epoch     atomic.Uint64 // grows when instruments have retired
 
 	mu     sync.Mutex
 	known  map[string]instrument // by name and labels; the same for whoever asks
@@ -61,7 +63,7 @@ func (s *Store) Open() error {
 	if err != nil {
 		return fmt.Errorf("open the metrics in %s: %w", s.Dir, err)
 	}
-	s.db = db
+	s.db, s.evaluator = db, newEvaluator()
 	s.known, s.active, s.scopes = map[string]instrument{}, map[instrument]struct{}{}, map[string]int{}
 	s.data.open(db.Head().MaxTime())
 	s.stop, s.done = make(chan struct{}), make(chan struct{})
