@@ -43,6 +43,7 @@ func (r *rooms) furnish(ctx context.Context, cfg Config, ls *listeners) error {
 	if err := r.openCertificates(ctx, cfg, ls); err != nil {
 		return err
 	}
+	r.measure()
 	r.deployer = r.newDeployer(cfg)
 	r.queues.Editor, r.topics.Editor = queueEditor{r.deployer}, topicEditor{r.deployer}
 	r.apis.Deployer, r.distributions.Deployer = r.deployer, r.deployer
