@@ -27,8 +27,8 @@ type Rule struct {
 	Name        string            `json:"name"`
 	Record      bool              `json:"record,omitempty"` // nobody is told: what Expr answers is kept as the series Name
 	Group       string            `json:"group,omitempty"`  // rules of one group are asked one after the other
-	Expr        string            `json:"expr,omitempty"`  // PromQL; every series that it answers is an alert
-	Query       string            `json:"query,omitempty"` // or a question to the logs, asked of the last Within; every row is an alert
+	Expr        string            `json:"expr,omitempty"`   // PromQL; every series that it answers is an alert
+	Query       string            `json:"query,omitempty"`  // or a question to the logs, asked of the last Within; every row is an alert
 	Within      time.Duration     `json:"within,omitempty"`
 	Groups      []string          `json:"groups,omitempty"` // log groups of Query
 	For         time.Duration     `json:"for,omitempty"`    // how long it has to go on

@@ -144,4 +144,3 @@ func labelName(name string) string {
 		return '_'
 	}, strings.TrimPrefix(name, "@"))
 }
-

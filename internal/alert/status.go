@@ -25,8 +25,8 @@ type Active struct {
 // RuleStatus is a rule and how it does.
 type RuleStatus struct {
 	Rule
-	State     string    `json:"state"`            // of a rule that records: ""
-	Error     string    `json:"error,omitempty"`  // why it could not be evaluated
+	State     string    `json:"state"`           // of a rule that records: ""
+	Error     string    `json:"error,omitempty"` // why it could not be evaluated
 	Evaluated time.Time `json:"evaluated,omitzero"`
 	TookMS    float64   `json:"tookMs"`
 	Alerts    int       `json:"alerts"` // that are pending or firing
