@@ -1,10 +1,12 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -208,4 +210,16 @@ func (n *Notifier) note(receiver, kind string, err error) {
 		f.last = map[[2]string]Failure{}
 	}
 	f.last[key] = Failure{receiver, kind, time.Now(), err.Error()}
+}
+
+// Failures are why receivers were last not reached, of those that have not been since.
+func (n *Notifier) Failures() []Failure {
+	f := &n.failures
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	out := slices.Collect(maps.Values(f.last))
+	slices.SortFunc(out, func(a, b Failure) int {
+		return cmp.Or(cmp.Compare(a.Receiver, b.Receiver), cmp.Compare(a.Integration, b.Integration))
+	})
+	return out
 }
