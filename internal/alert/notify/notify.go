@@ -86,6 +86,8 @@ type Notifier struct {
 	Mail    Mail   // who gets mail as long as nothing else is configured
 	// Parameter reads a secret that the configuration refers to.
 	Parameter func(ctx context.Context, name string) (string, error)
+	// Readable says why the caller may not read a parameter, or that there is none.
+	Readable func(ctx context.Context, name string) error
 	// Rule is the rule that an alert comes from. Optional, as all of the evidence.
 	Rule    func(name string, labels map[string]string) (alert.Rule, bool)
 	Owner   func(stack string) string // who looks after a stack; "": nobody said
@@ -103,6 +105,7 @@ type Notifier struct {
 	pipeline *engine.PipelineBuilder
 	failures failures
 
+	putting sync.Mutex // of the stored configuration and what counts together
 	mu      sync.Mutex // of changes of who is told, and of writing silences
 	current atomic.Pointer[routing]
 	handler func() http.Handler
