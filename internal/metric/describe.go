@@ -76,7 +76,9 @@ var descriptions = map[string]Description{
 	"dropstack_process_goroutines":         {"gauge", "Goroutines of the platform's process.", ""},
 	"dropstack_process_start_time_seconds": {"gauge", "When the process started, in seconds since 1970.", "seconds"},
 
-	droppedName: {"counter", "Series that are not kept for there are too many, by what they are bounded for.", ""},
+	embeddedName: {"counter", "Log lines with metrics in the Embedded Metric Format.", ""},
+	flawedName:   {"counter", "Log lines whose embedded metrics are not kept, or not all of them, by the reason.", ""},
+	droppedName:  {"counter", "Series that are not kept for there are too many, by what they are bounded for.", ""},
 }
 
 // Descriptions are of everything that has a name at present.

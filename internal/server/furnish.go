@@ -97,7 +97,7 @@ func (r *rooms) openFunctions(ctx context.Context, cfg Config, ls *listeners) (e
 		return err
 	}
 	r.pool = &instance.Pool{
-		Log: cfg.Log, Logs: r.logs, Boxes: r.boxes,
+		Log: cfg.Log, Logs: r.openEmbedded(), Boxes: r.boxes,
 		ServeAWS:   func(l net.Listener) { _ = r.inner.Serve(l) },
 		ServeNames: func(l net.Listener) { _ = r.inner.Serve(r.api.Tunnel.Over(l)) },
 		Network:    r.networks.join,
