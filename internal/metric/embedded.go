@@ -8,7 +8,7 @@ import (
 
 const (
 	// maxLines is how many lines may wait to be read before they are not.
-	maxLines = 4096
+	maxLines = 1024
 	// complainEvery is how often a function is told of the same flaw in its lines.
 	complainEvery = time.Minute
 )
