@@ -115,7 +115,7 @@ func copySamples(t *testing.T, s *metric.Store, from storage.Queryable) {
 	}
 	defer q.Close()
 	app := s.Storage().AppenderV2(t.Context())
-	set := q.Select(t.Context(), false, nil, labels.MustNewMatcher(labels.MatchRegexp, "__name__", ".+"))
+	set := q.Select(t.Context(), false, nil, matchAll)
 	copied := 0
 	for set.Next() {
 		it := set.At().Iterator(nil)
@@ -145,3 +145,5 @@ func copySamples(t *testing.T, s *metric.Store, from storage.Queryable) {
 		t.Fatalf("copied %d samples: there are more", copied)
 	}
 }
+
+var matchAll = labels.MustNewMatcher(labels.MatchRegexp, "__name__", ".+")
