@@ -37,6 +37,7 @@ import (
 	"github.com/dropstack/dropstack/internal/sandbox"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/topic"
+	"github.com/dropstack/dropstack/internal/trace"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -111,6 +112,7 @@ type rooms struct {
 	secrets        *secrets
 	trail          *audit.Log
 	logs           *logs.Store
+	traces         *trace.Traces
 	metrics        *metric.Store
 	boxes          *sandbox.Maker
 	missing        map[string]string // why they are not of a stronger level

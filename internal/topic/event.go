@@ -94,7 +94,7 @@ func (r *reader) invocation(msg jetstream.Msg) (function.Invocation, bool, error
 		return function.Invocation{}, false, fmt.Errorf("message %s of %s: %w", rec.ID, r.sub.Topic, err)
 	}
 	return function.Invocation{
-		ID: uuid("delivery", r.sub.ARN, rec.ID), Function: r.sub.Function, Payload: payload,
+		ID: uuid("delivery", r.sub.ARN, rec.ID), Function: r.sub.Function, Payload: payload, TraceID: rec.Trace,
 		Settled: func(ctx context.Context, o function.Outcome) error { return r.settled(ctx, rec, o) },
 	}, true, nil
 }
