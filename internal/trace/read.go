@@ -29,6 +29,7 @@ type Step struct {
 	Name       string            `json:"name"`
 	Status     string            `json:"status"` // OK or Error
 	Start      wire.Time         `json:"start"`
+	Offset     float64           `json:"offset"`   // milliseconds after the trace has begun
 	Duration   float64           `json:"duration"` // milliseconds
 	Depth      int               `json:"depth"`
 	Attributes map[string]string `json:"attributes,omitempty"`
@@ -270,6 +271,9 @@ func (tr *Trace) measure() {
 	}
 	if len(tr.Spans) == 0 {
 		first, last = time.Unix(0, tr.Lines[0].at), time.Unix(0, tr.Lines[len(tr.Lines)-1].at)
+	}
+	for i := range tr.Spans {
+		tr.Spans[i].Offset = float64(tr.Spans[i].began.Sub(first)) / float64(time.Millisecond)
 	}
 	tr.Start, tr.Duration = wire.At(first), float64(last.Sub(first))/float64(time.Millisecond)
 }
