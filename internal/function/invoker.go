@@ -424,7 +424,7 @@ func (i *Invoker) Invoke(ctx context.Context, inv Invocation) (Result, error) {
 	ev := instance.Event{
 		RequestID: id, Payload: payload, ClientContext: inv.ClientContext, TraceID: span.Header(),
 		Stream: inv.Stream,
-		Ended:  i.measured(e, qualifier, release, traced(&span, e.Version, id)),
+		Ended:  i.measured(e, qualifier, cmp.Or(inv.Trigger, TriggerAPI), release, traced(&span, e.Version, id, inv.Trigger)),
 	}
 	if qualifier != "" {
 		ev.InvokedARN = e.ARN + ":" + qualifier

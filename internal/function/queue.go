@@ -1,6 +1,7 @@
 package function
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -25,6 +26,7 @@ const (
 	headerContext = "Dropstack-Client-Context" // base64
 	headerTrace   = "Dropstack-Trace-Id"
 	headerVersion = "Dropstack-Qualifier"
+	headerTrigger = "Dropstack-Trigger" // without one: TriggerAsync
 
 	// dedupe is how long a second event with the same ID is recognised.
 	dedupe = 15 * time.Minute
@@ -91,6 +93,9 @@ func (i *Invoker) Enqueue(ctx context.Context, inv Invocation) error {
 	if qualifier != "" {
 		msg.Header.Set(headerVersion, qualifier)
 	}
+	if inv.Trigger != "" {
+		msg.Header.Set(headerTrigger, inv.Trigger)
+	}
 	if _, ok := trace.Parse(inv.TraceID); !ok { // then all attempts have one in common
 		inv.TraceID = i.Traces.Carry(ctx)
 	}
@@ -119,6 +124,7 @@ func queued(msg jetstream.Msg) (Invocation, bool, error) {
 		ID: msg.Headers().Get(headerID), Function: name,
 		Payload: msg.Data(), Marshalled: true,
 		ClientContext: string(clientContext), TraceID: msg.Headers().Get(headerTrace),
+		Trigger: cmp.Or(msg.Headers().Get(headerTrigger), TriggerAsync),
 	}, true, nil
 }
 

@@ -11,13 +11,13 @@ import (
 )
 
 // traced ends an invocation's span with what came of it.
-func traced(span *trace.Span, version, request string) func(instance.Outcome, error) {
+func traced(span *trace.Span, version, request, trigger string) func(instance.Outcome, error) {
 	return func(out instance.Outcome, err error) {
 		failed := err != nil || out.FunctionError != ""
 		if !span.Kept(failed) {
 			return
 		}
-		about := []logs.Field{{Name: logs.FieldRequest, Value: request}, {Name: "version", Value: version}}
+		about := []logs.Field{{Name: logs.FieldRequest, Value: request}, {Name: "version", Value: version}, {Name: "trigger", Value: cmp.Or(trigger, TriggerAPI)}}
 		if out.Init > 0 {
 			about = append(about, logs.Field{Name: logs.FieldInit, Value: strconv.FormatFloat(float64(out.Init)/float64(time.Millisecond), 'f', 2, 64)})
 		}

@@ -132,6 +132,8 @@ type Gateway struct {
 	// Traces takes a span of each request that a route takes. Optional: then traces
 	// pass through.
 	Traces *trace.Traces
+	// Served is told of every request that an API has answered. Optional.
+	Served func(r Served)
 	// Verify checks the signatures that function URLs with AuthIAM ask for.
 	// Optional: without it such URLs are refused.
 	Verify Verifier

@@ -159,9 +159,14 @@ type Topics struct {
 	// private addresses; nobody may without it. What a deployment declares always
 	// may. Link-local addresses, where clouds keep their secrets, never get any.
 	MayReachInside func(ctx context.Context) bool
-	RootCAs        *x509.CertPool // for https; nil: the system's
-	MaxTopics      int            // 0: 100,000
-	MaxSubs        int            // of a topic; 0: 12,500,000
+	// Published is told of each message that is published, Settled of what becomes of it
+	// at a subscription. Both are on the messages' way and must not wait. Optional.
+	Published func(topicARN string)
+	Settled   func(sub Subscription, result string)
+
+	RootCAs   *x509.CertPool // for https; nil: the system's
+	MaxTopics int            // 0: 100,000
+	MaxSubs   int            // of a topic; 0: 12,500,000
 
 	current atomic.Pointer[snapshot]
 
