@@ -36,6 +36,7 @@ type Control struct {
 	Bans      Bans
 
 	Certificates Certificates
+	Traces       Traces
 }
 
 // Records is what the control plane needs of the audit log.
@@ -144,6 +145,9 @@ func (c *Control) Service() *Service {
 		"RotateRootKey": op(c.rotateRoot, nil),
 
 		"ListAuditRecords": op(c.Records.List, nil),
+
+		"GetTrace":   op(c.getTrace, nil),
+		"ListTraces": op(c.listTraces, nil),
 	}}
 }
 
