@@ -57,6 +57,7 @@ const (
 	errorsName       = "dropstack_function_errors_total"
 	throttlesName    = "dropstack_function_throttles_total"
 	durationName     = "dropstack_function_duration_seconds"
+	memoryName       = "dropstack_function_memory_used_bytes"
 	initName         = "dropstack_function_init_duration_seconds"
 	concurrentName   = "dropstack_function_concurrent_executions"
 	allRunningName   = "dropstack_concurrent_executions"
