@@ -11,6 +11,7 @@ import (
 	"github.com/dropstack/dropstack/internal/audit"
 	"github.com/dropstack/dropstack/internal/console"
 	"github.com/dropstack/dropstack/internal/iam"
+	"github.com/dropstack/dropstack/internal/metric/promapi"
 )
 
 // openConsole opens what the console keeps; what it serves is added as it is built.
@@ -35,6 +36,7 @@ func (r *rooms) openConsole(ctx context.Context, cfg Config, ls *listeners) erro
 // consoleHandler is what the console's port answers until ctx ends.
 func (r *rooms) consoleHandler(ctx context.Context) http.Handler {
 	r.console.Health = r.health(ctx)
+	r.console.Metrics, r.console.Prometheus = promapi.Exposition(r.metrics), r.prometheus
 	return r.console.Handler()
 }
 
