@@ -42,7 +42,7 @@ func (s *scanner) mistake(at int, format string, args ...any) error {
 	line := strings.Count(before, "\n") + 1
 	column := len([]rune(before[strings.LastIndexByte(before, '\n')+1:])) + 1
 	word := there.word()
-	return fault.Coded(fault.Invalid, "MalformedQueryException", "%w", &SyntaxError{
+	return &fault.Error{Kind: fault.Invalid, Code: "MalformedQueryException", Err: &SyntaxError{
 		Start: at, End: at + len(word), Line: line, Column: column, Word: word, Message: fmt.Sprintf(format, args...),
-	})
+	}}
 }

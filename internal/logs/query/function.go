@@ -97,7 +97,7 @@ func init() {
 func functionList(stats bool) string {
 	var names []string
 	for name, f := range functions {
-		if stats == (f.aggregate != nil) {
+		if stats || f.aggregate == nil {
 			names = append(names, name)
 		}
 	}

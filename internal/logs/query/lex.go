@@ -215,6 +215,9 @@ func (s *scanner) word() string {
 		return ""
 	}
 	n := nameLength(rest)
+	for n < len(rest) && rest[n]-'0' <= 9 {
+		n++
+	}
 	if n == 0 {
 		_, n = utf8.DecodeRuneInString(rest)
 		for n < len(rest) && rest[n] > ' ' && !nameByte(rest[n]) && strings.IndexByte("()|,\"'`", rest[n]) < 0 && n < 3 {

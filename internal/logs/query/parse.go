@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/dropstack/dropstack/internal/fault"
 )
@@ -40,6 +41,9 @@ type parser struct {
 func Parse(text string) (*Query, error) {
 	if len(text) > maxText {
 		return nil, fault.Coded(fault.Invalid, "MalformedQueryException", "the query has %d bytes; at most %d are taken", len(text), maxText)
+	}
+	if !utf8.ValidString(text) {
+		return nil, fault.Coded(fault.Invalid, "MalformedQueryException", "the query is not UTF-8")
 	}
 	p := &parser{scanner: scanner{text: text}}
 	q := &Query{}
