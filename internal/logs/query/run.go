@@ -27,7 +27,7 @@ func Run(ctx context.Context, source Source, q *Query, r Range, progress func(Pr
 		run.workers = append(run.workers, &worker{plan: p, env: &env{columns: make([]*logs.Column, len(p.slots.names))}})
 	}
 	err := run.batches(source, progress)
-	result, late := run.result()
+	result, late := run.result(true)
 	if err == nil {
 		err = late
 	}
@@ -72,7 +72,7 @@ func (r *run) batches(source Source, progress func(Progress)) error {
 		}
 		if progress != nil {
 			progress(Progress{r.statistics(), func() Result {
-				result, _ := r.result()
+				result, _ := r.result(false)
 				return result
 			}})
 		}
@@ -223,23 +223,28 @@ func (r *run) statistics() Statistics {
 	return s
 }
 
-// result is what has been found so far. The workers keep what they have.
-func (r *run) result() (Result, error) {
+// result is what has been found so far. Unless it is the last, the workers keep what
+// they have.
+func (r *run) result(last bool) (Result, error) {
 	first := r.workers[0].plan
 	t := &rows{now: first.now, shown: first.shown, records: first.order != nil}
 	rest := first.rest
 	if first.stats != nil {
-		p, err := newPlan(r.q, r.r, time.Unix(int64(first.now), 0))
-		if err != nil {
-			return Result{}, err
+		g, others := first.stats, r.workers[1:]
+		if !last {
+			p, err := newPlan(r.q, r.r, time.Unix(int64(first.now), 0))
+			if err != nil {
+				return Result{}, err
+			}
+			g, others = p.stats, r.workers
 		}
-		for _, w := range r.workers {
-			p.stats.merge(w.stats)
+		for _, w := range others {
+			g.merge(w.stats)
 		}
-		t.columns = p.stats.columns
-		t.list = p.stats.rows(!sorts(rest) && p.stats.top == 0)
-		if p.stats.top > 0 {
-			t.top(p.stats.top)
+		t.columns = g.columns
+		t.list = g.rows(!sorts(rest) && g.top == 0)
+		if g.top > 0 {
+			t.top(g.top)
 		}
 	} else {
 		var all []*ordering

@@ -139,17 +139,22 @@ func parseNumber(s string) (float64, bool) {
 		}
 		return n, true
 	}
-	for ; i < len(s); i++ {
-		switch c := s[i]; {
-		case c-'0' <= 9:
+	if i < len(s) && s[i] == '.' {
+		for i++; i < len(s) && s[i]-'0' <= 9; i++ {
 			digits++
-		case c == '.', c == '+', c == '-':
-		case (c == 'e' || c == 'E') && digits > 0:
-		default:
-			return 0, false
 		}
 	}
-	if digits == 0 {
+	if i < len(s) && (s[i] == 'e' || s[i] == 'E') && digits > 0 {
+		if i++; i < len(s) && (s[i] == '-' || s[i] == '+') {
+			i++
+		}
+		for first := i; i < len(s) && s[i]-'0' <= 9 || i == first; i++ {
+			if i == len(s) || s[i]-'0' > 9 {
+				return 0, false
+			}
+		}
+	}
+	if digits == 0 || i < len(s) {
 		return 0, false
 	}
 	n, err := strconv.ParseFloat(s, 64)
