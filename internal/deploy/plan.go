@@ -117,6 +117,8 @@ func (r *Revision) Describe() string {
 		{len(r.Buckets), "bucket"},
 		{len(r.Distributions), "distribution"},
 		{len(r.WebACLs), "web ACL"},
+		{len(r.Alerts), "alert rule"},
+		{len(r.Alarms), "alarm"},
 	} {
 		switch plural := "s"; {
 		case c.n == 1:
