@@ -6,8 +6,52 @@ import (
 	"slices"
 
 	"github.com/dropstack/dropstack/internal/alert"
+	"github.com/dropstack/dropstack/internal/alert/alarm"
 	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/spec"
 )
+
+// addAlerts adds what a service says of alarms; it has been checked.
+func (r *Revision) addAlerts(svc *spec.Service) {
+	for _, a := range svc.Alarms {
+		if al, err := alarm.Decode(a.Properties); err == nil {
+			r.Alarms = append(r.Alarms, al)
+		}
+	}
+}
+
+// alarms asks what the alarms of a service mean.
+func (c *checker) alarms() {
+	seen := map[string]spec.Pos{}
+	for _, a := range c.svc.Alarms {
+		al, err := alarm.Decode(a.Properties)
+		if err == nil {
+			err = al.Check()
+		}
+		if err != nil {
+			c.report(a.Pos, "alarm %s: %v", a.Properties["AlarmName"], err)
+		}
+		if first, twice := seen[al.AlarmName]; twice {
+			c.report(a.Pos, "alarm %s is there already, at %s: give one another nameTemplate", al.AlarmName, first)
+		}
+		seen[al.AlarmName] = a.Pos
+	}
+}
+
+// ringing are the alarms in ALARM of those that the shift of a function names.
+func (d *Deployer) ringing(name string) []string {
+	if d.Rooms.Alarms == nil {
+		return nil
+	}
+	for _, r := range d.List() {
+		for _, f := range r.Functions {
+			if f.Name == name && f.Shift != nil && len(f.Shift.Alarms) > 0 {
+				return d.Rooms.Alarms.Ringing(f.Shift.Alarms)
+			}
+		}
+	}
+	return nil
+}
 
 // watched is what a revision says of alerts; nil: there is nothing to watch.
 func (r *Revision) watched() *alert.Declared {

@@ -122,7 +122,9 @@ func Compare(old, next *Revision) *Diff {
 }
 
 // settings are what a revision says of the stack itself.
-func (r *Revision) settings() *Revision { return &Revision{Region: r.Region, Keep: r.Keep, AlertSettings: r.AlertSettings} }
+func (r *Revision) settings() *Revision {
+	return &Revision{Region: r.Region, Keep: r.Keep, AlertSettings: r.AlertSettings}
+}
 
 // compare adds what becomes of the things of a kind, which their names tell apart.
 func compare[T any](d *Diff, kind string, old, next []T, name func(T) string) {
