@@ -128,11 +128,13 @@ func (r *reader) shiftAlarms(s *Shift, n *node, what string) {
 			continue
 		}
 		r.later = append(r.later, func() {
-			if v.kind == object {
-				s.Alarms = append(s.Alarms, r.value(v, what))
-			} else if name := r.ref(v.text, v.pos); name != "" {
-				s.Alarms = append(s.Alarms, name)
+			name := r.value(v, what)
+			if known, ok := r.names[name]; ok && v.scalar() {
+				name = known.name
+			} else if v.scalar() {
+				r.warn(v.pos, "%s: %s is no alarm of this service, and taken for the name of another one", what, name)
 			}
+			s.Alarms = append(s.Alarms, name)
 		})
 	}
 }
