@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"slices"
+	"sync"
 )
 
 // A block is a file
@@ -42,6 +43,8 @@ type encoder struct {
 	packer packer
 }
 
+var encoders = sync.Pool{New: func() any { return &encoder{} }}
+
 // encode is the block of a builder's records, which places are given to by runs.
 // Its bytes are good until the next one.
 func (e *encoder) encode(b *builder, runs []run) []byte {
@@ -63,12 +66,7 @@ func (e *encoder) encode(b *builder, runs []run) []byte {
 	f = binary.AppendUvarint(f, uint64(len(b.columns)))
 	stored := make([]struct{ texts, codes section }, len(b.columns))
 	for i, c := range b.columns {
-		if c.of == nil && len(c.values) < b.rows {
-			c.code()
-		}
-		if c.of != nil {
-			c.pad(b.rows)
-		}
+		c.finish(b.rows)
 		if same := b.like(i); same >= 0 {
 			stored[i] = stored[same]
 		} else {

@@ -90,14 +90,21 @@ func (c *columnBuilder) code() {
 	}
 }
 
-// snapshot is the column of the first rows as it stands.
-func (c *columnBuilder) snapshot(rows int) *Column {
+// finish leaves nothing to be done when there are no more rows than these.
+func (c *columnBuilder) finish(rows int) {
 	if c.of == nil && len(c.values) < rows {
 		c.code()
 	}
+	if c.of != nil {
+		c.pad(rows)
+	}
+}
+
+// snapshot is the column of the first rows as it stands.
+func (c *columnBuilder) snapshot(rows int) *Column {
+	c.finish(rows)
 	if c.of == nil {
 		return &Column{Values: c.values[:len(c.values):len(c.values)]}
 	}
-	c.pad(rows)
 	return &Column{Values: c.values[:len(c.values):len(c.values)], Codes: c.codes[:rows:rows]}
 }
