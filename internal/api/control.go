@@ -37,6 +37,7 @@ type Control struct {
 
 	Certificates Certificates
 	Traces       Traces
+	Metrics      Metrics
 	Console      Links // nil: there is none
 }
 
@@ -142,6 +143,8 @@ func (c *Control) Service() *Service {
 		"ImportCertificate":    op(c.importCertificate, func(in certificate.ImportInput) []Need { return certificateNeed(in.ARN) }),
 		"RemoveCertificate":    op(c.removeCertificate, func(in CertificateID) []Need { return certificateNeed(in.ID) }),
 		"RenewCertificate":     op(c.renewCertificate, nil),
+
+		"QueryMetrics": op(c.queryMetrics, func(QueryMetricsInput) []Need { return []Need{{Action: "dropstack:ReadMetrics"}} }),
 
 		"CreateConsoleLink": op(c.consoleLink, nil),
 

@@ -8,6 +8,7 @@ import (
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/metric"
+	"github.com/dropstack/dropstack/internal/metric/promapi"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/topic"
 )
@@ -15,6 +16,7 @@ import (
 // measure has what rooms tell of themselves counted. They know nothing of metrics; what
 // they do is told them here, before they do any of it.
 func (r *rooms) measure() {
+	r.prometheus.Rules = func() promapi.Rules { return r.alerts }
 	r.measureTopics()
 	r.measureSchedules()
 	r.measureGateway()
