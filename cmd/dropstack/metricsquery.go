@@ -52,10 +52,14 @@ about every step from then on, which is drawn as a line. docs/metrics.md has all
 	}
 	f := command.Flags()
 	f.StringVar(&from, "start", "", "from when on: 30m, 5h, 1d, or a time such as 2026-11-23T10:00:00Z (default: about now only)")
-	f.StringVar(&to, "end", "0s", "until when, or when, likewise (default: now)")
+	f.StringVar(&to, "end", now, "until when, or when, likewise (default: now)")
 	f.StringVar(&step, "step", "", "how far apart the points are, such as 30s (default: a sixtieth of the time)")
 	return command
 }
+
+// now is what --end is unless it is said: when the platform has written what it has
+// counted so far.
+const now = "0s"
 
 // drawn is how many points a line has unless a step is given.
 const drawn = 60
@@ -70,7 +74,9 @@ func timed(in *api.QueryMetricsInput, from, to, step string) (err error) {
 		if step != "" {
 			return fmt.Errorf("%w: --step needs --start", errUsage)
 		}
-		in.Time = end
+		if to != now {
+			in.Time = end
+		}
 		return nil
 	}
 	if in.Start, err = moment("--start", from); err != nil {
@@ -129,7 +135,7 @@ func seriesName(s api.MetricSeries) string {
 
 // valuesOf are a series' values, one a step; NaN where there is none.
 func valuesOf(points []api.MetricPoint, in api.QueryMetricsInput) []float64 {
-	values := make([]float64, int(in.End.Sub(in.Start).Seconds()/in.Step)+1)
+	values := make([]float64, int(math.Round(in.End.Sub(in.Start).Seconds()/in.Step))+1)
 	for i := range values {
 		values[i] = math.NaN()
 	}
@@ -167,4 +173,9 @@ func sparkline(values []float64, least, most float64) string {
 	return string(line)
 }
 
-func figure(v float64) string { return strconv.FormatFloat(v, 'g', 5, 64) }
+func figure(v float64) string {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return "-"
+	}
+	return strconv.FormatFloat(v, 'g', 5, 64)
+}

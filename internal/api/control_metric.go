@@ -54,9 +54,6 @@ func (c *Control) queryMetrics(ctx context.Context, in QueryMetricsInput) (Query
 	case in.Query == "":
 		return out, fault.Errorf(fault.Invalid, "the question is empty: it is PromQL, such as sum(rate(dropstack_edge_requests_total[5m]))")
 	case in.Step == 0:
-		if in.Time.IsZero() {
-			in.Time = time.Now()
-		}
 		list, err = c.Metrics.Instant(ctx, in.Query, in.Time)
 	case step <= 0 || in.End.Before(in.Start):
 		return out, fault.Errorf(fault.Invalid, "a question about a time has a positive step and an end after its start")
