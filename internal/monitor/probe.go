@@ -25,7 +25,7 @@ type Probe struct {
 	Key      string
 	Checks   Checks
 	Log      *slog.Logger
-	Client *http.Client // nil: http.DefaultClient
+	Client   *http.Client // nil: http.DefaultClient
 	// Joined is called when the platform has taken the probe. Optional.
 	Joined func()
 
