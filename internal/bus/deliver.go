@@ -106,7 +106,7 @@ func (b *Buses) hand(ctx context.Context, ev event, r *rule, t *Target, body []b
 	id := deliveryID(ev.id, r.ARN, t.ID, body)
 	switch to.kind {
 	case functionTarget:
-		return b.Invoker.Enqueue(ctx, function.Invocation{ID: id, Function: to.name, Payload: body, TraceID: ev.trace})
+		return b.Invoker.Enqueue(ctx, function.Invocation{ID: id, Function: to.name, Payload: body, TraceID: ev.trace, Trigger: function.TriggerBus})
 	case busTarget:
 		return b.forward(ctx, ev, to.name, body, by)
 	}

@@ -419,7 +419,7 @@ func (i *Invoker) Invoke(ctx context.Context, inv Invocation) (Result, error) {
 	ev := instance.Event{
 		RequestID: requestID(inv.ID), Payload: payload, ClientContext: inv.ClientContext, TraceID: inv.TraceID,
 		Stream: inv.Stream,
-		Ended:  i.measured(e, qualifier, release),
+		Ended:  i.measured(e, qualifier, cmp.Or(inv.Trigger, TriggerAPI), release),
 	}
 	if qualifier != "" {
 		ev.InvokedARN = e.ARN + ":" + qualifier

@@ -128,6 +128,8 @@ type Gateway struct {
 	// Logs takes access logs, and drops lines rather than wait. Optional: without it
 	// there are none.
 	Logs logs.Appender
+	// Served is told of every request that an API has answered. Optional.
+	Served func(r Served)
 	// Verify checks the signatures that function URLs with AuthIAM ask for.
 	// Optional: without it such URLs are refused.
 	Verify Verifier

@@ -51,7 +51,7 @@ func newServer(g *Gateway, api API) *server {
 
 // target is a route with what stands before it.
 func (s *server) target(r Route) *target {
-	t := &target{Route: r, resourceID: PartID(s.api.ID, r.Path), guard: s.guard(r)}
+	t := &target{Route: r, key: r.Key(), resourceID: PartID(s.api.ID, r.Path), guard: s.guard(r)}
 	t.rules, _ = newRules(r.Validation) // Check has read them
 	t.limit = map[string]time.Duration{REST: RESTTimeout, HTTP: HTTPTimeout}[s.api.Kind]
 	if own := time.Duration(r.Timeout) * time.Millisecond; own > 0 && (t.limit == 0 || own < t.limit) {
@@ -65,9 +65,9 @@ func (s *server) target(r Route) *target {
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req := &request{Request: r, api: &s.api, at: time.Now().UTC(), ext: extendedID()}
 	s.identify(w, req)
-	if s.line != nil {
+	if s.line != nil || s.gateway.Served != nil {
 		w = s.measured(w, req)
-		defer s.record(req)
+		defer s.served(req)
 	}
 	s.serve(w, req)
 }
@@ -192,7 +192,7 @@ func (s *server) invoke(w http.ResponseWriter, r *request) {
 			"Request Too Long: the event made of this request has %d bytes, over the limit of %d bytes", len(event), function.MaxSyncPayload)})
 		return
 	}
-	inv := function.Invocation{Function: r.target.Function, Payload: event, Marshalled: true, TraceID: r.Header.Get("X-Amzn-Trace-Id")}
+	inv := function.Invocation{Function: r.target.Function, Payload: event, Marshalled: true, TraceID: r.Header.Get("X-Amzn-Trace-Id"), Trigger: r.trigger()}
 	if r.target.Stream {
 		s.stream(w, r, inv)
 		return

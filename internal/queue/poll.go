@@ -191,7 +191,7 @@ func (q *Queues) handle(ctx context.Context, o *open, m Mapping, filters []*patt
 	if len(payload) > function.MaxSyncPayload {
 		return q.halves(ctx, o, m, wanted)
 	}
-	result, err := q.Invoker.Invoke(ctx, function.Invocation{Function: m.Function, Payload: payload, Marshalled: true})
+	result, err := q.Invoker.Invoke(ctx, function.Invocation{Function: m.Function, Payload: payload, Marshalled: true, Trigger: function.TriggerQueue})
 	if err != nil {
 		return err
 	}

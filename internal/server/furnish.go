@@ -23,6 +23,7 @@ import (
 	"github.com/dropstack/dropstack/internal/lambda"
 	"github.com/dropstack/dropstack/internal/logs"
 	"github.com/dropstack/dropstack/internal/metric"
+	"github.com/dropstack/dropstack/internal/metric/promapi"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/topic"
 	"github.com/dropstack/dropstack/internal/wafv2"
@@ -74,6 +75,7 @@ func (r *rooms) openStores(ctx context.Context, cfg Config) (err error) {
 		return err
 	}
 	r.opened = append(r.opened, r.metrics.Close)
+	r.prometheus = &promapi.API{Store: r.metrics}
 	r.logs = &logs.Store{Streams: r.eng.Telemetry, State: r.eng.Streams, Region: cfg.Region, Log: cfg.Log}
 	if err := r.logs.Open(ctx); err != nil {
 		return err

@@ -19,6 +19,7 @@ import (
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam"
+	"github.com/dropstack/dropstack/internal/metric/promapi"
 )
 
 // Platform is what a running platform tells whoever started it.
@@ -88,7 +89,7 @@ func uploadToken(dir string) (string, error) {
 }
 
 // health answers /healthz (the process is alive) and /readyz (the engines answer
-// and every stack serves).
+// and every stack serves), and for what is measured.
 func (r *rooms) health(ctx context.Context) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -116,6 +117,8 @@ func (r *rooms) health(ctx context.Context) http.Handler {
 		w.WriteHeader(status)
 		_ = json.NewEncoder(w).Encode(checks)
 	})
+	mux.Handle(promapi.Prefix+"/", r.prometheus)
+	mux.Handle("GET /metrics", promapi.Exposition(r.metrics))
 	return mux
 }
 

@@ -33,6 +33,7 @@ import (
 	"github.com/dropstack/dropstack/internal/instance"
 	"github.com/dropstack/dropstack/internal/logs"
 	"github.com/dropstack/dropstack/internal/metric"
+	"github.com/dropstack/dropstack/internal/metric/promapi"
 	"github.com/dropstack/dropstack/internal/queue"
 	"github.com/dropstack/dropstack/internal/sandbox"
 	"github.com/dropstack/dropstack/internal/schedule"
@@ -112,6 +113,7 @@ type rooms struct {
 	trail          *audit.Log
 	logs           *logs.Store
 	metrics        *metric.Store
+	prometheus     *promapi.API
 	boxes          *sandbox.Maker
 	missing        map[string]string // why they are not of a stronger level
 	examined       func() *Isolation // what attacks have shown, which are made when it is asked for first

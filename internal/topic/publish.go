@@ -182,6 +182,9 @@ func (t *Topics) append(ctx context.Context, to *open, rec record) (string, erro
 	if _, err := to.Append(ctx, to.subject, nil, data); err != nil {
 		return "", fault.Errorf(fault.Unavailable, "publish to %s: %w", to.ARN, err)
 	}
+	if t.Published != nil {
+		t.Published(to.ARN)
+	}
 	return rec.ID, nil
 }
 

@@ -156,6 +156,11 @@ type Topics struct {
 	// private addresses; nobody may without it. What a deployment declares always
 	// may. Link-local addresses, where clouds keep their secrets, never get any.
 	MayReachInside func(ctx context.Context) bool
+	// Published is told of each message that is published, Settled of what becomes of it
+	// at a subscription. Both are on the messages' way and must not wait. Optional.
+	Published func(topicARN string)
+	Settled   func(sub Subscription, result string)
+
 	RootCAs        *x509.CertPool // for https; nil: the system's
 	MaxTopics      int            // 0: 100,000
 	MaxSubs        int            // of a topic; 0: 12,500,000
