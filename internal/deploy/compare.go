@@ -17,6 +17,7 @@ import (
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/monitor"
 	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/queue"
 	"github.com/dropstack/dropstack/internal/schedule"
@@ -100,6 +101,7 @@ func Compare(old, next *Revision) *Diff {
 	compare(d, "role", old.Roles, next.Roles, func(r iam.DeclaredRole) string { return r.Name })
 	compareNetworks(d, old.Network, next.Network)
 	compare(d, "log group", old.LogGroups, next.LogGroups, func(g logs.Declared) string { return g.Name })
+	compare(d, "monitor", old.Monitors, next.Monitors, func(m monitor.Monitor) string { return m.Name })
 	compare(d, "output", old.Outputs, next.Outputs, func(o Output) string { return o.Key })
 	if old.ID != "" {
 		compare(d, "stack", []*Revision{old.settings()}, []*Revision{next.settings()}, func(*Revision) string { return next.Stack })

@@ -21,6 +21,7 @@ import (
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/monitor"
 	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/queue"
 	"github.com/dropstack/dropstack/internal/schedule"
@@ -85,6 +86,12 @@ type Rooms struct {
 	Storage interface {
 		SetPolicy(ctx context.Context, bucket, text string) error
 		SetCORS(ctx context.Context, bucket string, doc []byte) error
+	}
+	// Monitors watch URLs; nil only in tests.
+	Monitors interface {
+		// Admit says what Replace would refuse.
+		Admit(stack string, list []monitor.Monitor) error
+		Replace(ctx context.Context, stack string, list []monitor.Monitor) error
 	}
 	Versions Versions // nil only in tests: then no aliases are made, and nobody is shifted
 }

@@ -117,6 +117,7 @@ func (r *Revision) Describe() string {
 		{len(r.Buckets), "bucket"},
 		{len(r.Distributions), "distribution"},
 		{len(r.WebACLs), "web ACL"},
+		{len(r.Monitors), "monitor"},
 	} {
 		switch plural := "s"; {
 		case c.n == 1:

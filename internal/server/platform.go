@@ -119,6 +119,7 @@ func (r *rooms) health(ctx context.Context) http.Handler {
 	})
 	mux.Handle(promapi.Prefix+"/", r.prometheus)
 	mux.Handle("GET /metrics", promapi.Exposition(r.metrics))
+	r.uptime(mux)
 	return mux
 }
 
