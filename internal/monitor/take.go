@@ -128,7 +128,7 @@ func (m *Monitors) gathering(w *watch, now time.Time) bool {
 		return false
 	}
 	for location := range w.at {
-		if l := m.locations[location]; l != nil && !l.joined() {
+		if l := m.locations[location]; l != nil && !l.joined() && l.since.IsZero() {
 			return true
 		}
 	}
@@ -141,7 +141,7 @@ func (m *Monitors) proceed(w *watch, v view, before State, t *transition, now ti
 	open := w.incident != nil && w.incident.Resolved.IsZero()
 	changed := false
 	switch i := w.incident; {
-	case bad && !open && i != nil && now.Sub(i.Resolved) < relapse:
+	case bad && !open && i != nil && i.State == w.State && now.Sub(i.Resolved) < relapse:
 		i.Resolved, i.Reopened = time.Time{}, i.Reopened+1
 		w.Incident, changed = i.ID, true
 		i.note(now, "reopened", "", w.cause(v, w.State, now))
