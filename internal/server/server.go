@@ -37,6 +37,7 @@ import (
 	"github.com/dropstack/dropstack/internal/logs"
 	"github.com/dropstack/dropstack/internal/metric"
 	"github.com/dropstack/dropstack/internal/metric/promapi"
+	"github.com/dropstack/dropstack/internal/monitor"
 	"github.com/dropstack/dropstack/internal/queue"
 	"github.com/dropstack/dropstack/internal/sandbox"
 	"github.com/dropstack/dropstack/internal/schedule"
@@ -144,6 +145,7 @@ type rooms struct {
 	distributions  *cloudfront.Distributions
 	access         *accesslog.Log
 	certificates   *certificate.Keeper
+	monitors       *monitor.Monitors
 	deployer       *deploy.Deployer
 	cloudformation *cloudformation.Stacks
 	api            *api.Server
@@ -198,6 +200,7 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	g.Go(func() error { return r.deployer.Run(ctx) })
 	g.Go(func() error { return r.bans.Run(ctx) })
 	g.Go(func() error { return r.lists.Run(ctx) })
+	g.Go(func() error { return r.monitors.Run(ctx) })
 	g.Go(func() error { return r.edge.Serve(ctx, ls.http) })
 	g.Go(func() error { return r.certificates.Run(ctx) })
 	if ls.https != nil {
