@@ -56,7 +56,7 @@ HTTP APIs, topics, schedules and buckets, in one process.
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return c.checkParams() }
 	root.AddCommand(
 		c.up(), c.deploy(), c.rollback(), c.remove(), c.pack(), c.print(), c.info(), c.invoke(), c.logs(), c.metrics(), c.deadLetters(), c.redrive(),
-		c.topic(), c.schedule(), c.edge(), c.waf(), c.network(), c.audit(), c.param(), c.key(), c.env(), c.iam(), c.doctor(), c.version(),
+		c.topic(), c.schedule(), c.alert(), c.edge(), c.waf(), c.network(), c.audit(), c.param(), c.key(), c.env(), c.iam(), c.doctor(), c.version(),
 	)
 	strict(root)
 	return root

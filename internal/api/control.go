@@ -36,6 +36,7 @@ type Control struct {
 	Bans      Bans
 
 	Certificates Certificates
+	Receivers    Receivers
 }
 
 // Records is what the control plane needs of the audit log.
@@ -140,6 +141,10 @@ func (c *Control) Service() *Service {
 		"ImportCertificate":    op(c.importCertificate, func(in certificate.ImportInput) []Need { return certificateNeed(in.ARN) }),
 		"RemoveCertificate":    op(c.removeCertificate, func(in CertificateID) []Need { return certificateNeed(in.ID) }),
 		"RenewCertificate":     op(c.renewCertificate, nil),
+
+		"PutReceivers": op(c.putReceivers, nil),
+		"GetReceivers": op(c.getReceivers, nil),
+		"TestReceiver": op(c.testReceiver, nil),
 
 		"RotateRootKey": op(c.rotateRoot, nil),
 

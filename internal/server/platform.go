@@ -92,6 +92,7 @@ func uploadToken(dir string) (string, error) {
 // and every stack serves), and for what is measured.
 func (r *rooms) health(ctx context.Context) http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("/api/v2/", r.notifier.Handler())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte("ok\n"))
 	})
