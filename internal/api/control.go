@@ -146,6 +146,10 @@ func (c *Control) Service() *Service {
 		"GetReceivers": op(c.getReceivers, nil),
 		"TestReceiver": op(c.testReceiver, nil),
 
+		"PutSilence":    op(c.putSilence, nil),
+		"ExpireSilence": op(c.expireSilence, nil),
+		"ListSilences":  op(c.listSilences, nil),
+
 		"RotateRootKey": op(c.rotateRoot, nil),
 
 		"ListAuditRecords": op(c.Records.List, nil),
