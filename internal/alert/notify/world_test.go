@@ -132,8 +132,8 @@ func open(t *testing.T, dir string, change func(*notify.Notifier)) *notify.Notif
 	n := &notify.Notifier{
 		Dir: dir, Console: "http://127.0.0.1:8090", Log: slog.New(slog.NewTextHandler(writer{t}, nil)),
 		Parameter: func(_ context.Context, name string) (string, error) {
-			if name == "/slack/token" {
-				return token, nil
+			if v, ok := map[string]string{"/slack/token": token, "/smtp/password": "very secret", "/pager/key": "R0UT1NG"}[name]; ok {
+				return v, nil
 			}
 			return "", fmt.Errorf("parameter %s does not exist", name)
 		},
@@ -193,7 +193,7 @@ func bot(s *slack) string {
 func failing(function string) alert.Alert {
 	return alert.Alert{
 		Labels:      map[string]string{"alertname": "ErrorRatio", "function": function, "stack": "shop-dev", "severity": "warning"},
-		Annotations: map[string]string{"summary": function + " fails", "description": "more than half of the calls of <" + function + "> & co fail"},
+		Annotations: map[string]string{"summary": function + " fails", "owner": "payments team", "description": "more than half of the calls of <" + function + "> & co fail"},
 		Starts:      time.Now().Add(-90 * time.Second), Value: 0.6, Rule: "ErrorRatio",
 	}
 }
