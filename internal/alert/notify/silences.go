@@ -83,7 +83,7 @@ func (n *Notifier) Silence(ctx context.Context, in PutSilenceInput) (Silence, er
 	if err := n.keepSilences(); err != nil {
 		return Silence{}, fmt.Errorf("keep the silence: %w", err)
 	}
-	return silenceOf(s, now), nil
+	return silenceOf(s, time.Now()), nil
 }
 
 var matcherTypes = map[labels.MatchType]silencepb.Matcher_Type{

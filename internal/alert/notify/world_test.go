@@ -212,3 +212,5 @@ func write(t *testing.T, name, text string) string {
 	}
 	return path
 }
+
+var quiet = slog.New(slog.DiscardHandler)
