@@ -37,6 +37,8 @@ type Control struct {
 
 	Certificates Certificates
 	Receivers    Receivers
+	Traces       Traces
+	Console      Links // nil: there is none
 }
 
 // Records is what the control plane needs of the audit log.
@@ -150,9 +152,14 @@ func (c *Control) Service() *Service {
 		"ExpireSilence": op(c.expireSilence, nil),
 		"ListSilences":  op(c.listSilences, nil),
 
+		"CreateConsoleLink": op(c.consoleLink, nil),
+
 		"RotateRootKey": op(c.rotateRoot, nil),
 
 		"ListAuditRecords": op(c.Records.List, nil),
+
+		"GetTrace":   op(c.getTrace, nil),
+		"ListTraces": op(c.listTraces, nil),
 	}}
 }
 

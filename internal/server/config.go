@@ -74,7 +74,10 @@ type Config struct {
 	Alerts string
 	// AlertEmail gets mail about alerts, by SMTP, as long as nobody has said who is told.
 	AlertEmail string
-	Log        *slog.Logger
+	// Rules are files of alert rules in Prometheus' format, or directories of some.
+	Rules        []string
+	WithoutRules []string // names of built-in rules that are off, or "all"
+	Log          *slog.Logger
 	// Ready is called once everything serves, with what it serves on. Optional.
 	Ready func(*Platform)
 }

@@ -6,12 +6,15 @@ import (
 	"net/mail"
 	"os"
 	"path/filepath"
-	"slices"
+	"strings"
+	"time"
 
+	"github.com/dropstack/dropstack/internal/alert"
 	"github.com/dropstack/dropstack/internal/alert/notify"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/logs/query"
 	"github.com/dropstack/dropstack/internal/secret"
 )
 
@@ -46,12 +49,13 @@ func (r *rooms) openNotifier(ctx context.Context, cfg Config, console string) er
 			_, err := r.secrets.parameters.Resolve(ctx, []string{name})
 			return err
 		},
-		Logs: witnesses{r.logs}, Metrics: r.metrics, Counts: r.metrics,
+		Rule: r.ruleOf, Logs: witnesses{r.logs}, Metrics: r.metrics, Counts: r.metrics,
 	}
 	if err := r.notifier.Open(ctx); err != nil {
 		return err
 	}
 	r.opened = append(r.opened, r.notifier.Close)
+	r.people = r.notifier.Send
 	return nil
 }
 
@@ -69,30 +73,66 @@ func (s *secrets) forAlerts(ctx context.Context, name string) (string, error) {
 // witnesses finds log records that bear witness to alerts.
 type witnesses struct{ *logs.Store }
 
-// errorWords are what the errors of functions have in them.
-const errorWords = `?ERROR ?Error ?error ?FATAL ?Exception ?panic ?"Task timed out"`
+// errorWords are what functions say when they fail, whatever they are written in.
+const errorWords = `filter @message like /(?i)(error|exception|panic|fatal|timed out)/ | sort @timestamp desc`
 
-// Newest are the newest errors of a function, the newest first.
+// Newest are the newest records that the question's query answers, or if it answers
+// none, the newest errors of its function; the newest first.
 func (w witnesses) Newest(ctx context.Context, q notify.Question) ([]logs.Record, error) {
+	r := query.Range{Start: q.Start, End: q.End, MaxRows: q.Limit}
+	if q.Function != "" {
+		r.Groups = []string{"/aws/lambda/" + q.Function}
+	}
+	if q.Query != "" {
+		found, err := w.ask(ctx, q.Query, r)
+		if len(found) > 0 || q.Function == "" {
+			return found, err
+		}
+	}
 	if q.Function == "" {
 		return nil, nil
 	}
-	pattern, err := logs.Compile(errorWords)
+	return w.ask(ctx, errorWords, r)
+}
+
+// ask runs a query. What it makes up itself, such as statistics, is a record too.
+func (w witnesses) ask(ctx context.Context, text string, r query.Range) ([]logs.Record, error) {
+	asked, err := query.Parse(text)
 	if err != nil {
 		return nil, err
 	}
-	f := logs.Filter{Group: "/aws/lambda/" + q.Function, Start: q.Start, End: q.End, Pattern: pattern}
-	var last []logs.Record
-	for {
-		page, next, err := w.Filter(ctx, f)
-		if err != nil {
-			return nil, err
+	result, err := query.Run(ctx, w, asked, r, nil)
+	if err != nil {
+		return nil, err
+	}
+	var list []logs.Record
+	for _, row := range result.Rows[:min(len(result.Rows), r.MaxRows)] {
+		rec := logs.Record{Time: r.End}
+		var other []string
+		for i, name := range result.Columns {
+			switch v := row[i]; {
+			case name == logs.FieldTimestamp:
+				if ms, ok := v.Float(); ok {
+					rec.Time = time.UnixMilli(int64(ms))
+				}
+			case name == logs.FieldMessage:
+				rec.Message = v.String()
+			case v.String() != "":
+				other = append(other, name+"="+v.String())
+			}
 		}
-		last = append(last, page...)
-		last = slices.Clone(last[max(0, len(last)-q.Limit):])
-		if f.After = next; next == 0 {
-			slices.Reverse(last)
-			return last, nil
+		rec.Message = cmp.Or(rec.Message, strings.Join(other, " "))
+		list = append(list, rec)
+	}
+	return list, nil
+}
+
+// ruleOf finds the rule that an alert comes from.
+func (r *rooms) ruleOf(name string, _ map[string]string) (alert.Rule, bool) {
+	for _, s := range r.alerts.Rules() {
+		if s.Name == name {
+			return s.Rule, true
 		}
 	}
+	return alert.Rule{}, false
 }

@@ -19,7 +19,6 @@ import (
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam"
-	"github.com/dropstack/dropstack/internal/metric/promapi"
 )
 
 // Platform is what a running platform tells whoever started it.
@@ -92,7 +91,6 @@ func uploadToken(dir string) (string, error) {
 // and every stack serves), and for what is measured.
 func (r *rooms) health(ctx context.Context) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/api/v2/", r.notifier.Handler())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte("ok\n"))
 	})
@@ -118,8 +116,6 @@ func (r *rooms) health(ctx context.Context) http.Handler {
 		w.WriteHeader(status)
 		_ = json.NewEncoder(w).Encode(checks)
 	})
-	mux.Handle(promapi.Prefix+"/", r.prometheus)
-	mux.Handle("GET /metrics", promapi.Exposition(r.metrics))
 	return mux
 }
 
