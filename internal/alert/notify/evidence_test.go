@@ -11,6 +11,7 @@ import (
 	"github.com/dropstack/dropstack/internal/alert/notify"
 	"github.com/dropstack/dropstack/internal/logs"
 	"github.com/dropstack/dropstack/internal/metric"
+	"github.com/dropstack/dropstack/internal/testkit/inbox"
 )
 
 // evidence gives a notifier something to show.
@@ -53,7 +54,7 @@ func (r *ramp) Range(_ context.Context, expression string, start, end time.Time,
 }
 
 func TestEachAlertComesWithItsEvidence(t *testing.T) {
-	s := newSlack(t)
+	s := inbox.NewSlack(t)
 	measured := &ramp{}
 	n := open(t, t.TempDir(), func(n *notify.Notifier) {
 		file(t, bot(s))(n)
@@ -64,7 +65,7 @@ func TestEachAlertComesWithItsEvidence(t *testing.T) {
 	a := failing("charge")
 	a.Annotations["owner"], a.Annotations["runbook"] = "payments team", "https://wiki.example.com/charge"
 	n.Send(t.Context(), a)
-	got := text(s.await(t, 1)[0])
+	got := s.Await(t, 1)[0].Text()
 	for _, want := range []string{
 		"boom 0 of charge", "boom 4 of charge", "·▁▁▁▂▂▂▂▃▃▃", "payments team", "https://wiki.example.com/charge",
 		"http://127.0.0.1:8090/functions/charge", "/logs?group=", "/explore?a=", "/alerts/silence?filter=", "0.6",
@@ -82,7 +83,7 @@ func TestEachAlertComesWithItsEvidence(t *testing.T) {
 }
 
 func TestAMessageKeepsTheLimitsOfSlackWhateverIsInIt(t *testing.T) {
-	s := newSlack(t)
+	s := inbox.NewSlack(t)
 	n := open(t, t.TempDir(), func(n *notify.Notifier) {
 		file(t, strings.Replace(bot(s), "group_by: [alertname, stack, function]", "group_by: [alertname]", 1))(n)
 		evidence(n)
@@ -98,10 +99,10 @@ func TestAMessageKeepsTheLimitsOfSlackWhateverIsInIt(t *testing.T) {
 		storm = append(storm, a)
 	}
 	n.Send(t.Context(), storm...)
-	got := s.await(t, 1)[0] // the world checks it
-	if !strings.Contains(text(got), " more: ") {
-		t.Errorf("got %.300s, want it to say that there are more", text(got))
+	got := s.Await(t, 1)[0] // the world checks it
+	if !strings.Contains(got.Text(), " more: ") {
+		t.Errorf("got %.300s, want it to say that there are more", got.Text())
 	}
 	n.Send(t.Context(), over(storm[0]), failing("charge"))
-	s.await(t, 3)
+	s.Await(t, 3)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/alert/notify"
 	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/testkit/inbox"
 )
 
 func TestAConfigurationThatIsWrongIsRefusedWithItsLine(t *testing.T) {
@@ -19,7 +20,7 @@ func TestAConfigurationThatIsWrongIsRefusedWithItsLine(t *testing.T) {
 		want    string
 	}{
 		"empty":                {"", false, "r.yml: nothing in it"},
-		"not YAML":             {"route:\n\treceiver: a\n", false, "r.yml:2: found character that cannot start any token"},
+		"not YAML":             {"route:\n\treceiver: a\n", false, "r.yml:2: found character that cannot start any inbox.Token"},
 		"no route":             {"receivers: [{name: a}]\n", false, "r.yml: no routes provided"},
 		"an unknown key":       {"route:\n  receiver: a\n  group_wiat: 1s\nreceivers: [{name: a}]\n", false, "r.yml:3: field group_wiat not found"},
 		"a receiver's name":    {"route:\n  receiver: a\n  routes:\n    - receiver: b\nreceivers: [{name: a}]\n", false, `r.yml:4: undefined receiver "b" used in route`},
@@ -54,7 +55,7 @@ func TestAConfigurationThatIsWrongIsRefusedWithItsLine(t *testing.T) {
 }
 
 func TestReceiversArePutShownAndTriedOut(t *testing.T) {
-	s := newSlack(t)
+	s := inbox.NewSlack(t)
 	dir := t.TempDir()
 	var asked []string
 	readable := func(n *notify.Notifier) {
@@ -79,7 +80,7 @@ func TestReceiversArePutShownAndTriedOut(t *testing.T) {
 	if err != nil || len(got.Receivers) != 1 || got.Receivers[0].Integrations[0] != "slack" || asked[len(asked)-1] != "/slack/token" {
 		t.Fatalf("got %+v, %v; asked for %v", got, err, asked)
 	}
-	if strings.Contains(got.Configuration, token) || !strings.Contains(got.Configuration, "app_token: <secret>") {
+	if strings.Contains(got.Configuration, inbox.Token) || !strings.Contains(got.Configuration, "app_token: <secret>") {
 		t.Errorf("got %s", got.Configuration)
 	}
 	closed(t, n)
@@ -89,7 +90,7 @@ func TestReceiversArePutShownAndTriedOut(t *testing.T) {
 	if err != nil || len(tested.Results) != 1 || !tested.Results[0].Delivered {
 		t.Errorf("got %+v, %v", tested, err)
 	}
-	if got := s.await(t, 1)[0]; !strings.Contains(text(got), "A test: alerts reach you") {
+	if got := s.Await(t, 1)[0]; !strings.Contains(got.Text(), "A test: alerts reach you") {
 		t.Errorf("got %v", got)
 	}
 	if _, err := n.Test(t.Context(), notify.TestInput{Receiver: "teem"}); fault.KindOf(err) != fault.NotFound {

@@ -10,14 +10,14 @@ import (
 	"testing"
 
 	"github.com/dropstack/dropstack/internal/alert/notify"
-	"github.com/dropstack/dropstack/internal/testkit"
+	"github.com/dropstack/dropstack/internal/testkit/inbox"
 )
 
 // TestMessagesAreOfTheTypesThatSlackPublishes has TypeScript hold what Slack was sent
 // against @slack/types.
 func TestMessagesAreOfTheTypesThatSlackPublishes(t *testing.T) {
-	installed := testkit.NPM(t, "notify", "testdata/npm")
-	s := newSlack(t)
+	installed := inbox.Packages(t)
+	s := inbox.NewSlack(t)
 	n := open(t, t.TempDir(), func(n *notify.Notifier) {
 		file(t, bot(s))(n)
 		evidence(n)
@@ -25,12 +25,12 @@ func TestMessagesAreOfTheTypesThatSlackPublishes(t *testing.T) {
 	defer closed(t, n)
 	a := failing("charge")
 	n.Send(t.Context(), a)
-	s.await(t, 1)
+	s.Await(t, 1)
 	n.Send(t.Context(), over(a))
 	var b bytes.Buffer
 	b.WriteString("import type { MessageAttachment } from '@slack/types';\n")
-	for i, c := range s.await(t, 3) {
-		if list := c.body["attachments"]; list != nil {
+	for i, c := range s.Await(t, 3) {
+		if list := c.Body["attachments"]; list != nil {
 			doc, _ := json.Marshal(list)
 			fmt.Fprintf(&b, "export const message%d: MessageAttachment[] = %s;\n", i, doc)
 		}
