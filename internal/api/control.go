@@ -37,6 +37,7 @@ type Control struct {
 	Bans      Bans
 
 	Certificates Certificates
+	Receivers    Receivers
 	Traces       Traces
 	Console      Links // nil: there is none
 	Monitors     Monitors
@@ -160,6 +161,13 @@ func (c *Control) Service() *Service {
 		"PutLocation":         op(c.putLocation, nil),
 		"DeleteLocation":      op(c.deleteLocation, nil),
 		"ListLocations":       op(c.locations, nil),
+		"PutReceivers":        op(c.putReceivers, nil),
+		"GetReceivers":        op(c.getReceivers, nil),
+		"TestReceiver":        op(c.testReceiver, nil),
+
+		"PutSilence":    op(c.putSilence, nil),
+		"ExpireSilence": op(c.expireSilence, nil),
+		"ListSilences":  op(c.listSilences, nil),
 
 		"RotateRootKey": op(c.rotateRoot, nil),
 
