@@ -37,6 +37,7 @@ type Control struct {
 
 	Certificates Certificates
 	Traces       Traces
+	Console      Links // nil: there is none
 }
 
 // Records is what the control plane needs of the audit log.
@@ -141,6 +142,8 @@ func (c *Control) Service() *Service {
 		"ImportCertificate":    op(c.importCertificate, func(in certificate.ImportInput) []Need { return certificateNeed(in.ARN) }),
 		"RemoveCertificate":    op(c.removeCertificate, func(in CertificateID) []Need { return certificateNeed(in.ID) }),
 		"RenewCertificate":     op(c.renewCertificate, nil),
+
+		"CreateConsoleLink": op(c.consoleLink, nil),
 
 		"RotateRootKey": op(c.rotateRoot, nil),
 

@@ -50,8 +50,11 @@ func (r *rooms) furnish(ctx context.Context, cfg Config, ls *listeners) error {
 	if err := r.openStacks(ctx, cfg, ls.endpoints); err != nil {
 		return err
 	}
+	if err := r.openConsole(ctx, cfg, ls); err != nil {
+		return err
+	}
 	r.api = r.newAPI(cfg, ls)
-	r.inner.Handler = r.api
+	r.inner.Handler, r.console.AWS = r.api, r.api
 	var err error
 	r.platform, err = newPlatform(cfg, r, ls.endpoints)
 	return err
@@ -186,6 +189,7 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 	control := &api.Control{
 		Deployer: r.deployer, Letters: r.invoker, Topics: r.topics, Flows: &r.networks.flows, Endpoints: at, Isolation: r.boxes.Level,
 		Records: r.trail, RootKey: r.secrets.root, Schedules: r.schedules, URL: onHost(at.HTTP), Edge: r.distributions, Bans: r.bans, Certificates: r.certificates,
+		Console: r.console,
 	}
 	functions := &lambda.Functions{
 		Deployer: r.deployer, Invoker: r.invoker, Objects: r.eng.Objects, Region: cfg.Region,
