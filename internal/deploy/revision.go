@@ -23,6 +23,7 @@ import (
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/logs/ingest"
 	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/queue"
 	"github.com/dropstack/dropstack/internal/schedule"
@@ -71,6 +72,7 @@ type Revision struct {
 
 	BucketSettings []bucket.Settings `json:"bucketSettings,omitempty"` // of Buckets
 	LogGroups      []logs.Declared   `json:"logGroups,omitempty"`
+	LogSources     []ingest.Source   `json:"logSources,omitempty"`
 	// Granted are the ids of the statements in functions' policies that the stack
 	// declares, by the function's name; the others are of calls of the AWS API.
 	Granted map[string][]string `json:"granted,omitempty"`

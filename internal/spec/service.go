@@ -59,7 +59,8 @@ type Service struct {
 	Buses         []Bus
 	Rules         []Rule
 	LogGroups     []LogGroup
-	LogRetention  *Retention // provider.logRetentionInDays
+	LogRetention  *Retention  // provider.logRetentionInDays
+	LogSources    []LogSource `json:",omitempty"` // custom.dropstack.logs
 	Outputs       []Output
 	Imports       []string          // names that Fn::ImportValue has asked for, sorted
 	Tags          map[string]string // of everything that takes some
