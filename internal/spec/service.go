@@ -59,8 +59,10 @@ type Service struct {
 	Buses         []Bus
 	Rules         []Rule
 	LogGroups     []LogGroup
-	LogRetention  *Retention  // provider.logRetentionInDays
 	LogSources    []LogSource `json:",omitempty"` // custom.dropstack.logs
+	Alarms        []Alarm
+	MetricFilters []MetricFilter
+	LogRetention  *Retention // provider.logRetentionInDays
 	Outputs       []Output
 	Imports       []string          // names that Fn::ImportValue has asked for, sorted
 	Tags          map[string]string // of everything that takes some
