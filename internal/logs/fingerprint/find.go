@@ -104,7 +104,8 @@ func isEnd(r *logs.Record) bool {
 // suspicious says whether a line may be of an error; it is asked for every line.
 func suspicious(message string) bool {
 	return strings.Contains(message, "rror") || strings.Contains(message, "ERROR") || strings.HasPrefix(message, "panic: ") ||
-		strings.HasPrefix(message, "fatal") || strings.Contains(message, "FATAL") || strings.Contains(message, "Task timed out")
+		strings.HasPrefix(message, "fatal") || strings.Contains(message, `"fatal"`) || strings.Contains(message, "FATAL") ||
+		strings.Contains(message, "CRITICAL") || strings.Contains(message, "Task timed out")
 }
 
 var goLabel = regexp.MustCompile(`^[\w./*()\[\]·-]+\(.*\)$|^created by `)
@@ -347,14 +348,15 @@ func stackOf(candidates ...json.RawMessage) (list []string) {
 		switch {
 		case len(v) == 0:
 			continue
-		case json.Unmarshal(v, &lines) == nil:
-		case json.Unmarshal(v, &text) == nil:
-			lines = strings.Split(text, "\n")
 		case json.Unmarshal(v, &frames) == nil:
 			for _, f := range frames {
-				lines = append(lines, f.Path+":"+strconv.Itoa(f.Line)+" "+f.Label)
+				list = append(list, f.Path+":"+strconv.Itoa(f.Line)+" "+f.Label)
 			}
-			return lines
+			return list
+		case json.Unmarshal(v, &text) == nil:
+			lines = strings.Split(text, "\n")
+		case json.Unmarshal(v, &lines) != nil:
+			continue
 		}
 		for _, l := range lines {
 			if l = strings.TrimSpace(l); strings.HasPrefix(l, "at ") || goFrame.MatchString(l) {

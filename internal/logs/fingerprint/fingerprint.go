@@ -106,7 +106,7 @@ const (
 // count takes one more into the group.
 func (g *Group) count(o *Occurrence) {
 	at := wire.At(o.Time)
-	if g.Count == 0 || at.Before(g.First.Time) {
+	if g.First.IsZero() || at.Before(g.First.Time) {
 		g.First = at
 		g.FirstVersion = o.Version
 	}

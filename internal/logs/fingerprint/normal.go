@@ -16,16 +16,23 @@ var masks = []struct {
 	{regexp.MustCompile(`\b\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:[.,]\d+)?(?:Z|[+-]\d{2}:?\d{2})?`), "<time>"},
 	{regexp.MustCompile(`[\w.+-]+@[\w-]+(?:\.[\w-]+)+`), "<email>"},
 	{regexp.MustCompile(`\barn:[\w:/.$*-]+`), "<arn>"},
-	{regexp.MustCompile(`\bhttps?://[^\s"'<>)]+`), "<url>"},
+	{regexp.MustCompile(`\bhttps?://[^\s"'<>)]*[^\s"'<>):.,;]`), "<url>"},
 	{regexp.MustCompile(`"(?:[^"\\]|\\.)*"`), `"…"`},
 	{regexp.MustCompile("`[^`]*`"), "`…`"},
 	{regexp.MustCompile(`(^|[\s(=:,\[{])'[^']*'`), `$1'…'`}, // an apostrophe within a word quotes nothing
 	{regexp.MustCompile(`\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b`), "<address>"},
 	{regexp.MustCompile(`\b0x[0-9a-fA-F]+\b`), "<n>"},
 	{regexp.MustCompile(`\b(?:[0-9]+[a-fA-F]|[a-fA-F]+[0-9])[0-9a-fA-F]{6,}\b`), "<id>"},
-	{regexp.MustCompile(`\b[A-Za-z]*\d[A-Za-z0-9]{9,}\b`), "<id>"},
-	{regexp.MustCompile(`[-+]?\d+(?:\.\d+)?`), "<n>"},
 }
+
+var (
+	// mixed are words of letters and digits, of which those that are long are ids.
+	mixed  = regexp.MustCompile(`\b(?:[A-Za-z]+\d|\d+[A-Za-z])[A-Za-z0-9]*\b`)
+	number = regexp.MustCompile(`[-+]?\d+(?:\.\d+)?`)
+)
+
+// longWord is from which length on a word with digits in it is an id.
+const longWord = 12
 
 // maxMasked is how much of a message makes a fingerprint.
 const maxMasked = 500
@@ -37,6 +44,13 @@ func Mask(message string) string {
 	for _, m := range masks {
 		message = m.what.ReplaceAllString(message, m.as)
 	}
+	message = mixed.ReplaceAllStringFunc(message, func(word string) string {
+		if len(word) < longWord {
+			return word
+		}
+		return "<id>"
+	})
+	message = number.ReplaceAllString(message, "<n>")
 	return short(strings.Join(strings.Fields(message), " "), maxMasked)
 }
 

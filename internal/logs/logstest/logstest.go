@@ -17,13 +17,30 @@ type Book struct {
 
 	mu      sync.Mutex
 	records []logs.Record
+	heard   []*func([]logs.Record)
 }
 
-// Append keeps a record.
+// Append keeps a record, and tells subscribers before it returns.
 func (b *Book) Append(r logs.Record) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.records = append(b.records, r)
+	heard := slices.Clone(b.heard)
+	b.mu.Unlock()
+	for _, fn := range heard {
+		(*fn)([]logs.Record{r})
+	}
+}
+
+// Subscribe has fn called with every record that comes.
+func (b *Book) Subscribe(fn func([]logs.Record)) (cancel func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.heard = append(b.heard, &fn)
+	return func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.heard = slices.DeleteFunc(b.heard, func(other *func([]logs.Record)) bool { return other == &fn })
+	}
 }
 
 // Records is everything that was appended.
