@@ -47,6 +47,7 @@ func (r *rooms) furnish(ctx context.Context, cfg Config, ls *listeners) error {
 	if err := r.openNotifier(ctx, cfg, ls.endpoints.Console); err != nil {
 		return err
 	}
+	r.measure()
 	if err := r.openAlerts(ctx, cfg); err != nil {
 		return err
 	}
@@ -110,7 +111,7 @@ func (r *rooms) openFunctions(ctx context.Context, cfg Config, ls *listeners) (e
 		return err
 	}
 	r.pool = &instance.Pool{
-		Log: cfg.Log, Logs: r.logs, Boxes: r.boxes,
+		Log: cfg.Log, Logs: r.openEmbedded(), Boxes: r.boxes,
 		ServeAWS:   func(l net.Listener) { _ = r.inner.Serve(l) },
 		ServeNames: func(l net.Listener) { _ = r.inner.Serve(r.api.Tunnel.Over(l)) },
 		Network:    r.networks.join,

@@ -215,6 +215,7 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	g.Go(func() error { return serveHTTP(ctx, ls.aws, r.api) })
 	g.Go(func() error { return serveHTTP(ctx, ls.console, r.consoleHandler(ctx)) })
 	g.Go(func() error { r.examine(ctx); return nil })
+	g.Go(func() error { return r.watch(ctx, cfg.Dir) })
 	if cfg.Ready != nil {
 		cfg.Ready(r.platform)
 	}
