@@ -19,12 +19,12 @@ const smallBatch = 4096
 func Run(ctx context.Context, source Source, q *Query, r Range, progress func(Progress)) (Result, error) {
 	run := &run{ctx: ctx, q: q, r: r, groups: map[string]bool{}}
 	now := time.Now()
-	for range workers {
+	for i := range workers {
 		p, err := newPlan(q, r, now)
 		if err != nil {
 			return Result{}, err
 		}
-		run.workers = append(run.workers, &worker{plan: p, env: &env{columns: make([]*logs.Column, len(p.slots.names))}})
+		run.workers = append(run.workers, &worker{plan: p, part: uint64(i), env: &env{columns: make([]*logs.Column, len(p.slots.names))}})
 	}
 	err := run.batches(source, progress)
 	result, late := run.result(true)
@@ -51,6 +51,16 @@ type worker struct {
 	env  *env
 	rows []int32 // that meet the conditions so far
 	err  error
+
+	part  uint64 // of all values, for a tally
+	tally tally
+}
+
+func (w *worker) tallied() *logs.Column {
+	if w.stats == nil {
+		return nil
+	}
+	return w.stats.tallied(w.env)
 }
 
 func (r *run) batches(source Source, progress func(Progress)) error {
@@ -140,8 +150,13 @@ func (r *run) batch(b logs.Batch) error {
 		}
 	}
 	r.load(b, r.workers[0].slots.all(), loaded)
-	together(active, func(w *worker) { w.take(int64(r.turn)) })
-	for _, w := range active {
+	if col := r.workers[0].tallied(); col != nil {
+		together(r.workers, func(w *worker) { w.tally.count(col, w.rows) })
+		together(r.workers, func(w *worker) { w.err = w.settle(col, r.workers) })
+	} else {
+		together(active, func(w *worker) { w.take(int64(r.turn)) })
+	}
+	for _, w := range r.workers {
 		if r.stats.RecordsMatched += int64(len(w.rows)); w.err != nil {
 			return w.err
 		}
