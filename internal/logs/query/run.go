@@ -73,7 +73,7 @@ func (r *run) batches(source Source, progress func(Progress)) error {
 			return err
 		}
 		if plan.order != nil && len(plan.order.keys) == 0 {
-			if first, last := times(b); r.past(first, last) {
+			if b, ok := b.(bounded); ok && r.past(b.Bounds()) {
 				return nil
 			}
 		}
@@ -90,18 +90,11 @@ func (r *run) batches(source Source, progress func(Progress)) error {
 	return r.ctx.Err()
 }
 
-// times are when the first and the last record of a batch were made.
-func times(b logs.Batch) (first, last int64) {
-	for i := range b.Len() {
-		t := b.Time(i)
-		if i == 0 || t < first {
-			first = t
-		}
-		if i == 0 || t > last {
-			last = t
-		}
-	}
-	return first, last
+// bounded is a batch that tells between which times the records are that it was chosen
+// from. Batches come in the order of the later of them, or for the oldest first of the
+// earlier; so a search for the newest can tell when it has them.
+type bounded interface {
+	Bounds() (first, last int64)
 }
 
 // past tells whether no record that comes can be in the result. Each worker may have
