@@ -37,6 +37,7 @@ type Control struct {
 
 	Certificates Certificates
 	Traces       Traces
+	LogFields    LogFields
 	Console      Links // nil: there is none
 }
 
@@ -151,6 +152,7 @@ func (c *Control) Service() *Service {
 
 		"GetTrace":   op(c.getTrace, nil),
 		"ListTraces": op(c.listTraces, nil),
+		"LogFields":  op(c.logFields, nil).aboutData(),
 	}}
 }
 
