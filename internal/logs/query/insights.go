@@ -172,7 +172,7 @@ func (in StartQueryInput) check() (*Query, error) {
 	}
 	q, err := Parse(in.QueryString)
 	if err == nil {
-		_, err = newPlan(q, Range{}, time.Now())
+		_, err = q.Columns()
 	}
 	return q, err
 }

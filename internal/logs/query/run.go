@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"iter"
 	"sync"
 	"time"
 
@@ -32,6 +33,20 @@ func Run(ctx context.Context, source Source, q *Query, r Range, progress func(Pr
 		err = late
 	}
 	return result, err
+}
+
+// Columns are those of a query's result, or what is wrong with it that only planning
+// tells.
+func (q *Query) Columns() ([]string, error) {
+	r, err := Run(context.Background(), nothingAtAll{}, q, Range{}, nil)
+	return r.Columns, err
+}
+
+// nothingAtAll is a source without records.
+type nothingAtAll struct{}
+
+func (nothingAtAll) Batches(context.Context, logs.Selection) iter.Seq2[logs.Batch, error] {
+	return func(func(logs.Batch, error) bool) {}
 }
 
 // run is a query that is being answered.
