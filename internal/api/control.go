@@ -39,6 +39,7 @@ type Control struct {
 	Certificates Certificates
 	Receivers    Receivers
 	Traces       Traces
+	LogFields    LogFields
 	Console      Links // nil: there is none
 	Monitors     Monitors
 }
@@ -175,6 +176,7 @@ func (c *Control) Service() *Service {
 
 		"GetTrace":   op(c.getTrace, nil),
 		"ListTraces": op(c.listTraces, nil),
+		"LogFields":  op(c.logFields, nil).aboutData(),
 	}}
 }
 
