@@ -16,7 +16,7 @@ import (
 const (
 	// maxBuffer is what may wait to be stored before records are dropped.
 	maxBuffer = 32 << 20
-	// maxMessage is what a message may have; a longer one is dropped.
+	// maxMessage is what a record may have; a longer one is dropped.
 	maxMessage = 8 << 20
 	// linger is how long what was appended waits for more, to be stored together.
 	linger = 100 * time.Millisecond
@@ -66,7 +66,7 @@ type pending struct {
 
 // Open reads what a crash has left in no block, and begins to store.
 func (s *Store) Open(ctx context.Context) (err error) {
-	if s.archive, err = openArchive(s.Dir, s.Log); err != nil {
+	if s.archive, err = openArchive(s.Dir, s.maxBytes(), s.Log); err != nil {
 		return fmt.Errorf("open the log records: %w", err)
 	}
 	if err := s.index.open(ctx, s, s.maxAge()); err != nil {
@@ -121,7 +121,7 @@ func (s *Store) maxBytes() int64 {
 // or after Close, it is dropped and counted.
 func (s *Store) Append(r Record) {
 	s.mu.Lock()
-	if s.closed || s.wake == nil || s.bytes > maxBuffer || len(r.Message) > maxMessage {
+	if s.closed || s.wake == nil || s.bytes > maxBuffer || r.weight() > maxMessage {
 		s.dropped++
 		s.lost++
 		s.mu.Unlock()
