@@ -225,20 +225,29 @@ func (a *archive) append(batches [][]Record) ([]*chunk, error) {
 
 // chunked are records by their groups, each group's in their order.
 func chunked(records []Record) []*chunk {
+	one := &chunk{group: records[0].Group, records: records}
+	for i := range records {
+		if records[i].Group != one.group {
+			return divided(records)
+		}
+		one.bytes += records[i].weight()
+	}
+	return []*chunk{one}
+}
+
+func divided(records []Record) []*chunk {
 	var list []*chunk
-	var last *chunk
 	of := map[string]*chunk{}
 	for i := range records {
 		r := &records[i]
-		if last == nil || last.group != r.Group {
-			if last = of[r.Group]; last == nil {
-				last = &chunk{group: r.Group}
-				of[r.Group] = last
-				list = append(list, last)
-			}
+		c := of[r.Group]
+		if c == nil {
+			c = &chunk{group: r.Group}
+			of[r.Group] = c
+			list = append(list, c)
 		}
-		last.records = append(last.records, *r)
-		last.bytes += r.weight()
+		c.records = append(c.records, *r)
+		c.bytes += r.weight()
 	}
 	return list
 }

@@ -35,7 +35,7 @@ func (s *Store) keep() {
 		if now.Sub(expired) >= expireEvery {
 			expired = now
 			err = s.Expire(context.Background())
-		} else if err = s.archive.tend(now); err == nil {
+		} else if err = s.archive.tend(now, false); err == nil {
 			err = s.shrink()
 		}
 		if err != nil {
@@ -50,7 +50,7 @@ func (s *Store) keep() {
 // there may be: whole blocks. What else is too old is hidden from readers.
 func (s *Store) Expire(context.Context) error {
 	cutoffs, all := s.index.expire(s.maxAge())
-	errs := []error{s.archive.tend(time.Now()), s.archive.forget(all)}
+	errs := []error{s.archive.tend(time.Now(), false), s.archive.forget(all)}
 	for _, name := range s.archive.groups() {
 		cutoff, own := cutoffs[name]
 		if !own {

@@ -35,20 +35,25 @@ type sealing struct {
 	blocks  []*block
 }
 
-// tend makes blocks of what is due.
-func (a *archive) tend(now time.Time) error {
+// tend makes blocks of what is due; last says that there will be no more, and that the
+// next start should have little to read.
+func (a *archive) tend(now time.Time, last bool) error {
 	a.tending.Lock()
 	defer a.tending.Unlock()
 	var due []*sealing
 	a.mu.Lock()
+	quiet := a.unseen == 0
 	a.unseen = 0
 	a.mu.Unlock()
+	if quiet {
+		a.wal.rest()
+	}
 	for _, name := range a.groups() {
 		a.mu.Lock()
 		h := a.held[name]
 		rows, bytes, oldest, newest := h.stand()
 		a.mu.Unlock()
-		all := bytes > 4*a.blockBytes || now.Sub(oldest) > holdFor || now.Sub(newest) > quietAfter && bytes > quietBytes
+		all := last && bytes > quietBytes || bytes > 4*a.blockBytes || now.Sub(oldest) > holdFor || now.Sub(newest) > quietAfter && bytes > quietBytes
 		if rows > 0 && (all || rows >= background) {
 			due = append(due, a.take(h, name, all))
 		}
