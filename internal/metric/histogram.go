@@ -20,7 +20,7 @@ const (
 
 var empty = &histogram.Histogram{Schema: schema, ZeroThreshold: zeroWithin}
 
-// Histogram is the distribution of what was observed, none of it below zero.
+// Histogram is the distribution of what was observed.
 // It is written as a native histogram; the least and the greatest since the last
 // writing go to NAME_min and NAME_max.
 type Histogram struct {
@@ -30,7 +30,7 @@ type Histogram struct {
 	last              *histogram.Histogram // as written
 
 	mu                   sync.Mutex
-	counts               map[int32]uint64 // by bucket
+	counts, negative     map[int32]uint64 // by bucket; negative is nil until there is one
 	zero, count, pending uint64           // pending: not written yet
 	sum, min, max        float64          // min and max of those
 }
@@ -45,24 +45,33 @@ func (s *Store) Histogram(name string, l Labels) *Histogram {
 }
 
 // Observe adds a value.
-func (h *Histogram) Observe(v float64) {
-	index := int32(0)
-	if v > zeroWithin {
-		index = int32(math.Ceil(math.Log2(v) * perDouble))
+func (h *Histogram) Observe(v float64) { h.ObserveN(v, 1) }
+
+// ObserveN adds a value that has come n times.
+func (h *Histogram) ObserveN(v float64, n uint64) {
+	index, size := int32(0), math.Abs(v)
+	if size > zeroWithin {
+		index = int32(math.Ceil(math.Log2(size) * perDouble))
 	}
 	h.mu.Lock()
-	if v > zeroWithin {
-		h.counts[index]++
-	} else {
-		h.zero++
+	switch {
+	case size <= zeroWithin:
+		h.zero += n
+	case v > 0:
+		h.counts[index] += n
+	default:
+		if h.negative == nil {
+			h.negative = map[int32]uint64{}
+		}
+		h.negative[index] += n
 	}
 	if h.pending == 0 {
 		h.min, h.max = v, v
 	}
 	h.min, h.max = min(h.min, v), max(h.max, v)
-	h.count++
-	h.pending++
-	h.sum += v
+	h.count += n
+	h.pending += n
+	h.sum += v * float64(n)
 	h.mu.Unlock()
 	h.touch(h)
 }
@@ -98,20 +107,26 @@ func (h *Histogram) append(app *appender, at int64, v *histogram.Histogram) {
 // relative to the one before.
 func (h *Histogram) snapshot() *histogram.Histogram {
 	out := &histogram.Histogram{Schema: schema, ZeroThreshold: zeroWithin, ZeroCount: h.zero, Count: h.count, Sum: h.sum}
-	indexes := make([]int32, 0, len(h.counts))
-	for i := range h.counts {
+	out.PositiveSpans, out.PositiveBuckets = runs(h.counts)
+	out.NegativeSpans, out.NegativeBuckets = runs(h.negative)
+	return out
+}
+
+func runs(counts map[int32]uint64) (spans []histogram.Span, buckets []int64) {
+	indexes := make([]int32, 0, len(counts))
+	for i := range counts {
 		indexes = append(indexes, i)
 	}
 	slices.Sort(indexes)
 	next, before := int32(0), int64(0)
 	for n, i := range indexes {
 		if n == 0 || i != next {
-			out.PositiveSpans = append(out.PositiveSpans, histogram.Span{Offset: i - next})
+			spans = append(spans, histogram.Span{Offset: i - next})
 		}
-		out.PositiveSpans[len(out.PositiveSpans)-1].Length++
-		count := int64(h.counts[i])
-		out.PositiveBuckets = append(out.PositiveBuckets, count-before)
+		spans[len(spans)-1].Length++
+		count := int64(counts[i])
+		buckets = append(buckets, count-before)
 		next, before = i+1, count
 	}
-	return out
+	return spans, buckets
 }

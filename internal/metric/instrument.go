@@ -6,7 +6,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/prometheus/model/labels"
+	promvalue "github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/storage"
 )
 
@@ -16,6 +18,8 @@ type instrument interface {
 	// write appends what is to be known at a moment and returns for how many
 	// milliseconds nothing has changed.
 	write(app *appender, at int64) (idle int64)
+	// expose tells how it stands; its type is UNTYPED if there is nothing to tell.
+	expose(m *dto.Metric) dto.MetricType
 }
 
 // series is what all instruments have. An instrument that has not changed for
@@ -174,7 +178,8 @@ type Gauge struct {
 	series
 	mu        sync.Mutex
 	now, peak float64
-	last      float64 // as written
+	gone      bool    // until it is set again
+	last      float64 // as written; NaN: nothing, or that it is gone
 }
 
 // Gauge is the gauge of that name with these labels.
@@ -187,15 +192,25 @@ func (s *Store) Gauge(name string, l Labels) *Gauge {
 // Set makes v the level.
 func (g *Gauge) Set(v float64) {
 	g.mu.Lock()
-	g.now, g.peak = v, max(g.peak, v)
+	if g.gone {
+		g.peak = v
+	}
+	g.now, g.peak, g.gone = v, max(g.peak, v), false
 	g.mu.Unlock()
 	g.touch(g)
+}
+
+// Gone says that there is no such level any more: what it was of has been removed.
+func (g *Gauge) Gone() {
+	g.mu.Lock()
+	g.now, g.peak, g.gone = 0, 0, true
+	g.mu.Unlock()
 }
 
 // Add raises the level by d, or lowers it.
 func (g *Gauge) Add(d float64) {
 	g.mu.Lock()
-	g.now += d
+	g.now, g.gone = g.now+d, false
 	g.peak = max(g.peak, g.now)
 	g.mu.Unlock()
 	g.touch(g)
@@ -203,9 +218,16 @@ func (g *Gauge) Add(d float64) {
 
 func (g *Gauge) write(app *appender, at int64) int64 {
 	g.mu.Lock()
-	v := g.peak
+	v, gone := g.peak, g.gone
 	g.peak = g.now
 	g.mu.Unlock()
+	if gone {
+		if !math.IsNaN(g.last) {
+			app.add(&g.ref, g.labels, at, math.Float64frombits(promvalue.StaleNaN))
+			g.last = math.NaN()
+		}
+		return retire.Milliseconds()
+	}
 	_, write, idle := g.due(v != g.last, at)
 	if write {
 		app.add(&g.ref, g.labels, at, v)

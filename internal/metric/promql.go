@@ -15,9 +15,9 @@ import (
 
 // Bounds of one question.
 const (
-	maxSamples      = 50_000_000 // that a question may load, Prometheus' own default
-	questionTimeout = 2 * time.Minute
-	lookback        = 5 * time.Minute // how old a sample may be that still answers
+	MaxSamples      = 50_000_000 // that a question may load, Prometheus' own default
+	QuestionTimeout = 2 * time.Minute
+	Lookback        = 5 * time.Minute // how old a sample may be that still answers
 )
 
 // Point is a value at a moment.
@@ -35,7 +35,7 @@ type Series struct {
 
 func newEvaluator() *promql.Engine {
 	return promql.NewEngine(promql.EngineOpts{
-		MaxSamples: maxSamples, Timeout: questionTimeout, LookbackDelta: lookback,
+		MaxSamples: MaxSamples, Timeout: QuestionTimeout, LookbackDelta: Lookback, Parser: Parser(),
 		EnableAtModifier: true, EnableNegativeOffset: true,
 	})
 }
@@ -75,9 +75,12 @@ func (s *Store) Range(ctx context.Context, expression string, start, end time.Ti
 	return answer(expression, q.Exec(ctx))
 }
 
+// Parser reads PromQL as the evaluator does.
+func Parser() promqlparser.Parser { return promqlparser.NewParser(promqlparser.Options{}) }
+
 // Check says what is wrong with a PromQL expression, as fault.Invalid.
 func Check(expression string) error {
-	if _, err := promqlparser.NewParser(promqlparser.Options{}).ParseExpr(expression); err != nil {
+	if _, err := Parser().ParseExpr(expression); err != nil {
 		return wrong(expression, err)
 	}
 	return nil

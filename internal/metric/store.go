@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/storage"
@@ -28,6 +29,8 @@ type Store struct {
 
 	db        *tsdb.DB
 	evaluator *promql.Engine
+	registry  *prometheus.Registry // of the database's own measurements
+	foreign   foreign
 	ended     sync.Once
 	stop      chan struct{}
 	done      chan struct{}
@@ -47,7 +50,7 @@ type Store struct {
 // Open opens the database, reads its log and begins to write instruments.
 func (s *Store) Open() error {
 	opts := tsdb.DefaultOptions()
-	opts.RetentionDuration = or(s.MaxAge, 30*24*time.Hour).Milliseconds()
+	opts.RetentionDuration = s.Retention().Milliseconds()
 	if opts.MaxBytes = s.MaxBytes; opts.MaxBytes == 0 {
 		opts.MaxBytes = 2 << 30
 	}
@@ -59,17 +62,22 @@ func (s *Store) Open() error {
 	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
 		return fmt.Errorf("open the metrics: %w", err)
 	}
-	db, err := tsdb.Open(s.Dir, s.Log.With("engine", "metrics"), nil, opts, nil)
+	s.registry = prometheus.NewRegistry()
+	db, err := tsdb.Open(s.Dir, s.Log.With("engine", "metrics"), s.registry, opts, nil)
 	if err != nil {
 		return fmt.Errorf("open the metrics in %s: %w", s.Dir, err)
 	}
 	s.db, s.evaluator = db, newEvaluator()
 	s.known, s.active, s.scopes = map[string]instrument{}, map[instrument]struct{}{}, map[string]int{}
 	s.data.open(db.Head().MaxTime())
+	s.foreign = foreign{active: map[uint64]*visitor{}, sizes: map[string]int{}, refused: map[uint64]bool{}, described: map[string]Description{}}
 	s.stop, s.done = make(chan struct{}), make(chan struct{})
 	go s.tick()
 	return nil
 }
+
+// Retention is for how long samples are kept, as long as they fit.
+func (s *Store) Retention() time.Duration { return or(s.MaxAge, 30*24*time.Hour) }
 
 func or(d, otherwise time.Duration) time.Duration {
 	if d > 0 {
@@ -107,8 +115,16 @@ func (s *Store) tick() {
 	}
 }
 
-// Flush writes what the instruments have measured until now.
-func (s *Store) Flush(ctx context.Context) error { return s.flush(ctx, time.Now(), false) }
+// Flush writes what the instruments have measured until now. Its samples are not later
+// than its return, so that a question about that moment sees them.
+func (s *Store) Flush(ctx context.Context) error {
+	err := s.flush(ctx, time.Now(), false)
+	s.flushing.Lock()
+	at := s.flushed
+	s.flushing.Unlock()
+	time.Sleep(time.Until(time.UnixMilli(at))) // a millisecond, if there was a flush in this one already
+	return err
+}
 
 // flush writes every instrument that has changed, and at a tick those that have
 // not for too long.

@@ -88,7 +88,7 @@ func uploadToken(dir string) (string, error) {
 }
 
 // health answers /healthz (the process is alive) and /readyz (the engines answer
-// and every stack serves).
+// and every stack serves), and for what is measured.
 func (r *rooms) health(ctx context.Context) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/dropstack/dropstack/internal/alert"
+	"github.com/dropstack/dropstack/internal/alert/alarm"
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/apigateway"
 	"github.com/dropstack/dropstack/internal/arn"
@@ -18,6 +20,7 @@ import (
 	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/cloudformation"
 	"github.com/dropstack/dropstack/internal/cloudfront"
+	"github.com/dropstack/dropstack/internal/console"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/edge/accesslog"
@@ -33,10 +36,12 @@ import (
 	"github.com/dropstack/dropstack/internal/instance"
 	"github.com/dropstack/dropstack/internal/logs"
 	"github.com/dropstack/dropstack/internal/metric"
+	"github.com/dropstack/dropstack/internal/metric/promapi"
 	"github.com/dropstack/dropstack/internal/queue"
 	"github.com/dropstack/dropstack/internal/sandbox"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/topic"
+	"github.com/dropstack/dropstack/internal/trace"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -111,7 +116,12 @@ type rooms struct {
 	secrets        *secrets
 	trail          *audit.Log
 	logs           *logs.Store
+	traces         *trace.Traces
 	metrics        *metric.Store
+	alerts         *alert.Watcher
+	alarms         *alarm.Alarms
+	people         func(ctx context.Context, alerts ...alert.Alert) // tells them; nil: nobody
+	prometheus     *promapi.API
 	boxes          *sandbox.Maker
 	missing        map[string]string // why they are not of a stronger level
 	examined       func() *Isolation // what attacks have shown, which are made when it is asked for first
@@ -137,6 +147,7 @@ type rooms struct {
 	deployer       *deploy.Deployer
 	cloudformation *cloudformation.Stacks
 	api            *api.Server
+	console        *console.Server
 	platform       *Platform
 	ready          atomic.Bool   // every stack has answered once
 	answered       chan struct{} // closed then
@@ -174,6 +185,9 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	defer r.logAccess(ctx)()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.keys.Run(ctx) })
+	g.Go(func() error { return r.alerts.Run(ctx) })
+	g.Go(func() error { return r.alarms.Run(ctx) })
+	g.Go(func() error { return r.countDown(ctx) })
 	g.Go(func() error { return r.secrets.run(ctx) })
 	g.Go(func() error { return r.invoker.Run(ctx) })
 	g.Go(func() error { return r.queues.Run(ctx) })
@@ -193,7 +207,7 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 		g.Go(func() error { return r.edge.ServeQUIC(ctx, ls.quic, r.certificates.Config()) })
 	}
 	g.Go(func() error { return serveHTTP(ctx, ls.aws, r.api) })
-	g.Go(func() error { return serveHTTP(ctx, ls.console, r.health(ctx)) })
+	g.Go(func() error { return serveHTTP(ctx, ls.console, r.consoleHandler(ctx)) })
 	g.Go(func() error { r.examine(ctx); return nil })
 	if cfg.Ready != nil {
 		cfg.Ready(r.platform)
