@@ -62,6 +62,7 @@ func Check(svc *spec.Service) []spec.Problem {
 	}
 	c.edge()
 	c.alarms()
+	c.alertRules()
 	return c.problems
 }
 

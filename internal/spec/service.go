@@ -61,6 +61,7 @@ type Service struct {
 	LogGroups     []LogGroup
 	Alarms        []Alarm
 	MetricFilters []MetricFilter
+	Alerting      *Alerting  // custom.dropstack.alerts
 	LogRetention  *Retention // provider.logRetentionInDays
 	Outputs       []Output
 	Imports       []string          // names that Fn::ImportValue has asked for, sorted
