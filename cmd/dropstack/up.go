@@ -147,7 +147,7 @@ func (c *cli) serve(ctx context.Context, cfg server.Config, services string) err
 				return
 			}
 			if ctx.Err() == nil {
-				c.announce(p, time.Since(started))
+				c.announce(ctx, p, time.Since(started))
 			}
 		})
 	}
@@ -240,13 +240,17 @@ func withSettings(p *server.Platform) func(string) (string, bool) {
 	}
 }
 
-func (c *cli) announce(p *server.Platform, took time.Duration) {
+func (c *cli) announce(ctx context.Context, p *server.Platform, took time.Duration) {
 	if c.json {
 		c.writeJSON(c.stdout, map[string]any{
 			"event": "ready", "http": p.Endpoints.HTTP, "https": p.Endpoints.HTTPS, "aws": p.Endpoints.AWS, "console": p.Endpoints.Console,
 			"data": p.Dir, "took_ms": took.Milliseconds(),
 		})
 		return
+	}
+	link, _, err := p.SignIn(ctx)
+	if err != nil {
+		link = p.Endpoints.Console + "  (`dropstack console` makes a link to sign in)"
 	}
 	fmt.Fprintf(c.stdout, `dropstack is ready (%.1fs)
   share files   %s
@@ -257,5 +261,5 @@ func (c *cli) announce(p *server.Platform, took time.Duration) {
   isolation     %s
 
 Try:  curl -F file=@shot.png %s/
-`, took.Seconds(), p.Endpoints.HTTP, cmp.Or(p.Endpoints.HTTPS, "off"), p.Endpoints.AWS, p.Endpoints.Console, filepath.Join(p.Dir, "credentials"), p.Isolation, p.Endpoints.HTTP)
+`, took.Seconds(), p.Endpoints.HTTP, cmp.Or(p.Endpoints.HTTPS, "off"), p.Endpoints.AWS, link, filepath.Join(p.Dir, "credentials"), p.Isolation, p.Endpoints.HTTP)
 }

@@ -36,6 +36,8 @@ type Control struct {
 	Bans      Bans
 
 	Certificates Certificates
+	Traces       Traces
+	Console      Links // nil: there is none
 }
 
 // Records is what the control plane needs of the audit log.
@@ -141,9 +143,14 @@ func (c *Control) Service() *Service {
 		"RemoveCertificate":    op(c.removeCertificate, func(in CertificateID) []Need { return certificateNeed(in.ID) }),
 		"RenewCertificate":     op(c.renewCertificate, nil),
 
+		"CreateConsoleLink": op(c.consoleLink, nil),
+
 		"RotateRootKey": op(c.rotateRoot, nil),
 
 		"ListAuditRecords": op(c.Records.List, nil),
+
+		"GetTrace":   op(c.getTrace, nil),
+		"ListTraces": op(c.listTraces, nil),
 	}}
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/cloudformation"
 	"github.com/dropstack/dropstack/internal/cloudfront"
+	"github.com/dropstack/dropstack/internal/console"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/edge/accesslog"
@@ -40,6 +41,7 @@ import (
 	"github.com/dropstack/dropstack/internal/sandbox"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/topic"
+	"github.com/dropstack/dropstack/internal/trace"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -114,6 +116,7 @@ type rooms struct {
 	secrets        *secrets
 	trail          *audit.Log
 	logs           *logs.Store
+	traces         *trace.Traces
 	metrics        *metric.Store
 	alerts         *alert.Watcher
 	alarms         *alarm.Alarms
@@ -144,6 +147,7 @@ type rooms struct {
 	deployer       *deploy.Deployer
 	cloudformation *cloudformation.Stacks
 	api            *api.Server
+	console        *console.Server
 	platform       *Platform
 	ready          atomic.Bool   // every stack has answered once
 	answered       chan struct{} // closed then
@@ -203,7 +207,7 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 		g.Go(func() error { return r.edge.ServeQUIC(ctx, ls.quic, r.certificates.Config()) })
 	}
 	g.Go(func() error { return serveHTTP(ctx, ls.aws, r.api) })
-	g.Go(func() error { return serveHTTP(ctx, ls.console, r.health(ctx)) })
+	g.Go(func() error { return serveHTTP(ctx, ls.console, r.consoleHandler(ctx)) })
 	g.Go(func() error { r.examine(ctx); return nil })
 	if cfg.Ready != nil {
 		cfg.Ready(r.platform)
