@@ -62,7 +62,7 @@ HTTP APIs, topics, schedules and buckets, in one process.
 		c.topic(), c.schedule(),
 		c.edge(), c.waf(),
 		c.network(),
-		c.audit(), c.param(), c.key(), c.env(), c.iam(),
+		c.alert(), c.audit(), c.param(), c.key(), c.env(), c.iam(),
 		c.console(), c.doctor(), c.version(),
 	)
 	strict(root)

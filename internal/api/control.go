@@ -36,6 +36,8 @@ type Control struct {
 	Bans      Bans
 
 	Certificates Certificates
+	Alerts       Alerts
+	Alarms       Ringing
 	Traces       Traces
 	Console      Links // nil: there is none
 }
@@ -144,6 +146,11 @@ func (c *Control) Service() *Service {
 		"RenewCertificate":     op(c.renewCertificate, nil),
 
 		"CreateConsoleLink": op(c.consoleLink, nil),
+
+		"ListAlerts":   op(c.listAlerts, nil),
+		"ListRules":    op(c.listRules, nil),
+		"TestRule":     op(c.testRule, nil),
+		"ExplainAlert": op(c.explainAlert, nil),
 
 		"RotateRootKey": op(c.rotateRoot, nil),
 

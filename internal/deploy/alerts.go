@@ -26,14 +26,23 @@ func (r *Revision) addAlerts(svc *spec.Service) {
 		return
 	}
 	r.AlertSettings = settings(svc.Alerting)
+	r.Alerts = AlertRules(svc)
+}
+
+// AlertRules are the rules of a service that has been checked.
+func AlertRules(svc *spec.Service) (list []alert.Rule) {
+	if svc.Alerting == nil {
+		return nil
+	}
 	for _, rule := range svc.Alerting.Rules {
-		r.Alerts = append(r.Alerts, alertRule(svc, rule))
+		list = append(list, alertRule(svc, rule))
 	}
 	for _, f := range svc.Alerting.Files {
 		if rules, err := alert.Parse(f.Path, f.Doc); err == nil {
-			r.Alerts = append(r.Alerts, rules...)
+			list = append(list, rules...)
 		}
 	}
+	return list
 }
 
 func alertRule(svc *spec.Service, r spec.AlertRule) alert.Rule {

@@ -9,6 +9,7 @@ import (
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/metric"
+	"github.com/dropstack/dropstack/internal/metric/promapi"
 	"github.com/dropstack/dropstack/internal/topic"
 )
 
@@ -18,6 +19,7 @@ func (r *rooms) openAlerts(ctx context.Context, cfg Config) error {
 	if err := r.alerts.Open(); err != nil {
 		return err
 	}
+	r.prometheus.Rules = func() promapi.Rules { return r.alerts }
 	r.alarms = &alarm.Alarms{
 		Metrics: r.metrics, Streams: r.eng.Streams, Region: cfg.Region, Log: cfg.Log, Notify: r.news(cfg),
 		Publish: func(ctx context.Context, topicARN, subject, message string) error {

@@ -72,7 +72,7 @@ type Config struct {
 	// Rules are files of alert rules in Prometheus' format, or directories of some.
 	Rules        []string
 	WithoutRules []string // names of built-in rules that are off, or "all"
-	Log                    *slog.Logger
+	Log          *slog.Logger
 	// Ready is called once everything serves, with what it serves on. Optional.
 	Ready func(*Platform)
 }
