@@ -126,7 +126,8 @@ func (r *rooms) openFunctions(ctx context.Context, cfg Config, ls *listeners) (e
 			return instance.Credentials(c), time.Now().Add(iam.InstanceLifetime), err
 		},
 		Secrets: r.secrets.wanted(r.keys, cfg.Region), Sealer: r.secrets.environments(), Isolated: r.isolated,
-		Recorder: recorder{&metric.Functions{Store: r.metrics}, &metric.Streaks{Store: r.metrics}}, Traces: r.traces,
+		Recorder: recorder{&metric.Functions{Store: r.metrics}, &metric.Streaks{Store: r.metrics}},
+		Traces:   r.traces,
 	}
 	return nil
 }
