@@ -22,6 +22,9 @@ func (r *Revision) addAlerts(svc *spec.Service) {
 			r.Alarms = append(r.Alarms, al)
 		}
 	}
+	for _, f := range svc.MetricFilters {
+		r.MetricFilters = append(r.MetricFilters, metricFilter(f))
+	}
 	if svc.Alerting == nil {
 		return
 	}
@@ -43,6 +46,13 @@ func AlertRules(svc *spec.Service) (list []alert.Rule) {
 		}
 	}
 	return list
+}
+
+func metricFilter(f spec.MetricFilter) alarm.Filter {
+	return alarm.Filter{
+		Name: f.Name, Group: f.Group, Pattern: f.Pattern, Namespace: f.Namespace, Metric: f.Metric, Value: f.Value,
+		Default: f.Default, Unit: f.Unit, Dimensions: f.Dimensions,
+	}
 }
 
 func alertRule(svc *spec.Service, r spec.AlertRule) alert.Rule {
@@ -119,6 +129,11 @@ func (c *checker) alarms() {
 		}
 		seen[al.AlarmName] = a.Pos
 	}
+	for _, f := range c.svc.MetricFilters {
+		if err := metricFilter(f).Check(); err != nil {
+			c.report(f.Pos, "%v", err)
+		}
+	}
 }
 
 // ringing are the alarms in ALARM of those that the shift of a function names.
@@ -155,6 +170,11 @@ func (d *Deployer) alert(ctx context.Context, next *Revision) error {
 			return fmt.Errorf("alert rules: %w", err)
 		}
 	}
+	if d.Rooms.MetricFilters != nil {
+		if err := d.Rooms.MetricFilters.Replace(next.Stack, next.MetricFilters); err != nil {
+			return fmt.Errorf("metric filters: %w", err)
+		}
+	}
 	if d.Rooms.Alarms != nil {
 		if err := d.Rooms.Alarms.Replace(ctx, next.Stack, next.Alarms); err != nil {
 			return fmt.Errorf("alarms: %w", err)
@@ -168,6 +188,11 @@ func (d *Deployer) ownAlerts(r *Revision) error {
 	for _, rule := range r.Alerts {
 		if err := rule.Check(); err != nil {
 			return fault.Errorf(fault.Invalid, "%s: %w", rule.Source, err)
+		}
+	}
+	for _, f := range r.MetricFilters {
+		if err := f.Check(); err != nil {
+			return err
 		}
 	}
 	if err := r.AlertSettings.Check(); err != nil {

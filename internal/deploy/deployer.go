@@ -100,6 +100,10 @@ type Rooms struct {
 		// Ringing is those of some alarms, by name or ARN, that are in ALARM.
 		Ringing(names []string) []string
 	}
+	// MetricFilters count log records; nil only in tests.
+	MetricFilters interface {
+		Replace(stack string, list []alarm.Filter) error
+	}
 	Versions Versions // nil only in tests: then no aliases are made, and nobody is shifted
 }
 

@@ -182,7 +182,7 @@ func (r *rooms) newDeployer(cfg Config) *deploy.Deployer {
 			Roles: r.keys, Networks: r.networks, Functions: r.invoker, Versions: r.invoker,
 			Queues: r.queues, Topics: r.topics, Schedules: r.schedules, Buses: r.buses,
 			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge, Logs: r.logs, Storage: r.eng.Objects,
-			Firewall: r.firewall, AccessReaders: r.access, Alerts: r.alerts, Alarms: r.alarms,
+			Firewall: r.firewall, AccessReaders: r.access, Alerts: r.alerts, Alarms: r.alarms, MetricFilters: r.filters,
 		},
 	}
 }
