@@ -15,9 +15,9 @@ import (
 func (c *cli) alert() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "alert",
-		Short: "Show what is alarming and why, and the rules; try rules out",
+		Short: "Show what is alarming and why; try rules out; silence alerts; say who is told",
 	}
-	command.AddCommand(c.alertList(), c.alertRules(), c.alertTest(), c.alertWhy())
+	command.AddCommand(c.alertList(), c.alertRules(), c.alertTest(), c.alertWhy(), c.silence(), c.receivers())
 	return command
 }
 

@@ -59,10 +59,12 @@ HTTP APIs, topics, schedules and buckets, in one process.
 		c.deploy(), c.rollback(), c.remove(), c.pack(), c.print(), c.info(),
 		c.invoke(), c.deadLetters(), c.redrive(),
 		c.logs(), c.trace(), c.metrics(),
+		c.monitor(), c.probe(),
 		c.topic(), c.schedule(),
+		c.alert(),
 		c.edge(), c.waf(),
 		c.network(),
-		c.alert(), c.audit(), c.param(), c.key(), c.env(), c.iam(),
+		c.audit(), c.param(), c.key(), c.env(), c.iam(),
 		c.console(), c.doctor(), c.version(),
 	)
 	strict(root)

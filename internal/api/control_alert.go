@@ -1,52 +1,41 @@
 package api
 
 import (
-	"cmp"
 	"context"
-	"slices"
 
-	"github.com/dropstack/dropstack/internal/alert"
+	"github.com/dropstack/dropstack/internal/alert/notify"
 )
 
-// Alerts is what the control plane needs of alert rules.
-type Alerts interface {
-	Rules() []alert.RuleStatus
-	Alerts() []alert.Active
-	Refused() string
-	Replay(ctx context.Context, in alert.ReplayInput) (alert.Replayed, error)
-	Explain(ctx context.Context, in alert.ExplainInput) (alert.Explanation, error)
+// Receivers is what the control plane needs of who is told of alerts.
+type Receivers interface {
+	Put(ctx context.Context, in notify.PutInput) (notify.Receivers, error)
+	Get(ctx context.Context) (notify.Receivers, error)
+	Test(ctx context.Context, in notify.TestInput) (notify.Tested, error)
+	Silence(ctx context.Context, in notify.PutSilenceInput) (notify.Silence, error)
+	Expire(ctx context.Context, in notify.SilenceID) (struct{}, error)
+	Silences(ctx context.Context, in notify.ListSilencesInput) (notify.ListSilencesOutput, error)
 }
 
-// Ringing is what the control plane needs of alarms: those in ALARM.
-type Ringing interface {
-	Alerts() []alert.Active
+func (c *Control) putReceivers(ctx context.Context, in notify.PutInput) (notify.Receivers, error) {
+	return c.Receivers.Put(ctx, in)
 }
 
-// AlertsOutput is the alerts that are pending or firing.
-type AlertsOutput struct {
-	Alerts []alert.Active `json:"alerts"`
+func (c *Control) getReceivers(ctx context.Context, _ struct{}) (notify.Receivers, error) {
+	return c.Receivers.Get(ctx)
 }
 
-// RulesOutput is every rule.
-type RulesOutput struct {
-	Rules   []alert.RuleStatus `json:"rules"`
-	Refused string             `json:"refused,omitempty"` // why the files of rules, as they are now, are not taken
+func (c *Control) testReceiver(ctx context.Context, in notify.TestInput) (notify.Tested, error) {
+	return c.Receivers.Test(ctx, in)
 }
 
-func (c *Control) listAlerts(context.Context, struct{}) (AlertsOutput, error) {
-	list := append(c.Alerts.Alerts(), c.Alarms.Alerts()...)
-	slices.SortStableFunc(list, func(a, b alert.Active) int { return cmp.Compare(a.State, b.State) })
-	return AlertsOutput{list}, nil
+func (c *Control) putSilence(ctx context.Context, in notify.PutSilenceInput) (notify.Silence, error) {
+	return c.Receivers.Silence(ctx, in)
 }
 
-func (c *Control) listRules(context.Context, struct{}) (RulesOutput, error) {
-	return RulesOutput{c.Alerts.Rules(), c.Alerts.Refused()}, nil
+func (c *Control) expireSilence(ctx context.Context, in notify.SilenceID) (struct{}, error) {
+	return c.Receivers.Expire(ctx, in)
 }
 
-func (c *Control) testRule(ctx context.Context, in alert.ReplayInput) (alert.Replayed, error) {
-	return c.Alerts.Replay(ctx, in)
-}
-
-func (c *Control) explainAlert(ctx context.Context, in alert.ExplainInput) (alert.Explanation, error) {
-	return c.Alerts.Explain(ctx, in)
+func (c *Control) listSilences(ctx context.Context, in notify.ListSilencesInput) (notify.ListSilencesOutput, error) {
+	return c.Receivers.Silences(ctx, in)
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/monitor"
 	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/queue"
 	"github.com/dropstack/dropstack/internal/schedule"
@@ -103,6 +104,12 @@ type Rooms struct {
 	// MetricFilters count log records; nil only in tests.
 	MetricFilters interface {
 		Replace(stack string, list []alarm.Filter) error
+	}
+	// Monitors watch URLs; nil only in tests.
+	Monitors interface {
+		// Admit says what Replace would refuse.
+		Admit(stack string, list []monitor.Monitor) error
+		Replace(ctx context.Context, stack string, list []monitor.Monitor) error
 	}
 	Versions Versions // nil only in tests: then no aliases are made, and nobody is shifted
 }

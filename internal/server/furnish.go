@@ -44,7 +44,13 @@ func (r *rooms) furnish(ctx context.Context, cfg Config, ls *listeners) error {
 	if err := r.openCertificates(ctx, cfg, ls); err != nil {
 		return err
 	}
+	if err := r.openNotifier(ctx, cfg, ls.endpoints.Console); err != nil {
+		return err
+	}
 	if err := r.openAlerts(ctx, cfg); err != nil {
+		return err
+	}
+	if err := r.openMonitors(ctx, cfg, ls); err != nil {
 		return err
 	}
 	r.deployer = r.newDeployer(cfg)
@@ -182,7 +188,7 @@ func (r *rooms) newDeployer(cfg Config) *deploy.Deployer {
 			Roles: r.keys, Networks: r.networks, Functions: r.invoker, Versions: r.invoker,
 			Queues: r.queues, Topics: r.topics, Schedules: r.schedules, Buses: r.buses,
 			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge, Logs: r.logs, Storage: r.eng.Objects,
-			Firewall: r.firewall, AccessReaders: r.access, Alerts: r.alerts, Alarms: r.alarms, MetricFilters: r.filters,
+			Firewall: r.firewall, AccessReaders: r.access, Alerts: r.alerts, Alarms: r.alarms, MetricFilters: r.filters, Monitors: r.monitors,
 		},
 	}
 }
@@ -192,8 +198,13 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 	at := ls.endpoints
 	control := &api.Control{
 		Deployer: r.deployer, Letters: r.invoker, Topics: r.topics, Flows: &r.networks.flows, Endpoints: at, Isolation: r.boxes.Level,
-		Records: r.trail, RootKey: r.secrets.root, Schedules: r.schedules, URL: onHost(at.HTTP), Edge: r.distributions, Bans: r.bans, Certificates: r.certificates, Alerts: r.alerts, Alarms: r.alarms,
-		Console: r.console,
+		Records: r.trail, RootKey: r.secrets.root, Schedules: r.schedules, URL: onHost(at.HTTP), Edge: r.distributions, Bans: r.bans, Certificates: r.certificates,
+		Console:   r.console,
+		Monitors:  r.monitors,
+		Traces:    r.traces,
+		Receivers: r.notifier,
+		Alerts:    r.alerts,
+		Alarms:    r.alarms,
 	}
 	functions := &lambda.Functions{
 		Deployer: r.deployer, Invoker: r.invoker, Objects: r.eng.Objects, Region: cfg.Region,
