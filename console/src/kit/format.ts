@@ -58,6 +58,9 @@ export const moment = (at: Date | number | string) =>
 
 export const clock = (at: Date | number) => new Date(at).toLocaleTimeString(undefined, { hour12: false })
 
+// exact is the time of day with milliseconds.
+export const exact = (at: number) => clock(at) + "." + String(Math.floor(at) % 1000).padStart(3, "0")
+
 // ago is how long something is past, or ahead.
 export function ago(at: Date | number | string, now = Date.now()): string {
   const s = (now - new Date(at).getTime()) / 1000

@@ -4,7 +4,7 @@ import { useLoad } from "../../core/load"
 import { useRange } from "../../core/range"
 import { useChoice } from "../../core/route"
 import { pretty } from "../../kit/code"
-import { moment } from "../../kit/format"
+import { exact, moment } from "../../kit/format"
 import { Empty, Panel, Show } from "../../kit/panel"
 import { Search } from "../../kit/search"
 
@@ -46,7 +46,7 @@ export function RecordList({ records }: { records: LogEvent[] }) {
         const long = line.length > 160 || line.includes("\n") || line.startsWith("{")
         const at = (
           <time dateTime={new Date(r.timestamp).toISOString()} title={moment(r.timestamp)}>
-            {new Date(r.timestamp).toISOString().slice(11, 23)}
+            {exact(r.timestamp)}
           </time>
         )
         return (
