@@ -36,6 +36,7 @@ type Control struct {
 	Bans      Bans
 
 	Certificates Certificates
+	Traces       Traces
 	Console      Links // nil: there is none
 }
 
@@ -148,6 +149,9 @@ func (c *Control) Service() *Service {
 		"RotateRootKey": op(c.rotateRoot, nil),
 
 		"ListAuditRecords": op(c.Records.List, nil),
+
+		"GetTrace":   op(c.getTrace, nil),
+		"ListTraces": op(c.listTraces, nil),
 	}}
 }
 

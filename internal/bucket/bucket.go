@@ -109,7 +109,7 @@ func (n *Notifications) enqueue(ctx context.Context, notification Notification, 
 	if err != nil {
 		return err
 	}
-	err = n.Invoker.Enqueue(ctx, function.Invocation{ID: invocationID(notification, e), Function: notification.Function, Payload: payload})
+	err = n.Invoker.Enqueue(ctx, function.Invocation{ID: invocationID(notification, e), Function: notification.Function, Payload: payload, Trigger: function.TriggerBucket})
 	if fault.KindOf(err) == fault.NotFound {
 		// The function is being removed. S3 drops events without a destination too,
 		// and an upload should not fail for it.

@@ -15,6 +15,7 @@ import (
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/pattern"
+	"github.com/dropstack/dropstack/internal/trace"
 )
 
 // patience bounds how long the targets of one event are waited for.
@@ -106,11 +107,11 @@ func (b *Buses) hand(ctx context.Context, ev event, r *rule, t *Target, body []b
 	id := deliveryID(ev.id, r.ARN, t.ID, body)
 	switch to.kind {
 	case functionTarget:
-		return b.Invoker.Enqueue(ctx, function.Invocation{ID: id, Function: to.name, Payload: body, TraceID: ev.trace})
+		return b.Invoker.Enqueue(ctx, function.Invocation{ID: id, Function: to.name, Payload: body, TraceID: ev.trace, Trigger: function.TriggerBus})
 	case busTarget:
 		return b.forward(ctx, ev, to.name, body, by)
 	}
-	return b.Deliver(ctx, t.ARN, t.Group, id, body)
+	return b.Deliver(trace.With(ctx, ev.trace), t.ARN, t.Group, id, body)
 }
 
 // Deliver tells a topic, a queue, with the group of a FIFO one, or an event bus, and

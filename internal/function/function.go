@@ -113,11 +113,26 @@ type Invocation struct {
 	Marshalled    bool   // the caller vouches that Payload is JSON: it is not checked again
 	ClientContext string
 	TraceID       string
+	Trigger       string          // what caused it: one of the Trigger constants; "" is what called, by Enqueue TriggerAsync, else TriggerAPI
 	Stream        instance.Stream // of Invoke: takes a response that the function streams; may be nil
 	// Settled, of what a consumer's decode returns, is told what became of an
 	// attempt before the message is let go; an error puts it off. Optional.
 	Settled func(ctx context.Context, o Outcome) error
 }
+
+// What causes invocations, as they are measured by.
+const (
+	TriggerAPI      = "api"      // a call of Invoke
+	TriggerAsync    = "async"    // a call of Invoke that does not wait
+	TriggerHTTP     = "http"     // a route of an API, or its authorizer
+	TriggerURL      = "url"      // a function URL
+	TriggerTopic    = "topic"    //
+	TriggerSchedule = "schedule" //
+	TriggerQueue    = "queue"    //
+	TriggerBucket   = "bucket"   // a notification
+	TriggerBus      = "bus"      // a rule
+	TriggerEdge     = "edge"     // access records
+)
 
 // Outcome is what became of an attempt to deliver an event.
 type Outcome struct {

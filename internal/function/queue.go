@@ -1,6 +1,7 @@
 package function
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/trace"
 )
 
 const (
@@ -24,6 +26,7 @@ const (
 	headerContext = "Dropstack-Client-Context" // base64
 	headerTrace   = "Dropstack-Trace-Id"
 	headerVersion = "Dropstack-Qualifier"
+	headerTrigger = "Dropstack-Trigger" // without one: TriggerAsync
 
 	// dedupe is how long a second event with the same ID is recognised.
 	dedupe = 15 * time.Minute
@@ -90,7 +93,13 @@ func (i *Invoker) Enqueue(ctx context.Context, inv Invocation) error {
 	if qualifier != "" {
 		msg.Header.Set(headerVersion, qualifier)
 	}
-	msg.Header.Set(headerTrace, strings.NewReplacer("\r", "", "\n", "").Replace(inv.TraceID))
+	if inv.Trigger != "" {
+		msg.Header.Set(headerTrigger, inv.Trigger)
+	}
+	if _, ok := trace.Parse(inv.TraceID); !ok { // then all attempts have one in common
+		inv.TraceID = i.Traces.Carry(ctx)
+	}
+	msg.Header.Set(headerTrace, inv.TraceID)
 	msg.Header.Set(headerContext, base64.StdEncoding.EncodeToString([]byte(inv.ClientContext)))
 	id := base64.RawURLEncoding.EncodeToString([]byte(inv.ID)) // a header's value may not hold everything
 	if _, err := i.Streams.PublishMsg(ctx, msg, jetstream.WithMsgID(e.Name+"/"+id)); err != nil {
@@ -115,6 +124,7 @@ func queued(msg jetstream.Msg) (Invocation, bool, error) {
 		ID: msg.Headers().Get(headerID), Function: name,
 		Payload: msg.Data(), Marshalled: true,
 		ClientContext: string(clientContext), TraceID: msg.Headers().Get(headerTrace),
+		Trigger: cmp.Or(msg.Headers().Get(headerTrigger), TriggerAsync),
 	}, true, nil
 }
 

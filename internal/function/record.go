@@ -27,9 +27,11 @@ type Recorder interface {
 type Run struct {
 	Function, Version string
 	Qualifier         string // as invoked: a version, an alias or ""
+	Trigger           string // what caused it
 	ErrorType         string // "" if the function succeeded
 	Duration          time.Duration
 	Init              time.Duration // of a cold start, else 0
+	Memory            int64         // the most that its instance has used so far, in bytes
 }
 
 // Tally counts how invocations of a version have ended, since this process has it.
@@ -66,13 +68,14 @@ func (i *Invoker) Tally(name, version string) Tally {
 }
 
 // measured records an invocation that begins, and how it ends when what it
-// returns is called.
-func (i *Invoker) measured(e *entry, qualifier string, release func()) func(instance.Outcome, error) {
+// returns is called; then is called with that too.
+func (i *Invoker) measured(e *entry, qualifier, trigger string, release func(), then func(instance.Outcome, error)) func(instance.Outcome, error) {
 	if i.Recorder != nil {
 		i.Recorder.Running(e.Name, 1)
 	}
 	return func(out instance.Outcome, err error) {
 		release()
+		then(out, err)
 		if err == nil {
 			e.tally.add(out.FunctionError != "")
 		}
@@ -83,7 +86,10 @@ func (i *Invoker) measured(e *entry, qualifier string, release func()) func(inst
 		if err != nil {
 			return
 		}
-		r := Run{Function: e.Name, Version: e.Version, Qualifier: qualifier, Duration: out.Duration, Init: out.Init}
+		r := Run{
+			Function: e.Name, Version: e.Version, Qualifier: qualifier, Trigger: trigger,
+			Duration: out.Duration, Init: out.Init, Memory: int64(out.MaxMemoryMB) << 20,
+		}
 		if out.FunctionError != "" {
 			if r.ErrorType = out.ErrorType; r.ErrorType == "" {
 				r.ErrorType = "Unknown"

@@ -35,7 +35,7 @@ func (r *recorder) tell(format string, args ...any) {
 }
 
 func (r *recorder) Ran(run function.Run) {
-	r.tell("ran %s %s %s %s took:%t cold:%t", run.Function, run.Version, run.Qualifier, run.ErrorType, run.Duration > 0, run.Init > 0)
+	r.tell("ran %s %s %s by:%s %s took:%t cold:%t memory:%t", run.Function, run.Version, run.Qualifier, run.Trigger, run.ErrorType, run.Duration > 0, run.Init > 0, run.Memory > 0)
 }
 
 func (r *recorder) Throttled(function, version, qualifier string) {
@@ -104,11 +104,11 @@ func TestInvocationsAreRecorded(t *testing.T) {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
 	want := []string{
-		"ran a $LATEST $LATEST  took:true cold:true",
-		"ran a $LATEST $LATEST errorString took:true cold:false",
+		"ran a $LATEST $LATEST by:api  took:true cold:true memory:true",
+		"ran a $LATEST $LATEST by:api errorString took:true cold:false memory:true",
 		"throttled none $LATEST ",
 		"waited a true",
-		"ran a $LATEST  errorString took:true cold:false",
+		"ran a $LATEST  by:async errorString took:true cold:false memory:true",
 		"buried a true",
 		"buried a false",
 	}

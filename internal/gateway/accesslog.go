@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/logs"
 )
 
@@ -17,7 +18,40 @@ type sent struct {
 	took   time.Duration
 }
 
-// measured is a writer that counts what it sends for the access log.
+// Served is a request that has been answered.
+type Served struct {
+	API, Stage string // names
+	Route      string // key; "" when there is none for the request
+	Status     int
+	Took       time.Duration
+}
+
+// served tells of a request that has been answered.
+func (s *server) served(r *request) {
+	r.sent.took = time.Since(r.at)
+	if s.line != nil {
+		s.record(r)
+	}
+	r.traced()
+	if s.gateway.Served == nil {
+		return
+	}
+	done := Served{API: s.api.Name, Stage: s.api.Stage, Status: r.sent.status, Took: r.sent.took}
+	if r.target != nil {
+		done.Route = r.target.key
+	}
+	s.gateway.Served(done)
+}
+
+// trigger is what an invocation for the request is measured by.
+func (r *request) trigger() string {
+	if r.api.Kind == URL {
+		return function.TriggerURL
+	}
+	return function.TriggerHTTP
+}
+
+// measured is a writer that counts what it sends.
 func (s *server) measured(w http.ResponseWriter, r *request) http.ResponseWriter {
 	return &measure{w, &r.sent}
 }
@@ -49,7 +83,6 @@ func (m *measure) Unwrap() http.ResponseWriter { return m.ResponseWriter }
 // record writes the request's line. The store takes it without waiting, and counts
 // the lines that come faster than it can write.
 func (s *server) record(r *request) {
-	r.sent.took = time.Since(r.at)
 	s.gateway.Logs.Append(logs.Record{
 		Time: time.Now(), Group: s.api.AccessLog.Group, Stream: s.logStream, Request: r.id,
 		Message: strings.TrimRight(s.line.fill(r, logged), "\r\n"),

@@ -163,6 +163,7 @@ func (g *functionGuard) call(r *request, identity []string) (*grant, error) {
 	began := time.Now()
 	res, err := g.gateway.Invoker.Invoke(ctx, function.Invocation{
 		Function: g.Function, Payload: event, Marshalled: true, TraceID: r.Header.Get("X-Amzn-Trace-Id"),
+		Trigger: function.TriggerHTTP,
 	})
 	if err != nil {
 		return nil, &failure{cause: authorizerFailed, err: fmt.Errorf("authorizer %s: %w", g.Name, err)}

@@ -58,7 +58,7 @@ func (s *server) mapped(w http.ResponseWriter, r *request) {
 		s.refuse(w, r, err)
 		return
 	}
-	inv := function.Invocation{Function: r.target.Function, Payload: event, Marshalled: true, TraceID: r.Header.Get("X-Amzn-Trace-Id")}
+	inv := function.Invocation{Function: r.target.Function, Payload: event, Marshalled: true, TraceID: r.Header.Get("X-Amzn-Trace-Id"), Trigger: r.trigger()}
 	if r.target.Integration == IntegrationEvent {
 		res, err := s.call(r, inv)
 		s.result(w, r, res, err)

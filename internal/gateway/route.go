@@ -83,6 +83,7 @@ type resource struct {
 // target is a route that a request can end at.
 type target struct {
 	Route
+	key        string
 	resource   *resource
 	names      []string
 	resourceID string

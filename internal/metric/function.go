@@ -9,9 +9,11 @@ import (
 type Run struct {
 	Function, Version string
 	Qualifier         string // of the invocation: a version, an alias or ""
+	Trigger           string // what caused it
 	ErrorType         string // "" if the function succeeded
 	Duration          time.Duration
 	Init              time.Duration // of a cold start, else 0
+	Memory            int64         // the most that its instance has used, in bytes; 0: nobody knows
 }
 
 // Functions measures functions. Store is required.
@@ -23,8 +25,9 @@ type Functions struct {
 	names map[string]*function
 }
 
-// callee is what the series of invocations are told apart by.
-type callee struct{ function, version, qualifier string }
+// callee is what the series of invocations are told apart by; trigger is a label of
+// invocations and errors only.
+type callee struct{ function, version, qualifier, trigger string }
 
 func (c callee) labels() Labels {
 	l := Labels{"function": c.function, "version": c.version}
@@ -34,10 +37,19 @@ func (c callee) labels() Labels {
 	return l
 }
 
-// calls are the instruments of a callee.
+// caused is the labels with the trigger's, if that is known.
+func (c callee) caused() Labels {
+	l := c.labels()
+	if c.trigger != "" {
+		l["trigger"] = c.trigger
+	}
+	return l
+}
+
+// calls are the instruments of a callee, some of which are those of others too.
 type calls struct {
 	invocations, throttles *Counter
-	duration, init         *Histogram
+	duration, init, memory *Histogram
 	errors                 map[string]*Counter // by type; guarded by Functions.mu
 }
 
@@ -68,10 +80,13 @@ const (
 
 // Ran records an invocation.
 func (f *Functions) Ran(r Run) {
-	key := callee{r.Function, r.Version, r.Qualifier}
+	key := callee{r.Function, r.Version, r.Qualifier, r.Trigger}
 	c := f.of(key)
 	c.invocations.Add(1)
 	c.duration.Observe(r.Duration.Seconds())
+	if r.Memory > 0 {
+		c.memory.Observe(float64(r.Memory))
+	}
 	if r.Init > 0 {
 		c.init.Observe(r.Init.Seconds())
 	}
@@ -82,7 +97,7 @@ func (f *Functions) Ran(r Run) {
 
 // Throttled records an invocation that was refused for there were too many.
 func (f *Functions) Throttled(function, version, qualifier string) {
-	f.of(callee{function, version, qualifier}).throttles.Add(1)
+	f.of(callee{function, version, qualifier, ""}).throttles.Add(1)
 }
 
 // Running records that more invocations of a function are running, or fewer.
@@ -122,8 +137,9 @@ func (f *Functions) of(key callee) *calls {
 			f.calls = map[callee]*calls{}
 		}
 		c = &calls{
-			invocations: f.Store.Counter(invocationsName, key.labels()), throttles: f.Store.Counter(throttlesName, key.labels()),
+			invocations: f.Store.Counter(invocationsName, key.caused()), throttles: f.Store.Counter(throttlesName, key.labels()),
 			duration: f.Store.Histogram(durationName, key.labels()), init: f.Store.Histogram(initName, key.labels()),
+			memory: f.Store.Histogram(memoryName, key.labels()),
 			errors: map[string]*Counter{},
 		}
 		f.calls[key] = c
@@ -138,7 +154,7 @@ func (f *Functions) errors(key callee, c *calls, kind string) *Counter {
 		kind = "other"
 	}
 	if c.errors[kind] == nil {
-		l := key.labels()
+		l := key.caused()
 		l["type"] = kind
 		c.errors[kind] = f.Store.Counter(errorsName, l)
 	}

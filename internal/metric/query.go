@@ -96,6 +96,8 @@ type query struct {
 	store  *Store
 	in     GetMetricDataInput
 	states map[string]*state // by id
+
+	sliding bool // periods begin at StartTime, not at multiples of the period
 }
 
 // state is what is known of one query of the call.
@@ -141,6 +143,9 @@ func inExpression(id string, err error) error {
 }
 
 func (q *query) frame(period time.Duration) frame {
+	if q.sliding {
+		return newFrame(q.in.StartTime.Time, q.in.EndTime.Time, period)
+	}
 	return newFrame(aligned(q.in.StartTime.Time, period), q.in.EndTime.Time, period)
 }
 

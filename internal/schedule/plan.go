@@ -53,18 +53,32 @@ func (e entry) sameTicks(other entry) bool {
 	return e.Expression == other.Expression && e.Zone == other.Zone && e.Start.Equal(other.Start) && e.End.Equal(other.End) && e.since.Equal(other.since)
 }
 
+// skipped are the ticks of a schedule that are passed over.
+type skipped struct {
+	Schedule
+	first time.Time
+	count int // at most maxSkipped
+}
+
+// maxSkipped bounds the counting, after a machine was asleep for long.
+const maxSkipped = 10_000
+
 // due returns the schedules to fire now, in the order of their rules. Ticks that
-// are too late are passed over; of each schedule the first such tick is in missed.
-func (p *plan) due(now time.Time) (due []*pending, missed map[string]time.Time) {
+// are too late are passed over; they are in missed, by schedule.
+func (p *plan) due(now time.Time) (due []*pending, missed map[string]skipped) {
 	now = now.Round(0)
 	for _, rule := range slices.Sorted(maps.Keys(p.pending)) {
 		d := p.pending[rule]
 		if !d.never && d.tick.Before(now.Add(-late)) {
 			if missed == nil {
-				missed = map[string]time.Time{}
+				missed = map[string]skipped{}
 			}
-			missed[rule] = d.tick
+			s := skipped{d.Schedule, d.tick, 0}
+			for until := now.Add(-late); !d.never && d.tick.Before(until) && s.count < maxSkipped; s.count++ {
+				d.advance(d.tick)
+			}
 			d.advance(now.Add(-late - 1))
+			missed[rule] = s
 		}
 		if !d.never && !d.wake.After(now) {
 			due = append(due, d)

@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -35,8 +36,8 @@ func TestClock(t *testing.T) {
 		{"10:00:00", "start: what is due now is gone", nil, nil, nap},
 		{"10:04:50", "shortly before", nil, nil, 10 * time.Second},
 		{"10:05:30", "late but not too late", []string{"five 10:05:00"}, nil, nap},
-		{"12:02:00", "asleep for long: no catch-up", nil, []string{"five 10:10:00", "hour 11:00:00"}, nap},
-		{"13:00:40", "asleep until shortly after a tick", []string{"five 13:00:00", "hour 13:00:00"}, []string{"five 12:05:00"}, nap},
+		{"12:02:00", "asleep for long: no catch-up", nil, []string{"five 10:10:00 23", "hour 11:00:00 2"}, nap},
+		{"13:00:40", "asleep until shortly after a tick", []string{"five 13:00:00", "hour 13:00:00"}, []string{"five 12:05:00 11"}, nap},
 		{"11:59:50", "set back by an hour", nil, nil, 10 * time.Second},
 		{"11:59:30", "set back by a little", nil, nil, nap},
 		{"12:00:00", "on time again", []string{"five 12:00:00", "hour 12:00:00"}, nil, nap},
@@ -50,7 +51,7 @@ func TestClock(t *testing.T) {
 			d.advance(d.tick)
 		}
 		for rule, tick := range passed {
-			missed = append(missed, rule+" "+tick.Format("15:04:05"))
+			missed = append(missed, rule+" "+tick.first.Format("15:04:05")+" "+strconv.Itoa(tick.count))
 		}
 		slices.Sort(missed)
 		if !slices.Equal(due, step.due) || !slices.Equal(missed, step.missed) || p.sleep(now) != step.sleep {

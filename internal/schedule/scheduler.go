@@ -47,8 +47,11 @@ type Scheduler struct {
 	// Completed is told of a schedule that is to be removed once it has no tick left.
 	// Optional: then they stay.
 	Completed func(ctx context.Context, s Schedule) error
-	Region    string
-	Log       *slog.Logger
+	// Ticked is told what became of ticks: "fired", late after their time, "missed" or
+	// "failed". Optional.
+	Ticked func(s Schedule, result string, late time.Duration)
+	Region string
+	Log    *slog.Logger
 
 	writing sync.Mutex // one Replace at a time
 
@@ -194,7 +197,10 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		p.update(stacks, time.Now())
 		due, missed := p.due(time.Now())
 		for rule, tick := range missed {
-			s.Log.Warn("ticks missed", "schedule", rule, "from", tick)
+			s.Log.Warn("ticks missed", "schedule", rule, "from", tick.first, "ticks", tick.count)
+			for range tick.count {
+				s.ticked(tick.Schedule, "missed", 0)
+			}
 		}
 		for _, d := range due {
 			s.fire(ctx, d)
@@ -231,18 +237,27 @@ func (s *Scheduler) fire(ctx context.Context, p *pending) {
 	log := s.Log.With("schedule", p.ARN, "tick", p.tick, "request", id)
 	switch {
 	case err == nil:
+		s.ticked(p.Schedule, "fired", max(0, time.Since(p.tick)))
 		p.advance(p.tick)
 	case ctx.Err() != nil:
 	case !transient(err):
 		log.Error("tick refused", "err", err)
+		s.ticked(p.Schedule, "failed", 0)
 		s.bury(attempt, p, id)
 		p.advance(p.tick)
 	case p.retry(time.Now()):
 		log.Warn("tick not queued yet", "err", err, "attempt", p.failed, "again", p.wake)
 	default:
 		log.Error("tick lost", "err", err, "attempt", p.failed)
+		s.ticked(p.Schedule, "failed", 0)
 		s.bury(attempt, p, id)
 		p.advance(p.tick)
+	}
+}
+
+func (s *Scheduler) ticked(of Schedule, result string, late time.Duration) {
+	if s.Ticked != nil {
+		s.Ticked(of, result, late)
 	}
 }
 
@@ -253,7 +268,7 @@ func (s *Scheduler) hand(ctx context.Context, p *pending, id string) error {
 	case err != nil:
 		return fault.Errorf(fault.Invalid, "make the event: %w", err)
 	case p.To == "":
-		return s.Enqueue.Enqueue(ctx, function.Invocation{ID: id, Function: p.Function, Payload: payload})
+		return s.Enqueue.Enqueue(ctx, function.Invocation{ID: id, Function: p.Function, Payload: payload, Trigger: function.TriggerSchedule})
 	case s.Deliver == nil:
 		return fault.Errorf(fault.Invalid, "%s is not a function, and nothing else can be told", p.To)
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/dropstack/dropstack/internal/metric/promapi"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/topic"
+	"github.com/dropstack/dropstack/internal/trace"
 	"github.com/dropstack/dropstack/internal/wafv2"
 )
 
@@ -84,6 +85,7 @@ func (r *rooms) openStores(ctx context.Context, cfg Config) (err error) {
 		return err
 	}
 	r.opened = append(r.opened, r.logs.Close) // after the pool, whose instances write to it
+	r.traces = &trace.Traces{Logs: r.logs}
 	return nil
 }
 
@@ -121,7 +123,7 @@ func (r *rooms) openFunctions(ctx context.Context, cfg Config, ls *listeners) (e
 			return instance.Credentials(c), time.Now().Add(iam.InstanceLifetime), err
 		},
 		Secrets: r.secrets.wanted(r.keys, cfg.Region), Sealer: r.secrets.environments(), Isolated: r.isolated,
-		Recorder: recorder{&metric.Functions{Store: r.metrics}},
+		Recorder: recorder{&metric.Functions{Store: r.metrics}}, Traces: r.traces,
 	}
 	return nil
 }
@@ -137,12 +139,13 @@ func (r *rooms) openSources(ctx context.Context, cfg Config, ls *listeners) erro
 		Streams: r.eng.Streams, Deliver: r.invoker, Log: cfg.Log, Endpoint: ls.endpoints.AWS, Region: cfg.Region,
 		Identity: identity, CheckPolicy: r.keys.CheckKeyPolicy, MayReachInside: func(ctx context.Context) bool { return cfg.PrivateEndpoints || isRoot(ctx) },
 		NewAppender: func(stream string) topic.Appender { return r.eng.NewAppender(stream) },
+		Traces:      r.traces,
 	}
 	if cfg.SMTP.Server != "" {
 		r.topics.Mail = &cfg.SMTP
 	}
 	r.invoker.Publish, r.topics.Send = r.tell, r.forward
-	r.buses = &bus.Buses{Invoker: r.invoker, Publish: r.tell, Send: r.send, Region: cfg.Region, Log: cfg.Log}
+	r.buses = &bus.Buses{Invoker: r.invoker, Publish: r.tell, Send: r.send, Traces: r.traces, Region: cfg.Region, Log: cfg.Log}
 	r.schedules = &schedule.Scheduler{Streams: r.eng.Streams, Enqueue: r.invoker, Deliver: r.buses.Deliver, Region: cfg.Region, Log: cfg.Log}
 	r.notifications = &bucket.Notifications{Invoker: r.invoker, Region: cfg.Region, Log: cfg.Log}
 	if err := r.openGateway(ctx, cfg); err != nil {
@@ -203,7 +206,7 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 	schedules := &event.Schedules{Deployer: r.deployer, Region: cfg.Region}
 	r.schedules.Completed = schedules.Complete
 	s := &api.Server{
-		Authority: r.keys, Trail: r.trail, Region: cfg.Region, Log: cfg.Log, Certificate: r.topics.Identity.Certificate, Answers: r.cloudformation,
+		Authority: r.keys, Trail: r.trail, Traces: r.traces, Region: cfg.Region, Log: cfg.Log, Certificate: r.topics.Identity.Certificate, Answers: r.cloudformation,
 		Objects: &api.Objects{
 			Store: r.eng.Objects.Handler, Caller: r.keys, Policy: r.eng.Objects.Policy,
 			Notifications: &api.Notifications{Deployer: r.deployer, Exists: r.eng.Objects.HasBucket},

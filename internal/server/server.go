@@ -39,6 +39,7 @@ import (
 	"github.com/dropstack/dropstack/internal/sandbox"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/topic"
+	"github.com/dropstack/dropstack/internal/trace"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -113,6 +114,7 @@ type rooms struct {
 	secrets        *secrets
 	trail          *audit.Log
 	logs           *logs.Store
+	traces         *trace.Traces
 	metrics        *metric.Store
 	prometheus     *promapi.API
 	boxes          *sandbox.Maker

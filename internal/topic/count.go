@@ -20,6 +20,34 @@ type counters struct {
 	saved atomic.Pointer[Counts]
 }
 
+// What becomes of a message at a subscription: each attempt has one result, and so has
+// a message that the filter keeps back.
+const (
+	resultDelivered = "delivered"
+	resultFailed    = "failed" // and is tried again
+	resultDead      = "dead"
+	resultFiltered  = "filtered"
+)
+
+// count counts what became of an attempt.
+func (r *reader) count(result string) {
+	switch result {
+	case resultDelivered:
+		r.counts.delivered.Add(1)
+	case resultFiltered:
+		r.counts.filtered.Add(1)
+	case resultFailed:
+		r.counts.failed.Add(1)
+		r.counts.retried.Add(1)
+	case resultDead:
+		r.counts.failed.Add(1)
+		r.counts.dead.Add(1)
+	}
+	if r.Settled != nil {
+		r.Settled(r.sub, result)
+	}
+}
+
 // Counts are counters at a moment.
 type Counts struct {
 	Delivered int64 `json:"delivered"`

@@ -76,7 +76,7 @@ func (r *reader) read(msg jetstream.Msg) (rec record, ok bool, err error) {
 		return rec, false, fmt.Errorf("message of %s: %w", r.sub.Topic, err)
 	}
 	if !r.filter.Match(rec.Attributes, rec.text(r.sub.protocol())) {
-		r.counts.filtered.Add(1)
+		r.count(resultFiltered)
 		return rec, false, nil
 	}
 	return rec, true, nil
@@ -94,7 +94,8 @@ func (r *reader) invocation(msg jetstream.Msg) (function.Invocation, bool, error
 		return function.Invocation{}, false, fmt.Errorf("message %s of %s: %w", rec.ID, r.sub.Topic, err)
 	}
 	return function.Invocation{
-		ID: uuid("delivery", r.sub.ARN, rec.ID), Function: r.sub.Function, Payload: payload,
+		ID: uuid("delivery", r.sub.ARN, rec.ID), Function: r.sub.Function, Payload: payload, Trigger: function.TriggerTopic,
+		TraceID: rec.Trace,
 		Settled: func(ctx context.Context, o function.Outcome) error { return r.settled(ctx, rec, o) },
 	}, true, nil
 }
@@ -105,18 +106,16 @@ func (r *reader) invocation(msg jetstream.Msg) (function.Invocation, bool, error
 func (r *reader) settled(ctx context.Context, rec record, o function.Outcome) error {
 	switch o.Fate {
 	case function.Delivered:
-		r.counts.delivered.Add(1)
+		r.count(resultDelivered)
 	case function.Retried:
-		r.counts.failed.Add(1)
-		r.counts.retried.Add(1)
+		r.count(resultFailed)
 	case function.Dead:
 		if o.Letter.ErrorCode != 200 {
 			if err := r.redrive(ctx, r.sub, rec, o.Letter.ErrorCode, o.Letter.ErrorMessage); err != nil {
 				return err
 			}
 		}
-		r.counts.failed.Add(1)
-		r.counts.dead.Add(1)
+		r.count(resultDead)
 	}
 	return nil
 }

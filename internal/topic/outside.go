@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/dropstack/dropstack/internal/trace"
 )
 
 // Bounds of deliveries to one endpoint.
@@ -176,10 +178,10 @@ func (d *delivery) attempt() error {
 	if err != nil {
 		return err
 	}
-	err = d.send(d.run, d.sub, p, doc)
+	err = d.send(trace.With(d.run, d.rec.Trace), d.sub, p, doc)
 	switch _, final := errors.AsType[refused](err); {
 	case err == nil:
-		d.counts.delivered.Add(1)
+		d.count(resultDelivered)
 		d.forget()
 		return d.msg.Ack()
 	case d.run.Err() != nil:
@@ -241,8 +243,7 @@ func (d *delivery) retry(after time.Duration, why error) error {
 	if _, err := d.failures.Put(d.run, d.key, value); err != nil {
 		return fmt.Errorf("record a failure: %w", err)
 	}
-	d.counts.failed.Add(1)
-	d.counts.retried.Add(1)
+	d.count(resultFailed)
 	d.Log.Info("endpoint failed", "subscription", d.sub.ARN, "message", d.rec.ID, "failures", d.past.Count, "retry", after, "err", why)
 	return d.msg.NakWithDelay(after)
 }
@@ -264,8 +265,7 @@ func (d *delivery) bury(why error) error {
 	if err := d.redrive(d.run, d.sub, d.rec, 0, why.Error()); err != nil {
 		return err
 	}
-	d.counts.failed.Add(1)
-	d.counts.dead.Add(1)
+	d.count(resultDead)
 	d.Log.Warn("message became a dead letter", "subscription", d.sub.ARN, "message", d.rec.ID, "err", why)
 	d.forget()
 	return d.msg.Ack()

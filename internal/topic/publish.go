@@ -96,6 +96,7 @@ type record struct {
 	By         map[string]string    `json:"by,omitempty"` // other messages, by protocol
 	Subject    string               `json:"subject,omitempty"`
 	Attributes map[string]Attribute `json:"attributes,omitempty"`
+	Trace      string               `json:"trace,omitempty"` // header of the trace that it was published in
 }
 
 // text is the message for a protocol.
@@ -175,12 +176,16 @@ func (t *Topics) entryError(id string, err error) BatchResultErrorEntry {
 }
 
 func (t *Topics) append(ctx context.Context, to *open, rec record) (string, error) {
+	rec.Trace = t.Traces.Carry(ctx)
 	data, err := json.Marshal(rec)
 	if err != nil {
 		return "", fmt.Errorf("publish to %s: %w", to.ARN, err)
 	}
 	if _, err := to.Append(ctx, to.subject, nil, data); err != nil {
 		return "", fault.Errorf(fault.Unavailable, "publish to %s: %w", to.ARN, err)
+	}
+	if t.Published != nil {
+		t.Published(to.ARN)
 	}
 	return rec.ID, nil
 }

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/dropstack/dropstack/internal/network"
 )
 
 // Bounds of a call to an endpoint.
@@ -55,7 +57,10 @@ func (t *Topics) newClient(inside bool) *http.Client {
 		if err != nil {
 			return refused{err}
 		}
-		return checkAddress(at.Addr(), inside)
+		if err := network.MayReach(at.Addr(), inside); err != nil { // subscriptions can be made by functions
+			return refused{err}
+		}
+		return nil
 	}}
 	return &http.Client{
 		Timeout:       callTimeout,
@@ -66,39 +71,6 @@ func (t *Topics) newClient(inside bool) *http.Client {
 			MaxIdleConns: 1024, MaxIdleConnsPerHost: 8 * maxOutside, IdleConnTimeout: time.Minute, // several subscriptions may be one host's
 		},
 	}
-}
-
-// closed is what nobody's messages go to from outside: networks that are not the
-// internet, and ways around to them.
-var closed = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
-	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("240.0.0.0/4"),
-	netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("2001::/32"),
-}
-
-// metadata is where clouds keep their secrets, besides link-local addresses.
-var metadata = []netip.Addr{netip.MustParseAddr("fd00:ec2::254"), netip.MustParseAddr("100.100.100.200")}
-
-// checkAddress says whether messages may go to an address. Subscriptions can be
-// made by functions, which must not reach through us what they cannot reach
-// themselves.
-func checkAddress(a netip.Addr, inside bool) error {
-	a = a.Unmap().WithZone("")
-	never := a.IsLinkLocalUnicast() || a.IsMulticast() || a.IsUnspecified()
-	for _, m := range metadata {
-		never = never || a == m
-	}
-	if never {
-		return refused{fmt.Errorf("messages do not go to %s", a)}
-	}
-	private := a.IsLoopback() || a.IsPrivate()
-	for _, p := range closed {
-		private = private || p.Contains(a)
-	}
-	if private && !inside {
-		return refused{fmt.Errorf("messages of this subscription do not go to %s, which is not on the internet; the administrator's may", a)}
-	}
-	return nil
 }
 
 // post posts a document to an endpoint. A 2xx is success; after 429, 5xx and what

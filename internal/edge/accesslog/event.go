@@ -73,7 +73,7 @@ func (l *Log) invoke(ctx context.Context, reader Reader, batch []entry) error {
 	if err != nil {
 		return err
 	}
-	result, err := l.Invoker.Invoke(ctx, function.Invocation{Function: reader.Function, Payload: payload, Marshalled: true})
+	result, err := l.Invoker.Invoke(ctx, function.Invocation{Function: reader.Function, Payload: payload, Marshalled: true, Trigger: function.TriggerEdge})
 	if err == nil && result.FunctionError != "" {
 		err = fmt.Errorf("the function failed (%s): %.300s", result.ErrorType, result.Payload)
 	}
