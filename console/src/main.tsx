@@ -4,6 +4,7 @@ import "./style/shell.css"
 import "./style/kit.css"
 import "./style/screens.css"
 import { render } from "preact"
+import { route } from "./core/route"
 import { resume, session } from "./core/session"
 import { useStore } from "./core/store"
 import { SignIn } from "./screens/signin"
@@ -13,6 +14,7 @@ import "./shell/theme"
 
 function App() {
   const who = useStore(session)
+  const { path } = useStore(route)
   if (who === undefined) {
     return (
       <div class="boot" role="status">
@@ -21,7 +23,7 @@ function App() {
       </div>
     )
   }
-  return who ? <Shell who={who} /> : <SignIn />
+  return who && path !== "/signin" ? <Shell who={who} /> : <SignIn />
 }
 
 const root = document.getElementById("app")!

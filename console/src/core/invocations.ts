@@ -27,7 +27,7 @@ export const group = (name: string) => `/aws/lambda/${name}`
 // newest first. Records come the oldest first, so that ever more of the past is asked
 // for until there are enough. A group that is not there has none.
 export async function lastEvents(logGroupName: string, filterPattern: string, range: Range, want: number, signal?: AbortSignal): Promise<LogEvent[]> {
-  const end = range.end * 1000
+  const end = Math.ceil(range.end) * 1000
   const start = range.start * 1000
   let found: LogEvent[] = []
   try {
@@ -83,7 +83,7 @@ export async function lastInvocations(name: string, range: Range, signal?: Abort
 
 // linesOf are the records of one invocation, in order.
 export async function linesOf(name: string, i: Invocation, signal?: AbortSignal): Promise<LogEvent[]> {
-  const start = i.at - (i.duration + (i.init ?? 0)) * 1000 - 5000
+  const start = Math.floor(i.at - (i.duration + (i.init ?? 0)) * 1000 - 5000)
   const events = await between(group(name), `"${i.request}"`, start, i.at + 60_000, 1000, signal)
   const near = await between(group(name), "", start, i.at + 2000, 2000, signal)
   const ids = new Set(events.map((e) => e.eventId))

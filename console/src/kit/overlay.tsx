@@ -5,7 +5,7 @@ import { useEffect, useRef, useState } from "preact/hooks"
 import { Failed } from "./panel"
 import { Icon } from "./icons"
 
-export function Overlay({ kind, title, close, children, bare }: { kind: "drawer" | "dialog" | "palette" | "side"; title: string; close: () => void; children: ComponentChildren; bare?: boolean }) {
+export function Overlay({ kind, title, close, children, bare }: { kind: "drawer" | "dialog" | "palette" | "sheet"; title: string; close: () => void; children: ComponentChildren; bare?: boolean }) {
   const ref = useRef<HTMLDialogElement>(null)
   useEffect(() => {
     const dialog = ref.current!

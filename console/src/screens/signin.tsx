@@ -3,6 +3,7 @@
 import { useEffect, useState } from "preact/hooks"
 import { route } from "../core/route"
 import { signIn } from "../core/session"
+import { useStore } from "../core/store"
 import { Copy } from "../kit/copy"
 import { Icon, Mark } from "../kit/icons"
 
@@ -20,15 +21,15 @@ export function SignIn() {
     }
     setBusy(false)
   }
+  const { path, query } = useStore(route)
   useEffect(() => {
     document.title = "Sign in – dropstack"
-    const { path, query } = route.get()
-    const link = query.get("token")
     if (path !== "/signin") return
+    const link = query.get("token")
     history.replaceState(null, "", "#/") // a link works once: it is no use in the history
     route.set({ path: "/", query: new URLSearchParams() })
     if (link) void attempt({ link })
-  }, [])
+  }, [path])
   const submit = (e: SubmitEvent) => {
     e.preventDefault()
     const form = new FormData(e.currentTarget as HTMLFormElement)

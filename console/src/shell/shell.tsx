@@ -99,7 +99,7 @@ export function Shell({ who }: { who: Session }) {
       {layer === "palette" && <Palette />}
       {layer === "help" && <Help />}
       {layer === "menu" && (
-        <Overlay kind="side" title="Screens" close={() => over.set("")} bare>
+        <Overlay kind="sheet" title="Screens" close={() => over.set("")} bare>
           <nav aria-label="All screens">
             <Menu path={path} who={who} />
           </nav>
