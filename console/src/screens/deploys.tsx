@@ -121,7 +121,7 @@ function Opened({ which, revisions, close }: { which: string; revisions: Revisio
             <p class="muted">Nothing but the code's build: the revision before has the same contents.</p>
           ) : (
             <ul class="changes">
-              {d.changes.map((c) => (
+              {d.changes.slice(0, 60).map((c) => (
                 <li key={c.kind + c.name}>
                   <Badge tone={tones[c.action]}>{c.action}</Badge> <span class="muted">{c.kind}</span>{" "}
                   {c.kind === "function" && c.action !== "remove" ? <a href={href(to("functions", c.name))}>{c.name}</a> : c.name}
@@ -139,6 +139,7 @@ function Opened({ which, revisions, close }: { which: string; revisions: Revisio
                   )}
                 </li>
               ))}
+              {d.changes.length > 60 && <li class="muted">and {d.changes.length - 60} more</li>}
             </ul>
           )
         }
