@@ -76,10 +76,24 @@ export function report(e: LogEvent): Invocation | undefined {
   }
 }
 
+// failures finds what runtimes and the platform log when an invocation fails.
+export const failures = '?"Invoke Error" ?"Task timed out" ?"Status: error" ?"Status: timeout" ?"Runtime exited" ?"errorType" ?"panic:" ?"level\\":\\"error" ?"ERROR"'
+
+// lastInvocations are those of the REPORT lines. A failure that the function's own code
+// has thrown is not in them, but the runtime logs it.
 export async function lastInvocations(name: string, range: Range, signal?: AbortSignal): Promise<Invocation[]> {
-  const events = await lastEvents(group(name), '"REPORT RequestId"', range, 100, signal)
-  return events.map(report).filter((i) => i !== undefined)
+  const [reports, failed] = await Promise.all([
+    lastEvents(group(name), '"REPORT RequestId"', range, 100, signal),
+    lastEvents(group(name), '"Invoke Error"', range, 100, signal),
+  ])
+  const kinds = new Map(failed.map((e) => [requestOf(e), /"errorType":\s*"([^"]+)"/.exec(e.message)?.[1] ?? "error"]))
+  return reports
+    .map(report)
+    .filter((i) => i !== undefined)
+    .map((i) => ({ ...i, error: i.error ?? kinds.get(i.request) }))
 }
+
+const requestOf = (e: LogEvent) => e.requestId ?? /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/.exec(e.message)?.[0] ?? ""
 
 // linesOf are the records of one invocation, in order.
 export async function linesOf(name: string, i: Invocation, signal?: AbortSignal): Promise<LogEvent[]> {

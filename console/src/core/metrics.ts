@@ -45,3 +45,17 @@ export const window = (range: Range) => `${Math.max(range.step, 60)}s`
 export const counted = (series: string, window: string) => `increase(${series}[${window}] anchored)`
 
 export const span = (range: Range) => `${Math.round(range.end - range.start)}s`
+
+// filled gives series of counts a point at every step: what is not there was nothing.
+export function filled(list: Series[], range: Range, step = range.step): Series[] {
+  return list.map((s) => {
+    const known = new Map(s.points)
+    const points: [number, number][] = []
+    for (let t = range.start; t <= range.end; t += step) points.push([t, known.get(t) ?? 0])
+    return { ...s, points }
+  })
+}
+
+// counts is what a counter grew by at every step, for every set of labels.
+export const counts = async (by: string, series: string, range: Range, signal?: AbortSignal, step = range.step) =>
+  filled(await ranged(`sum${by && ` by (${by})`} (${counted(series, step + "s")})`, range, signal, step), range, step)

@@ -139,7 +139,7 @@ function Plot({ list, all, range, unit, marks = [], height = 180, area, title }:
           {},
           ...list.map((l) => {
             const c = css(colour(l, all))
-            return { label: l.label, stroke: c, width: 1.5, fill: area ? c + "22" : undefined, points: { show: false }, spanGaps: false }
+            return { label: l.label, stroke: c, width: 1.5, fill: area ? c + "22" : undefined, points: { show: true, size: 5, fill: c, filter: alone }, spanGaps: false }
           }),
         ],
         hooks: {
@@ -172,6 +172,14 @@ function Plot({ list, all, range, unit, marks = [], height = 180, area, title }:
       <div class="tip" ref={tip} hidden />
     </div>
   )
+}
+
+// alone are the points without a neighbour, which no line shows.
+const alone: uPlot.Series.Points.Filter = (u, series) => {
+  const values = u.data[series]!
+  const found: number[] = []
+  for (let i = 0; i < values.length; i++) if (values[i] != null && values[i - 1] == null && values[i + 1] == null) found.push(i)
+  return found
 }
 
 function tickLabel(t: number, span: number): string {

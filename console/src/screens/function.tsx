@@ -1,7 +1,7 @@
 // One function: what it does, did and is.
 import { getConfiguration, listRevisions, listStacks, stackOf, time } from "../core/functions"
 import { useLoad } from "../core/load"
-import { counted, quote, ranged, window } from "../core/metrics"
+import { counts, quote, ranged, window } from "../core/metrics"
 import { useRange } from "../core/range"
 import { useChoice } from "../core/route"
 import { Chart, lines, type Mark } from "../kit/chart"
@@ -90,9 +90,11 @@ function Metrics({ name, marks, memory }: { name: string; marks: Mark[]; memory?
     },
     { subject: name },
   )
-  const calls = load("calls", `sum by (version) (${counted(of("invocations_total"), w)})`, (l) => (l.version === "$LATEST" ? "latest" : `version ${l.version}`))
-  const errors = load("errors", `sum by (type) (${counted(of("errors_total"), w)})`, (l) => l.type ?? "error")
-  const throttles = load("throttles", `sum(${counted(of("throttles_total"), w)})`, () => "throttled")
+  const count = (by: string, metric: string, label: (l: Record<string, string>) => string) =>
+    useLoad(metric + id, async (signal) => lines(await counts(by, of(metric), range, signal), label), { subject: name })
+  const calls = count("version", "invocations_total", (l) => (l.version === "$LATEST" ? "latest" : `version ${l.version}`))
+  const errors = count("type", "errors_total", (l) => l.type ?? "error")
+  const throttles = count("", "throttles_total", () => "throttled")
   const running = load("running", `max_over_time(${of("concurrent_executions")}[${w}])`, () => "running")
   const used = load("memory", `histogram_quantile(0.95, sum(rate(${of("memory_used_bytes")}[${window(range)}])))`, () => "p95 used")
   const cold = load("cold", `histogram_quantile(0.95, sum(rate(${of("init_duration_seconds")}[${window(range)}])))`, () => "p95 of cold starts")

@@ -2,7 +2,7 @@
 // many there are.
 import { type Configuration, listFunctions, listStacks, stackOf, time } from "../core/functions"
 import { useLoad } from "../core/load"
-import { counted, instant, one, ranged, type Series, span } from "../core/metrics"
+import { counted, counts, instant, one, type Series, span } from "../core/metrics"
 import { useRange } from "../core/range"
 import { href, to, useChoice } from "../core/route"
 import { ago, bytes, count, duration, moment, plural, ratio } from "../kit/format"
@@ -31,7 +31,7 @@ function useRows() {
   const id = `${range.start} ${range.end}`
   const all = useLoad("functions", (signal) => Promise.all([listFunctions(signal), listStacks(signal).catch(() => [])]), { still: true })
   const step = Math.max(range.step, Math.ceil(range.span / 40 / 10) * 10)
-  const calls = useLoad(id + "calls", (signal) => ranged(`sum by (function) (${counted("dropstack_function_invocations_total", step + "s")})`, range, signal, step))
+  const calls = useLoad(id + "calls", (signal) => counts("function", "dropstack_function_invocations_total", range, signal, step))
   const sums = useLoad(id + "sums", (signal) =>
     Promise.all([
       instant(`sum by (function) (${counted("dropstack_function_invocations_total", span(range))})`, range, signal),

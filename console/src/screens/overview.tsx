@@ -1,7 +1,7 @@
 // What one sees first: whether all is well, and where to look if not.
 import { send } from "../core/call"
 import { useLoad } from "../core/load"
-import { counted, instant, one, ranged, span } from "../core/metrics"
+import { counted, counts, instant, one, ranged, span } from "../core/metrics"
 import { useRange } from "../core/range"
 import { href, to } from "../core/route"
 import { Chart, type Line, lines } from "../kit/chart"
@@ -21,7 +21,6 @@ function Overview() {
   const range = useRange()
   const id = `${range.start} ${range.end}`
   const s = span(range)
-  const w = `${range.step}s`
   const sums = useLoad(id, async (signal) => {
     const [calls, failed, p95, hit, edge] = await Promise.all([
       instant(`sum(${counted(invocations, s)})`, range, signal),
@@ -33,7 +32,7 @@ function Overview() {
     return { calls: one(calls) ?? 0, failed: one(failed) ?? 0, p95: one(p95), hits: one(hit) ?? 0, edge: one(edge) ?? 0 }
   })
   const calls = useLoad(id + "calls", async (signal): Promise<Line[]> => {
-    const [ok, bad] = await Promise.all([ranged(`sum(${counted(invocations, w)})`, range, signal), ranged(`sum(${counted(errors, w)})`, range, signal)])
+    const [ok, bad] = await Promise.all([counts("", invocations, range, signal), counts("", errors, range, signal)])
     return [...lines(ok, () => "invocations"), ...lines(bad, () => "errors").map((l) => ({ ...l, tone: "--bad" }))]
   })
   const slow = useLoad(id + "p95", async (signal) => {

@@ -1,13 +1,13 @@
-// Errors by their type, and the invocations that failed last.
-import { group, lastEvents, report } from "../../core/invocations"
+// Errors by their type, and what was logged about them.
+import { failures, group, lastEvents } from "../../core/invocations"
 import { useLoad } from "../../core/load"
-import { counted, instant, one, quote, ranged, span } from "../../core/metrics"
+import { counted, counts, instant, one, quote, span } from "../../core/metrics"
 import { useRange } from "../../core/range"
-import { href, to } from "../../core/route"
-import { ago, count, duration, moment } from "../../kit/format"
-import { Badge, Empty, Panel, Show } from "../../kit/panel"
+import { count } from "../../kit/format"
+import { Empty, Panel, Show } from "../../kit/panel"
 import { Spark } from "../../kit/spark"
 import { Table } from "../../kit/table"
+import { RecordList } from "./records"
 
 export function Errors({ name }: { name: string }) {
   const range = useRange()
@@ -18,17 +18,13 @@ export function Errors({ name }: { name: string }) {
     async (signal) => {
       const [sums, trend] = await Promise.all([
         instant(`sum by (type) (${counted(series, span(range))}) > 0`, range, signal),
-        ranged(`sum by (type) (${counted(series, range.step + "s")})`, range, signal),
+        counts("type", series, range, signal),
       ])
       return sums.map((s) => ({ type: s.labels.type ?? "", n: one([s]) ?? 0, points: trend.find((t) => t.labels.type === s.labels.type)?.points ?? [] }))
     },
     { subject: name },
   )
-  const failed = useLoad(
-    id,
-    async (signal) => (await lastEvents(group(name), '"REPORT RequestId" "Status:"', range, 50, signal)).map(report).filter((i) => i?.error),
-    { subject: name },
-  )
+  const records = useLoad(id, (signal) => lastEvents(group(name), failures, range, 100, signal), { subject: name })
   return (
     <>
       <Panel title="Errors by type" flush>
@@ -49,25 +45,8 @@ export function Errors({ name }: { name: string }) {
           )}
         </Show>
       </Panel>
-      <Panel title="Failed last" flush>
-        <Show of={failed}>
-          {(rows) => (
-            <Table
-              label="Failed invocations"
-              rows={rows.map((r) => r!)}
-              id={(r) => r.request}
-              choice="failed"
-              link={(r) => href(to("functions", name), { tab: "invocations", request: r.request })}
-              empty={<Empty icon="check" title="None failed in this time" />}
-              columns={[
-                { name: "at", title: "When", cell: (r) => <span title={moment(r.at)}>{ago(r.at)}</span> },
-                { name: "error", title: "Error", cell: (r) => <Badge tone="bad" dot>{r.error}</Badge> },
-                { name: "duration", title: "Duration", right: true, cell: (r) => duration(r.duration) },
-                { name: "request", title: "Request", quiet: true, cell: (r) => <code>{r.request.slice(0, 8)}</code> },
-              ]}
-            />
-          )}
-        </Show>
+      <Panel title="What it logged about them" note="the newest 100">
+        <Show of={records}>{(list) => (list.length > 0 ? <RecordList records={list} /> : <Empty icon="logs" title="No error is logged in this time" />)}</Show>
       </Panel>
     </>
   )
