@@ -59,6 +59,7 @@ HTTP APIs, topics, schedules and buckets, in one process.
 		c.deploy(), c.rollback(), c.remove(), c.pack(), c.print(), c.info(),
 		c.invoke(), c.deadLetters(), c.redrive(),
 		c.logs(), c.trace(), c.metrics(),
+		c.monitor(), c.probe(),
 		c.topic(), c.schedule(),
 		c.edge(), c.waf(),
 		c.network(),

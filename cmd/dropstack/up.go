@@ -15,6 +15,7 @@ import (
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/audit"
 	"github.com/dropstack/dropstack/internal/deploy"
+	"github.com/dropstack/dropstack/internal/monitor"
 	"github.com/dropstack/dropstack/internal/server"
 	"github.com/dropstack/dropstack/internal/spec"
 	"github.com/spf13/cobra"
@@ -83,10 +84,13 @@ say otherwise; port 0 picks a free one.`,
 	f.IntVar(&cfg.EdgeLimits.Connections, "max-connections", 10_000, "connections that the edge keeps open at the same time")
 	f.IntVar(&cfg.EdgeLimits.PerClient, "max-client-connections", 1_000, "of those, from one address, or one /64 of IPv6; trusted proxies have no such limit")
 	f.IntVar(&cfg.EdgeLimits.Rate, "min-rate", 200, "bytes a second that a client must send of a body, or take of an answer, over a minute of waiting for it; -1: any")
+	f.DurationVar(&cfg.MonitorInterval, "monitor-interval", monitor.MinInterval, "the shortest interval that a monitor may have")
 	f.Int64Var(&memoryMB, "cache-memory", 128, "MB of responses that the edge stores in memory")
 	f.Int64Var(&diskMB, "cache-disk", 1024, "MB of responses that it stores below the data directory; 0: none")
 	f.IntVar(&cfg.FloodLimit, "flood-limit", 2000, "requests in 5 minutes after which a client is banned for a while; -1: none")
 	f.BoolVar(&cfg.ShadowBans, "shadow-bans", false, "write bans down and turn nobody away")
+	f.StringArrayVar(&cfg.Rules, "rules", nil, "file of alert rules in Prometheus' format, or a directory of some; read again when it changes; may be repeated")
+	f.StringArrayVar(&cfg.WithoutRules, "without-rule", nil, "name of a built-in alert rule that is off, or all; may be repeated")
 	f.StringVar(&services, "services", "", `directory of the bundled services ("none": start without; default: services/ beside the program or here)`)
 	f.BoolVarP(&verbose, "verbose", "v", false, "log every cold start and engine message")
 	return command

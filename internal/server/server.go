@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/dropstack/dropstack/internal/alert"
+	"github.com/dropstack/dropstack/internal/alert/alarm"
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/apigateway"
 	"github.com/dropstack/dropstack/internal/arn"
@@ -35,6 +37,7 @@ import (
 	"github.com/dropstack/dropstack/internal/logs"
 	"github.com/dropstack/dropstack/internal/metric"
 	"github.com/dropstack/dropstack/internal/metric/promapi"
+	"github.com/dropstack/dropstack/internal/monitor"
 	"github.com/dropstack/dropstack/internal/queue"
 	"github.com/dropstack/dropstack/internal/sandbox"
 	"github.com/dropstack/dropstack/internal/schedule"
@@ -116,6 +119,9 @@ type rooms struct {
 	logs           *logs.Store
 	traces         *trace.Traces
 	metrics        *metric.Store
+	alerts         *alert.Watcher
+	alarms         *alarm.Alarms
+	people         func(ctx context.Context, alerts ...alert.Alert) // tells them; nil: nobody
 	prometheus     *promapi.API
 	boxes          *sandbox.Maker
 	missing        map[string]string // why they are not of a stronger level
@@ -139,6 +145,7 @@ type rooms struct {
 	distributions  *cloudfront.Distributions
 	access         *accesslog.Log
 	certificates   *certificate.Keeper
+	monitors       *monitor.Monitors
 	deployer       *deploy.Deployer
 	cloudformation *cloudformation.Stacks
 	api            *api.Server
@@ -180,6 +187,9 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	defer r.logAccess(ctx)()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.keys.Run(ctx) })
+	g.Go(func() error { return r.alerts.Run(ctx) })
+	g.Go(func() error { return r.alarms.Run(ctx) })
+	g.Go(func() error { return r.countDown(ctx) })
 	g.Go(func() error { return r.secrets.run(ctx) })
 	g.Go(func() error { return r.invoker.Run(ctx) })
 	g.Go(func() error { return r.queues.Run(ctx) })
@@ -190,6 +200,7 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	g.Go(func() error { return r.deployer.Run(ctx) })
 	g.Go(func() error { return r.bans.Run(ctx) })
 	g.Go(func() error { return r.lists.Run(ctx) })
+	g.Go(func() error { return r.monitors.Run(ctx) })
 	g.Go(func() error { return r.edge.Serve(ctx, ls.http) })
 	g.Go(func() error { return r.certificates.Run(ctx) })
 	if ls.https != nil {
