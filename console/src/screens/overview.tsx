@@ -105,6 +105,7 @@ function Overview() {
           </Show>
         </Panel>
       </div>
+      <Monitors />
       <Worst />
     </div>
   )
@@ -135,26 +136,26 @@ function Health() {
   )
 }
 
-export interface Alert {
-  fingerprint: string
-  startsAt: string
+interface Alert {
   labels: Record<string, string>
   annotations: Record<string, string>
-  status: { state: string; silencedBy: string[] }
+  state: string
+  activeAt: string
 }
 
 const severities: Record<string, Tone> = { critical: "bad", warning: "warn", info: "info" }
 
+// Firing are the alerts whose rules hold.
 function Firing() {
-  const alerts = useLoad("alerts", async (signal) => (await (await send("/api/v2/alerts?active=true", { signal })).json()) as Alert[])
+  const alerts = useLoad("alerts", async (signal) => ((await (await send("/api/v1/alerts", { signal })).json()) as { data: { alerts: Alert[] } }).data.alerts)
   return (
     <Panel title="Alerts" flush>
       <Show of={alerts}>
         {(list) => (
           <Table
-            label="Firing alerts"
-            rows={list}
-            id={(a) => a.fingerprint}
+            label="Alerts"
+            rows={[...list].sort((a, b) => a.state.localeCompare(b.state)).slice(0, 8)}
+            id={(a) => JSON.stringify(a.labels)}
             choice="alerts"
             empty={
               <Empty icon="check" title="Nothing fires">
@@ -162,13 +163,50 @@ function Firing() {
               </Empty>
             }
             columns={[
-              { name: "name", title: "Alert", grow: true, cell: (a) => a.annotations.summary ?? a.labels.alertname },
+              {
+                name: "name",
+                title: "Alert",
+                grow: true,
+                cell: (a) => (
+                  <>
+                    {a.annotations.summary ?? a.labels.alertname} {a.state === "pending" && <Badge>pending</Badge>}
+                  </>
+                ),
+              },
               { name: "severity", title: "Severity", cell: (a) => <Badge tone={severities[a.labels.severity ?? ""] ?? "plain"} dot>{a.labels.severity ?? "none"}</Badge> },
-              { name: "since", title: "Since", right: true, cell: (a) => <span title={moment(a.startsAt)}>{ago(a.startsAt)}</span> },
+              { name: "since", title: "Since", right: true, cell: (a) => <span title={moment(a.activeAt)}>{ago(a.activeAt)}</span> },
             ]}
           />
         )}
       </Show>
+    </Panel>
+  )
+}
+
+const states: [string, Tone][] = [
+  ["up", "good"],
+  ["slow", "warn"],
+  ["down", "bad"],
+  ["maintenance", "info"],
+]
+
+// Monitors are the pages that are watched from outside, the worst first.
+function Monitors() {
+  const list = useLoad("monitors", async (signal) => (await instant("dropstack_monitor_state", undefined, signal)).map((s) => ({ name: s.labels.monitor ?? "", state: one([s]) ?? 0 })))
+  if (!list.data?.length) return null
+  return (
+    <Panel title="Uptime">
+      <ul class="chips">
+        {[...list.data]
+          .sort((a, b) => Number(b.state === 2) - Number(a.state === 2) || b.state - a.state || a.name.localeCompare(b.name))
+          .map((m) => (
+            <li key={m.name}>
+              <Badge tone={states[m.state]?.[1]} dot>
+                {m.name} is {states[m.state]?.[0]}
+              </Badge>
+            </li>
+          ))}
+      </ul>
     </Panel>
   )
 }
