@@ -32,6 +32,7 @@ interface Props {
   marks?: Mark[]
   height?: number
   area?: boolean // fill below the lines
+  total?: boolean // the legend tells sums, not the last values
   empty?: string
   actions?: ComponentChildren
 }
@@ -71,7 +72,7 @@ export function Chart(props: Props) {
         ) : (
           <Plot {...props} list={list.filter((l) => !hidden.includes(l.label))} all={list} />
         )}
-        {some && !table && <Legend lines={list!} hidden={hidden} toggle={toggle} unit={props.unit} />}
+        {some && !table && <Legend lines={list!} hidden={hidden} toggle={toggle} unit={props.unit} total={props.total} />}
       </div>
     </section>
   )
@@ -81,14 +82,15 @@ function colour(line: Line, all: Line[]): string {
   return line.tone ?? palette[all.filter((l) => !l.tone).indexOf(line) % palette.length]!
 }
 
-function Legend({ lines, hidden, toggle, unit }: { lines: Line[]; hidden: string[]; toggle: (label: string) => void; unit?: Unit }) {
+function Legend({ lines, hidden, toggle, unit, total }: { lines: Line[]; hidden: string[]; toggle: (label: string) => void; unit?: Unit; total?: boolean }) {
+  const told = (l: Line) => (total ? l.points.reduce((sum, p) => sum + (p[1] || 0), 0) : l.points.at(-1)?.[1])
   return (
     <ul class="legend">
       {lines.slice(0, 24).map((l) => (
         <li key={l.label}>
           <button type="button" aria-pressed={!hidden.includes(l.label)} onClick={() => toggle(l.label)}>
             <i class={"swatch " + colour(l, lines).slice(2)} />
-            {l.label} <b>{value(l.points.at(-1)?.[1], unit)}</b>
+            {l.label} <b>{value(told(l), unit)}</b>
           </button>
         </li>
       ))}

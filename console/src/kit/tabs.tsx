@@ -1,3 +1,4 @@
+import { useEffect, useRef } from "preact/hooks"
 import { href, route, useChoice } from "../core/route"
 import { useStore } from "../core/store"
 
@@ -6,8 +7,10 @@ import { useStore } from "../core/store"
 export function Tabs({ name = "tab", tabs }: { name?: string; tabs: [string, string, (number | string)?][] }) {
   const { path } = useStore(route)
   const [open] = useChoice(name, tabs[0]![0])
+  const bar = useRef<HTMLElement>(null)
+  useEffect(() => bar.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }), [open])
   return (
-    <nav class="tabs" aria-label="Parts of this page">
+    <nav class="tabs" aria-label="Parts of this page" ref={bar}>
       {tabs.map(([id, title, n]) => (
         <a key={id} href={href(path, { [name]: id === tabs[0]![0] ? undefined : id })} aria-current={open === id ? "page" : undefined}>
           {title}

@@ -101,11 +101,11 @@ function Metrics({ name, marks, memory }: { name: string; marks: Mark[]; memory?
   const none = "Not invoked in this time"
   return (
     <div class="grid">
-      <Chart title="Invocations" range={range} lines={calls} marks={marks} area empty={none} />
-      <Chart title="Errors by type" range={range} lines={errors} marks={marks} area empty="No errors in this time" />
+      <Chart title="Invocations" range={range} lines={calls} marks={marks} area total empty={none} />
+      <Chart title="Errors by type" range={range} lines={errors} marks={marks} area total empty="No errors in this time" />
       <Chart title="Duration" range={range} lines={quantiles} unit="seconds" marks={marks} empty={none} />
       <Chart title="Running at once" range={range} lines={running} marks={marks} area empty={none} />
-      <Chart title="Throttles" range={range} lines={throttles} marks={marks} area empty="None was refused in this time" />
+      <Chart title="Throttles" range={range} lines={throttles} marks={marks} area total empty="None was refused in this time" />
       <Chart title={memory ? `Memory used, of ${bytes(memory)}` : "Memory used"} range={range} lines={used} unit="bytes" marks={marks} empty={none} />
       <Chart title="Cold starts" range={range} lines={cold} unit="seconds" marks={marks} empty="No cold start in this time" />
     </div>

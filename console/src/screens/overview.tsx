@@ -68,7 +68,7 @@ function Overview() {
         <Stat title="Edge hit ratio" value={v ? (v.edge > 0 ? ratio(v.hits / v.edge) : "–") : "…"} note={v ? (v.edge > 0 ? plural(v.edge, "request") : "no requests") : " "} />
       </div>
       <div class="grid two">
-        <Chart title="Invocations" range={range} lines={calls} marks={marks} area empty="Nothing was invoked in this time" />
+        <Chart title="Invocations" range={range} lines={calls} marks={marks} area total empty="Nothing was invoked in this time" />
         <Chart title="Duration" range={range} lines={slow} unit="seconds" marks={marks} empty="Nothing was invoked in this time" />
       </div>
       <div class="grid two">

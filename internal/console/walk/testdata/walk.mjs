@@ -48,7 +48,7 @@ async function look(name, width) {
   const over = await page.evaluate(() => Math.max(document.documentElement.scrollWidth - innerWidth, ...[...document.querySelectorAll("main,dialog[open]")].map((e) => e.scrollWidth - e.clientWidth)))
   if (over > 0) wrong(`is ${over} px wider than the window of ${width}`)
   await page.evaluate(axe + ";0")
-  const violations = await page.evaluate(async () => (await window.axe.run()).violations.filter((v) => v.impact === "serious" || v.impact === "critical").map((v) => `${v.impact} ${v.id}: ${v.nodes.map((n) => n.html.slice(0, 200)).slice(0, 3).join(" | ")}`))
+  const violations = await page.evaluate(async () => (await window.axe.run({ resultTypes: ["violations"] })).violations.filter((v) => v.impact === "serious" || v.impact === "critical").map((v) => `${v.impact} ${v.id}: ${v.nodes.map((n) => n.html.slice(0, 200)).slice(0, 3).join(" | ")}`))
   for (const v of violations) wrong(`at ${width} px, axe-core: ${v}`)
   if (screenshots) await page.screenshot({ path: path.join(screenshots, `${name.replace(/\W+/g, "-").replace(/^-|-$/g, "") || "overview"}-${width}.png`) })
   say("screen", { screen: name, width })
