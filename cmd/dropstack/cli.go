@@ -61,6 +61,7 @@ HTTP APIs, topics, schedules and buckets, in one process.
 		c.logs(), c.trace(), c.metrics(),
 		c.monitor(), c.probe(),
 		c.topic(), c.schedule(),
+		c.alert(),
 		c.edge(), c.waf(),
 		c.network(),
 		c.audit(), c.param(), c.key(), c.env(), c.iam(),

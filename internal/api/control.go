@@ -37,7 +37,9 @@ type Control struct {
 	Bans      Bans
 
 	Certificates Certificates
+	Receivers    Receivers
 	Traces       Traces
+	LogFields    LogFields
 	Console      Links // nil: there is none
 	Monitors     Monitors
 }
@@ -161,6 +163,13 @@ func (c *Control) Service() *Service {
 		"PutLocation":         op(c.putLocation, nil),
 		"DeleteLocation":      op(c.deleteLocation, nil),
 		"ListLocations":       op(c.locations, nil),
+		"PutReceivers":        op(c.putReceivers, nil),
+		"GetReceivers":        op(c.getReceivers, nil),
+		"TestReceiver":        op(c.testReceiver, nil),
+
+		"PutSilence":    op(c.putSilence, nil),
+		"ExpireSilence": op(c.expireSilence, nil),
+		"ListSilences":  op(c.listSilences, nil),
 
 		"RotateRootKey": op(c.rotateRoot, nil),
 
@@ -168,6 +177,7 @@ func (c *Control) Service() *Service {
 
 		"GetTrace":   op(c.getTrace, nil),
 		"ListTraces": op(c.listTraces, nil),
+		"LogFields":  op(c.logFields, nil).aboutData(),
 	}}
 }
 
