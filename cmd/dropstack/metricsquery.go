@@ -117,7 +117,7 @@ func (c *cli) printSeries(list []api.MetricSeries, in api.QueryMetricsInput) {
 				least, most, last = min(least, v), max(most, v), v
 			}
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", name, sparkline(values, least, most), figure(least), figure(most), figure(last))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", name, graph(values, least, most), figure(least), figure(most), figure(last))
 	}
 	_ = table.Flush() // a closed pipe has nobody to tell
 }
@@ -148,9 +148,9 @@ func valuesOf(points []api.MetricPoint, in api.QueryMetricsInput) []float64 {
 	return values
 }
 
-// sparkline draws values from the least to the most in at most 60 characters; where
+// graph draws values from the least to the most in at most 60 characters; where
 // several share one it is the highest.
-func sparkline(values []float64, least, most float64) string {
+func graph(values []float64, least, most float64) string {
 	const bars = "▁▂▃▄▅▆▇█"
 	wide := min(len(values), drawn)
 	line := make([]rune, wide)

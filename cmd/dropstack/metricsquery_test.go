@@ -8,7 +8,7 @@ import (
 	"github.com/dropstack/dropstack/internal/api"
 )
 
-func TestSparkline(t *testing.T) {
+func TestGraph(t *testing.T) {
 	nan := math.NaN()
 	long := make([]float64, 600)
 	for i := range long {
@@ -31,7 +31,7 @@ func TestSparkline(t *testing.T) {
 				least, most = min(least, v), max(most, v)
 			}
 		}
-		if got := sparkline(c.values, least, most); got != c.want {
+		if got := graph(c.values, least, most); got != c.want {
 			t.Errorf("%s: got %q, want %q", c.what, got, c.want)
 		}
 	}

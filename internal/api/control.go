@@ -12,6 +12,7 @@ import (
 	"github.com/dropstack/dropstack/internal/edge/certificate"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
+	"github.com/dropstack/dropstack/internal/monitor"
 	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/secret/root"
 )
@@ -36,9 +37,14 @@ type Control struct {
 	Bans      Bans
 
 	Certificates Certificates
+	Alerts       Alerts
+	Alarms       Ringing
+	Receivers    Receivers
 	Traces       Traces
 	Metrics      Metrics
+	LogFields    LogFields
 	Console      Links // nil: there is none
+	Monitors     Monitors
 }
 
 // Records is what the control plane needs of the audit log.
@@ -110,10 +116,11 @@ func (c *Control) Service() *Service {
 		"Export": op(c.export, nil),
 		"Remove": op(c.remove, stack),
 
-		"DescribeChanges": op(c.changes, func(in DeployInput) []Need { return on(stackARN(in.Stack)) }),
-		"ListRevisions":   op(c.revisions, stack),
-		"DeployFunction":  op(c.deployFunction, func(in DeployFunctionInput) []Need { return on(stackARN(in.Stack)) }),
-		"Rollback":        op(c.rollback, func(in RollbackInput) []Need { return on(stackARN(in.Stack)) }),
+		"DescribeChanges":  op(c.changes, func(in DeployInput) []Need { return on(stackARN(in.Stack)) }),
+		"ListRevisions":    op(c.revisions, stack),
+		"DescribeRevision": op(c.describeRevision, func(in RevisionInput) []Need { return on(stackARN(in.Stack)) }),
+		"DeployFunction":   op(c.deployFunction, func(in DeployFunctionInput) []Need { return on(stackARN(in.Stack)) }),
+		"Rollback":         op(c.rollback, func(in RollbackInput) []Need { return on(stackARN(in.Stack)) }),
 
 		"DeadLetters": op(c.deadLetters, letters),
 		"Redrive":     op(c.redrive, letters),
@@ -146,7 +153,33 @@ func (c *Control) Service() *Service {
 
 		"QueryMetrics": op(c.queryMetrics, func(QueryMetricsInput) []Need { return []Need{{Action: "dropstack:ReadMetrics"}} }),
 
-		"CreateConsoleLink": op(c.consoleLink, nil),
+		"CreateConsoleLink":   op(c.consoleLink, nil),
+		"ListMonitors":        op(c.monitors, nil),
+		"DescribeMonitor":     op(c.monitor, func(in monitor.NameInput) []Need { return monitorNeed(in.Name) }),
+		"PutMonitor":          op(c.putMonitor, func(in monitor.Monitor) []Need { return monitorNeed(in.Name) }),
+		"DeleteMonitor":       op(c.deleteMonitor, func(in monitor.NameInput) []Need { return monitorNeed(in.Name) }),
+		"PauseMonitor":        op(c.pauseMonitor, func(in monitor.PauseInput) []Need { return monitorNeed(in.Name) }),
+		"TestMonitor":         op(c.testMonitor, func(in monitor.TestInput) []Need { return monitorNeed(in.Monitor.Name) }),
+		"ListIncidents":       op(c.incidents, nil),
+		"AcknowledgeIncident": op(c.acknowledge, func(in monitor.AcknowledgeInput) []Need { return monitorNeed(in.Monitor) }),
+		"PutMaintenance":      op(c.putWindow, nil),
+		"DeleteMaintenance":   op(c.deleteWindow, nil),
+		"ListMaintenance":     op(c.windows, nil),
+		"PutLocation":         op(c.putLocation, nil),
+		"DeleteLocation":      op(c.deleteLocation, nil),
+		"ListLocations":       op(c.locations, nil),
+		"PutReceivers":        op(c.putReceivers, nil),
+		"GetReceivers":        op(c.getReceivers, nil),
+		"TestReceiver":        op(c.testReceiver, nil),
+
+		"PutSilence":    op(c.putSilence, nil),
+		"ExpireSilence": op(c.expireSilence, nil),
+		"ListSilences":  op(c.listSilences, nil),
+
+		"ListAlerts":   op(c.listAlerts, nil),
+		"ListRules":    op(c.listRules, nil),
+		"TestRule":     op(c.testRule, nil),
+		"ExplainAlert": op(c.explainAlert, nil),
 
 		"RotateRootKey": op(c.rotateRoot, nil),
 
@@ -154,6 +187,7 @@ func (c *Control) Service() *Service {
 
 		"GetTrace":   op(c.getTrace, nil),
 		"ListTraces": op(c.listTraces, nil),
+		"LogFields":  op(c.logFields, nil).aboutData(),
 	}}
 }
 

@@ -49,6 +49,8 @@ type Config struct {
 	// PrivateEndpoints lets everybody who may subscribe have messages sent to
 	// loopback and private addresses; without it only the administrator may.
 	PrivateEndpoints bool
+	// MonitorInterval is the shortest interval that a monitor may have; 0: 10 seconds.
+	MonitorInterval time.Duration
 	// ACME gets certificates for the aliases of distributions.
 	ACME ACME
 	// TLSAsk is a URL that decides for host names that only a wildcard alias or the
@@ -74,6 +76,11 @@ type Config struct {
 	// prometheus.yml.
 	RemoteWrite []string
 	sendTo      *promapi.Targets // what they say; nil: nowhere
+	// Alerts is a file in Alertmanager's format that says who is told of alerts; "": as
+	// `dropstack alert receivers put` has said.
+	Alerts string
+	// AlertEmail gets mail about alerts, by SMTP, as long as nobody has said who is told.
+	AlertEmail string
 	// Rules are files of alert rules in Prometheus' format, or directories of some.
 	Rules        []string
 	WithoutRules []string // names of built-in rules that are off, or "all"
@@ -105,11 +112,17 @@ func (c *Config) check() error {
 			return fault.Errorf(fault.Invalid, "--smtp: %w", err)
 		}
 	}
+	if err := c.checkAlerts(); err != nil {
+		return err
+	}
 	if c.Keep.Revisions < 0 || c.Keep.Versions < 0 {
 		return fault.Errorf(fault.Invalid, "--keep-revisions %d, --keep-versions %d: at least 1, or 0 for the default", c.Keep.Revisions, c.Keep.Versions)
 	}
 	if c.CacheMemory < 0 || c.CacheDisk < 0 {
 		return fault.Errorf(fault.Invalid, "--cache-memory %d, --cache-disk %d: a number of MB that is not negative", c.CacheMemory>>20, c.CacheDisk>>20)
+	}
+	if c.MonitorInterval != 0 && c.MonitorInterval < time.Second {
+		return fault.Errorf(fault.Invalid, "--monitor-interval %v: at least a second", c.MonitorInterval)
 	}
 	if err := c.EdgeLimits.Check(); err != nil {
 		return err

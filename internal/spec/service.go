@@ -59,8 +59,10 @@ type Service struct {
 	Buses         []Bus
 	Rules         []Rule
 	LogGroups     []LogGroup
+	LogSources    []LogSource `json:",omitempty"` // custom.dropstack.logs
 	Alarms        []Alarm
 	MetricFilters []MetricFilter
+	Alerting      *Alerting  // custom.dropstack.alerts
 	LogRetention  *Retention // provider.logRetentionInDays
 	Outputs       []Output
 	Imports       []string          // names that Fn::ImportValue has asked for, sorted
