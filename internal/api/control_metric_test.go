@@ -40,7 +40,9 @@ func TestQuestionsByTheAPI(t *testing.T) {
 	}{
 		{"about a moment", api.QueryMetricsInput{Query: "a", Time: at}, 0, []api.MetricSeries{{Labels: metric.Labels{"a": "b"}, Points: []api.MetricPoint{{Time: at, Value: "+Inf"}}}}},
 		{
-			"about a time", api.QueryMetricsInput{Query: "a", Start: at, End: at.Add(time.Minute), Step: 0.5}, 0,
+			"about a time",
+			api.QueryMetricsInput{Query: "a", Start: at, End: at.Add(time.Minute), Step: 0.5},
+			0,
 			[]api.MetricSeries{{Labels: metric.Labels{}, Points: []api.MetricPoint{{Time: at, Value: "NaN"}, {Time: at.Add(time.Minute), Value: "0.5"}}}},
 		},
 		{"about nothing", api.QueryMetricsInput{}, fault.Invalid, nil},
