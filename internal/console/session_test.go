@@ -215,6 +215,11 @@ func TestPagesAreServed(t *testing.T) {
 	if strings.Contains(index, "<script>") || strings.Contains(index, "style=") || strings.Contains(index, "<style") {
 		t.Error("the document has scripts or styles in it, which its policy does not let run")
 	}
+	r = request("GET", "/functions/a%20b?from=6h", "")
+	r.Header.Set("Accept", "text/html,*/*")
+	if status, h, _ := w.do(r); status != 302 || h.Get("Location") != "/#/functions/a%20b?from=6h" {
+		t.Errorf("a page by its path: %d, to %s", status, h.Get("Location"))
+	}
 	if status, _, _ := w.do(request("GET", "/assets/../console.go", "")); status != 404 && status != 301 && status != 307 {
 		t.Errorf("a file beside the pages: %d", status)
 	}
