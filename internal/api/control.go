@@ -37,6 +37,8 @@ type Control struct {
 	Bans      Bans
 
 	Certificates Certificates
+	Alerts       Alerts
+	Alarms       Ringing
 	Receivers    Receivers
 	Traces       Traces
 	LogFields    LogFields
@@ -170,6 +172,11 @@ func (c *Control) Service() *Service {
 		"PutSilence":    op(c.putSilence, nil),
 		"ExpireSilence": op(c.expireSilence, nil),
 		"ListSilences":  op(c.listSilences, nil),
+
+		"ListAlerts":   op(c.listAlerts, nil),
+		"ListRules":    op(c.listRules, nil),
+		"TestRule":     op(c.testRule, nil),
+		"ExplainAlert": op(c.explainAlert, nil),
 
 		"RotateRootKey": op(c.rotateRoot, nil),
 
