@@ -198,6 +198,31 @@ func TestACallIsTheCallersOwn(t *testing.T) {
 	}
 }
 
+func TestATemporaryKeySignsInWithItsToken(t *testing.T) {
+	w := newWorld(t, nil)
+	key := w.user("ann", "")
+	who, err := w.keys.Holder(key.AccessKeyId, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := w.keys.GetSessionToken(iam.With(t.Context(), who, iam.Request{}), iam.GetSessionTokenInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := map[string]string{"accessKeyId": out.Credentials.AccessKeyId, "secretAccessKey": out.Credentials.SecretAccessKey}
+	if _, status, _ := w.signIn(given); status != 401 {
+		t.Errorf("without the token: %d, want 401", status)
+	}
+	given["sessionToken"] = out.Credentials.SessionToken
+	b, status, body := w.signIn(given)
+	if status != 200 {
+		t.Fatalf("with it: %d %s", status, body)
+	}
+	if status, _, body := w.do(b.sign(request("POST", "/call/ssm/", ""))); status != 200 || !strings.Contains(body, "user/ann calls ssm") {
+		t.Errorf("a call: %d %s", status, body)
+	}
+}
+
 func TestPagesAreServed(t *testing.T) {
 	w := newWorld(t, nil)
 	status, h, index := w.do(request("GET", "/", ""))
