@@ -37,6 +37,8 @@ type Control struct {
 
 	Certificates Certificates
 	Traces       Traces
+	Imports      Imports
+	Errors       Errors
 	Console      Links // nil: there is none
 }
 
@@ -151,6 +153,12 @@ func (c *Control) Service() *Service {
 
 		"GetTrace":   op(c.getTrace, nil),
 		"ListTraces": op(c.listTraces, nil),
+
+		"ImportLogs":    op(c.importLogs, importNeeds),
+		"ListErrors":    op(c.listErrors, nil),
+		"GetError":      op(c.getError, nil),
+		"UpdateError":   op(c.updateError, nil),
+		"RebuildErrors": op(c.rebuildErrors, nil),
 	}}
 }
 

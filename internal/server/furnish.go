@@ -26,7 +26,6 @@ import (
 	"github.com/dropstack/dropstack/internal/metric/promapi"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/topic"
-	"github.com/dropstack/dropstack/internal/trace"
 	"github.com/dropstack/dropstack/internal/wafv2"
 )
 
@@ -88,8 +87,7 @@ func (r *rooms) openStores(ctx context.Context, cfg Config) (err error) {
 		return err
 	}
 	r.opened = append(r.opened, r.logs.Close) // after the pool, whose instances write to it
-	r.traces = &trace.Traces{Logs: r.logs}
-	return nil
+	return r.openLogSources(ctx, cfg)
 }
 
 // openFunctions opens sandboxes, their networks, and what runs in them.
@@ -182,7 +180,7 @@ func (r *rooms) newDeployer(cfg Config) *deploy.Deployer {
 			Roles: r.keys, Networks: r.networks, Functions: r.invoker, Versions: r.invoker,
 			Queues: r.queues, Topics: r.topics, Schedules: r.schedules, Buses: r.buses,
 			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge, Logs: r.logs, Storage: r.eng.Objects,
-			Firewall: r.firewall, AccessReaders: r.access, Alerts: r.alerts, Alarms: r.alarms,
+			Firewall: r.firewall, AccessReaders: r.access, LogSources: r.imports, Alerts: r.alerts, Alarms: r.alarms,
 		},
 	}
 }
@@ -193,6 +191,7 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 	control := &api.Control{
 		Deployer: r.deployer, Letters: r.invoker, Topics: r.topics, Flows: &r.networks.flows, Endpoints: at, Isolation: r.boxes.Level,
 		Records: r.trail, RootKey: r.secrets.root, Schedules: r.schedules, URL: onHost(at.HTTP), Edge: r.distributions, Bans: r.bans, Certificates: r.certificates,
+		Traces: r.traces, Imports: r.imports, Errors: r.errors,
 		Console: r.console,
 	}
 	functions := &lambda.Functions{

@@ -35,6 +35,8 @@ import (
 	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/instance"
 	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/logs/fingerprint"
+	"github.com/dropstack/dropstack/internal/logs/ingest"
 	"github.com/dropstack/dropstack/internal/metric"
 	"github.com/dropstack/dropstack/internal/metric/promapi"
 	"github.com/dropstack/dropstack/internal/queue"
@@ -78,22 +80,21 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
-	var notifications *bucket.Notifications // set before anything can store an object
+	rooms := &rooms{answered: make(chan struct{})} // is furnished before anything can store an object
 	eng, err := engine.Open(ctx, engine.Config{
 		Dir: cfg.Dir, Region: cfg.Region, Log: cfg.Log, Accounts: keys,
-		OnObject: func(e engine.ObjectEvent) error { return notifications.OnObject(e) },
+		OnObject: rooms.onObject,
 	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, eng.Close()) }()
 
-	rooms := &rooms{eng: eng, keys: keys, answered: make(chan struct{})}
+	rooms.eng, rooms.keys = eng, keys
 	defer func() { err = errors.Join(err, rooms.close()) }()
 	if err := rooms.furnish(ctx, cfg, ls); err != nil {
 		return err
 	}
-	notifications = rooms.notifications
 	if err := rooms.invoker.Load(ctx); err != nil {
 		return err
 	}
@@ -117,6 +118,8 @@ type rooms struct {
 	trail          *audit.Log
 	logs           *logs.Store
 	traces         *trace.Traces
+	imports        *ingest.Importer
+	errors         *fingerprint.Index
 	metrics        *metric.Store
 	alerts         *alert.Watcher
 	alarms         *alarm.Alarms
@@ -195,6 +198,7 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	g.Go(func() error { return r.gateway.Meter.Run(ctx) })
 	g.Go(func() error { return r.schedules.Run(ctx) })
 	g.Go(func() error { return r.cloudformation.Run(ctx) })
+	g.Go(func() error { return r.imports.Run(ctx) })
 	g.Go(func() error { return r.deployer.Run(ctx) })
 	g.Go(func() error { return r.bans.Run(ctx) })
 	g.Go(func() error { return r.lists.Run(ctx) })
