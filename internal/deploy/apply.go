@@ -67,6 +67,11 @@ func (d *Deployer) apply(ctx context.Context, old, next *Revision) error {
 	if err := d.alert(ctx, next); err != nil {
 		return err
 	}
+	if d.Rooms.Monitors != nil {
+		if err := d.Rooms.Monitors.Replace(ctx, next.Stack, next.Monitors); err != nil {
+			return fmt.Errorf("monitors: %w", err)
+		}
+	}
 	if len(both) > len(next.Functions) {
 		if err := d.Rooms.Roles.Replace(next.Stack, permissions(next, nil, next.Functions)); err != nil {
 			return fmt.Errorf("roles: %w", err)

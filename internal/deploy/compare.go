@@ -20,6 +20,7 @@ import (
 	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/logs"
 	"github.com/dropstack/dropstack/internal/logs/ingest"
+	"github.com/dropstack/dropstack/internal/monitor"
 	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/queue"
 	"github.com/dropstack/dropstack/internal/schedule"
@@ -106,6 +107,7 @@ func Compare(old, next *Revision) *Diff {
 	compare(d, "log group", old.LogGroups, next.LogGroups, func(g logs.Declared) string { return g.Name })
 	compare(d, "alert rule", sourceless(old.Alerts), sourceless(next.Alerts), func(r alert.Rule) string { return strings.TrimPrefix(r.Group+"/"+r.Name, "/") })
 	compare(d, "alarm", old.Alarms, next.Alarms, func(a alarm.Alarm) string { return a.AlarmName })
+	compare(d, "monitor", old.Monitors, next.Monitors, func(m monitor.Monitor) string { return m.Name })
 	compare(d, "output", old.Outputs, next.Outputs, func(o Output) string { return o.Key })
 	if old.ID != "" {
 		compare(d, "stack", []*Revision{old.settings()}, []*Revision{next.settings()}, func(*Revision) string { return next.Stack })

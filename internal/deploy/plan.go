@@ -123,6 +123,7 @@ func (r *Revision) Describe() string {
 		{len(r.WebACLs), "web ACL"},
 		{len(r.Alerts), "alert rule"},
 		{len(r.Alarms), "alarm"},
+		{len(r.Monitors), "monitor"},
 	} {
 		switch plural := "s"; {
 		case c.n == 1:

@@ -94,6 +94,11 @@ func (d *Deployer) validate(r *Revision) error {
 	if err := d.ownAlerts(r); err != nil {
 		return err
 	}
+	if d.Rooms.Monitors != nil {
+		if err := d.Rooms.Monitors.Admit(r.Stack, r.Monitors); err != nil {
+			return err
+		}
+	}
 	for _, s := range r.Schedules {
 		err := s.Check()
 		if err == nil && (s.To != "" || s.DeadLetter != "") {

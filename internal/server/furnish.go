@@ -43,7 +43,13 @@ func (r *rooms) furnish(ctx context.Context, cfg Config, ls *listeners) error {
 	if err := r.openCertificates(ctx, cfg, ls); err != nil {
 		return err
 	}
+	if err := r.openNotifier(ctx, cfg, ls.endpoints.Console); err != nil {
+		return err
+	}
 	if err := r.openAlerts(ctx, cfg); err != nil {
+		return err
+	}
+	if err := r.openMonitors(ctx, cfg, ls); err != nil {
 		return err
 	}
 	r.deployer = r.newDeployer(cfg)
@@ -180,7 +186,7 @@ func (r *rooms) newDeployer(cfg Config) *deploy.Deployer {
 			Roles: r.keys, Networks: r.networks, Functions: r.invoker, Versions: r.invoker,
 			Queues: r.queues, Topics: r.topics, Schedules: r.schedules, Buses: r.buses,
 			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge, Logs: r.logs, Storage: r.eng.Objects,
-			Firewall: r.firewall, AccessReaders: r.access, LogSources: r.imports, Alerts: r.alerts, Alarms: r.alarms,
+			Firewall: r.firewall, AccessReaders: r.access, LogSources: r.imports, Alerts: r.alerts, Alarms: r.alarms, Monitors: r.monitors,
 		},
 	}
 }
@@ -191,8 +197,12 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 	control := &api.Control{
 		Deployer: r.deployer, Letters: r.invoker, Topics: r.topics, Flows: &r.networks.flows, Endpoints: at, Isolation: r.boxes.Level,
 		Records: r.trail, RootKey: r.secrets.root, Schedules: r.schedules, URL: onHost(at.HTTP), Edge: r.distributions, Bans: r.bans, Certificates: r.certificates,
-		Traces: r.traces, Imports: r.imports, Errors: r.errors,
-		Console: r.console,
+		Imports:   r.imports,
+		Errors:    r.errors,
+		Console:   r.console,
+		Monitors:  r.monitors,
+		Traces:    r.traces,
+		Receivers: r.notifier,
 	}
 	functions := &lambda.Functions{
 		Deployer: r.deployer, Invoker: r.invoker, Objects: r.eng.Objects, Region: cfg.Region,
