@@ -88,7 +88,7 @@ func (r *rooms) openStores(ctx context.Context, cfg Config) (err error) {
 	}
 	r.opened = append(r.opened, r.metrics.Close)
 	r.prometheus = &promapi.API{Store: r.metrics}
-	r.logs = &logs.Store{Streams: r.eng.Telemetry, State: r.eng.Streams, Region: cfg.Region, Log: cfg.Log}
+	r.logs = &logs.Store{Dir: filepath.Join(cfg.Dir, "logs"), Streams: r.eng.Telemetry, State: r.eng.Streams, Region: cfg.Region, Log: cfg.Log}
 	if err := r.logs.Open(ctx); err != nil {
 		return err
 	}
