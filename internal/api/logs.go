@@ -2,12 +2,14 @@ package api
 
 import (
 	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/logs/tail"
 )
 
 // Logs is Amazon CloudWatch Logs over the store of log records.
 type Logs struct {
 	Store  *logs.Store
 	Region string
+	Tail   *tail.Hub
 }
 
 // Service is the service "logs". Reading and writing records is about data.
@@ -33,6 +35,7 @@ func (l *Logs) Service() *Service {
 		"FilterLogEvents": op(s.FilterLogEvents, func(in logs.FilterLogEventsInput) []Need {
 			return on(l.all(logs.Named(in.LogGroupName, in.LogGroupIdentifier)))
 		}).aboutData(),
+		"StartLiveTail":       op(l.Tail.StartLiveTail, l.tailed).aboutData(),
 		"TagResource":         op(s.TagResource, func(in logs.TagResourceInput) []Need { return on(l.bare(in.ResourceARN)) }),
 		"UntagResource":       op(s.UntagResource, func(in logs.UntagResourceInput) []Need { return on(l.bare(in.ResourceARN)) }),
 		"ListTagsForResource": op(s.ListTagsForResource, func(in logs.ListTagsForResourceInput) []Need { return on(l.bare(in.ResourceARN)) }),

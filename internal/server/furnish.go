@@ -229,7 +229,7 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 			control.Service(),
 			(&api.SNS{Topics: r.topics, Region: cfg.Region}).Service(),
 			(&api.SQS{Queues: r.queues}).Service(),
-			(&api.Logs{Store: r.logs, Region: cfg.Region}).Service(),
+			(&api.Logs{Store: r.logs, Region: cfg.Region, Tail: r.tail}).Service(),
 			(&api.CloudWatch{Store: r.metrics, Alarms: r.alarms, Region: cfg.Region}).Service(),
 			(&api.Events{Rules: &event.Rules{Deployer: r.deployer, Region: cfg.Region}, Buses: r.buses, Region: cfg.Region}).Service(),
 			api.Firewall(&wafv2.Firewalls{Deployer: r.deployer, Sampler: r.firewall, Region: cfg.Region}),

@@ -8,6 +8,7 @@ import (
 	"github.com/dropstack/dropstack/internal/engine"
 	"github.com/dropstack/dropstack/internal/logs/fingerprint"
 	"github.com/dropstack/dropstack/internal/logs/ingest"
+	"github.com/dropstack/dropstack/internal/logs/tail"
 	"github.com/dropstack/dropstack/internal/trace"
 )
 
@@ -18,6 +19,7 @@ func (r *rooms) openLogSources(ctx context.Context, cfg Config) error {
 		Store: r.logs, Objects: r.eng.Objects, Streams: r.eng.Streams, Log: cfg.Log,
 		CloudFront: func() ingest.Parser { return &accesslog.Parser{} }, Own: r.ownLog,
 	}
+	r.tail = &tail.Hub{Records: r.logs, Done: r.ending}
 	r.errors = &fingerprint.Index{State: r.eng.Streams, Records: r.logs, Log: cfg.Log}
 	if err := r.errors.Open(ctx); err != nil {
 		return err

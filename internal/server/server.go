@@ -38,6 +38,7 @@ import (
 	"github.com/dropstack/dropstack/internal/logs"
 	"github.com/dropstack/dropstack/internal/logs/fingerprint"
 	"github.com/dropstack/dropstack/internal/logs/ingest"
+	"github.com/dropstack/dropstack/internal/logs/tail"
 	"github.com/dropstack/dropstack/internal/metric"
 	"github.com/dropstack/dropstack/internal/metric/promapi"
 	"github.com/dropstack/dropstack/internal/monitor"
@@ -82,7 +83,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
-	rooms := &rooms{answered: make(chan struct{})} // is furnished before anything can store an object
+	rooms := &rooms{answered: make(chan struct{}), ending: ctx.Done()} // is furnished before anything can store an object
 	eng, err := engine.Open(ctx, engine.Config{
 		Dir: cfg.Dir, Region: cfg.Region, Log: cfg.Log, Accounts: keys,
 		OnObject: rooms.onObject,
@@ -122,6 +123,8 @@ type rooms struct {
 	traces         *trace.Traces
 	imports        *ingest.Importer
 	errors         *fingerprint.Index
+	tail           *tail.Hub
+	ending         <-chan struct{} // closed when the platform is told to end
 	metrics        *metric.Store
 	alerts         *alert.Watcher
 	alarms         *alarm.Alarms
