@@ -41,6 +41,7 @@ type Control struct {
 	Traces       Traces
 	Imports      Imports
 	Errors       Errors
+	LogFields    LogFields
 	Console      Links // nil: there is none
 	Monitors     Monitors
 }
@@ -177,6 +178,7 @@ func (c *Control) Service() *Service {
 
 		"GetTrace":   op(c.getTrace, nil),
 		"ListTraces": op(c.listTraces, nil),
+		"LogFields":  op(c.logFields, nil).aboutData(),
 
 		"ImportLogs":    op(c.importLogs, importNeeds),
 		"ListErrors":    op(c.listErrors, nil),

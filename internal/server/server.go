@@ -38,6 +38,7 @@ import (
 	"github.com/dropstack/dropstack/internal/logs"
 	"github.com/dropstack/dropstack/internal/logs/fingerprint"
 	"github.com/dropstack/dropstack/internal/logs/ingest"
+	"github.com/dropstack/dropstack/internal/logs/query"
 	"github.com/dropstack/dropstack/internal/logs/tail"
 	"github.com/dropstack/dropstack/internal/metric"
 	"github.com/dropstack/dropstack/internal/metric/promapi"
@@ -125,6 +126,7 @@ type rooms struct {
 	errors         *fingerprint.Index
 	tail           *tail.Hub
 	ending         <-chan struct{} // closed when the platform is told to end
+	insights       *query.Insights
 	metrics        *metric.Store
 	alerts         *alert.Watcher
 	alarms         *alarm.Alarms
@@ -222,6 +224,7 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	g.Go(func() error { return serveHTTP(ctx, ls.aws, r.api) })
 	g.Go(func() error { return serveHTTP(ctx, ls.console, r.consoleHandler(ctx)) })
 	g.Go(func() error { r.examine(ctx); return nil })
+	g.Go(func() error { return r.watch(ctx, cfg.Dir) })
 	if cfg.Ready != nil {
 		cfg.Ready(r.platform)
 	}
