@@ -14,8 +14,12 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/logs/fingerprint"
 	"github.com/dropstack/dropstack/internal/testkit"
 	"github.com/dropstack/dropstack/internal/testkit/weblog"
@@ -32,6 +36,8 @@ func TestWhatIsInTheLogStore(t *testing.T) {
 	t.Run("one request is one trace", func(t *testing.T) { oneTrace(t, p, base) })
 	t.Run("errors are grouped", func(t *testing.T) { groupedErrors(t, p, base) })
 	t.Run("files are imported once", func(t *testing.T) { importedFiles(t, p) })
+	t.Run("logs are followed", func(t *testing.T) { followed(t, p, base) })
+	t.Run("logs are exported", func(t *testing.T) { exported(t, p) })
 }
 
 // oneTrace sends a request to an API whose function publishes to a topic that another
@@ -186,4 +192,57 @@ func mustRead(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return string(doc)
+}
+
+// followed has the official client follow a group while a function logs.
+func followed(t *testing.T, p *testkit.Platform, base string) {
+	keys, err := iam.ReadCredentials(filepath.Join(p.Dir, "credentials"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The client writes a word in front of the host's name.
+	c := cloudwatchlogs.New(cloudwatchlogs.Options{
+		Region: "us-east-1", BaseEndpoint: aws.String(strings.Replace(p.AWS, "127.0.0.1", "localhost", 1)), HTTPClient: testkit.Client(),
+		Credentials: credentials.NewStaticCredentialsProvider(keys.AccessKeyID, keys.SecretAccessKey, ""),
+	})
+	out, err := c.StartLiveTail(t.Context(), &cloudwatchlogs.StartLiveTailInput{
+		LogGroupIdentifiers:   []string{"arn:aws:logs:us-east-1:000000000000:log-group:/aws/lambda/events-dev-broken"},
+		LogEventFilterPattern: aws.String("REPORT"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	session := out.GetStream()
+	defer session.Close()
+	started := false
+	for e := range session.Events() {
+		switch e := e.(type) {
+		case *types.StartLiveTailResponseStreamMemberSessionStart:
+			started = true
+			mustGet(t, base+"/broken/error")
+		case *types.StartLiveTailResponseStreamMemberSessionUpdate:
+			for _, r := range e.Value.SessionResults {
+				if !started || !strings.HasPrefix(*r.Message, "REPORT ") || *r.LogGroupIdentifier != "000000000000:/aws/lambda/events-dev-broken" {
+					t.Errorf("got %s of %s", *r.Message, *r.LogGroupIdentifier)
+				}
+				return
+			}
+		}
+	}
+	t.Errorf("the session ended: %v", session.Err())
+}
+
+func exported(t *testing.T, p *testkit.Platform) {
+	dir := filepath.Join(t.TempDir(), "out")
+	out, errs, code := p.Run(t, "", "logs", "export", "--group", "/aws/cloudfront/E2EXAMPLE1", "--since", "3h", "-o", dir)
+	if code != 0 || !strings.Contains(out, "500 rows") {
+		t.Fatalf("export: exit %d\n%s%s", code, out, errs)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "aws/cloudfront/E2EXAMPLE1/*.parquet"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files: %v", err)
+	}
+	if doc := mustRead(t, files[0]); !strings.HasPrefix(doc, "PAR1") || !strings.HasSuffix(doc, "PAR1") {
+		t.Errorf("%s is no Parquet file", files[0])
+	}
 }

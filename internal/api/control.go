@@ -41,6 +41,7 @@ type Control struct {
 	Traces       Traces
 	Imports      Imports
 	Errors       Errors
+	Exports      Exports
 	LogFields    LogFields
 	Console      Links // nil: there is none
 	Monitors     Monitors
@@ -181,6 +182,7 @@ func (c *Control) Service() *Service {
 		"LogFields":  op(c.logFields, nil).aboutData(),
 
 		"ImportLogs":    op(c.importLogs, importNeeds),
+		"ExportLogs":    op(c.exportLogs, exportNeeds),
 		"ListErrors":    op(c.listErrors, nil),
 		"GetError":      op(c.getError, nil),
 		"UpdateError":   op(c.updateError, nil),

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/dropstack/dropstack/internal/arn"
+	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/logs/export"
 	"github.com/dropstack/dropstack/internal/logs/fingerprint"
 	"github.com/dropstack/dropstack/internal/logs/ingest"
 )
@@ -11,6 +13,11 @@ import (
 // Imports is what the control plane needs of imports into the log store.
 type Imports interface {
 	Import(ctx context.Context, in ingest.Input) (ingest.Output, error)
+}
+
+// Exports is what the control plane needs of exports out of it.
+type Exports interface {
+	Export(ctx context.Context, in export.Input) (export.Output, error)
 }
 
 // Errors is what the control plane needs of the groups of errors.
@@ -30,6 +37,21 @@ func importNeeds(in ingest.Input) []Need {
 // A client that leaves does not cut an import short.
 func (c *Control) importLogs(ctx context.Context, in ingest.Input) (ingest.Output, error) {
 	return c.Imports.Import(context.WithoutCancel(ctx), in)
+}
+
+// exportNeeds are what who exports logs must be allowed: that, to read each group, and
+// to write below the prefix.
+func exportNeeds(in export.Input) []Need {
+	object := arn.Bucket(in.Bucket) + "/" + in.Prefix + "*"
+	needs := []Need{{Resource: object}, {Action: "s3:PutObject", Resource: object}}
+	for _, group := range in.Groups {
+		needs = append(needs, Need{Action: "logs:FilterLogEvents", Resource: logs.ARN(arn.Region, group) + ":*"})
+	}
+	return needs
+}
+
+func (c *Control) exportLogs(ctx context.Context, in export.Input) (export.Output, error) {
+	return c.Exports.Export(ctx, in)
 }
 
 func (c *Control) listErrors(ctx context.Context, in fingerprint.ListInput) (fingerprint.ListOutput, error) {

@@ -22,6 +22,7 @@ import (
 	"github.com/dropstack/dropstack/internal/instance"
 	"github.com/dropstack/dropstack/internal/lambda"
 	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/logs/export"
 	"github.com/dropstack/dropstack/internal/logs/query"
 	"github.com/dropstack/dropstack/internal/metric"
 	"github.com/dropstack/dropstack/internal/metric/promapi"
@@ -203,6 +204,7 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 		Records: r.trail, RootKey: r.secrets.root, Schedules: r.schedules, URL: onHost(at.HTTP), Edge: r.distributions, Bans: r.bans, Certificates: r.certificates,
 		Imports:   r.imports,
 		Errors:    r.errors,
+		Exports:   &export.Exporter{Records: r.logs, Objects: r.eng.Objects},
 		Console:   r.console,
 		Monitors:  r.monitors,
 		Traces:    r.traces,
