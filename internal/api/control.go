@@ -41,6 +41,9 @@ type Control struct {
 	Alarms       Ringing
 	Receivers    Receivers
 	Traces       Traces
+	Imports      Imports
+	Errors       Errors
+	Exports      Exports
 	LogFields    LogFields
 	Console      Links // nil: there is none
 	Monitors     Monitors
@@ -185,6 +188,13 @@ func (c *Control) Service() *Service {
 		"GetTrace":   op(c.getTrace, nil),
 		"ListTraces": op(c.listTraces, nil),
 		"LogFields":  op(c.logFields, nil).aboutData(),
+
+		"ImportLogs":    op(c.importLogs, importNeeds),
+		"ExportLogs":    op(c.exportLogs, exportNeeds),
+		"ListErrors":    op(c.listErrors, nil),
+		"GetError":      op(c.getError, nil),
+		"UpdateError":   op(c.updateError, nil),
+		"RebuildErrors": op(c.rebuildErrors, nil),
 	}}
 }
 

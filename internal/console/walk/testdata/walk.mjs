@@ -153,6 +153,19 @@ for (const [w, h] of widths) {
   await page.keyboard.press("Escape")
 }
 
+// records as they come, told of by an invocation in another page
+at = "following"
+await wide(1280, 900)
+await page.goto(base + "#/functions/shop-dev-order?tab=logs&live=1")
+await settled()
+const other = await context.newPage()
+const following = page.waitForSelector(".records li")
+await other.goto(base + "#/functions/shop-dev-order?tab=test")
+do await other.click("form button.primary")
+while (!(await Promise.race([following.then(() => true), other.waitForSelector(".badge.good").then(() => false)])))
+await other.close()
+await look("following", 1280)
+
 // a test invocation, and what comes back
 at = "test"
 await wide(1280, 900)
