@@ -42,6 +42,9 @@ type Control struct {
 	Receivers    Receivers
 	Traces       Traces
 	Metrics      Metrics
+	Imports      Imports
+	Errors       Errors
+	Exports      Exports
 	LogFields    LogFields
 	Console      Links // nil: there is none
 	Monitors     Monitors
@@ -188,6 +191,13 @@ func (c *Control) Service() *Service {
 		"GetTrace":   op(c.getTrace, nil),
 		"ListTraces": op(c.listTraces, nil),
 		"LogFields":  op(c.logFields, nil).aboutData(),
+
+		"ImportLogs":    op(c.importLogs, importNeeds),
+		"ExportLogs":    op(c.exportLogs, exportNeeds),
+		"ListErrors":    op(c.listErrors, nil),
+		"GetError":      op(c.getError, nil),
+		"UpdateError":   op(c.updateError, nil),
+		"RebuildErrors": op(c.rebuildErrors, nil),
 	}}
 }
 

@@ -5,12 +5,14 @@ import (
 
 	"github.com/dropstack/dropstack/internal/logs"
 	"github.com/dropstack/dropstack/internal/logs/query"
+	"github.com/dropstack/dropstack/internal/logs/tail"
 )
 
 // Logs is Amazon CloudWatch Logs over the store of log records.
 type Logs struct {
 	Store    *logs.Store
 	Insights *query.Insights
+	Tail     *tail.Hub
 	Region   string
 }
 
@@ -37,6 +39,7 @@ func (l *Logs) Service() *Service {
 		"FilterLogEvents": op(s.FilterLogEvents, func(in logs.FilterLogEventsInput) []Need {
 			return on(l.all(logs.Named(in.LogGroupName, in.LogGroupIdentifier)))
 		}).aboutData(),
+		"StartLiveTail":       op(l.Tail.StartLiveTail, l.tailed).aboutData(),
 		"TagResource":         op(s.TagResource, func(in logs.TagResourceInput) []Need { return on(l.bare(in.ResourceARN)) }),
 		"UntagResource":       op(s.UntagResource, func(in logs.UntagResourceInput) []Need { return on(l.bare(in.ResourceARN)) }),
 		"ListTagsForResource": op(s.ListTagsForResource, func(in logs.ListTagsForResourceInput) []Need { return on(l.bare(in.ResourceARN)) }),

@@ -22,12 +22,12 @@ import (
 	"github.com/dropstack/dropstack/internal/instance"
 	"github.com/dropstack/dropstack/internal/lambda"
 	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/logs/export"
 	"github.com/dropstack/dropstack/internal/logs/query"
 	"github.com/dropstack/dropstack/internal/metric"
 	"github.com/dropstack/dropstack/internal/metric/promapi"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/topic"
-	"github.com/dropstack/dropstack/internal/trace"
 	"github.com/dropstack/dropstack/internal/wafv2"
 )
 
@@ -106,8 +106,7 @@ func (r *rooms) openStores(ctx context.Context, cfg Config) (err error) {
 	r.opened = append(r.opened, r.logs.Close) // after the pool, whose instances write to it
 	r.insights = &query.Insights{Source: r.logs, Groups: r.logs, State: r.eng.Streams, Log: cfg.Log}
 	r.opened = append(r.opened, r.insights.Close)
-	r.traces = &trace.Traces{Logs: r.logs}
-	return nil
+	return r.openLogSources(ctx, cfg)
 }
 
 // openFunctions opens sandboxes, their networks, and what runs in them.
@@ -200,7 +199,7 @@ func (r *rooms) newDeployer(cfg Config) *deploy.Deployer {
 			Roles: r.keys, Networks: r.networks, Functions: r.invoker, Versions: r.invoker,
 			Queues: r.queues, Topics: r.topics, Schedules: r.schedules, Buses: r.buses,
 			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge, Logs: r.logs, Storage: r.eng.Objects,
-			Firewall: r.firewall, AccessReaders: r.access, Alerts: r.alerts, Alarms: r.alarms, MetricFilters: r.filters, Monitors: r.monitors,
+			Firewall: r.firewall, AccessReaders: r.access, LogSources: r.imports, Alerts: r.alerts, Alarms: r.alarms, MetricFilters: r.filters, Monitors: r.monitors,
 		},
 	}
 }
@@ -211,6 +210,9 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 	control := &api.Control{
 		Deployer: r.deployer, Letters: r.invoker, Topics: r.topics, Flows: &r.networks.flows, Endpoints: at, Isolation: r.boxes.Level,
 		Records: r.trail, RootKey: r.secrets.root, Schedules: r.schedules, URL: onHost(at.HTTP), Edge: r.distributions, Bans: r.bans, Certificates: r.certificates,
+		Imports:   r.imports,
+		Errors:    r.errors,
+		Exports:   &export.Exporter{Records: r.logs, Objects: r.eng.Objects},
 		Console:   r.console,
 		Monitors:  r.monitors,
 		Traces:    r.traces,
@@ -245,7 +247,7 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 			control.Service(),
 			(&api.SNS{Topics: r.topics, Region: cfg.Region}).Service(),
 			(&api.SQS{Queues: r.queues}).Service(),
-			(&api.Logs{Store: r.logs, Insights: r.insights, Region: cfg.Region}).Service(),
+			(&api.Logs{Store: r.logs, Insights: r.insights, Tail: r.tail, Region: cfg.Region}).Service(),
 			(&api.CloudWatch{Store: r.metrics, Alarms: r.alarms, Region: cfg.Region}).Service(),
 			(&api.Events{Rules: &event.Rules{Deployer: r.deployer, Region: cfg.Region}, Buses: r.buses, Region: cfg.Region}).Service(),
 			api.Firewall(&wafv2.Firewalls{Deployer: r.deployer, Sampler: r.firewall, Region: cfg.Region}),

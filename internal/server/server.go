@@ -36,7 +36,10 @@ import (
 	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/instance"
 	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/logs/fingerprint"
+	"github.com/dropstack/dropstack/internal/logs/ingest"
 	"github.com/dropstack/dropstack/internal/logs/query"
+	"github.com/dropstack/dropstack/internal/logs/tail"
 	"github.com/dropstack/dropstack/internal/metric"
 	"github.com/dropstack/dropstack/internal/metric/promapi"
 	"github.com/dropstack/dropstack/internal/monitor"
@@ -81,22 +84,21 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
-	var notifications *bucket.Notifications // set before anything can store an object
+	rooms := &rooms{answered: make(chan struct{}), ending: ctx.Done()} // is furnished before anything can store an object
 	eng, err := engine.Open(ctx, engine.Config{
 		Dir: cfg.Dir, Region: cfg.Region, Log: cfg.Log, Accounts: keys,
-		OnObject: func(e engine.ObjectEvent) error { return notifications.OnObject(e) },
+		OnObject: rooms.onObject,
 	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, eng.Close()) }()
 
-	rooms := &rooms{eng: eng, keys: keys, answered: make(chan struct{})}
+	rooms.eng, rooms.keys = eng, keys
 	defer func() { err = errors.Join(err, rooms.close()) }()
 	if err := rooms.furnish(ctx, cfg, ls); err != nil {
 		return err
 	}
-	notifications = rooms.notifications
 	if err := rooms.invoker.Load(ctx); err != nil {
 		return err
 	}
@@ -120,6 +122,10 @@ type rooms struct {
 	trail          *audit.Log
 	logs           *logs.Store
 	traces         *trace.Traces
+	imports        *ingest.Importer
+	errors         *fingerprint.Index
+	tail           *tail.Hub
+	ending         <-chan struct{} // closed when the platform is told to end
 	insights       *query.Insights
 	metrics        *metric.Store
 	alerts         *alert.Watcher
@@ -202,6 +208,7 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	g.Go(func() error { return r.gateway.Meter.Run(ctx) })
 	g.Go(func() error { return r.schedules.Run(ctx) })
 	g.Go(func() error { return r.cloudformation.Run(ctx) })
+	g.Go(func() error { return r.imports.Run(ctx) })
 	g.Go(func() error { return r.deployer.Run(ctx) })
 	g.Go(func() error { return r.notifier.Run(ctx) })
 	g.Go(func() error { return r.bans.Run(ctx) })

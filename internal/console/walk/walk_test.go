@@ -55,6 +55,19 @@ functions:
 	return dir
 }
 
+// newcomer is the access key of somebody who may do nothing yet.
+func newcomer(t *testing.T, client *api.Client) map[string]string {
+	t.Helper()
+	if err := client.AWS(t.Context(), "iam", "CreateUser", iam.CreateUserInput{UserName: "newcomer"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	var out iam.CreateAccessKeyOutput
+	if err := client.AWS(t.Context(), "iam", "CreateAccessKey", iam.CreateAccessKeyInput{UserName: "newcomer"}, &out); err != nil {
+		t.Fatal(err)
+	}
+	return map[string]string{"id": out.AccessKey.AccessKeyId, "secret": out.AccessKey.SecretAccessKey}
+}
+
 func TestEveryScreen(t *testing.T) {
 	chromium, err := exec.LookPath("chromium")
 	if err != nil {
@@ -79,6 +92,7 @@ func TestEveryScreen(t *testing.T) {
 			}
 		}
 	}
+	reader := newcomer(t, client)
 	link, errs, code := p.Run(t, "", "console")
 	if code != 0 {
 		t.Fatalf("console: %s", errs)
@@ -89,7 +103,7 @@ func TestEveryScreen(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	told, err := json.Marshal(map[string]string{"modules": modules, "chromium": chromium, "link": strings.TrimSpace(link), "screenshots": screenshots})
+	told, err := json.Marshal(map[string]any{"modules": modules, "chromium": chromium, "link": strings.TrimSpace(link), "screenshots": screenshots, "reader": reader})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,11 +45,12 @@ const here = `"x-edge-location":"` + edge.Location + `"`
 
 // place is the edge that a line is from.
 func (p *Parser) place(line string) string {
-	values := strings.Split(line, "\t")
-	for i, f := range p.columns[:len(values)] {
+	for _, f := range p.columns {
+		value, rest, _ := strings.Cut(line, "\t")
 		if f != nil && f.name == location.name {
-			return values[i]
+			return value
 		}
+		line = rest
 	}
 	return "-"
 }

@@ -9,6 +9,9 @@ import (
 	"github.com/dropstack/dropstack/internal/logs"
 )
 
+// Files is the bucket in which files wait that were in none.
+const Files = "dropstack-imports"
+
 // Formats of log files.
 const (
 	Auto       = "auto"
@@ -92,6 +95,9 @@ func Distribution(key string) string {
 func groupOf(bucket, key string) string {
 	if id := Distribution(key); id != "" {
 		return logs.DistributionGroup + id
+	}
+	if bucket == Files {
+		bucket = "files"
 	}
 	return "/dropstack/import/" + bucket
 }

@@ -5,7 +5,7 @@ import fs from "node:fs"
 import { createRequire } from "node:module"
 import path from "node:path"
 
-const { modules, chromium: executablePath, link, screenshots } = JSON.parse(process.argv[2])
+const { modules, chromium: executablePath, link, screenshots, reader } = JSON.parse(process.argv[2])
 const require = createRequire(path.join(modules, "node_modules", "x.js"))
 const { chromium } = require("playwright-core")
 const axe = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8")
@@ -34,7 +34,7 @@ let asking = 0 // of requests that may fail: a wrong sign-in, a function that is
 const wrong = (text) => say("wrong", { screen: at, text })
 page.on("pageerror", (e) => wrong("exception: " + e.message))
 page.on("console", (m) => {
-  if (m.type() === "error" && !(asking && /status of (401|404)/.test(m.text()))) wrong("printed: " + m.text() + " " + (m.location().url ?? ""))
+  if (m.type() === "error" && !(asking && /status of (401|403|404)/.test(m.text()))) wrong("printed: " + m.text() + " " + (m.location().url ?? ""))
 })
 page.on("request", (r) => {
   if (!r.url().startsWith(base) && !r.url().startsWith("data:")) wrong("asks another host: " + r.url())
@@ -153,6 +153,19 @@ for (const [w, h] of widths) {
   await page.keyboard.press("Escape")
 }
 
+// records as they come, told of by an invocation in another page
+at = "following"
+await wide(1280, 900)
+await page.goto(base + "#/functions/shop-dev-order?tab=logs&live=1")
+await settled()
+const other = await context.newPage()
+const following = page.waitForSelector(".records li")
+await other.goto(base + "#/functions/shop-dev-order?tab=test")
+do await other.click("form button.primary")
+while (!(await Promise.race([following.then(() => true), other.waitForSelector(".badge.good").then(() => false)])))
+await other.close()
+await look("following", 1280)
+
 // a test invocation, and what comes back
 at = "test"
 await wide(1280, 900)
@@ -167,4 +180,20 @@ await look("tested", 1280)
 at = "signing out"
 await page.click(".side .who button[aria-label='Sign out']")
 await page.waitForSelector(".signin")
+
+// whose key may do nothing is told what is missing
+at = "a key that may do nothing"
+asking = 1
+await page.fill("[name=id]", reader.id)
+await page.fill("[name=secret]", reader.secret)
+await page.click("button[type=submit]")
+await page.waitForSelector(".shell")
+await page.goto(base + "#/functions")
+await page.waitForSelector(".failed")
+const told = await page.textContent(".failed")
+if (!told.includes("lambda:ListFunctions")) wrong("is told " + told)
+for (const [w, h] of widths) {
+  await wide(w, h)
+  await look("denied", w)
+}
 await browser.close()
