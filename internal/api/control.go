@@ -12,6 +12,7 @@ import (
 	"github.com/dropstack/dropstack/internal/edge/certificate"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
+	"github.com/dropstack/dropstack/internal/monitor"
 	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/secret/root"
 )
@@ -36,9 +37,11 @@ type Control struct {
 	Bans      Bans
 
 	Certificates Certificates
+	Receivers    Receivers
 	Traces       Traces
 	LogFields    LogFields
 	Console      Links // nil: there is none
+	Monitors     Monitors
 }
 
 // Records is what the control plane needs of the audit log.
@@ -144,7 +147,28 @@ func (c *Control) Service() *Service {
 		"RemoveCertificate":    op(c.removeCertificate, func(in CertificateID) []Need { return certificateNeed(in.ID) }),
 		"RenewCertificate":     op(c.renewCertificate, nil),
 
-		"CreateConsoleLink": op(c.consoleLink, nil),
+		"CreateConsoleLink":   op(c.consoleLink, nil),
+		"ListMonitors":        op(c.monitors, nil),
+		"DescribeMonitor":     op(c.monitor, func(in monitor.NameInput) []Need { return monitorNeed(in.Name) }),
+		"PutMonitor":          op(c.putMonitor, func(in monitor.Monitor) []Need { return monitorNeed(in.Name) }),
+		"DeleteMonitor":       op(c.deleteMonitor, func(in monitor.NameInput) []Need { return monitorNeed(in.Name) }),
+		"PauseMonitor":        op(c.pauseMonitor, func(in monitor.PauseInput) []Need { return monitorNeed(in.Name) }),
+		"TestMonitor":         op(c.testMonitor, func(in monitor.TestInput) []Need { return monitorNeed(in.Monitor.Name) }),
+		"ListIncidents":       op(c.incidents, nil),
+		"AcknowledgeIncident": op(c.acknowledge, func(in monitor.AcknowledgeInput) []Need { return monitorNeed(in.Monitor) }),
+		"PutMaintenance":      op(c.putWindow, nil),
+		"DeleteMaintenance":   op(c.deleteWindow, nil),
+		"ListMaintenance":     op(c.windows, nil),
+		"PutLocation":         op(c.putLocation, nil),
+		"DeleteLocation":      op(c.deleteLocation, nil),
+		"ListLocations":       op(c.locations, nil),
+		"PutReceivers":        op(c.putReceivers, nil),
+		"GetReceivers":        op(c.getReceivers, nil),
+		"TestReceiver":        op(c.testReceiver, nil),
+
+		"PutSilence":    op(c.putSilence, nil),
+		"ExpireSilence": op(c.expireSilence, nil),
+		"ListSilences":  op(c.listSilences, nil),
 
 		"RotateRootKey": op(c.rotateRoot, nil),
 

@@ -23,6 +23,8 @@ import (
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/logs/ingest"
+	"github.com/dropstack/dropstack/internal/monitor"
 	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/queue"
 	"github.com/dropstack/dropstack/internal/schedule"
@@ -81,6 +83,10 @@ type Rooms struct {
 	AccessReaders interface {
 		Replace(stack string, readers []accesslog.Reader) error
 	}
+	// LogSources are imported as they come; nil only in tests.
+	LogSources interface {
+		Replace(stack string, list []ingest.Source) error
+	}
 	Logs interface {
 		Declare(ctx context.Context, groups []logs.Declared) error
 	}
@@ -99,6 +105,12 @@ type Rooms struct {
 		Replace(ctx context.Context, stack string, list []alarm.Alarm) error
 		// Ringing is those of some alarms, by name or ARN, that are in ALARM.
 		Ringing(names []string) []string
+	}
+	// Monitors watch URLs; nil only in tests.
+	Monitors interface {
+		// Admit says what Replace would refuse.
+		Admit(stack string, list []monitor.Monitor) error
+		Replace(ctx context.Context, stack string, list []monitor.Monitor) error
 	}
 	Versions Versions // nil only in tests: then no aliases are made, and nobody is shifted
 }

@@ -156,11 +156,14 @@ func (m *Monitors) begin(ctx context.Context, one Monitor) error {
 	w.Monitor = one
 	now := time.Now()
 	m.places(w, now)
+	if one.Stack != "" {
+		w.deployed = now
+	}
 	for _, p := range w.at {
 		if elsewhere {
 			p.usual, p.failing, p.slow, p.good, p.last = nil, 0, 0, 0, Result{}
 		}
-		p.due = now
+		p.cold, p.due = true, now
 	}
 	m.kick()
 	return nil
@@ -250,7 +253,7 @@ func (m *Monitors) Pause(ctx context.Context, in PauseInput) (Status, error) {
 	t := &transition{watch: w, name: w.Name}
 	if before := w.State; w.Paused != in.Paused {
 		w.Paused = in.Paused
-		w.State, w.Since = Unknown, now.UTC()
+		w.State, w.Since, t.changed = Unknown, now.UTC(), true
 		m.level(w, Unknown)
 		m.proceed(w, view{}, before, t, now)
 		for _, p := range w.at {

@@ -37,6 +37,8 @@ func (r *rooms) openConsole(ctx context.Context, cfg Config, ls *listeners) erro
 func (r *rooms) consoleHandler(ctx context.Context) http.Handler {
 	r.console.Health = r.health(ctx)
 	r.console.Metrics, r.console.Prometheus = promapi.Exposition(r.metrics), r.prometheus
+	r.console.Probe = http.StripPrefix("/probe", r.monitors.Handler())
+	r.console.Alertmanager = r.notifier.Handler()
 	return r.console.Handler()
 }
 

@@ -45,7 +45,14 @@ func (r *rooms) furnish(ctx context.Context, cfg Config, ls *listeners) error {
 	if err := r.openCertificates(ctx, cfg, ls); err != nil {
 		return err
 	}
+	if err := r.openNotifier(ctx, cfg, ls.endpoints.Console); err != nil {
+		return err
+	}
+	r.measure()
 	if err := r.openAlerts(ctx, cfg); err != nil {
+		return err
+	}
+	if err := r.openMonitors(ctx, cfg, ls); err != nil {
 		return err
 	}
 	r.deployer = r.newDeployer(cfg)
@@ -84,7 +91,7 @@ func (r *rooms) openStores(ctx context.Context, cfg Config) (err error) {
 	}
 	r.opened = append(r.opened, r.metrics.Close)
 	r.prometheus = &promapi.API{Store: r.metrics}
-	r.logs = &logs.Store{Streams: r.eng.Telemetry, State: r.eng.Streams, Region: cfg.Region, Log: cfg.Log}
+	r.logs = &logs.Store{Dir: filepath.Join(cfg.Dir, "logs"), Streams: r.eng.Telemetry, State: r.eng.Streams, Region: cfg.Region, Log: cfg.Log}
 	if err := r.logs.Open(ctx); err != nil {
 		return err
 	}
@@ -107,7 +114,7 @@ func (r *rooms) openFunctions(ctx context.Context, cfg Config, ls *listeners) (e
 		return err
 	}
 	r.pool = &instance.Pool{
-		Log: cfg.Log, Logs: r.logs, Boxes: r.boxes,
+		Log: cfg.Log, Logs: r.openEmbedded(), Boxes: r.boxes,
 		ServeAWS:   func(l net.Listener) { _ = r.inner.Serve(l) },
 		ServeNames: func(l net.Listener) { _ = r.inner.Serve(r.api.Tunnel.Over(l)) },
 		Network:    r.networks.join,
@@ -185,7 +192,7 @@ func (r *rooms) newDeployer(cfg Config) *deploy.Deployer {
 			Roles: r.keys, Networks: r.networks, Functions: r.invoker, Versions: r.invoker,
 			Queues: r.queues, Topics: r.topics, Schedules: r.schedules, Buses: r.buses,
 			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge, Logs: r.logs, Storage: r.eng.Objects,
-			Firewall: r.firewall, AccessReaders: r.access, Alerts: r.alerts, Alarms: r.alarms,
+			Firewall: r.firewall, AccessReaders: r.access, Alerts: r.alerts, Alarms: r.alarms, Monitors: r.monitors,
 		},
 	}
 }
@@ -196,7 +203,11 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 	control := &api.Control{
 		Deployer: r.deployer, Letters: r.invoker, Topics: r.topics, Flows: &r.networks.flows, Endpoints: at, Isolation: r.boxes.Level,
 		Records: r.trail, RootKey: r.secrets.root, Schedules: r.schedules, URL: onHost(at.HTTP), Edge: r.distributions, Bans: r.bans, Certificates: r.certificates,
-		Console: r.console, LogFields: r.insights,
+		Console:   r.console,
+		Monitors:  r.monitors,
+		Traces:    r.traces,
+		Receivers: r.notifier,
+		LogFields: r.insights,
 	}
 	functions := &lambda.Functions{
 		Deployer: r.deployer, Invoker: r.invoker, Objects: r.eng.Objects, Region: cfg.Region,

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/alert"
 	"github.com/dropstack/dropstack/internal/alert/alarm"
+	"github.com/dropstack/dropstack/internal/alert/notify"
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/apigateway"
 	"github.com/dropstack/dropstack/internal/arn"
@@ -38,6 +39,7 @@ import (
 	"github.com/dropstack/dropstack/internal/logs/query"
 	"github.com/dropstack/dropstack/internal/metric"
 	"github.com/dropstack/dropstack/internal/metric/promapi"
+	"github.com/dropstack/dropstack/internal/monitor"
 	"github.com/dropstack/dropstack/internal/queue"
 	"github.com/dropstack/dropstack/internal/sandbox"
 	"github.com/dropstack/dropstack/internal/schedule"
@@ -67,7 +69,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err := sweep(cfg.Dir); err != nil {
 		return err
 	}
-	if err := mkdirs(cfg.Dir, "artifacts", "layers", "caches", "runtimes", "mounts", "instances"); err != nil {
+	if err := mkdirs(cfg.Dir, "artifacts", "layers", "caches", "runtimes", "mounts", "instances", "alerts"); err != nil {
 		return err
 	}
 	ls, err := openListeners(cfg)
@@ -146,6 +148,8 @@ type rooms struct {
 	distributions  *cloudfront.Distributions
 	access         *accesslog.Log
 	certificates   *certificate.Keeper
+	monitors       *monitor.Monitors
+	notifier       *notify.Notifier
 	deployer       *deploy.Deployer
 	cloudformation *cloudformation.Stacks
 	api            *api.Server
@@ -198,8 +202,10 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	g.Go(func() error { return r.schedules.Run(ctx) })
 	g.Go(func() error { return r.cloudformation.Run(ctx) })
 	g.Go(func() error { return r.deployer.Run(ctx) })
+	g.Go(func() error { return r.notifier.Run(ctx) })
 	g.Go(func() error { return r.bans.Run(ctx) })
 	g.Go(func() error { return r.lists.Run(ctx) })
+	g.Go(func() error { return r.monitors.Run(ctx) })
 	g.Go(func() error { return r.edge.Serve(ctx, ls.http) })
 	g.Go(func() error { return r.certificates.Run(ctx) })
 	if ls.https != nil {
@@ -211,6 +217,7 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	g.Go(func() error { return serveHTTP(ctx, ls.aws, r.api) })
 	g.Go(func() error { return serveHTTP(ctx, ls.console, r.consoleHandler(ctx)) })
 	g.Go(func() error { r.examine(ctx); return nil })
+	g.Go(func() error { return r.watch(ctx, cfg.Dir) })
 	if cfg.Ready != nil {
 		cfg.Ready(r.platform)
 	}

@@ -23,9 +23,10 @@ func (r *reader) custom(n *node) {
 	if own == nil || own.kind == null {
 		return
 	}
-	r.strict(own, "custom.dropstack", keys{"distributions": func(v *node) {
-		r.each(v, "custom.dropstack.distributions", r.distribution)
-	}})
+	r.strict(own, "custom.dropstack", keys{
+		"distributions": func(v *node) { r.each(v, "custom.dropstack.distributions", r.distribution) },
+		"logs":          func(v *node) { r.each(v, "custom.dropstack.logs", r.logSource) },
+	})
 }
 
 // strict is object where a misspelt key is a problem.
