@@ -21,7 +21,7 @@ func TestTheExamplesOfThePage(t *testing.T) {
 	}
 	for _, block := range blocks {
 		for text := range strings.SplitSeq(strings.TrimSpace(block[1]), "\n\n") {
-			r := run(t, fixture(), text)
+			r := run(t, fixture(true), text)
 			if block[2] == "" {
 				continue
 			}
@@ -39,6 +39,6 @@ func TestTheExamplesOfThePage(t *testing.T) {
 		}
 	}
 	for _, m := range regexp.MustCompile(`(?m)^dropstack logs query .*'(.*)'$`).FindAllStringSubmatch(string(page), -1) {
-		run(t, fixture(), m[1])
+		run(t, fixture(true), m[1])
 	}
 }
