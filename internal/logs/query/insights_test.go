@@ -82,7 +82,7 @@ func TestAQueryShowsWhatItHasUntilItIsStopped(t *testing.T) {
 	if partial.Status != query.Running || partial.Statistics.RecordsScanned == 0 || partial.Results[0][0].Field != "n" {
 		t.Errorf("while it runs: got %+v", partial)
 	}
-	if out, err := s.StopQuery(t.Context(), query.StopQueryInput{QueryID: started.QueryID}); err != nil || !out.Success {
+	if out, err := s.StopQuery(t.Context(), query.StopQueryInput(started)); err != nil || !out.Success {
 		t.Fatalf("stop: got %v, %v", out, err)
 	}
 	out := until(t, s, started.QueryID, func(out query.GetQueryResultsOutput) bool { return out.Status == query.Cancelled })
