@@ -100,7 +100,7 @@ func queried(t *testing.T, p *testkit.Platform) {
 		if want := map[bool]int{false: 0, true: 2}[wrong]; code != want || !strings.HasPrefix(out, c.want) || c.want == "" && out != "" {
 			t.Errorf("logs query %q: exit %d, want %d\n%s%s", c.args, code, want, out, errs)
 		}
-		if wrong && !strings.Contains(errs, `at "\"": expected a name for it`+"\n"+c.args[len(c.args)-1]+"\n"+strings.Repeat(" ", 81)+"^") {
+		if wrong && !strings.Contains(errs, `at "\"": expected a name for it`+"\n"+c.args[len(c.args)-1]+"\n"+strings.Repeat(" ", 79)+"^") {
 			t.Errorf("a mistake is shown as\n%s", errs)
 		}
 	}

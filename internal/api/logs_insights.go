@@ -1,6 +1,8 @@
 package api
 
 import (
+	"context"
+
 	"github.com/dropstack/dropstack/internal/logs"
 	"github.com/dropstack/dropstack/internal/logs/query"
 )
@@ -10,16 +12,7 @@ import (
 func (l *Logs) queries() map[string]Operation {
 	i := l.Insights
 	return map[string]Operation{
-		"StartQuery": op(i.StartQuery, func(in query.StartQueryInput) []Need {
-			needs := []Need{}
-			for _, name := range in.Names() {
-				needs = append(needs, on(l.all(name))...)
-			}
-			if len(needs) == 0 {
-				return on(l.all("*"))
-			}
-			return needs
-		}).aboutData(),
+		"StartQuery":      opBy(i.StartQuery, l.queried).aboutData(),
 		"GetQueryResults": op(i.GetQueryResults, nil).aboutData(),
 		"StopQuery":       op(i.StopQuery, nil).aboutData(),
 		"DescribeQueries": op(i.DescribeQueries, nil),
@@ -33,4 +26,20 @@ func (l *Logs) queries() map[string]Operation {
 		"DescribeQueryDefinitions": op(i.DescribeQueryDefinitions, nil),
 		"DeleteQueryDefinition":    op(i.DeleteQueryDefinition, nil),
 	}
+}
+
+// queried asks for each of the groups that a query is about: those that a name with *
+// stands for one by one, so that what is denied of one of them holds.
+func (l *Logs) queried(ctx context.Context, in query.StartQueryInput) []Need {
+	var needs []Need
+	for _, name := range in.Names() {
+		groups := l.Insights.Matching(ctx, name)
+		for _, group := range append(groups, name) {
+			needs = append(needs, on(l.all(group))...)
+		}
+	}
+	if len(needs) == 0 {
+		return on(l.all("*"))
+	}
+	return needs
 }

@@ -224,5 +224,12 @@ func TestTheOfficialClientAsksLogsInsights(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "log-group:/aws/lambda/pay:*") {
 			t.Errorf("got %v", err)
 		}
+		// a name that stands for several asks for each of them
+		_, err = other.StartQuery(ctx, &cloudwatchlogs.StartQueryInput{
+			LogGroupIdentifiers: []string{"/aws/lambda/m*"}, QueryString: aws.String("x"), StartTime: aws.Int64(0), EndTime: aws.Int64(1),
+		})
+		if err == nil || !strings.Contains(err.Error(), "log-group:/aws/lambda/mail:*") {
+			t.Errorf("got %v", err)
+		}
 	})
 }

@@ -43,6 +43,9 @@ func appendGrams(list []uint32, text string) []uint32 {
 			n = 0
 			continue
 		}
+		if c >= 'A' && c <= 'Z' { // for those who ask for a text in any case
+			c += 'a' - 'A'
+		}
 		key = key>>8 | uint64(c)<<40
 		if n++; n < gramSize {
 			continue

@@ -181,27 +181,14 @@ func (in StartQueryInput) check() (*Query, error) {
 func (s *Insights) expand(ctx context.Context, names []string) ([]string, error) {
 	var list []string
 	for _, name := range names {
-		prefix, many := strings.CutSuffix(name, "*")
-		in := logs.DescribeLogGroupsInput{LogGroupIdentifiers: []string{name}}
-		if many {
-			in = logs.DescribeLogGroupsInput{LogGroupNamePrefix: prefix}
+		found, err := s.matching(ctx, name)
+		if err != nil {
+			return nil, err
 		}
-		found := false
-		for {
-			out, err := s.Groups.DescribeLogGroups(ctx, in)
-			if err != nil {
-				return nil, err
-			}
-			for _, g := range out.LogGroups {
-				list, found = append(list, g.LogGroupName), true
-			}
-			if in.NextToken = out.NextToken; in.NextToken == "" {
-				break
-			}
-		}
-		if !found && !many {
+		if len(found) == 0 && !strings.HasSuffix(name, "*") {
 			return nil, fault.Coded(fault.NotFound, "ResourceNotFoundException", "Log group '%s' does not exist for account ID.", name)
 		}
+		list = append(list, found...)
 	}
 	slices.Sort(list)
 	list = slices.Compact(list)
@@ -209,6 +196,34 @@ func (s *Insights) expand(ctx context.Context, names []string) ([]string, error)
 		list = []string{""} // no group has this name, and none would be all
 	}
 	return list, nil
+}
+
+// Matching are the groups that a name stands for now, none if that cannot be told.
+func (s *Insights) Matching(ctx context.Context, name string) []string {
+	list, err := s.matching(ctx, name)
+	if err != nil {
+		return nil
+	}
+	return list
+}
+
+func (s *Insights) matching(ctx context.Context, name string) (list []string, err error) {
+	in := logs.DescribeLogGroupsInput{LogGroupIdentifiers: []string{name}}
+	if prefix, many := strings.CutSuffix(name, "*"); many {
+		in = logs.DescribeLogGroupsInput{LogGroupNamePrefix: prefix}
+	}
+	for {
+		out, err := s.Groups.DescribeLogGroups(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		for _, g := range out.LogGroups {
+			list = append(list, g.LogGroupName)
+		}
+		if in.NextToken = out.NextToken; in.NextToken == "" {
+			return list, nil
+		}
+	}
 }
 
 func (s *Insights) start(w *started) error {

@@ -264,7 +264,7 @@ func (r *run) result(last bool) (Result, error) {
 		for _, w := range others {
 			g.merge(w.stats)
 		}
-		t.columns = g.columns
+		t.columns, t.by = g.columns, len(g.by)
 		t.list = g.rows(!sorts(rest) && g.top == 0)
 		if g.top > 0 {
 			t.top(g.top)
