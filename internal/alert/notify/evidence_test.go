@@ -68,7 +68,7 @@ func TestEachAlertComesWithItsEvidence(t *testing.T) {
 	got := s.Await(t, 1)[0].Text()
 	for _, want := range []string{
 		"boom 0 of charge", "boom 4 of charge", "·▁▁▁▂▂▂▂▃▃▃", "payments team", "https://wiki.example.com/charge",
-		"http://127.0.0.1:8090/functions/charge", "/logs?group=", "/explore?a=", "/alerts/silence?filter=", "0.6",
+		"http://127.0.0.1:8090/#/functions/charge", "/logs?group=", "/explore?a=", "/alerts?silence=", "0.6",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in %s", want, got)

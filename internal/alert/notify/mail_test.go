@@ -37,7 +37,7 @@ func TestMailIsReceivedAndItsEndLandsInTheSameThread(t *testing.T) {
 		t.Errorf("got subject %q, type %s, references %v", first.Subject, first.Type, first.References)
 	}
 	for _, part := range []string{first.Text, first.HTML} {
-		for _, want := range []string{"charge fails", "▁", "boom 4", "payments team", "http://127.0.0.1:8090/functions/charge", "shop-dev"} {
+		for _, want := range []string{"charge fails", "▁", "boom 4", "payments team", "http://127.0.0.1:8090/#/functions/charge", "shop-dev"} {
 			if !strings.Contains(part, want) {
 				t.Errorf("%q is not in\n%s", want, part)
 			}
