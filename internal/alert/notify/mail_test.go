@@ -65,3 +65,20 @@ func TestMailThatIsRefusedIsAFailureWithoutThePassword(t *testing.T) {
 		t.Errorf("got %+v", f)
 	}
 }
+
+func TestAsLongAsNothingIsSaidMailGoesToTheOperator(t *testing.T) {
+	m := inbox.NewPlainMailbox(t)
+	n := open(t, t.TempDir(), func(n *notify.Notifier) {
+		n.Mail = notify.Mail{Server: fmt.Sprintf("127.0.0.1:%d", m.Port), From: "dropstack@example.com", To: "ops@example.com"}
+	})
+	defer closed(t, n)
+	n.Send(t.Context(), failing("charge"), failing("refund"))
+	got := map[string]bool{}
+	for range 2 {
+		l := m.Next(t)
+		got[l.Subject] = l.From == "dropstack@example.com" && l.To[0] == "ops@example.com" && !l.Secure
+	}
+	if !got["[1 firing] ErrorRatio: charge"] || !got["[1 firing] ErrorRatio: refund"] {
+		t.Errorf("got %v", got)
+	}
+}
