@@ -25,7 +25,7 @@ func (n *Notifier) link(say func(name, value string), labels map[string]string, 
 		say(consoleAnnotation, base+"/#/alerts")
 	}
 	if expression != "" {
-		say(exploreAnnotation, base+"/#/explore?"+url.Values{"a": {expression}}.Encode())
+		say(exploreAnnotation, base+"/#/explore?"+url.Values{"a": {measured(expression)}}.Encode())
 	}
 	find := url.Values{}
 	if q.Function != "" {
