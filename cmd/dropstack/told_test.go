@@ -181,4 +181,10 @@ receivers:
 	if got := slack.Await(t, 6); len(got) != 6 {
 		t.Errorf("Slack got %d messages, want 6", len(got))
 	}
+	if out := run("", "alert", "receivers", "test", "team"); !strings.Contains(out, "slack: delivered") || !strings.Contains(out, "email: delivered") {
+		t.Errorf("receivers test:\n%s", out)
+	}
+	if _, errs, code := p.Run(t, "", "alert", "receivers", "put", filepath.Join(files, "receivers.yml")); code == 0 || !strings.Contains(errs, "with which the platform was started") {
+		t.Errorf("receivers put: exit %d, %s", code, errs)
+	}
 }
