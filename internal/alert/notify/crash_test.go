@@ -1,6 +1,7 @@
 package notify_test
 
 import (
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -92,5 +93,32 @@ func TestACriticalAlertOfAFunctionSaysItAll(t *testing.T) {
 		if got := c.Text(); strings.Contains(got, "ErrorRatio: charge") {
 			t.Errorf("got %s, which a graver alert says already", got)
 		}
+	}
+}
+
+func TestAMessageOnItsWayArrivesBeforeThePlatformStops(t *testing.T) {
+	s := inbox.NewSlack(t)
+	dir := t.TempDir()
+	entered, release := make(chan struct{}, 10), make(chan struct{})
+	s.Refuse = func(string) (int, string, http.Header) {
+		entered <- struct{}{}
+		<-release
+		return 0, "", nil
+	}
+	n := open(t, dir, file(t, bot(s)))
+	a := failing("charge")
+	n.Send(t.Context(), a)
+	<-entered
+	stopped := make(chan error)
+	go func() { stopped <- n.Close() }()
+	close(release)
+	if err := <-stopped; err != nil {
+		t.Fatal(err)
+	}
+	n = open(t, dir, file(t, bot(s)))
+	defer closed(t, n)
+	n.Send(t.Context(), a, failing("refund"))
+	if got := s.Await(t, 2)[1]; !strings.Contains(got.Text(), "refund") {
+		t.Errorf("got %s, want charge told once", got.Text())
 	}
 }

@@ -68,7 +68,7 @@ func TestEachAlertComesWithItsEvidence(t *testing.T) {
 	got := s.Await(t, 1)[0].Text()
 	for _, want := range []string{
 		"boom 0 of charge", "boom 4 of charge", "·▁▁▁▂▂▂▂▃▃▃", "payments team", "https://wiki.example.com/charge",
-		"http://127.0.0.1:8090/functions/charge", "/logs?group=", "/explore?a=", "/alerts/silence?filter=", "0.6",
+		"http://127.0.0.1:8090/#/functions/charge", "/logs?group=", "/explore?a=", "/alerts?silence=", "0.6",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in %s", want, got)
@@ -99,10 +99,10 @@ func TestAMessageKeepsTheLimitsOfSlackWhateverIsInIt(t *testing.T) {
 		storm = append(storm, a)
 	}
 	n.Send(t.Context(), storm...)
-	got := s.Await(t, 1)[0] // the world checks it
-	if !strings.Contains(got.Text(), " more: ") {
-		t.Errorf("got %.300s, want it to say that there are more", got.Text())
+	calls := 1 // the group may be told of before all of them are in it; the world checks each message
+	for !strings.Contains(s.Await(t, calls)[calls-1].Text(), " more: ") {
+		calls++
 	}
-	n.Send(t.Context(), over(storm[0]), failing("charge"))
-	s.Await(t, 3)
+	n.Send(t.Context(), over(storm[0]))
+	s.Await(t, calls+1)
 }

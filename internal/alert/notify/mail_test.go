@@ -37,7 +37,7 @@ func TestMailIsReceivedAndItsEndLandsInTheSameThread(t *testing.T) {
 		t.Errorf("got subject %q, type %s, references %v", first.Subject, first.Type, first.References)
 	}
 	for _, part := range []string{first.Text, first.HTML} {
-		for _, want := range []string{"charge fails", "▁", "boom 4", "payments team", "http://127.0.0.1:8090/functions/charge", "shop-dev"} {
+		for _, want := range []string{"charge fails", "▁", "boom 4", "payments team", "http://127.0.0.1:8090/#/functions/charge", "shop-dev"} {
 			if !strings.Contains(part, want) {
 				t.Errorf("%q is not in\n%s", want, part)
 			}
@@ -63,5 +63,22 @@ func TestMailThatIsRefusedIsAFailureWithoutThePassword(t *testing.T) {
 	}
 	if f := n.Failures(); len(f) != 1 || strings.Contains(fmt.Sprint(f), "very secret") {
 		t.Errorf("got %+v", f)
+	}
+}
+
+func TestAsLongAsNothingIsSaidMailGoesToTheOperator(t *testing.T) {
+	m := inbox.NewPlainMailbox(t)
+	n := open(t, t.TempDir(), func(n *notify.Notifier) {
+		n.Mail = notify.Mail{Server: fmt.Sprintf("127.0.0.1:%d", m.Port), From: "dropstack@example.com", To: "ops@example.com"}
+	})
+	defer closed(t, n)
+	n.Send(t.Context(), failing("charge"), failing("refund"))
+	got := map[string]bool{}
+	for range 2 {
+		l := m.Next(t)
+		got[l.Subject] = l.From == "dropstack@example.com" && l.To[0] == "ops@example.com" && !l.Secure
+	}
+	if !got["[1 firing] ErrorRatio: charge"] || !got["[1 firing] ErrorRatio: refund"] {
+		t.Errorf("got %v", got)
 	}
 }

@@ -176,8 +176,11 @@ func (n *Notifier) Run(ctx context.Context) error {
 }
 
 func (n *Notifier) tidy() error {
+	n.mu.Lock()
 	_, failed := n.silences.GC()
-	return errors.Join(failed, n.keepSilences(), n.told.tidy(), n.alerts.keep(true))
+	failed = errors.Join(failed, n.keepSilences())
+	n.mu.Unlock()
+	return errors.Join(failed, n.told.tidy(), n.alerts.keep(true))
 }
 
 // Close lets the message that is being sent reach its receiver, and stops.

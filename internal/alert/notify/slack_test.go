@@ -1,8 +1,10 @@
 package notify_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -111,5 +113,29 @@ func TestWhatSlackRefusesIsShownAndTellsNoSecret(t *testing.T) {
 	}
 	if doc, _ := json.Marshal(got); strings.Contains(string(doc), inbox.Token) {
 		t.Errorf("%s has the inbox.Token in it", doc)
+	}
+}
+
+func TestWhereSecretURLsLeadIsNotSaid(t *testing.T) {
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	const secret = "/services/T0/B0/very-secret"
+	n := open(t, t.TempDir(), func(n *notify.Notifier) {
+		file(t, routes("    slack_configs:\n      - api_url: ${ssm:/slack/url}\n    webhook_configs:\n      - url: "+gone.URL+secret+"\n"))(n)
+		n.Parameter = func(context.Context, string) (string, error) { return gone.URL + secret, nil }
+	})
+	defer closed(t, n)
+	got, err := n.Test(t.Context(), notify.TestInput{Receiver: "team"})
+	if err != nil || len(got.Results) != 2 {
+		t.Fatalf("got %+v, %v", got, err)
+	}
+	for _, r := range got.Results {
+		if r.Delivered || r.Reason == "" || strings.Contains(r.Reason, "secret") {
+			t.Errorf("got %+v", r)
+		}
+	}
+	n.Parameter = func(context.Context, string) (string, error) { return "no-url very-secret", nil }
+	if got, err := n.Test(t.Context(), notify.TestInput{Receiver: "team"}); err != nil || strings.Contains(got.Results[0].Reason, "secret") || got.Results[0].Delivered {
+		t.Errorf("got %+v, %v", got, err)
 	}
 }

@@ -32,8 +32,13 @@ type Letter struct {
 	Attachments                                          int
 }
 
-// NewMailbox starts one for a test.
-func NewMailbox(t *testing.T) *Mailbox {
+// NewMailbox starts one for a test, which takes mail by TLS alone, from who logs in.
+func NewMailbox(t *testing.T) *Mailbox { return newMailbox(t, "secure") }
+
+// NewPlainMailbox starts one that has no TLS and takes mail from everybody.
+func NewPlainMailbox(t *testing.T) *Mailbox { return newMailbox(t, "plain") }
+
+func newMailbox(t *testing.T, kind string) *Mailbox {
 	t.Helper()
 	dir := t.TempDir()
 	installed := Packages(t)
@@ -51,7 +56,7 @@ func NewMailbox(t *testing.T) *Mailbox {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command("node", filepath.Join(testkit.Root(t), "internal", "testkit", "inbox", "testdata", "smtp.cjs"), filepath.Join(dir, "key.pem"), m.CA)
+	cmd := exec.Command("node", filepath.Join(testkit.Root(t), "internal", "testkit", "inbox", "testdata", "smtp.cjs"), filepath.Join(dir, "key.pem"), m.CA, kind)
 	cmd.Env = append(os.Environ(), "NODE_PATH="+filepath.Join(installed, "node_modules"))
 	stdin, err := cmd.StdinPipe()
 	if err != nil {

@@ -1,11 +1,15 @@
 // A mail server that prints what it receives, a JSON object a line. The first line
-// says at which port it listens. It takes mail by TLS alone, from who logs in.
+// says at which port it listens. It takes mail by
+// TLS alone, from who logs in, or if it is plain, without any of that.
 const { readFileSync } = require('node:fs');
 const { SMTPServer } = require('smtp-server');
 const { simpleParser } = require('mailparser');
 
 const say = (o) => process.stdout.write(JSON.stringify(o) + '\n');
+const plain = process.argv[4] === 'plain';
 const server = new SMTPServer({
+  disabledCommands: plain ? ['STARTTLS'] : [],
+  authOptional: plain,
   key: readFileSync(process.argv[2]),
   cert: readFileSync(process.argv[3]),
   authMethods: ['PLAIN', 'LOGIN'],
