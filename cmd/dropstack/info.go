@@ -137,6 +137,7 @@ func (c *cli) printInfo(info api.Info) {
 	})
 	section(&b, "alarms", len(r.Alarms), func(i int) string { return r.Alarms[i].AlarmName })
 	section(&b, "readers", len(r.AccessReaders), func(i int) string { return r.AccessReaders[i].Function })
+	section(&b, "log sources", len(r.LogSources), func(i int) string { return r.LogSources[i].Bucket + "/" + r.LogSources[i].Prefix })
 	section(&b, "layers", len(r.Layers), func(i int) string { return r.Layers[i].ARN })
 	section(&b, "outputs", len(r.Outputs), func(i int) string { return fmt.Sprintf("%-34s %s", r.Outputs[i].Key, r.Outputs[i].Value) })
 	_, _ = fmt.Fprint(c.stdout, b.String())

@@ -41,6 +41,7 @@ type Control struct {
 	Alarms       Ringing
 	Receivers    Receivers
 	Traces       Traces
+	LogFields    LogFields
 	Console      Links // nil: there is none
 	Monitors     Monitors
 }
@@ -182,6 +183,7 @@ func (c *Control) Service() *Service {
 
 		"GetTrace":   op(c.getTrace, nil),
 		"ListTraces": op(c.listTraces, nil),
+		"LogFields":  op(c.logFields, nil).aboutData(),
 	}}
 }
 

@@ -52,6 +52,9 @@ func (d *Deployer) apply(ctx context.Context, old, next *Revision) error {
 	if err := d.Rooms.Buckets.Replace(next.Stack, next.Notifications); err != nil {
 		return fmt.Errorf("bucket events: %w", err)
 	}
+	if err := d.imports(next); err != nil {
+		return err
+	}
 	if err := d.Rooms.Gateway.Replace(next.Stack, next.APIs, next.APIKeys, next.UsagePlans); err != nil {
 		return fmt.Errorf("APIs: %w", err)
 	}

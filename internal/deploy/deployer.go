@@ -23,6 +23,7 @@ import (
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/logs/ingest"
 	"github.com/dropstack/dropstack/internal/monitor"
 	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/queue"
@@ -81,6 +82,10 @@ type Rooms struct {
 	// AccessReaders give functions what the edge has answered; nil only in tests.
 	AccessReaders interface {
 		Replace(stack string, readers []accesslog.Reader) error
+	}
+	// LogSources are imported as they come; nil only in tests.
+	LogSources interface {
+		Replace(stack string, list []ingest.Source) error
 	}
 	Logs interface {
 		Declare(ctx context.Context, groups []logs.Declared) error

@@ -44,6 +44,9 @@ func Plan(svc *spec.Service, artifacts, layers map[string]string) (*Revision, er
 		}
 	}
 	r.addResources(svc)
+	for _, s := range svc.LogSources {
+		r.LogSources = append(r.LogSources, logSource(s))
+	}
 	r.addAlerts(svc)
 	r.addOutputs(svc)
 	if err := r.addRoles(svc); err != nil {

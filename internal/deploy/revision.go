@@ -25,6 +25,7 @@ import (
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/logs/ingest"
 	"github.com/dropstack/dropstack/internal/monitor"
 	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/queue"
@@ -74,6 +75,7 @@ type Revision struct {
 
 	BucketSettings []bucket.Settings `json:"bucketSettings,omitempty"` // of Buckets
 	LogGroups      []logs.Declared   `json:"logGroups,omitempty"`
+	LogSources     []ingest.Source   `json:"logSources,omitempty"`
 	Alerts         []alert.Rule      `json:"alerts,omitempty"`
 	AlertSettings  alert.Settings    `json:"alertSettings,omitzero"`
 	Alarms         []alarm.Alarm     `json:"alarms,omitempty"`

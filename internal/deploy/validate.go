@@ -16,6 +16,7 @@ import (
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam/policy"
+	"github.com/dropstack/dropstack/internal/logs/ingest"
 	"github.com/dropstack/dropstack/internal/network"
 )
 
@@ -54,6 +55,9 @@ func (d *Deployer) validate(r *Revision) error {
 		if !shaName.MatchString(l.Artifact) {
 			return fault.Errorf(fault.Invalid, "layer %q: artifact %q is not a SHA-256", l.Name, l.Artifact)
 		}
+	}
+	if err := ingest.Check(r.LogSources); err != nil {
+		return err
 	}
 	if err := d.ownNames(r); err != nil {
 		return err

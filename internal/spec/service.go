@@ -59,6 +59,7 @@ type Service struct {
 	Buses         []Bus
 	Rules         []Rule
 	LogGroups     []LogGroup
+	LogSources    []LogSource `json:",omitempty"` // custom.dropstack.logs
 	Alarms        []Alarm
 	MetricFilters []MetricFilter
 	Alerting      *Alerting  // custom.dropstack.alerts
