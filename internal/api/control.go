@@ -115,10 +115,11 @@ func (c *Control) Service() *Service {
 		"Export": op(c.export, nil),
 		"Remove": op(c.remove, stack),
 
-		"DescribeChanges": op(c.changes, func(in DeployInput) []Need { return on(stackARN(in.Stack)) }),
-		"ListRevisions":   op(c.revisions, stack),
-		"DeployFunction":  op(c.deployFunction, func(in DeployFunctionInput) []Need { return on(stackARN(in.Stack)) }),
-		"Rollback":        op(c.rollback, func(in RollbackInput) []Need { return on(stackARN(in.Stack)) }),
+		"DescribeChanges":  op(c.changes, func(in DeployInput) []Need { return on(stackARN(in.Stack)) }),
+		"ListRevisions":    op(c.revisions, stack),
+		"DescribeRevision": op(c.describeRevision, func(in RevisionInput) []Need { return on(stackARN(in.Stack)) }),
+		"DeployFunction":   op(c.deployFunction, func(in DeployFunctionInput) []Need { return on(stackARN(in.Stack)) }),
+		"Rollback":         op(c.rollback, func(in RollbackInput) []Need { return on(stackARN(in.Stack)) }),
 
 		"DeadLetters": op(c.deadLetters, letters),
 		"Redrive":     op(c.redrive, letters),

@@ -207,9 +207,9 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 		Monitors:  r.monitors,
 		Traces:    r.traces,
 		Receivers: r.notifier,
+		LogFields: r.insights,
 		Alerts:    r.alerts,
 		Alarms:    r.alarms,
-		LogFields: r.insights,
 	}
 	functions := &lambda.Functions{
 		Deployer: r.deployer, Invoker: r.invoker, Objects: r.eng.Objects, Region: cfg.Region,

@@ -25,8 +25,8 @@ func (r *reader) custom(n *node) {
 	}
 	r.strict(own, "custom.dropstack", keys{
 		"distributions": func(v *node) { r.each(v, "custom.dropstack.distributions", r.distribution) },
-		"alerts":        r.alerting,
 		"logs":          func(v *node) { r.each(v, "custom.dropstack.logs", r.logSource) },
+		"alerts":        r.alerting,
 	})
 }
 
