@@ -18,6 +18,7 @@ var floors = [][]string{
 	{"network", "ca", "pattern"},
 	{"engine", "sandbox", "spec", "node"},
 	{"iam", "logs", "metric", "build", "audit", "secret"},
+	{"trace"},
 	{"instance"},
 	{"function"},
 	{"queue"}, // others send to it

@@ -55,8 +55,15 @@ HTTP APIs, topics, schedules and buckets, in one process.
 	flags.BoolVar(&c.json, "json", false, "print JSON, one value a line")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return c.checkParams() }
 	root.AddCommand(
-		c.up(), c.deploy(), c.rollback(), c.remove(), c.pack(), c.print(), c.info(), c.invoke(), c.logs(), c.metrics(), c.deadLetters(), c.redrive(),
-		c.topic(), c.schedule(), c.edge(), c.waf(), c.network(), c.audit(), c.param(), c.key(), c.env(), c.iam(), c.monitor(), c.probe(), c.doctor(), c.version(),
+		c.up(),
+		c.deploy(), c.rollback(), c.remove(), c.pack(), c.print(), c.info(),
+		c.invoke(), c.deadLetters(), c.redrive(),
+		c.logs(), c.trace(), c.metrics(), c.monitor(), c.probe(),
+		c.topic(), c.schedule(),
+		c.edge(), c.waf(),
+		c.network(),
+		c.audit(), c.param(), c.key(), c.env(), c.iam(),
+		c.console(), c.doctor(), c.version(),
 	)
 	strict(root)
 	return root

@@ -89,6 +89,8 @@ say otherwise; port 0 picks a free one.`,
 	f.Int64Var(&diskMB, "cache-disk", 1024, "MB of responses that it stores below the data directory; 0: none")
 	f.IntVar(&cfg.FloodLimit, "flood-limit", 2000, "requests in 5 minutes after which a client is banned for a while; -1: none")
 	f.BoolVar(&cfg.ShadowBans, "shadow-bans", false, "write bans down and turn nobody away")
+	f.StringArrayVar(&cfg.Rules, "rules", nil, "file of alert rules in Prometheus' format, or a directory of some; read again when it changes; may be repeated")
+	f.StringArrayVar(&cfg.WithoutRules, "without-rule", nil, "name of a built-in alert rule that is off, or all; may be repeated")
 	f.StringVar(&services, "services", "", `directory of the bundled services ("none": start without; default: services/ beside the program or here)`)
 	f.BoolVarP(&verbose, "verbose", "v", false, "log every cold start and engine message")
 	return command
@@ -147,7 +149,7 @@ func (c *cli) serve(ctx context.Context, cfg server.Config, services string) err
 				return
 			}
 			if ctx.Err() == nil {
-				c.announce(p, time.Since(started))
+				c.announce(ctx, p, time.Since(started))
 			}
 		})
 	}
@@ -240,13 +242,17 @@ func withSettings(p *server.Platform) func(string) (string, bool) {
 	}
 }
 
-func (c *cli) announce(p *server.Platform, took time.Duration) {
+func (c *cli) announce(ctx context.Context, p *server.Platform, took time.Duration) {
 	if c.json {
 		c.writeJSON(c.stdout, map[string]any{
 			"event": "ready", "http": p.Endpoints.HTTP, "https": p.Endpoints.HTTPS, "aws": p.Endpoints.AWS, "console": p.Endpoints.Console,
 			"data": p.Dir, "took_ms": took.Milliseconds(),
 		})
 		return
+	}
+	link, _, err := p.SignIn(ctx)
+	if err != nil {
+		link = p.Endpoints.Console + "  (`dropstack console` makes a link to sign in)"
 	}
 	fmt.Fprintf(c.stdout, `dropstack is ready (%.1fs)
   share files   %s
@@ -257,5 +263,5 @@ func (c *cli) announce(p *server.Platform, took time.Duration) {
   isolation     %s
 
 Try:  curl -F file=@shot.png %s/
-`, took.Seconds(), p.Endpoints.HTTP, cmp.Or(p.Endpoints.HTTPS, "off"), p.Endpoints.AWS, p.Endpoints.Console, filepath.Join(p.Dir, "credentials"), p.Isolation, p.Endpoints.HTTP)
+`, took.Seconds(), p.Endpoints.HTTP, cmp.Or(p.Endpoints.HTTPS, "off"), p.Endpoints.AWS, link, filepath.Join(p.Dir, "credentials"), p.Isolation, p.Endpoints.HTTP)
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/iam/policy"
+	"github.com/dropstack/dropstack/internal/trace"
 )
 
 // maxBody bounds the body of every call but those of S3: a synchronous payload
@@ -45,8 +46,9 @@ type Server struct {
 	Objects   *Objects
 	// Certificate is a file that messages refer their receivers to. Optional.
 	Certificate func() (name string, doc []byte)
-	Tunnel      *Tunnel // nil: AWS's own host names are not answered
-	Answers     Answers // about custom resources; nil: there are none
+	Tunnel      *Tunnel       // nil: AWS's own host names are not answered
+	Answers     Answers       // about custom resources; nil: there are none
+	Traces      *trace.Traces // takes a span of each call that a trace comes with; optional
 	Region      string
 	Log         *slog.Logger
 }
@@ -220,7 +222,9 @@ func (s *Server) perform(c *call, o Operation) error {
 		if !o.data && !s.Trail.Healthy() {
 			return fault.Errorf(fault.Unavailable, "the audit log cannot be written, and what cannot be recorded is not done")
 		}
+		end := s.trace(c)
 		c.out, err = o.do(c.at, c.in)
+		end(err)
 	}
 	if o.data && fault.KindOf(err) != fault.Denied {
 		return err

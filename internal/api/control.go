@@ -38,6 +38,8 @@ type Control struct {
 
 	Certificates Certificates
 	Monitors     Monitors
+	Traces       Traces
+	Console      Links // nil: there is none
 }
 
 // Records is what the control plane needs of the audit log.
@@ -157,10 +159,14 @@ func (c *Control) Service() *Service {
 		"PutLocation":         op(c.putLocation, nil),
 		"DeleteLocation":      op(c.deleteLocation, nil),
 		"ListLocations":       op(c.locations, nil),
+		"CreateConsoleLink":   op(c.consoleLink, nil),
 
 		"RotateRootKey": op(c.rotateRoot, nil),
 
 		"ListAuditRecords": op(c.Records.List, nil),
+
+		"GetTrace":   op(c.getTrace, nil),
+		"ListTraces": op(c.listTraces, nil),
 	}}
 }
 

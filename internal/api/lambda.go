@@ -12,6 +12,7 @@ import (
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/lambda"
+	"github.com/dropstack/dropstack/internal/trace"
 )
 
 // Lambda is Lambda's REST API. Invoking, versions and aliases are the function
@@ -274,7 +275,7 @@ func (l *Lambda) invoke(c *lambdaCall) error {
 	if err != nil {
 		return fault.Coded(fault.Invalid, "InvalidRequestContentException", "X-Amz-Client-Context is not base64")
 	}
-	inv := function.Invocation{ID: c.id, Function: c.qualified(), Payload: c.body, ClientContext: string(context), TraceID: c.r.Header.Get("X-Amzn-Trace-Id")}
+	inv := function.Invocation{ID: c.id, Function: c.qualified(), Payload: c.body, ClientContext: string(context), TraceID: trace.From(c.at)}
 	switch kind := c.r.Header.Get("X-Amz-Invocation-Type"); kind {
 	case "Event":
 		if err := l.Invoker.Enqueue(c.at, inv); err != nil {

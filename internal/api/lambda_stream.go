@@ -13,6 +13,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
+	"github.com/dropstack/dropstack/internal/trace"
 )
 
 // maxChunk is the most bytes of one PayloadChunk. An event may have 16 MiB; smaller
@@ -46,7 +47,7 @@ func (l *Lambda) stream(c *lambdaCall) error {
 	// The invocation outlives a caller who leaves, as on AWS.
 	result, err := l.Invoker.Invoke(context.WithoutCancel(c.at), function.Invocation{
 		ID: c.id, Function: name, Payload: c.body, ClientContext: string(client),
-		TraceID: r.Header.Get("X-Amzn-Trace-Id"), Stream: out,
+		TraceID: trace.From(c.at), Stream: out,
 	})
 	if err != nil && !out.begun {
 		return err

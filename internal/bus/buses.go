@@ -13,6 +13,7 @@ import (
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/pattern"
+	"github.com/dropstack/dropstack/internal/trace"
 )
 
 // Buses are the event buses of all stacks. All methods are safe for concurrent use.
@@ -23,7 +24,9 @@ type Buses struct {
 	// Send puts a message into a queue and answers once it is on disk; one with an id
 	// that was there lately is dropped, and group is for FIFO queues. Optional: then
 	// rules cannot send to queues.
-	Send   func(ctx context.Context, queueARN, id, body, group string, attributes map[string]string) error
+	Send func(ctx context.Context, queueARN, id, body, group string, attributes map[string]string) error
+	// Traces begins the traces of events that came without one. Optional.
+	Traces *trace.Traces
 	Region string
 	Log    *slog.Logger
 

@@ -15,6 +15,7 @@ import (
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/pattern"
+	"github.com/dropstack/dropstack/internal/trace"
 )
 
 // patience bounds how long the targets of one event are waited for.
@@ -110,7 +111,7 @@ func (b *Buses) hand(ctx context.Context, ev event, r *rule, t *Target, body []b
 	case busTarget:
 		return b.forward(ctx, ev, to.name, body, by)
 	}
-	return b.Deliver(ctx, t.ARN, t.Group, id, body)
+	return b.Deliver(trace.With(ctx, ev.trace), t.ARN, t.Group, id, body)
 }
 
 // Deliver tells a topic, a queue, with the group of a FIFO one, or an event bus, and

@@ -102,6 +102,9 @@ func (e *PutEventsRequestEntry) size() int {
 
 func (b *Buses) put(ctx context.Context, e *PutEventsRequestEntry, now time.Time) PutEventsResultEntry {
 	ev, err := b.compose(e, now)
+	if ev.trace == "" {
+		ev.trace = b.Traces.Carry(ctx)
+	}
 	if err == nil {
 		err = b.publish(ctx, ev, Name(e.EventBusName))
 	}

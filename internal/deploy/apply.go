@@ -66,6 +66,9 @@ func (d *Deployer) apply(ctx context.Context, old, next *Revision) error {
 			return fmt.Errorf("monitors: %w", err)
 		}
 	}
+	if err := d.alert(ctx, next); err != nil {
+		return err
+	}
 	if len(both) > len(next.Functions) {
 		if err := d.Rooms.Roles.Replace(next.Stack, permissions(next, nil, next.Functions)); err != nil {
 			return fmt.Errorf("roles: %w", err)

@@ -92,6 +92,9 @@ func (d *Deployer) validate(r *Revision) error {
 			return err
 		}
 	}
+	if err := d.ownAlerts(r); err != nil {
+		return err
+	}
 	for _, s := range r.Schedules {
 		err := s.Check()
 		if err == nil && (s.To != "" || s.DeadLetter != "") {

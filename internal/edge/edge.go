@@ -29,6 +29,7 @@ import (
 	"github.com/dropstack/dropstack/internal/edge/cache"
 	"github.com/dropstack/dropstack/internal/edge/waf"
 	"github.com/dropstack/dropstack/internal/engine"
+	"github.com/dropstack/dropstack/internal/trace"
 )
 
 // Distribution serves its own domain, its aliases, or every host that nothing else
@@ -179,6 +180,9 @@ type Server struct {
 	// Access is given one record of every request, after its last byte. It must
 	// not block for long. Optional.
 	Access func(AccessRecord)
+	// Traces takes a span of each request that an origin is asked for. Optional: then
+	// traces pass through.
+	Traces *trace.Traces
 	// Proxies are the addresses of reverse proxies in front of us, whose
 	// X-Forwarded-* headers count.
 	Proxies []netip.Prefix

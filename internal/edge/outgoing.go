@@ -85,6 +85,7 @@ func (s *Server) outgoing(v *visit, l *lane) *http.Request {
 		out.Header[name] = values
 	}
 	s.forward(v, l, out)
+	v.trace(out.Header)
 	if l == nil || l.inside {
 		out.Header["X-Dropstack-Edge"] = []string{"1"}
 		if isOwner(withListener(r), r) {

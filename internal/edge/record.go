@@ -44,6 +44,7 @@ type AccessRecord struct {
 	RangeEnd       string        `json:"rangeEnd,omitempty"`
 	Rule           string        `json:"rule,omitempty"`   // of the web ACL that ended the request, or "ban"
 	Labels         []string      `json:"labels,omitempty"` // that its rules have given
+	Trace          string        `json:"trace,omitempty"`  // ID of its trace, if an origin was to be asked
 	// Refused says that the edge itself turned the request away (a ban, a rule, a
 	// limit): it must not count against the client once more.
 	Refused bool `json:"refused,omitempty"`

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/dropstack/dropstack/internal/edge/origin"
+	"github.com/dropstack/dropstack/internal/trace"
 )
 
 // visit is one request on its way through the edge.
@@ -34,6 +35,7 @@ type visit struct {
 	site    *site // nil: none
 	lane    *lane
 	insert  http.Header // that the firewall gives the origin
+	span    trace.Span  // begun when an origin may be asked
 
 	switched  net.Conn   // after a switch of protocols; else nil
 	passes    bool       // the origin's answer is passed on, stored or not
@@ -194,6 +196,7 @@ func (s *Server) leave(v *visit) {
 		v.finish(cause != nil)
 		s.Access(v.record)
 	}
+	v.traced(cause != nil)
 	if v.switched != nil {
 		s.sockets.leave(v.switched)
 	}

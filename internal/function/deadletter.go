@@ -11,6 +11,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/trace"
 )
 
 // DeadLetter is an event that could not be delivered.
@@ -74,15 +75,16 @@ func (t *task) bury(v verdict) error {
 
 // publish sends a letter to the topic or queue that the function names.
 func (t *task) publish(topic string, l DeadLetter) error {
+	ctx := trace.With(t.run, t.inv.TraceID)
 	attributes := map[string]string{"RequestID": l.RequestID, "ErrorCode": strconv.Itoa(l.ErrorCode), "ErrorMessage": l.ErrorMessage}
 	var err error
 	switch a, _ := arn.Parse(topic); { // what is none is not found
 	case topic == "":
 		return nil
 	case a.Service == "sqs" && t.Send != nil:
-		err = t.Send(t.run, topic, t.key+"/letter", string(l.Body), attributes)
+		err = t.Send(ctx, topic, t.key+"/letter", string(l.Body), attributes)
 	case t.Publish != nil:
-		err = t.Publish(t.run, topic, l.Body, attributes)
+		err = t.Publish(ctx, topic, l.Body, attributes)
 	}
 	if fault.KindOf(err) == fault.NotFound && err != nil {
 		t.buried(true)

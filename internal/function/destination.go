@@ -8,6 +8,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/trace"
 )
 
 // How an asynchronous invocation ended, as Lambda words it.
@@ -96,11 +97,11 @@ func (t *task) send(to string, body []byte) error {
 	}
 	switch {
 	case a.Service == "lambda":
-		return t.Enqueue(t.run, Invocation{ID: requestID(t.key + "/destination"), Function: to, Payload: body, Marshalled: true})
+		return t.Enqueue(t.run, Invocation{ID: requestID(t.key + "/destination"), Function: to, Payload: body, Marshalled: true, TraceID: t.inv.TraceID})
 	case a.Service == "sns" && t.Publish != nil:
-		return t.Publish(t.run, to, body, nil)
+		return t.Publish(trace.With(t.run, t.inv.TraceID), to, body, nil)
 	case a.Service == "sqs" && t.Send != nil:
-		return t.Send(t.run, to, t.key, string(body), nil)
+		return t.Send(trace.With(t.run, t.inv.TraceID), to, t.key, string(body), nil)
 	}
 	return fault.Errorf(fault.Invalid, "destination %s is no function, topic or queue", to)
 }

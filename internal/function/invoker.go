@@ -25,6 +25,7 @@ import (
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/instance"
 	"github.com/dropstack/dropstack/internal/sandbox"
+	"github.com/dropstack/dropstack/internal/trace"
 )
 
 // Invoker holds the deployed functions and runs them.
@@ -60,6 +61,8 @@ type Invoker struct {
 	Send func(ctx context.Context, queueARN, id, body string, attributes map[string]string) error
 	// Recorder measures. Optional: then nobody does.
 	Recorder Recorder
+	// Traces takes a span of each invocation. Optional: then traces pass through.
+	Traces *trace.Traces
 
 	RetryDelays []time.Duration // after failures of the function; nil: 1 and 2 minutes
 	MaxEventAge time.Duration   // of events that cannot be run; 0: 6 hours
@@ -416,16 +419,15 @@ func (i *Invoker) Invoke(ctx context.Context, inv Invocation) (Result, error) {
 		}
 		return Result{}, err
 	}
+	id := requestID(inv.ID)
+	span := i.Traces.Begin(inv.TraceID, trace.KindFunction, e.Name)
 	ev := instance.Event{
-		RequestID: requestID(inv.ID), Payload: payload, ClientContext: inv.ClientContext, TraceID: inv.TraceID,
+		RequestID: id, Payload: payload, ClientContext: inv.ClientContext, TraceID: span.Header(),
 		Stream: inv.Stream,
-		Ended:  i.measured(e, qualifier, cmp.Or(inv.Trigger, TriggerAPI), release),
+		Ended:  i.measured(e, qualifier, cmp.Or(inv.Trigger, TriggerAPI), release, traced(&span, e.Version, id, inv.Trigger)),
 	}
 	if qualifier != "" {
 		ev.InvokedARN = e.ARN + ":" + qualifier
-	}
-	if ev.TraceID == "" {
-		ev.TraceID = newTrace()
 	}
 	out, err := i.Pool.Do(ctx, e.config, ev)
 	if err != nil {

@@ -3,11 +3,9 @@ package function
 import (
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"regexp"
 	"strings"
-	"time"
 
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/fault"
@@ -71,16 +69,4 @@ func uuid(b [16]byte, version byte) string {
 		text = hex.AppendEncode(text, part)
 	}
 	return string(text)
-}
-
-// newTrace is a trace header of X-Ray that is not sampled.
-func newTrace() string {
-	var b [20]byte
-	_, _ = rand.Read(b[:]) // never fails
-	text := make([]byte, 0, 96)
-	text = append(text, "Root=1-"...)
-	text = hex.AppendEncode(text, binary.BigEndian.AppendUint32(nil, uint32(time.Now().Unix())))
-	text = hex.AppendEncode(append(text, '-'), b[:12])
-	text = hex.AppendEncode(append(text, ";Parent="...), b[12:])
-	return string(append(text, ";Sampled=0"...))
 }

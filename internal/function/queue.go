@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/trace"
 )
 
 const (
@@ -95,7 +96,10 @@ func (i *Invoker) Enqueue(ctx context.Context, inv Invocation) error {
 	if inv.Trigger != "" {
 		msg.Header.Set(headerTrigger, inv.Trigger)
 	}
-	msg.Header.Set(headerTrace, strings.NewReplacer("\r", "", "\n", "").Replace(inv.TraceID))
+	if _, ok := trace.Parse(inv.TraceID); !ok { // then all attempts have one in common
+		inv.TraceID = i.Traces.Carry(ctx)
+	}
+	msg.Header.Set(headerTrace, inv.TraceID)
 	msg.Header.Set(headerContext, base64.StdEncoding.EncodeToString([]byte(inv.ClientContext)))
 	id := base64.RawURLEncoding.EncodeToString([]byte(inv.ID)) // a header's value may not hold everything
 	if _, err := i.Streams.PublishMsg(ctx, msg, jetstream.WithMsgID(e.Name+"/"+id)); err != nil {

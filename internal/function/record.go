@@ -68,13 +68,14 @@ func (i *Invoker) Tally(name, version string) Tally {
 }
 
 // measured records an invocation that begins, and how it ends when what it
-// returns is called.
-func (i *Invoker) measured(e *entry, qualifier, trigger string, release func()) func(instance.Outcome, error) {
+// returns is called; then is called with that too.
+func (i *Invoker) measured(e *entry, qualifier, trigger string, release func(), then func(instance.Outcome, error)) func(instance.Outcome, error) {
 	if i.Recorder != nil {
 		i.Recorder.Running(e.Name, 1)
 	}
 	return func(out instance.Outcome, err error) {
 		release()
+		then(out, err)
 		if err == nil {
 			e.tally.add(out.FunctionError != "")
 		}

@@ -32,6 +32,7 @@ func (s *server) served(r *request) {
 	if s.line != nil {
 		s.record(r)
 	}
+	r.traced()
 	if s.gateway.Served == nil {
 		return
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/iam"
+	"github.com/dropstack/dropstack/internal/trace"
 )
 
 // clf is the time format of requestTime and time.
@@ -33,6 +34,7 @@ type request struct {
 	grant *grant         // what an authorizer has answered
 	key   *APIKey        // that it came with, and needs
 
+	span              trace.Span
 	failed            *failed // how the gateway has answered itself
 	authorizerError   string
 	invoked           function.Result // without its payload

@@ -32,6 +32,7 @@ import (
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/iam/policy"
 	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/trace"
 )
 
 // Kinds of API.
@@ -128,6 +129,9 @@ type Gateway struct {
 	// Logs takes access logs, and drops lines rather than wait. Optional: without it
 	// there are none.
 	Logs logs.Appender
+	// Traces takes a span of each request that a route takes. Optional: then traces
+	// pass through.
+	Traces *trace.Traces
 	// Served is told of every request that an API has answered. Optional.
 	Served func(r Served)
 	// Verify checks the signatures that function URLs with AuthIAM ask for.

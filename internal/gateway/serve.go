@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/dropstack/dropstack/internal/fault"
@@ -65,9 +64,12 @@ func (s *server) target(r Route) *target {
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req := &request{Request: r, api: &s.api, at: time.Now().UTC(), ext: extendedID()}
 	s.identify(w, req)
-	if s.line != nil || s.gateway.Served != nil {
+	if s.line != nil || s.gateway.Served != nil || s.gateway.Traces != nil {
 		w = s.measured(w, req)
 		defer s.served(req)
+	}
+	if s.gateway.Traces != nil {
+		defer req.traced()
 	}
 	s.serve(w, req)
 }
@@ -111,7 +113,7 @@ func (s *server) identify(w http.ResponseWriter, r *request) {
 // enter lets a request in that has a route, if it may, and passes it on. A body is
 // read once it is known who sends it, unless that is what the body is needed for.
 func (s *server) enter(w http.ResponseWriter, r *request) {
-	r.trace()
+	s.trace(w, r)
 	_, signs := r.target.guard.(signed)
 	if !signs {
 		if err := s.admit(r); err != nil {
@@ -168,16 +170,6 @@ func (s *server) read(r *request) error {
 		return r.decompress()
 	}
 	return nil
-}
-
-// trace gives a request a trace id if it came without one.
-func (r *request) trace() {
-	if r.Header.Get("X-Amzn-Trace-Id") != "" {
-		return
-	}
-	r.Request = r.WithContext(r.Context())
-	r.Header = r.Header.Clone()
-	r.Header.Set("X-Amzn-Trace-Id", traceID(r.at))
 }
 
 // invoke asks the route's function with the request, and answers with what it says.
@@ -312,11 +304,4 @@ func extendedID() string {
 	var b [11]byte
 	rand.Read(b[:])
 	return base64.URLEncoding.EncodeToString(b[:])
-}
-
-// traceID is an X-Ray trace header.
-func traceID(at time.Time) string {
-	var b [12]byte
-	rand.Read(b[:])
-	return "Root=1-" + strconv.FormatInt(at.Unix(), 16) + "-" + hex.EncodeToString(b[:])
 }

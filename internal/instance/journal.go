@@ -159,8 +159,8 @@ func (j *journal) record(text string) any {
 }
 
 // line records one line; the lock is held.
-func (j *journal) line(message string) {
-	j.to.Append(logs.Record{Time: time.Now(), Group: j.group, Stream: j.stream, Request: j.request, Message: message})
+func (j *journal) line(message string, fields ...logs.Field) {
+	j.to.Append(logs.Record{Time: time.Now(), Group: j.group, Stream: j.stream, Request: j.request, Message: message, Fields: fields})
 	if j.request == "" {
 		return
 	}
@@ -189,7 +189,7 @@ func (j *journal) platform(kind string, record any, text string, matters bool) {
 }
 
 // event is platform with the lock held.
-func (j *journal) event(kind string, record any, text string, matters bool) {
+func (j *journal) event(kind string, record any, text string, matters bool, fields ...logs.Field) {
 	var body []byte
 	if j.json && matters || j.telemetry.listening() {
 		body = envelope(time.Now(), kind, record)
@@ -197,9 +197,9 @@ func (j *journal) event(kind string, record any, text string, matters bool) {
 	}
 	switch {
 	case j.json && matters:
-		j.line(string(body))
+		j.line(string(body), fields...)
 	case !j.json && text != "":
-		j.line(text)
+		j.line(text, fields...)
 	}
 }
 
@@ -209,11 +209,12 @@ func (j *journal) begin(request, trace string) {
 	defer j.mu.Unlock()
 	j.drain() // what belongs to the time before
 	j.request, j.tail = request, j.tail[:0]
+	line, fields := "START RequestId: "+request+" Version: "+j.version, marked("START", trace)
 	if j.json || j.telemetry.listening() {
-		j.event("platform.start", invokeStart{request, j.version, traced(trace)}, "START RequestId: "+request+" Version: "+j.version, true)
+		j.event("platform.start", invokeStart{request, j.version, traced(trace)}, line, true, fields...)
 		return
 	}
-	j.line("START RequestId: " + request + " Version: " + j.version)
+	j.line(line, fields...)
 }
 
 // end closes the invocation and returns its last 4 KB. What went wrong comes
@@ -230,10 +231,10 @@ func (j *journal) end(more []string, r *report) []byte {
 		if r.status != "success" {
 			j.line(string(r.done()))
 		}
-		j.line(string(r.report()))
+		j.line(string(r.report()), r.fields()...)
 	} else {
-		j.line("END RequestId: " + j.request)
-		j.line(r.line())
+		j.line("END RequestId: "+j.request, marked("END", r.trace)...)
+		j.line(r.line(), r.fields()...)
 	}
 	j.request = ""
 	return append([]byte(nil), j.tail[max(0, len(j.tail)-maxTail):]...)

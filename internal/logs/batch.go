@@ -27,6 +27,7 @@ type Selection struct {
 	Start   time.Time // inclusive
 	End     time.Time // exclusive
 	Has     []string  // texts that each wanted record has in its message, exactly so
+	Fold    []string  // likewise, but ASCII letters in either case
 	Equal   []Field   // values that each wanted record has
 	Columns []string  // that will be asked for; nil: any
 	Newest  bool      // batches come the newest first, else the oldest first

@@ -191,7 +191,7 @@ func (q *Queues) handle(ctx context.Context, o *open, m Mapping, filters []*patt
 	if len(payload) > function.MaxSyncPayload {
 		return q.halves(ctx, o, m, wanted)
 	}
-	result, err := q.Invoker.Invoke(ctx, function.Invocation{Function: m.Function, Payload: payload, Marshalled: true, Trigger: function.TriggerQueue})
+	result, err := q.Invoker.Invoke(ctx, function.Invocation{Function: m.Function, Payload: payload, Marshalled: true, Trigger: function.TriggerQueue, TraceID: traceOf(wanted)})
 	if err != nil {
 		return err
 	}
@@ -209,6 +209,17 @@ func (q *Queues) handle(ctx context.Context, o *open, m Mapping, filters []*patt
 		}
 	}
 	return errs
+}
+
+// traceOf is the trace that a batch is handled in: of messages of several, that of
+// the first.
+func traceOf(list []*given) string {
+	for _, h := range list {
+		if h.Trace != "" {
+			return h.Trace
+		}
+	}
+	return ""
 }
 
 // halves handles a batch that is too large for one event as two.

@@ -22,6 +22,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/iam"
+	"github.com/dropstack/dropstack/internal/trace"
 )
 
 // AttributeValue is an attribute of a message. DataType begins with String, Number
@@ -124,6 +125,8 @@ func (o *open) record(ctx context.Context, in SendMessageInput) (record, error) 
 	}
 	if t := in.MessageSystemAttributes["AWSTraceHeader"]; t.StringValue != nil {
 		r.Trace = *t.StringValue
+	} else {
+		r.Trace = trace.From(ctx)
 	}
 	if in.MessageBody == "" {
 		return r, fault.Coded(fault.Invalid, "MissingParameter", "The request must contain the parameter MessageBody.")

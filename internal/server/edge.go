@@ -27,7 +27,7 @@ func (r *rooms) openEdge(ctx context.Context, cfg Config) error {
 	r.edge = &edge.Server{
 		Origins: r.gateway, Objects: r.eng.Objects, Log: cfg.Log, Cache: r.cache, Firewall: r.firewall, Bans: visitors{r.bans},
 		Proxies: cfg.TrustedProxies, Limits: cfg.EdgeLimits,
-		ACLOf: r.gateway.WebACL,
+		ACLOf: r.gateway.WebACL, Traces: r.traces,
 	}
 	if err := r.openAccessLog(cfg); err != nil {
 		return err

@@ -26,6 +26,7 @@ import (
 	"github.com/dropstack/dropstack/internal/metric/promapi"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/topic"
+	"github.com/dropstack/dropstack/internal/trace"
 	"github.com/dropstack/dropstack/internal/wafv2"
 )
 
@@ -46,14 +47,20 @@ func (r *rooms) furnish(ctx context.Context, cfg Config, ls *listeners) error {
 	if err := r.openMonitors(ctx, cfg, ls); err != nil {
 		return err
 	}
+	if err := r.openAlerts(ctx, cfg); err != nil {
+		return err
+	}
 	r.deployer = r.newDeployer(cfg)
-	r.queues.Editor, r.topics.Editor = queueEditor{r.deployer}, topicEditor{r.deployer}
+	r.queues.Editor, r.topics.Editor, r.alarms.Editor = queueEditor{r.deployer}, topicEditor{r.deployer}, alarmEditor{r.deployer}
 	r.apis.Deployer, r.distributions.Deployer = r.deployer, r.deployer
 	if err := r.openStacks(ctx, cfg, ls.endpoints); err != nil {
 		return err
 	}
+	if err := r.openConsole(ctx, cfg, ls); err != nil {
+		return err
+	}
 	r.api = r.newAPI(cfg, ls)
-	r.inner.Handler = r.api
+	r.inner.Handler, r.console.AWS = r.api, r.api
 	var err error
 	r.platform, err = newPlatform(cfg, r, ls.endpoints)
 	return err
@@ -84,6 +91,7 @@ func (r *rooms) openStores(ctx context.Context, cfg Config) (err error) {
 		return err
 	}
 	r.opened = append(r.opened, r.logs.Close) // after the pool, whose instances write to it
+	r.traces = &trace.Traces{Logs: r.logs}
 	return nil
 }
 
@@ -121,7 +129,8 @@ func (r *rooms) openFunctions(ctx context.Context, cfg Config, ls *listeners) (e
 			return instance.Credentials(c), time.Now().Add(iam.InstanceLifetime), err
 		},
 		Secrets: r.secrets.wanted(r.keys, cfg.Region), Sealer: r.secrets.environments(), Isolated: r.isolated,
-		Recorder: recorder{&metric.Functions{Store: r.metrics}},
+		Recorder: recorder{&metric.Functions{Store: r.metrics}, &metric.Streaks{Store: r.metrics}},
+		Traces:   r.traces,
 	}
 	return nil
 }
@@ -137,12 +146,13 @@ func (r *rooms) openSources(ctx context.Context, cfg Config, ls *listeners) erro
 		Streams: r.eng.Streams, Deliver: r.invoker, Log: cfg.Log, Endpoint: ls.endpoints.AWS, Region: cfg.Region,
 		Identity: identity, CheckPolicy: r.keys.CheckKeyPolicy, MayReachInside: func(ctx context.Context) bool { return cfg.PrivateEndpoints || isRoot(ctx) },
 		NewAppender: func(stream string) topic.Appender { return r.eng.NewAppender(stream) },
+		Traces:      r.traces,
 	}
 	if cfg.SMTP.Server != "" {
 		r.topics.Mail = &cfg.SMTP
 	}
 	r.invoker.Publish, r.topics.Send = r.tell, r.forward
-	r.buses = &bus.Buses{Invoker: r.invoker, Publish: r.tell, Send: r.send, Region: cfg.Region, Log: cfg.Log}
+	r.buses = &bus.Buses{Invoker: r.invoker, Publish: r.tell, Send: r.send, Traces: r.traces, Region: cfg.Region, Log: cfg.Log}
 	r.schedules = &schedule.Scheduler{Streams: r.eng.Streams, Enqueue: r.invoker, Deliver: r.buses.Deliver, Region: cfg.Region, Log: cfg.Log}
 	r.notifications = &bucket.Notifications{Invoker: r.invoker, Region: cfg.Region, Log: cfg.Log}
 	if err := r.openGateway(ctx, cfg); err != nil {
@@ -175,7 +185,7 @@ func (r *rooms) newDeployer(cfg Config) *deploy.Deployer {
 			Roles: r.keys, Networks: r.networks, Functions: r.invoker, Versions: r.invoker,
 			Queues: r.queues, Topics: r.topics, Schedules: r.schedules, Buses: r.buses,
 			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge, Logs: r.logs, Storage: r.eng.Objects,
-			Firewall: r.firewall, AccessReaders: r.access, Monitors: r.monitors,
+			Firewall: r.firewall, AccessReaders: r.access, Alerts: r.alerts, Alarms: r.alarms, Monitors: r.monitors,
 		},
 	}
 }
@@ -186,7 +196,7 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 	control := &api.Control{
 		Deployer: r.deployer, Letters: r.invoker, Topics: r.topics, Flows: &r.networks.flows, Endpoints: at, Isolation: r.boxes.Level,
 		Records: r.trail, RootKey: r.secrets.root, Schedules: r.schedules, URL: onHost(at.HTTP), Edge: r.distributions, Bans: r.bans, Certificates: r.certificates,
-		Monitors: r.monitors,
+		Console: r.console, Monitors: r.monitors,
 	}
 	functions := &lambda.Functions{
 		Deployer: r.deployer, Invoker: r.invoker, Objects: r.eng.Objects, Region: cfg.Region,
@@ -203,7 +213,7 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 	schedules := &event.Schedules{Deployer: r.deployer, Region: cfg.Region}
 	r.schedules.Completed = schedules.Complete
 	s := &api.Server{
-		Authority: r.keys, Trail: r.trail, Region: cfg.Region, Log: cfg.Log, Certificate: r.topics.Identity.Certificate, Answers: r.cloudformation,
+		Authority: r.keys, Trail: r.trail, Traces: r.traces, Region: cfg.Region, Log: cfg.Log, Certificate: r.topics.Identity.Certificate, Answers: r.cloudformation,
 		Objects: &api.Objects{
 			Store: r.eng.Objects.Handler, Caller: r.keys, Policy: r.eng.Objects.Policy,
 			Notifications: &api.Notifications{Deployer: r.deployer, Exists: r.eng.Objects.HasBucket},
@@ -214,7 +224,7 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 			(&api.SNS{Topics: r.topics, Region: cfg.Region}).Service(),
 			(&api.SQS{Queues: r.queues}).Service(),
 			(&api.Logs{Store: r.logs, Region: cfg.Region}).Service(),
-			(&api.CloudWatch{Store: r.metrics}).Service(),
+			(&api.CloudWatch{Store: r.metrics, Alarms: r.alarms, Region: cfg.Region}).Service(),
 			(&api.Events{Rules: &event.Rules{Deployer: r.deployer, Region: cfg.Region}, Buses: r.buses, Region: cfg.Region}).Service(),
 			api.Firewall(&wafv2.Firewalls{Deployer: r.deployer, Sampler: r.firewall, Region: cfg.Region}),
 			(&api.Scheduler{Schedules: schedules, Region: cfg.Region}).Service(),

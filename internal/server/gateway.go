@@ -14,7 +14,7 @@ func (r *rooms) openGateway(ctx context.Context, cfg Config) error {
 	}
 	r.gateway = &gateway.Gateway{
 		Invoker: r.invoker, Events: r.invoker, Verify: r.keys, Authorize: r.keys.Authorize,
-		Logs: r.logs, Meter: meter, Region: cfg.Region, Log: cfg.Log,
+		Logs: r.logs, Traces: r.traces, Meter: meter, Region: cfg.Region, Log: cfg.Log,
 	}
 	return nil
 }

@@ -19,7 +19,6 @@ import (
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam"
-	"github.com/dropstack/dropstack/internal/metric/promapi"
 )
 
 // Platform is what a running platform tells whoever started it.
@@ -117,9 +116,6 @@ func (r *rooms) health(ctx context.Context) http.Handler {
 		w.WriteHeader(status)
 		_ = json.NewEncoder(w).Encode(checks)
 	})
-	mux.Handle(promapi.Prefix+"/", r.prometheus)
-	mux.Handle("GET /metrics", promapi.Exposition(r.metrics))
-	r.uptime(mux)
 	return mux
 }
 

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/dropstack/dropstack/internal/alert"
+	"github.com/dropstack/dropstack/internal/alert/alarm"
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/apigateway"
 	"github.com/dropstack/dropstack/internal/arn"
@@ -18,6 +20,7 @@ import (
 	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/cloudformation"
 	"github.com/dropstack/dropstack/internal/cloudfront"
+	"github.com/dropstack/dropstack/internal/console"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/edge/accesslog"
@@ -39,6 +42,7 @@ import (
 	"github.com/dropstack/dropstack/internal/sandbox"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/topic"
+	"github.com/dropstack/dropstack/internal/trace"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -113,7 +117,11 @@ type rooms struct {
 	secrets        *secrets
 	trail          *audit.Log
 	logs           *logs.Store
+	traces         *trace.Traces
 	metrics        *metric.Store
+	alerts         *alert.Watcher
+	alarms         *alarm.Alarms
+	people         func(ctx context.Context, alerts ...alert.Alert) // tells them; nil: nobody
 	prometheus     *promapi.API
 	boxes          *sandbox.Maker
 	missing        map[string]string // why they are not of a stronger level
@@ -141,6 +149,7 @@ type rooms struct {
 	deployer       *deploy.Deployer
 	cloudformation *cloudformation.Stacks
 	api            *api.Server
+	console        *console.Server
 	platform       *Platform
 	ready          atomic.Bool   // every stack has answered once
 	answered       chan struct{} // closed then
@@ -178,6 +187,9 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	defer r.logAccess(ctx)()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.keys.Run(ctx) })
+	g.Go(func() error { return r.alerts.Run(ctx) })
+	g.Go(func() error { return r.alarms.Run(ctx) })
+	g.Go(func() error { return r.countDown(ctx) })
 	g.Go(func() error { return r.secrets.run(ctx) })
 	g.Go(func() error { return r.invoker.Run(ctx) })
 	g.Go(func() error { return r.queues.Run(ctx) })
@@ -198,7 +210,7 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 		g.Go(func() error { return r.edge.ServeQUIC(ctx, ls.quic, r.certificates.Config()) })
 	}
 	g.Go(func() error { return serveHTTP(ctx, ls.aws, r.api) })
-	g.Go(func() error { return serveHTTP(ctx, ls.console, r.health(ctx)) })
+	g.Go(func() error { return serveHTTP(ctx, ls.console, r.consoleHandler(ctx)) })
 	g.Go(func() error { r.examine(ctx); return nil })
 	if cfg.Ready != nil {
 		cfg.Ready(r.platform)

@@ -95,6 +95,7 @@ func (r *reader) invocation(msg jetstream.Msg) (function.Invocation, bool, error
 	}
 	return function.Invocation{
 		ID: uuid("delivery", r.sub.ARN, rec.ID), Function: r.sub.Function, Payload: payload, Trigger: function.TriggerTopic,
+		TraceID: rec.Trace,
 		Settled: func(ctx context.Context, o function.Outcome) error { return r.settled(ctx, rec, o) },
 	}, true, nil
 }

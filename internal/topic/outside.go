@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/dropstack/dropstack/internal/trace"
 )
 
 // Bounds of deliveries to one endpoint.
@@ -176,7 +178,7 @@ func (d *delivery) attempt() error {
 	if err != nil {
 		return err
 	}
-	err = d.send(d.run, d.sub, p, doc)
+	err = d.send(trace.With(d.run, d.rec.Trace), d.sub, p, doc)
 	switch _, final := errors.AsType[refused](err); {
 	case err == nil:
 		d.count(resultDelivered)

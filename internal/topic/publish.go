@@ -96,6 +96,7 @@ type record struct {
 	By         map[string]string    `json:"by,omitempty"` // other messages, by protocol
 	Subject    string               `json:"subject,omitempty"`
 	Attributes map[string]Attribute `json:"attributes,omitempty"`
+	Trace      string               `json:"trace,omitempty"` // header of the trace that it was published in
 }
 
 // text is the message for a protocol.
@@ -175,6 +176,7 @@ func (t *Topics) entryError(id string, err error) BatchResultErrorEntry {
 }
 
 func (t *Topics) append(ctx context.Context, to *open, rec record) (string, error) {
+	rec.Trace = t.Traces.Carry(ctx)
 	data, err := json.Marshal(rec)
 	if err != nil {
 		return "", fmt.Errorf("publish to %s: %w", to.ARN, err)

@@ -37,6 +37,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/dropstack/dropstack/internal/function"
+	"github.com/dropstack/dropstack/internal/trace"
 )
 
 // Topic is a named stream of messages, and its attributes, which are empty where
@@ -152,6 +153,8 @@ type Topics struct {
 	Send func(ctx context.Context, queueARN, id, body string, attributes map[string]Attribute) error
 	// CheckPolicy says what is wrong with the text of a topic's policy. Optional.
 	CheckPolicy func(policy string) error
+	// Traces begins the traces of messages whose publishers had none. Optional.
+	Traces *trace.Traces
 	// MayReachInside says whether a caller may have messages sent to loopback and
 	// private addresses; nobody may without it. What a deployment declares always
 	// may. Link-local addresses, where clouds keep their secrets, never get any.
@@ -161,9 +164,9 @@ type Topics struct {
 	Published func(topicARN string)
 	Settled   func(sub Subscription, result string)
 
-	RootCAs        *x509.CertPool // for https; nil: the system's
-	MaxTopics      int            // 0: 100,000
-	MaxSubs        int            // of a topic; 0: 12,500,000
+	RootCAs   *x509.CertPool // for https; nil: the system's
+	MaxTopics int            // 0: 100,000
+	MaxSubs   int            // of a topic; 0: 12,500,000
 
 	current atomic.Pointer[snapshot]
 

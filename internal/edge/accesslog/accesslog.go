@@ -236,9 +236,17 @@ func (l *Log) tell(records []*edge.AccessRecord) {
 		message = appendMessage(message[:0], r)
 		l.Logs.Append(logs.Record{
 			Time: ended(r), Group: group(r.Distribution), Stream: edge.Location, Request: r.Request,
-			Message: string(message),
+			Message: string(message), Fields: fields(r),
 		})
 	}
+}
+
+// fields are what a line of CloudFront's has no place for.
+func fields(r *edge.AccessRecord) []logs.Field {
+	if r.Trace == "" {
+		return nil
+	}
+	return []logs.Field{{Name: logs.FieldTrace, Value: r.Trace}}
 }
 
 func group(distribution string) string {
