@@ -62,6 +62,7 @@ func Check(svc *spec.Service) []spec.Problem {
 	}
 	c.edge()
 	c.alarms()
+	c.monitors()
 	return c.problems
 }
 

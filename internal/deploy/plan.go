@@ -44,6 +44,7 @@ func Plan(svc *spec.Service, artifacts, layers map[string]string) (*Revision, er
 		}
 	}
 	r.addResources(svc)
+	r.addMonitors(svc)
 	r.addAlerts(svc)
 	r.addOutputs(svc)
 	if err := r.addRoles(svc); err != nil {

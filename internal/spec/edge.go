@@ -25,6 +25,8 @@ func (r *reader) custom(n *node) {
 	}
 	r.strict(own, "custom.dropstack", keys{"distributions": func(v *node) {
 		r.each(v, "custom.dropstack.distributions", r.distribution)
+	}, "monitors": func(v *node) {
+		r.each(v, "custom.dropstack.monitors", r.monitor)
 	}})
 }
 
