@@ -37,7 +37,7 @@ func (r *rooms) openConsole(ctx context.Context, cfg Config, ls *listeners) erro
 func (r *rooms) consoleHandler(ctx context.Context) http.Handler {
 	r.console.Health = r.health(ctx)
 	r.console.Metrics, r.console.Prometheus = promapi.Exposition(r.metrics), r.prometheus
-	r.console.Probe = r.probes()
+	r.console.Probe, r.console.Status = r.probes(), r.statusPage
 	return r.console.Handler()
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/dropstack/dropstack/internal/alert"
 	"github.com/dropstack/dropstack/internal/metric"
 	"github.com/dropstack/dropstack/internal/monitor"
+	"github.com/dropstack/dropstack/internal/monitor/status"
 )
 
 // openMonitors reads what is watched.
@@ -28,6 +29,7 @@ func (r *rooms) openMonitors(ctx context.Context, cfg Config, ls *listeners) err
 		},
 		Notify: func(ctx context.Context, n monitor.Notice) { tell(ctx, noticed(n)) },
 	}
+	r.statusPage = http.StripPrefix("/status", &status.Page{Source: r.monitors, Title: cfg.StatusTitle, Log: cfg.Log})
 	return r.monitors.Load(ctx)
 }
 

@@ -146,6 +146,7 @@ type rooms struct {
 	access         *accesslog.Log
 	certificates   *certificate.Keeper
 	monitors       *monitor.Monitors
+	statusPage     http.Handler
 	deployer       *deploy.Deployer
 	cloudformation *cloudformation.Stacks
 	api            *api.Server
