@@ -132,6 +132,7 @@ func (c *cli) printInfo(info api.Info) {
 	section(&b, "web ACLs", len(r.WebACLs), func(i int) string { return fmt.Sprintf("%-34s %s", r.WebACLs[i].Name, r.WebACLs[i].ARN) })
 	section(&b, "monitors", len(r.Monitors), func(i int) string { return fmt.Sprintf("%-34s %s", r.Monitors[i].Name, r.Monitors[i].URL) })
 	section(&b, "readers", len(r.AccessReaders), func(i int) string { return r.AccessReaders[i].Function })
+	section(&b, "log sources", len(r.LogSources), func(i int) string { return r.LogSources[i].Bucket + "/" + r.LogSources[i].Prefix })
 	section(&b, "layers", len(r.Layers), func(i int) string { return r.Layers[i].ARN })
 	section(&b, "outputs", len(r.Outputs), func(i int) string { return fmt.Sprintf("%-34s %s", r.Outputs[i].Key, r.Outputs[i].Value) })
 	_, _ = fmt.Fprint(c.stdout, b.String())

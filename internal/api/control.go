@@ -37,9 +37,10 @@ type Control struct {
 	Bans      Bans
 
 	Certificates Certificates
-	Monitors     Monitors
+	Receivers    Receivers
 	Traces       Traces
 	Console      Links // nil: there is none
+	Monitors     Monitors
 }
 
 // Records is what the control plane needs of the audit log.
@@ -145,6 +146,7 @@ func (c *Control) Service() *Service {
 		"RemoveCertificate":    op(c.removeCertificate, func(in CertificateID) []Need { return certificateNeed(in.ID) }),
 		"RenewCertificate":     op(c.renewCertificate, nil),
 
+		"CreateConsoleLink":   op(c.consoleLink, nil),
 		"ListMonitors":        op(c.monitors, nil),
 		"DescribeMonitor":     op(c.monitor, func(in monitor.NameInput) []Need { return monitorNeed(in.Name) }),
 		"PutMonitor":          op(c.putMonitor, func(in monitor.Monitor) []Need { return monitorNeed(in.Name) }),
@@ -159,7 +161,13 @@ func (c *Control) Service() *Service {
 		"PutLocation":         op(c.putLocation, nil),
 		"DeleteLocation":      op(c.deleteLocation, nil),
 		"ListLocations":       op(c.locations, nil),
-		"CreateConsoleLink":   op(c.consoleLink, nil),
+		"PutReceivers":        op(c.putReceivers, nil),
+		"GetReceivers":        op(c.getReceivers, nil),
+		"TestReceiver":        op(c.testReceiver, nil),
+
+		"PutSilence":    op(c.putSilence, nil),
+		"ExpireSilence": op(c.expireSilence, nil),
+		"ListSilences":  op(c.listSilences, nil),
 
 		"RotateRootKey": op(c.rotateRoot, nil),
 

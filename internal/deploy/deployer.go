@@ -23,6 +23,7 @@ import (
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/logs/ingest"
 	"github.com/dropstack/dropstack/internal/monitor"
 	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/queue"
@@ -82,18 +83,16 @@ type Rooms struct {
 	AccessReaders interface {
 		Replace(stack string, readers []accesslog.Reader) error
 	}
+	// LogSources are imported as they come; nil only in tests.
+	LogSources interface {
+		Replace(stack string, list []ingest.Source) error
+	}
 	Logs interface {
 		Declare(ctx context.Context, groups []logs.Declared) error
 	}
 	Storage interface {
 		SetPolicy(ctx context.Context, bucket, text string) error
 		SetCORS(ctx context.Context, bucket string, doc []byte) error
-	}
-	// Monitors watch URLs; nil only in tests.
-	Monitors interface {
-		// Admit says what Replace would refuse.
-		Admit(stack string, list []monitor.Monitor) error
-		Replace(ctx context.Context, stack string, list []monitor.Monitor) error
 	}
 	// Alerts asks rules; nil only in tests.
 	Alerts interface {
@@ -106,6 +105,12 @@ type Rooms struct {
 		Replace(ctx context.Context, stack string, list []alarm.Alarm) error
 		// Ringing is those of some alarms, by name or ARN, that are in ALARM.
 		Ringing(names []string) []string
+	}
+	// Monitors watch URLs; nil only in tests.
+	Monitors interface {
+		// Admit says what Replace would refuse.
+		Admit(stack string, list []monitor.Monitor) error
+		Replace(ctx context.Context, stack string, list []monitor.Monitor) error
 	}
 	Versions Versions // nil only in tests: then no aliases are made, and nobody is shifted
 }

@@ -45,6 +45,9 @@ func Plan(svc *spec.Service, artifacts, layers map[string]string) (*Revision, er
 	}
 	r.addResources(svc)
 	r.addMonitors(svc)
+	for _, s := range svc.LogSources {
+		r.LogSources = append(r.LogSources, logSource(s))
+	}
 	r.addAlerts(svc)
 	r.addOutputs(svc)
 	if err := r.addRoles(svc); err != nil {
@@ -119,9 +122,9 @@ func (r *Revision) Describe() string {
 		{len(r.Buckets), "bucket"},
 		{len(r.Distributions), "distribution"},
 		{len(r.WebACLs), "web ACL"},
-		{len(r.Monitors), "monitor"},
 		{len(r.Alerts), "alert rule"},
 		{len(r.Alarms), "alarm"},
+		{len(r.Monitors), "monitor"},
 	} {
 		switch plural := "s"; {
 		case c.n == 1:

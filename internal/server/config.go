@@ -73,6 +73,11 @@ type Config struct {
 	// memory, and nothing on disk.
 	CacheMemory, CacheDisk int64
 	ShadowBans             bool // bans are written down only
+	// Alerts is a file in Alertmanager's format that says who is told of alerts; "": as
+	// `dropstack alert receivers put` has said.
+	Alerts string
+	// AlertEmail gets mail about alerts, by SMTP, as long as nobody has said who is told.
+	AlertEmail string
 	// Rules are files of alert rules in Prometheus' format, or directories of some.
 	Rules        []string
 	WithoutRules []string // names of built-in rules that are off, or "all"
@@ -103,6 +108,9 @@ func (c *Config) check() error {
 		if err := c.SMTP.Check(); err != nil {
 			return fault.Errorf(fault.Invalid, "--smtp: %w", err)
 		}
+	}
+	if err := c.checkAlerts(); err != nil {
+		return err
 	}
 	if c.Keep.Revisions < 0 || c.Keep.Versions < 0 {
 		return fault.Errorf(fault.Invalid, "--keep-revisions %d, --keep-versions %d: at least 1, or 0 for the default", c.Keep.Revisions, c.Keep.Versions)

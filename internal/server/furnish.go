@@ -44,10 +44,13 @@ func (r *rooms) furnish(ctx context.Context, cfg Config, ls *listeners) error {
 	if err := r.openCertificates(ctx, cfg, ls); err != nil {
 		return err
 	}
-	if err := r.openMonitors(ctx, cfg, ls); err != nil {
+	if err := r.openNotifier(ctx, cfg, ls.endpoints.Console); err != nil {
 		return err
 	}
 	if err := r.openAlerts(ctx, cfg); err != nil {
+		return err
+	}
+	if err := r.openMonitors(ctx, cfg, ls); err != nil {
 		return err
 	}
 	r.deployer = r.newDeployer(cfg)
@@ -196,7 +199,10 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 	control := &api.Control{
 		Deployer: r.deployer, Letters: r.invoker, Topics: r.topics, Flows: &r.networks.flows, Endpoints: at, Isolation: r.boxes.Level,
 		Records: r.trail, RootKey: r.secrets.root, Schedules: r.schedules, URL: onHost(at.HTTP), Edge: r.distributions, Bans: r.bans, Certificates: r.certificates,
-		Console: r.console, Monitors: r.monitors,
+		Console:   r.console,
+		Monitors:  r.monitors,
+		Traces:    r.traces,
+		Receivers: r.notifier,
 	}
 	functions := &lambda.Functions{
 		Deployer: r.deployer, Invoker: r.invoker, Objects: r.eng.Objects, Region: cfg.Region,

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/alert"
 	"github.com/dropstack/dropstack/internal/alert/alarm"
+	"github.com/dropstack/dropstack/internal/alert/notify"
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/apigateway"
 	"github.com/dropstack/dropstack/internal/arn"
@@ -67,7 +68,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err := sweep(cfg.Dir); err != nil {
 		return err
 	}
-	if err := mkdirs(cfg.Dir, "artifacts", "layers", "caches", "runtimes", "mounts", "instances"); err != nil {
+	if err := mkdirs(cfg.Dir, "artifacts", "layers", "caches", "runtimes", "mounts", "instances", "alerts"); err != nil {
 		return err
 	}
 	ls, err := openListeners(cfg)
@@ -147,6 +148,7 @@ type rooms struct {
 	certificates   *certificate.Keeper
 	monitors       *monitor.Monitors
 	statusPage     http.Handler
+	notifier       *notify.Notifier
 	deployer       *deploy.Deployer
 	cloudformation *cloudformation.Stacks
 	api            *api.Server
@@ -199,6 +201,7 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	g.Go(func() error { return r.schedules.Run(ctx) })
 	g.Go(func() error { return r.cloudformation.Run(ctx) })
 	g.Go(func() error { return r.deployer.Run(ctx) })
+	g.Go(func() error { return r.notifier.Run(ctx) })
 	g.Go(func() error { return r.bans.Run(ctx) })
 	g.Go(func() error { return r.lists.Run(ctx) })
 	g.Go(func() error { return r.monitors.Run(ctx) })

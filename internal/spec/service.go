@@ -60,6 +60,7 @@ type Service struct {
 	Buses         []Bus
 	Rules         []Rule
 	LogGroups     []LogGroup
+	LogSources    []LogSource `json:",omitempty"` // custom.dropstack.logs
 	Alarms        []Alarm
 	MetricFilters []MetricFilter
 	LogRetention  *Retention // provider.logRetentionInDays

@@ -90,7 +90,6 @@ type Notifier struct {
 	Readable func(ctx context.Context, name string) error
 	// Rule is the rule that an alert comes from. Optional, as all of the evidence.
 	Rule    func(name string, labels map[string]string) (alert.Rule, bool)
-	Owner   func(stack string) string // who looks after a stack; "": nobody said
 	Logs    Logs
 	Metrics Ranger
 	Counts  Counters
