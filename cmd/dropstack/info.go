@@ -81,6 +81,7 @@ func (c *cli) printInfo(info api.Info) {
 	}
 	line("revision", r.ID)
 	c.printShift(line, info.Shift)
+	printCompared(line, info.Comparison)
 	main := mainAPI(r.APIs)
 	for i, api := range r.APIs {
 		if api.Kind == gateway.URL {

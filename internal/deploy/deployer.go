@@ -140,6 +140,12 @@ type Deployer struct {
 	// layers that are new; its failure is logged and changes nothing. Optional.
 	Prepare func(ctx context.Context, fn function.Function, dir string) error
 	Hooks   function.Enqueues // takes events for the functions that shifts ask
+	// Tried is told of every revision that was made active, and with an error of one
+	// that could not be and was taken back. old is nil for a stack that is new. It must
+	// not wait for long. Optional.
+	Tried func(ctx context.Context, old, next *Revision, err error)
+	// Removed is told of every stack that was. Optional.
+	Removed func(ctx context.Context, stack string)
 
 	shifts  jetstream.KeyValue
 	ledgers atomic.Pointer[map[string]*ledger] // by stack
@@ -362,6 +368,9 @@ func (d *Deployer) Remove(ctx context.Context, stack string) error {
 		err = errors.Join(err, d.keep(ctx, stack, nil))
 	}
 	d.Log.Info("removed", "stack", stack, "err", err)
+	if d.Removed != nil {
+		d.Removed(ctx, stack)
+	}
 	return err
 }
 

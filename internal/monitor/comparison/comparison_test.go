@@ -78,8 +78,13 @@ func TestVersionsAreMeasuredApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := done.Functions[0]
-	if f.Old.Invocations != 100 || f.Old.Errors != 10 || f.New.Invocations != 60 || f.New.Errors != 0 {
-		t.Errorf("old %+v, new %+v", f.Old, f.New)
+	// PromQL's increase goes on to the end of the window, which is up to twice as much of
+	// the moment that this takes; what counts are shares.
+	if n := f.Old.Invocations; n < 100 || n > 200 || f.Old.Errors/n < 0.09 || f.Old.Errors/n > 0.11 {
+		t.Errorf("old %+v", f.Old)
+	}
+	if n := f.New.Invocations; n < 60 || n > 120 || f.New.Errors != 0 {
+		t.Errorf("new %+v", f.New)
 	}
 	if f.Old.P95 < 0.009 || f.Old.P95 > 0.011 || f.New.P50 < 0.29 || f.New.P50 > 0.31 || done.Verdict != Worse {
 		t.Errorf("%+v", done)
