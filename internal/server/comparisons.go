@@ -53,7 +53,7 @@ func (r *rooms) deployment(old, next *deploy.Revision) comparison.Comparison {
 		if i < 0 || !function.Restarts(old.Functions[i], f) {
 			continue
 		}
-		one := comparison.Function{Name: f.Name}
+		one := comparison.Function{Name: f.Name, Since: old.Functions[i].Modified}
 		if s, err := r.invoker.Standing(f.Name, ""); err == nil {
 			one.Version = s.Current
 		}

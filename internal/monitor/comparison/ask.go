@@ -29,6 +29,9 @@ func (c *Comparisons) compare(ctx context.Context, one Comparison, now time.Time
 			return one, err
 		}
 		for _, length := range []time.Duration{before, longer} {
+			if !f.Since.IsZero() {
+				length = min(length, one.Deployed.Sub(f.Since)) // what was there earlier is another one's
+			}
 			if f.Old, err = c.figures(ctx, f.Name, was, length, one.Deployed); err != nil {
 				return one, err
 			}

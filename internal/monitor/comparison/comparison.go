@@ -53,13 +53,14 @@ type Comparison struct {
 
 // Function is a function whose versions are compared.
 type Function struct {
-	Name    string  `json:"name"`
-	Version string  `json:"version,omitempty"` // the new one; "": it is not published
-	Old     Figures `json:"old,omitzero"`
-	New     Figures `json:"new,omitzero"`
-	Verdict string  `json:"verdict"`
-	Words   string  `json:"words,omitempty"` // what is worse, or better
-	Graver  bool    `json:"graver,omitempty"`
+	Name    string    `json:"name"`
+	Version string    `json:"version,omitempty"` // the new one; "": it is not published
+	Since   time.Time `json:"since,omitzero"`    // when the old one was deployed; zero: long ago
+	Old     Figures   `json:"old,omitzero"`
+	New     Figures   `json:"new,omitzero"`
+	Verdict string    `json:"verdict"`
+	Words   string    `json:"words,omitempty"` // what is worse, or better
+	Graver  bool      `json:"graver,omitempty"`
 }
 
 // Figures are what was measured of a version.
