@@ -40,6 +40,7 @@ type Control struct {
 	Certificates Certificates
 	Receivers    Receivers
 	Traces       Traces
+	LogFields    LogFields
 	Console      Links // nil: there is none
 	Monitors     Monitors
 	Comparisons  Comparisons
@@ -180,6 +181,7 @@ func (c *Control) Service() *Service {
 
 		"GetTrace":   op(c.getTrace, nil),
 		"ListTraces": op(c.listTraces, nil),
+		"LogFields":  op(c.logFields, nil).aboutData(),
 	}}
 }
 

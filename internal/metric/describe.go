@@ -34,7 +34,7 @@ var descriptions = map[string]Description{
 	"dropstack_topic_published_total":  {"counter", "Messages published to a topic.", ""},
 	"dropstack_topic_deliveries_total": {"counter", "What became of messages at a subscription: delivered, failed (to be tried again), filtered, dead.", ""},
 	"dropstack_topic_backlog":          {"gauge", "Messages that a subscription still owes.", ""},
-	"dropstack_queue_messages":         {"gauge", "Messages in a queue: visible, or in flight.", ""},
+	"dropstack_queue_messages":         {"gauge", "Messages in a queue: visible, inflight (received and not deleted), or delayed.", ""},
 
 	"dropstack_schedule_ticks_total":      {"counter", "What became of a schedule's ticks: fired, missed (the platform was down or too late), failed.", ""},
 	"dropstack_schedule_lateness_seconds": {"histogram", "How long after their time ticks were fired.", "seconds"},
@@ -48,6 +48,10 @@ var descriptions = map[string]Description{
 	"dropstack_edge_banned_total":     {"counter", "Requests of banned clients that were turned away.", ""},
 	"dropstack_bans":                  {"gauge", "Addresses and networks that are banned.", ""},
 
+	"dropstack_edge_cache_requests_total": {"counter", "How the edge's cache has answered: hit, refresh, miss, pass (not to be stored), collapsed (with another's answer).", ""},
+	"dropstack_edge_cache_removed_total":  {"counter", "Responses that the cache has let go of: evicted, invalidated.", ""},
+	"dropstack_edge_cache_objects":        {"gauge", "Responses in the edge's cache, in memory and on disk.", ""},
+	"dropstack_edge_cache_bytes":          {"gauge", "Bytes of the edge's cache, in memory and on disk.", "bytes"},
 	"dropstack_access_records_lost_total": {"counter", "Access records that did not reach one of their sinks.", ""},
 	"dropstack_firewall_requests_total":   {"counter", "Requests that a rule of a web ACL has matched.", ""},
 
@@ -72,7 +76,9 @@ var descriptions = map[string]Description{
 	"dropstack_process_goroutines":         {"gauge", "Goroutines of the platform's process.", ""},
 	"dropstack_process_start_time_seconds": {"gauge", "When the process started, in seconds since 1970.", "seconds"},
 
-	droppedName: {"counter", "Series that are not kept for there are too many, by what they are bounded for.", ""},
+	embeddedName: {"counter", "Log lines with metrics in the Embedded Metric Format.", ""},
+	flawedName:   {"counter", "Log lines whose embedded metrics are not kept, or not all of them, by the reason.", ""},
+	droppedName:  {"counter", "Series that are not kept for there are too many, by what they are bounded for.", ""},
 }
 
 // Descriptions are of everything that has a name at present.

@@ -22,6 +22,7 @@ import (
 	"github.com/dropstack/dropstack/internal/instance"
 	"github.com/dropstack/dropstack/internal/lambda"
 	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/logs/query"
 	"github.com/dropstack/dropstack/internal/metric"
 	"github.com/dropstack/dropstack/internal/metric/promapi"
 	"github.com/dropstack/dropstack/internal/schedule"
@@ -47,6 +48,7 @@ func (r *rooms) furnish(ctx context.Context, cfg Config, ls *listeners) error {
 	if err := r.openNotifier(ctx, cfg, ls.endpoints.Console); err != nil {
 		return err
 	}
+	r.measure()
 	if err := r.openAlerts(ctx, cfg); err != nil {
 		return err
 	}
@@ -92,11 +94,13 @@ func (r *rooms) openStores(ctx context.Context, cfg Config) (err error) {
 	}
 	r.opened = append(r.opened, r.metrics.Close)
 	r.prometheus = &promapi.API{Store: r.metrics}
-	r.logs = &logs.Store{Streams: r.eng.Telemetry, State: r.eng.Streams, Region: cfg.Region, Log: cfg.Log}
+	r.logs = &logs.Store{Dir: filepath.Join(cfg.Dir, "logs"), Streams: r.eng.Telemetry, State: r.eng.Streams, Region: cfg.Region, Log: cfg.Log}
 	if err := r.logs.Open(ctx); err != nil {
 		return err
 	}
 	r.opened = append(r.opened, r.logs.Close) // after the pool, whose instances write to it
+	r.insights = &query.Insights{Source: r.logs, Groups: r.logs, State: r.eng.Streams, Log: cfg.Log}
+	r.opened = append(r.opened, r.insights.Close)
 	r.traces = &trace.Traces{Logs: r.logs}
 	return nil
 }
@@ -113,7 +117,7 @@ func (r *rooms) openFunctions(ctx context.Context, cfg Config, ls *listeners) (e
 		return err
 	}
 	r.pool = &instance.Pool{
-		Log: cfg.Log, Logs: r.logs, Boxes: r.boxes,
+		Log: cfg.Log, Logs: r.openEmbedded(), Boxes: r.boxes,
 		ServeAWS:   func(l net.Listener) { _ = r.inner.Serve(l) },
 		ServeNames: func(l net.Listener) { _ = r.inner.Serve(r.api.Tunnel.Over(l)) },
 		Network:    r.networks.join,
@@ -207,6 +211,7 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 		Comparisons: r.comparisons,
 		Traces:      r.traces,
 		Receivers:   r.notifier,
+		LogFields:   r.insights,
 	}
 	functions := &lambda.Functions{
 		Deployer: r.deployer, Invoker: r.invoker, Objects: r.eng.Objects, Region: cfg.Region,
@@ -233,7 +238,7 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 			control.Service(),
 			(&api.SNS{Topics: r.topics, Region: cfg.Region}).Service(),
 			(&api.SQS{Queues: r.queues}).Service(),
-			(&api.Logs{Store: r.logs, Region: cfg.Region}).Service(),
+			(&api.Logs{Store: r.logs, Insights: r.insights, Region: cfg.Region}).Service(),
 			(&api.CloudWatch{Store: r.metrics, Alarms: r.alarms, Region: cfg.Region}).Service(),
 			(&api.Events{Rules: &event.Rules{Deployer: r.deployer, Region: cfg.Region}, Buses: r.buses, Region: cfg.Region}).Service(),
 			api.Firewall(&wafv2.Firewalls{Deployer: r.deployer, Sampler: r.firewall, Region: cfg.Region}),

@@ -36,6 +36,7 @@ import (
 	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/instance"
 	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/logs/query"
 	"github.com/dropstack/dropstack/internal/metric"
 	"github.com/dropstack/dropstack/internal/metric/promapi"
 	"github.com/dropstack/dropstack/internal/monitor"
@@ -120,6 +121,7 @@ type rooms struct {
 	trail          *audit.Log
 	logs           *logs.Store
 	traces         *trace.Traces
+	insights       *query.Insights
 	metrics        *metric.Store
 	alerts         *alert.Watcher
 	alarms         *alarm.Alarms
@@ -219,6 +221,7 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	g.Go(func() error { return serveHTTP(ctx, ls.aws, r.api) })
 	g.Go(func() error { return serveHTTP(ctx, ls.console, r.consoleHandler(ctx)) })
 	g.Go(func() error { r.examine(ctx); return nil })
+	g.Go(func() error { return r.watch(ctx, cfg.Dir) })
 	if cfg.Ready != nil {
 		cfg.Ready(r.platform)
 	}

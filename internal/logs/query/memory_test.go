@@ -122,6 +122,7 @@ type batch struct {
 }
 
 func (b *batch) last() int64                     { return slices.Max(b.times) }
+func (b *batch) Bounds() (int64, int64)          { return slices.Min(b.times), b.last() }
 func (b *batch) Len() int                        { return len(b.times) }
 func (b *batch) Group() string                   { return b.group }
 func (b *batch) Time(i int) int64                { return b.times[i] }
