@@ -32,6 +32,10 @@ func (r *rooms) openComparisons(ctx context.Context, cfg Config) error {
 		if err != nil || old == nil {
 			return
 		}
+		// what was measured until now is the old version's
+		if err := r.metrics.Flush(context.WithoutCancel(ctx)); err != nil {
+			cfg.Log.Warn("a deployment is compared less exactly", "stack", next.Stack, "err", err)
+		}
 		if err := r.comparisons.Deployed(context.WithoutCancel(ctx), r.deployment(old, next)); err != nil {
 			cfg.Log.Error("a deployment will not be compared", "stack", next.Stack, "revision", next.ID, "err", err)
 		}
@@ -47,7 +51,7 @@ func (r *rooms) openComparisons(ctx context.Context, cfg Config) error {
 // deployment is what is to be compared of a revision: functions that were there before
 // and whose code or configuration is another.
 func (r *rooms) deployment(old, next *deploy.Revision) comparison.Comparison {
-	c := comparison.Comparison{Stack: next.Stack, Revision: next.ID, Previous: old.ID, Deployed: next.Created}
+	c := comparison.Comparison{Stack: next.Stack, Revision: next.ID, Previous: old.ID, Deployed: time.Now().UTC()}
 	for _, f := range next.Functions {
 		i := slices.IndexFunc(old.Functions, func(was function.Function) bool { return was.Name == f.Name })
 		if i < 0 || !function.Restarts(old.Functions[i], f) {
