@@ -195,7 +195,7 @@ func (r *rooms) newDeployer(cfg Config) *deploy.Deployer {
 			Roles: r.keys, Networks: r.networks, Functions: r.invoker, Versions: r.invoker,
 			Queues: r.queues, Topics: r.topics, Schedules: r.schedules, Buses: r.buses,
 			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge, Logs: r.logs, Storage: r.eng.Objects,
-			Firewall: r.firewall, AccessReaders: r.access, Alerts: r.alerts, Alarms: r.alarms, Monitors: r.monitors,
+			Firewall: r.firewall, AccessReaders: r.access, Alerts: r.alerts, Alarms: r.alarms, MetricFilters: r.filters, Monitors: r.monitors,
 		},
 	}
 }
@@ -212,6 +212,8 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 		Traces:      r.traces,
 		Receivers:   r.notifier,
 		LogFields:   r.insights,
+		Alerts:      r.alerts,
+		Alarms:      r.alarms,
 	}
 	functions := &lambda.Functions{
 		Deployer: r.deployer, Invoker: r.invoker, Objects: r.eng.Objects, Region: cfg.Region,
