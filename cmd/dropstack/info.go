@@ -82,6 +82,7 @@ func (c *cli) printInfo(info api.Info) {
 	}
 	line("revision", r.ID)
 	c.printShift(line, info.Shift)
+	printCompared(line, info.Comparison)
 	main := mainAPI(r.APIs)
 	for i, api := range r.APIs {
 		if api.Kind == gateway.URL {
@@ -136,6 +137,7 @@ func (c *cli) printInfo(info api.Info) {
 		return fmt.Sprintf("%-34s %s %s", rule.Name, rule.Labels[alert.SeverityLabel], rule.Source)
 	})
 	section(&b, "alarms", len(r.Alarms), func(i int) string { return r.Alarms[i].AlarmName })
+	section(&b, "monitors", len(r.Monitors), func(i int) string { return fmt.Sprintf("%-34s %s", r.Monitors[i].Name, r.Monitors[i].URL) })
 	section(&b, "readers", len(r.AccessReaders), func(i int) string { return r.AccessReaders[i].Function })
 	section(&b, "log sources", len(r.LogSources), func(i int) string { return r.LogSources[i].Bucket + "/" + r.LogSources[i].Prefix })
 	section(&b, "layers", len(r.Layers), func(i int) string { return r.Layers[i].ARN })

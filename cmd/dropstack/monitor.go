@@ -26,7 +26,7 @@ func (c *cli) monitor() *cobra.Command {
 	}
 	command.AddCommand(
 		c.monitorList(), c.monitorShow(), c.monitorAdd(), c.monitorRemove(), c.monitorTest(), c.monitorPause("pause", true), c.monitorPause("resume", false),
-		c.monitorIncidents(), c.monitorAcknowledge(), c.monitorMaintenance(), c.monitorLocation(),
+		c.monitorIncidents(), c.monitorAcknowledge(), c.monitorMaintenance(), c.monitorLocation(), c.monitorDeployments(),
 	)
 	return command
 }

@@ -86,6 +86,7 @@ say otherwise; port 0 picks a free one.`,
 	f.IntVar(&cfg.EdgeLimits.Connections, "max-connections", 10_000, "connections that the edge keeps open at the same time")
 	f.IntVar(&cfg.EdgeLimits.PerClient, "max-client-connections", 1_000, "of those, from one address, or one /64 of IPv6; trusted proxies have no such limit")
 	f.IntVar(&cfg.EdgeLimits.Rate, "min-rate", 200, "bytes a second that a client must send of a body, or take of an answer, over a minute of waiting for it; -1: any")
+	f.StringVar(&cfg.StatusTitle, "status-title", os.Getenv("DROPSTACK_STATUS_TITLE"), "heading of the public status page, at /status/ of the console's address ($DROPSTACK_STATUS_TITLE)")
 	f.DurationVar(&cfg.MonitorInterval, "monitor-interval", monitor.MinInterval, "the shortest interval that a monitor may have")
 	f.Int64Var(&memoryMB, "cache-memory", 128, "MB of responses that the edge stores in memory")
 	f.Int64Var(&diskMB, "cache-disk", 1024, "MB of responses that it stores below the data directory; 0: none")

@@ -13,6 +13,7 @@ import (
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/monitor"
+	"github.com/dropstack/dropstack/internal/monitor/comparison"
 	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/secret/root"
 )
@@ -48,6 +49,7 @@ type Control struct {
 	LogFields    LogFields
 	Console      Links // nil: there is none
 	Monitors     Monitors
+	Comparisons  Comparisons
 }
 
 // Records is what the control plane needs of the audit log.
@@ -98,6 +100,8 @@ type Info struct {
 	Endpoints Endpoints        `json:"endpoints"`
 	Isolation string           `json:"isolation"`       // level at which its functions run: full, userns, process or none
 	Shift     *deploy.Shift    `json:"shift,omitempty"` // the last move of callers to new versions
+	// Comparison is of the revision with the one before, once its callers have moved.
+	Comparison *comparison.Comparison `json:"comparison,omitempty"`
 }
 
 // StackSummary is one line of a list of stacks.
@@ -171,6 +175,7 @@ func (c *Control) Service() *Service {
 		"PutLocation":         op(c.putLocation, nil),
 		"DeleteLocation":      op(c.deleteLocation, nil),
 		"ListLocations":       op(c.locations, nil),
+		"ListComparisons":     op(c.comparisons, nil),
 		"PutReceivers":        op(c.putReceivers, nil),
 		"GetReceivers":        op(c.getReceivers, nil),
 		"TestReceiver":        op(c.testReceiver, nil),
@@ -217,12 +222,22 @@ func stackARN(stack string) string {
 	return arn.ARN{Partition: "aws", Service: "dropstack", Region: arn.Region, Account: arn.Account, Resource: "stack/" + stack}.String()
 }
 
-func (c *Control) info(_ context.Context, in StackInput) (Info, error) {
+func (c *Control) info(ctx context.Context, in StackInput) (Info, error) {
 	rev, ok := c.Deployer.Active(in.Stack)
 	if !ok {
 		return Info{}, fault.Errorf(fault.NotFound, "stack %q is not deployed; `dropstack info` lists what is", in.Stack)
 	}
-	return c.about(rev), nil
+	info := c.about(rev)
+	if c.Comparisons == nil {
+		return info, nil
+	}
+	out, err := c.Comparisons.List(ctx, comparison.ListInput{Stack: in.Stack})
+	for i, one := range out.Comparisons {
+		if one.Revision == rev.ID {
+			info.Comparison = &out.Comparisons[i]
+		}
+	}
+	return info, err
 }
 
 func (c *Control) list(context.Context, struct{}) ([]StackSummary, error) {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/monitor"
+	"github.com/dropstack/dropstack/internal/monitor/comparison"
 )
 
 // Monitors is what the control plane needs of monitors.
@@ -23,6 +24,11 @@ type Monitors interface {
 	PutLocation(ctx context.Context, in monitor.LocationInput) (monitor.LocationKey, error)
 	DeleteLocation(ctx context.Context, in monitor.LocationInput) (struct{}, error)
 	Locations(ctx context.Context, in struct{}) (monitor.LocationsOutput, error)
+}
+
+// Comparisons is what the control plane needs of what became of deployments.
+type Comparisons interface {
+	List(ctx context.Context, in comparison.ListInput) (comparison.ListOutput, error)
 }
 
 // monitorNeed names a monitor in policies.
@@ -52,6 +58,10 @@ func (c *Control) windows(ctx context.Context, in struct{}) (monitor.WindowsOutp
 
 func (c *Control) locations(ctx context.Context, in struct{}) (monitor.LocationsOutput, error) {
 	return c.Monitors.Locations(ctx, in)
+}
+
+func (c *Control) comparisons(ctx context.Context, in comparison.ListInput) (comparison.ListOutput, error) {
+	return c.Comparisons.List(ctx, in)
 }
 
 // A client that leaves does not cut a change short.

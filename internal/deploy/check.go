@@ -64,6 +64,7 @@ func Check(svc *spec.Service) []spec.Problem {
 	c.edge()
 	c.alarms()
 	c.alertRules()
+	c.monitors()
 	return c.problems
 }
 

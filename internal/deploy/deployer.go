@@ -144,8 +144,12 @@ type Deployer struct {
 	// layers that are new; its failure is logged and changes nothing. Optional.
 	Prepare func(ctx context.Context, fn function.Function, dir string) error
 	Hooks   function.Enqueues // takes events for the functions that shifts ask
-	// Deployed is told how each deployment has ended. Optional.
-	Deployed func(stack string, err error)
+	// Tried is told of every revision that was made active, and with an error of one
+	// that could not be and was taken back. old is nil for a stack that is new. It must
+	// not wait for long. Optional.
+	Tried func(ctx context.Context, old, next *Revision, err error)
+	// Removed is told of every stack that was. Optional.
+	Removed func(ctx context.Context, stack string)
 
 	shifts  jetstream.KeyValue
 	ledgers atomic.Pointer[map[string]*ledger] // by stack
@@ -251,9 +255,6 @@ func (d *Deployer) Deploy(ctx context.Context, r *Revision) (*Revision, error) {
 		return nil, fault.Errorf(fault.Invalid, "the stack %q holds what calls of the AWS API make and cannot be deployed; give the service another name or stage", APIStack)
 	}
 	next, err := d.deploy(ctx, r)
-	if d.Deployed != nil {
-		d.Deployed(r.Stack, err)
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -371,6 +372,9 @@ func (d *Deployer) Remove(ctx context.Context, stack string) error {
 		err = errors.Join(err, d.keep(ctx, stack, nil))
 	}
 	d.Log.Info("removed", "stack", stack, "err", err)
+	if d.Removed != nil {
+		d.Removed(ctx, stack)
+	}
 	return err
 }
 

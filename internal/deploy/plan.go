@@ -44,6 +44,7 @@ func Plan(svc *spec.Service, artifacts, layers map[string]string) (*Revision, er
 		}
 	}
 	r.addResources(svc)
+	r.addMonitors(svc)
 	for _, s := range svc.LogSources {
 		r.LogSources = append(r.LogSources, logSource(s))
 	}

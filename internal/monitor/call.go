@@ -84,7 +84,7 @@ func unknown(name string) error {
 // status is a monitor for others; the lock is held. What it says does not change.
 func (m *Monitors) status(w *watch) Status {
 	now := time.Now()
-	s := Status{Monitor: w.Monitor, State: w.State, Since: w.Since, Places: []Place{}, Uptime: map[int]float64{}}
+	s := Status{Monitor: w.Monitor.Shown(), State: w.State, Since: w.Since, Places: []Place{}, Uptime: map[int]float64{}}
 	if w.Paused {
 		s.State = Paused
 	}
@@ -131,6 +131,9 @@ func (m *Monitors) Put(ctx context.Context, in Monitor) (Status, error) {
 		return Status{}, fault.Errorf(fault.Conflict, "monitor %q is declared by stack %s; change it in its serverless.yml", in.Name, old.Stack)
 	case old == nil && n >= MaxMonitors:
 		return Status{}, fault.Errorf(fault.TooLarge, "there are %d monitors, which is the limit", n)
+	}
+	if old != nil {
+		in.unhide(&old.Monitor)
 	}
 	if err := put(ctx, m.monitors, monitorKey(in.Name), in); err != nil {
 		return Status{}, err

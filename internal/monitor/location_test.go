@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/dropstack/dropstack/internal/engine/enginetest"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/monitor"
 )
@@ -194,4 +195,67 @@ func TestKeysOfLocations(t *testing.T) {
 			t.Errorf("of a location that is gone: %v", err)
 		}
 	})
+}
+
+func TestWhatRequestsHideIsNotShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, &memory{}, fine(0))
+		defer w.stop()
+		one := page()
+		one.Headers, one.Body = map[string]string{"Authorization": "Bearer hunter2"}, "hunter2"
+		w.add(one)
+		time.Sleep(m)
+		shown := w.state("page")
+		if shown.Headers["Authorization"] != "(hidden)" || shown.Body != "(hidden)" {
+			t.Errorf("shown: %+v", shown.Target)
+		}
+		shown.Monitor.Title = "changed"
+		w.add(shown.Monitor)
+		time.Sleep(m)
+		w.here.mu.Lock()
+		defer w.here.mu.Unlock()
+		if last := w.here.tasks[len(w.here.tasks)-1]; last.Headers["Authorization"] != "Bearer hunter2" || last.Body != "hunter2" {
+			t.Errorf("after a change of something else: %+v", last.Target)
+		}
+	})
+}
+
+// TestMonitorsOnTheEngine has the same on a real bucket, over a restart.
+func TestMonitorsOnTheEngine(t *testing.T) {
+	streams := enginetest.Streams(t)
+	open := func() *monitor.Monitors {
+		w := &monitor.Monitors{Streams: streams, Checks: &monitor.Checker{}, Log: slog.New(slog.DiscardHandler)}
+		if err := w.Load(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return w
+	}
+	w := open()
+	if _, err := w.Put(t.Context(), page()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.PutLocation(t.Context(), monitor.LocationInput{Name: "oslo"}); err != nil {
+		t.Fatal(err)
+	}
+	made, err := w.PutWindow(t.Context(), monitor.Window{Weekly: "Sun 03:00", Length: monitor.Duration(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w = open()
+	list, err := w.List(t.Context(), monitor.ListInput{})
+	if err != nil || len(list.Monitors) != 1 || list.Monitors[0].URL != "https://example.com/" || len(list.Monitors[0].Places) != 2 {
+		t.Errorf("after a restart: %+v, %v", list, err)
+	}
+	if windows, err := w.Windows(t.Context(), struct{}{}); err != nil || len(windows.Windows) != 1 || windows.Windows[0].ID != made.ID {
+		t.Errorf("after a restart: %+v, %v", windows, err)
+	}
+	if out, err := w.Incidents(t.Context(), monitor.IncidentsInput{Monitor: "page"}); err != nil || len(out.Incidents) > 0 {
+		t.Errorf("incidents: %+v, %v", out, err)
+	}
+	if _, err := w.Delete(t.Context(), monitor.NameInput{Name: "page"}); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := open().List(t.Context(), monitor.ListInput{}); err != nil || len(list.Monitors) > 0 {
+		t.Errorf("what was removed is there: %+v, %v", list, err)
+	}
 }

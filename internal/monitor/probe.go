@@ -69,7 +69,7 @@ func (p *Probe) Run(ctx context.Context) error {
 		if time.Since(began) > silence {
 			pause = firstPause
 		}
-		wait := pause/2 + rand.N(pause) //nolint:gosec // spreads probes that have lost the same platform
+		wait := pause/2 + rand.N(pause) // which spreads probes that have lost the same platform
 		pause = min(2*pause, longPause)
 		p.Log.Warn("the platform is not heard from", "join", p.Join, "err", err, "again", wait.Round(time.Millisecond))
 		select {

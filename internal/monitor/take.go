@@ -189,9 +189,14 @@ func (i *Incident) copy() *Incident {
 }
 
 // notice is what people may have to be told.
-func (w *watch) notice(state State) Notice {
-	n := Notice{Monitor: w.Monitor, State: state, Incident: *w.incident.copy()}
-	title := cmp.Or(w.Title, w.Name)
+func (w *watch) notice(state State) Notice { return w.Monitor.notice(state, w.incident.copy()) }
+
+// Notice is what people may have to be told of a monitor with an incident.
+func (s *Status) Notice() Notice { return s.Monitor.notice(s.State, s.Incident) }
+
+func (m *Monitor) notice(state State, i *Incident) Notice {
+	n := Notice{Monitor: *m, State: state, Incident: *i}
+	title := cmp.Or(m.Title, m.Name)
 	n.Summary = title + " is " + string(state)
 	if n.Incident.Cause != "" {
 		n.Summary += ": " + n.Incident.Cause
@@ -283,7 +288,11 @@ func (w *watch) heard(now time.Time) bool {
 // nobody.
 func (m *Monitors) level(w *watch, state State) {
 	if m.Level != nil {
-		m.Level("dropstack_monitor_state", w.labels(""), levels[state])
+		labels := w.labels("")
+		if w.Stack != "" {
+			labels["stack"] = w.Stack // alerts are routed by it
+		}
+		m.Level("dropstack_monitor_state", labels, levels[state])
 	}
 }
 

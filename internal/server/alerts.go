@@ -45,7 +45,7 @@ func (r *rooms) news(cfg Config) func(ctx context.Context, alerts ...alert.Alert
 			cfg.Log.Debug("alert", "rule", a.Rule, "labels", a.Labels, "starts", a.Starts, "ends", a.Ends)
 		}
 		if r.people != nil {
-			r.people(ctx, alerts...)
+			r.people(ctx, r.witnessed(ctx, alerts)...)
 		}
 	}
 }

@@ -49,6 +49,8 @@ type Config struct {
 	// PrivateEndpoints lets everybody who may subscribe have messages sent to
 	// loopback and private addresses; without it only the administrator may.
 	PrivateEndpoints bool
+	// StatusTitle heads the public status page; "": Service status.
+	StatusTitle string
 	// MonitorInterval is the shortest interval that a monitor may have; 0: 10 seconds.
 	MonitorInterval time.Duration
 	// ACME gets certificates for the aliases of distributions.

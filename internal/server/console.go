@@ -38,7 +38,7 @@ func (r *rooms) consoleHandler(ctx context.Context) http.Handler {
 	r.console.Health = r.health(ctx)
 	r.console.Tail = r.tail
 	r.console.Metrics, r.console.Prometheus = promapi.Exposition(r.metrics), r.prometheus
-	r.console.Probe = http.StripPrefix("/probe", r.monitors.Handler())
+	r.console.Probe, r.console.Status = r.probes(), r.statusPage
 	r.console.Alertmanager = r.notifier.Handler()
 	return r.console.Handler()
 }

@@ -56,7 +56,9 @@ func (r *rooms) furnish(ctx context.Context, cfg Config, ls *listeners) error {
 		return err
 	}
 	r.deployer = r.newDeployer(cfg)
-	r.deployer.Deployed = r.deployed
+	if err := r.openComparisons(ctx, cfg); err != nil {
+		return err
+	}
 	r.queues.Editor, r.topics.Editor, r.alarms.Editor = queueEditor{r.deployer}, topicEditor{r.deployer}, alarmEditor{r.deployer}
 	r.apis.Deployer, r.distributions.Deployer = r.deployer, r.deployer
 	if err := r.openStacks(ctx, cfg, ls.endpoints); err != nil {
@@ -210,17 +212,18 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 	control := &api.Control{
 		Deployer: r.deployer, Letters: r.invoker, Topics: r.topics, Flows: &r.networks.flows, Endpoints: at, Isolation: r.boxes.Level,
 		Records: r.trail, RootKey: r.secrets.root, Schedules: r.schedules, URL: onHost(at.HTTP), Edge: r.distributions, Bans: r.bans, Certificates: r.certificates,
-		Imports:   r.imports,
-		Errors:    r.errors,
-		Exports:   &export.Exporter{Records: r.logs, Objects: r.eng.Objects},
-		Console:   r.console,
-		Monitors:  r.monitors,
-		Traces:    r.traces,
-		Receivers: r.notifier,
-		LogFields: r.insights,
-		Alerts:    r.alerts,
-		Alarms:    r.alarms,
-		Metrics:   r.metrics,
+		Imports:     r.imports,
+		Errors:      r.errors,
+		Exports:     &export.Exporter{Records: r.logs, Objects: r.eng.Objects},
+		Console:     r.console,
+		Monitors:    r.monitors,
+		Traces:      r.traces,
+		Receivers:   r.notifier,
+		LogFields:   r.insights,
+		Alerts:      r.alerts,
+		Alarms:      r.alarms,
+		Metrics:     r.metrics,
+		Comparisons: r.comparisons,
 	}
 	functions := &lambda.Functions{
 		Deployer: r.deployer, Invoker: r.invoker, Objects: r.eng.Objects, Region: cfg.Region,

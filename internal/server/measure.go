@@ -104,15 +104,6 @@ func (r *rooms) measureGateway() {
 	}
 }
 
-// deployed counts a deployment.
-func (r *rooms) deployed(stack string, err error) {
-	result := "succeeded"
-	if err != nil {
-		result = "failed"
-	}
-	r.metrics.Counter("dropstack_deployments_total", metric.Labels{"stack": stack, "result": result}).Add(1)
-}
-
 // edgeMeter counts the edge's requests.
 type edgeMeter struct {
 	requests  *metric.Family[edgeRequest, *metric.Counter]

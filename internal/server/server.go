@@ -43,6 +43,7 @@ import (
 	"github.com/dropstack/dropstack/internal/metric"
 	"github.com/dropstack/dropstack/internal/metric/promapi"
 	"github.com/dropstack/dropstack/internal/monitor"
+	"github.com/dropstack/dropstack/internal/monitor/comparison"
 	"github.com/dropstack/dropstack/internal/queue"
 	"github.com/dropstack/dropstack/internal/sandbox"
 	"github.com/dropstack/dropstack/internal/schedule"
@@ -156,6 +157,8 @@ type rooms struct {
 	access         *accesslog.Log
 	certificates   *certificate.Keeper
 	monitors       *monitor.Monitors
+	statusPage     http.Handler
+	comparisons    *comparison.Comparisons
 	notifier       *notify.Notifier
 	deployer       *deploy.Deployer
 	cloudformation *cloudformation.Stacks
@@ -214,6 +217,7 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	g.Go(func() error { return r.bans.Run(ctx) })
 	g.Go(func() error { return r.lists.Run(ctx) })
 	g.Go(func() error { return r.monitors.Run(ctx) })
+	g.Go(func() error { return r.comparisons.Run(ctx) })
 	g.Go(func() error { return r.edge.Serve(ctx, ls.http) })
 	g.Go(func() error { return r.certificates.Run(ctx) })
 	if ls.https != nil {

@@ -27,6 +27,7 @@ func (r *reader) custom(n *node) {
 		"distributions": func(v *node) { r.each(v, "custom.dropstack.distributions", r.distribution) },
 		"logs":          func(v *node) { r.each(v, "custom.dropstack.logs", r.logSource) },
 		"alerts":        r.alerting,
+		"monitors":      func(v *node) { r.each(v, "custom.dropstack.monitors", r.monitor) },
 	})
 }
 
