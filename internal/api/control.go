@@ -37,6 +37,8 @@ type Control struct {
 	Bans      Bans
 
 	Certificates Certificates
+	Alerts       Alerts
+	Alarms       Ringing
 	Receivers    Receivers
 	Traces       Traces
 	Imports      Imports
@@ -116,10 +118,11 @@ func (c *Control) Service() *Service {
 		"Export": op(c.export, nil),
 		"Remove": op(c.remove, stack),
 
-		"DescribeChanges": op(c.changes, func(in DeployInput) []Need { return on(stackARN(in.Stack)) }),
-		"ListRevisions":   op(c.revisions, stack),
-		"DeployFunction":  op(c.deployFunction, func(in DeployFunctionInput) []Need { return on(stackARN(in.Stack)) }),
-		"Rollback":        op(c.rollback, func(in RollbackInput) []Need { return on(stackARN(in.Stack)) }),
+		"DescribeChanges":  op(c.changes, func(in DeployInput) []Need { return on(stackARN(in.Stack)) }),
+		"ListRevisions":    op(c.revisions, stack),
+		"DescribeRevision": op(c.describeRevision, func(in RevisionInput) []Need { return on(stackARN(in.Stack)) }),
+		"DeployFunction":   op(c.deployFunction, func(in DeployFunctionInput) []Need { return on(stackARN(in.Stack)) }),
+		"Rollback":         op(c.rollback, func(in RollbackInput) []Need { return on(stackARN(in.Stack)) }),
 
 		"DeadLetters": op(c.deadLetters, letters),
 		"Redrive":     op(c.redrive, letters),
@@ -172,6 +175,11 @@ func (c *Control) Service() *Service {
 		"PutSilence":    op(c.putSilence, nil),
 		"ExpireSilence": op(c.expireSilence, nil),
 		"ListSilences":  op(c.listSilences, nil),
+
+		"ListAlerts":   op(c.listAlerts, nil),
+		"ListRules":    op(c.listRules, nil),
+		"TestRule":     op(c.testRule, nil),
+		"ExplainAlert": op(c.explainAlert, nil),
 
 		"RotateRootKey": op(c.rotateRoot, nil),
 

@@ -63,6 +63,7 @@ func Check(svc *spec.Service) []spec.Problem {
 	}
 	c.edge()
 	c.alarms()
+	c.alertRules()
 	return c.problems
 }
 

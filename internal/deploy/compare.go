@@ -107,6 +107,7 @@ func Compare(old, next *Revision) *Diff {
 	compare(d, "log group", old.LogGroups, next.LogGroups, func(g logs.Declared) string { return g.Name })
 	compare(d, "alert rule", sourceless(old.Alerts), sourceless(next.Alerts), func(r alert.Rule) string { return strings.TrimPrefix(r.Group+"/"+r.Name, "/") })
 	compare(d, "alarm", old.Alarms, next.Alarms, func(a alarm.Alarm) string { return a.AlarmName })
+	compare(d, "metric filter", old.MetricFilters, next.MetricFilters, func(f alarm.Filter) string { return f.Name })
 	compare(d, "monitor", old.Monitors, next.Monitors, func(m monitor.Monitor) string { return m.Name })
 	compare(d, "output", old.Outputs, next.Outputs, func(o Output) string { return o.Key })
 	if old.ID != "" {

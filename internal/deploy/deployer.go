@@ -106,6 +106,10 @@ type Rooms struct {
 		// Ringing is those of some alarms, by name or ARN, that are in ALARM.
 		Ringing(names []string) []string
 	}
+	// MetricFilters count log records; nil only in tests.
+	MetricFilters interface {
+		Replace(stack string, list []alarm.Filter) error
+	}
 	// Monitors watch URLs; nil only in tests.
 	Monitors interface {
 		// Admit says what Replace would refuse.

@@ -79,6 +79,7 @@ type Revision struct {
 	Alerts         []alert.Rule      `json:"alerts,omitempty"`
 	AlertSettings  alert.Settings    `json:"alertSettings,omitzero"`
 	Alarms         []alarm.Alarm     `json:"alarms,omitempty"`
+	MetricFilters  []alarm.Filter    `json:"metricFilters,omitempty"`
 	Monitors       []monitor.Monitor `json:"monitors,omitempty"`
 	// Granted are the ids of the statements in functions' policies that the stack
 	// declares, by the function's name; the others are of calls of the AWS API.

@@ -19,17 +19,18 @@ const maxDescribed = 5000
 
 // descriptions are the platform's own series.
 var descriptions = map[string]Description{
-	invocationsName:  {"counter", "Invocations of a function that have ended, by what caused them (trigger).", ""},
-	errorsName:       {"counter", "Invocations that have failed, by the type of the error and what caused them.", ""},
-	throttlesName:    {"counter", "Invocations that were refused for there were too many at once.", ""},
-	durationName:     {"histogram", "How long invocations took.", "seconds"},
-	initName:         {"histogram", "How long instances took to start; its count is the number of cold starts.", "seconds"},
-	memoryName:       {"histogram", "The most memory that an instance had used when an invocation ended.", "bytes"},
-	concurrentName:   {"gauge", "Invocations of a function at once.", ""},
-	allRunningName:   {"gauge", "Invocations of all functions at once.", ""},
-	ageName:          {"histogram", "How long an asynchronous event had waited for its function.", "seconds"},
-	lettersName:      {"counter", "Events that have become dead letters.", ""},
-	letterErrorsName: {"counter", "Dead letters that could not be told of to their destination.", ""},
+	invocationsName:   {"counter", "Invocations of a function that have ended, by what caused them (trigger).", ""},
+	errorsName:        {"counter", "Invocations that have failed, by the type of the error and what caused them.", ""},
+	throttlesName:     {"counter", "Invocations that were refused for there were too many at once.", ""},
+	durationName:      {"histogram", "How long invocations took.", "seconds"},
+	initName:          {"histogram", "How long instances took to start; its count is the number of cold starts.", "seconds"},
+	failuresInRowName: {"gauge", "Invocations of a function that have failed since the last one that did not.", ""},
+	memoryName:        {"histogram", "The most memory that an instance had used when an invocation ended.", "bytes"},
+	concurrentName:    {"gauge", "Invocations of a function at once.", ""},
+	allRunningName:    {"gauge", "Invocations of all functions at once.", ""},
+	ageName:           {"histogram", "How long an asynchronous event had waited for its function.", "seconds"},
+	lettersName:       {"counter", "Events that have become dead letters.", ""},
+	letterErrorsName:  {"counter", "Dead letters that could not be told of to their destination.", ""},
 
 	"dropstack_topic_published_total":  {"counter", "Messages published to a topic.", ""},
 	"dropstack_topic_deliveries_total": {"counter", "What became of messages at a subscription: delivered, failed (to be tried again), filtered, dead.", ""},
@@ -63,6 +64,7 @@ var descriptions = map[string]Description{
 	"dropstack_log_backlog_bytes":      {"gauge", "Log records that wait to be written.", "bytes"},
 	"dropstack_log_records_lost_total": {"counter", "Log records that were not kept.", ""},
 	"dropstack_rule_lag_seconds":       {"gauge", "How late the rules of alerts are evaluated.", "seconds"},
+	"dropstack_rule_failures_total":    {"counter", "Evaluations of a rule that failed.", ""},
 	"dropstack_notifications_total":    {"counter", "Notifications of alerts, by what became of them.", ""},
 	"dropstack_deployments_total":      {"counter", "Deployments of a stack.", ""},
 

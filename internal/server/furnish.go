@@ -191,7 +191,7 @@ func (r *rooms) newDeployer(cfg Config) *deploy.Deployer {
 			Roles: r.keys, Networks: r.networks, Functions: r.invoker, Versions: r.invoker,
 			Queues: r.queues, Topics: r.topics, Schedules: r.schedules, Buses: r.buses,
 			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge, Logs: r.logs, Storage: r.eng.Objects,
-			Firewall: r.firewall, AccessReaders: r.access, LogSources: r.imports, Alerts: r.alerts, Alarms: r.alarms, Monitors: r.monitors,
+			Firewall: r.firewall, AccessReaders: r.access, LogSources: r.imports, Alerts: r.alerts, Alarms: r.alarms, MetricFilters: r.filters, Monitors: r.monitors,
 		},
 	}
 }
@@ -210,6 +210,8 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 		Traces:    r.traces,
 		Receivers: r.notifier,
 		LogFields: r.insights,
+		Alerts:    r.alerts,
+		Alarms:    r.alarms,
 	}
 	functions := &lambda.Functions{
 		Deployer: r.deployer, Invoker: r.invoker, Objects: r.eng.Objects, Region: cfg.Region,
@@ -226,7 +228,7 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 	schedules := &event.Schedules{Deployer: r.deployer, Region: cfg.Region}
 	r.schedules.Completed = schedules.Complete
 	s := &api.Server{
-		Authority: r.keys, Trail: r.trail, Traces: r.traces, Region: cfg.Region, Log: cfg.Log, Certificate: r.topics.Identity.Certificate, Answers: r.cloudformation,
+		Authority: r.keys, Trail: pointedTrail{r.trail, r.logs}, Traces: r.traces, Region: cfg.Region, Log: cfg.Log, Certificate: r.topics.Identity.Certificate, Answers: r.cloudformation,
 		Objects: &api.Objects{
 			Store: r.eng.Objects.Handler, Caller: r.keys, Policy: r.eng.Objects.Policy,
 			Notifications: &api.Notifications{Deployer: r.deployer, Exists: r.eng.Objects.HasBucket},

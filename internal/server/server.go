@@ -130,6 +130,7 @@ type rooms struct {
 	metrics        *metric.Store
 	alerts         *alert.Watcher
 	alarms         *alarm.Alarms
+	filters        *alarm.Filters
 	people         func(ctx context.Context, alerts ...alert.Alert) // tells them; nil: nobody
 	prometheus     *promapi.API
 	boxes          *sandbox.Maker

@@ -26,6 +26,7 @@ func (r *reader) custom(n *node) {
 	r.strict(own, "custom.dropstack", keys{
 		"distributions": func(v *node) { r.each(v, "custom.dropstack.distributions", r.distribution) },
 		"logs":          func(v *node) { r.each(v, "custom.dropstack.logs", r.logSource) },
+		"alerts":        r.alerting,
 	})
 }
 

@@ -62,6 +62,7 @@ type Service struct {
 	LogSources    []LogSource `json:",omitempty"` // custom.dropstack.logs
 	Alarms        []Alarm
 	MetricFilters []MetricFilter
+	Alerting      *Alerting  // custom.dropstack.alerts
 	LogRetention  *Retention // provider.logRetentionInDays
 	Outputs       []Output
 	Imports       []string          // names that Fn::ImportValue has asked for, sorted
