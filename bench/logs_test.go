@@ -104,6 +104,8 @@ func (w work) print(what string, base time.Duration, budget string) {
 		rate = fmt.Sprintf("%.0f", float64(w.lines)/w.took.Seconds())
 		cpu = fmt.Sprintf("%.1f µs", float64(w.cpu.Nanoseconds())/1000/float64(w.lines))
 		size = fmt.Sprint(w.bytes / int64(w.lines))
+	} else {
+		cpu = precise(w.cpu) + " in all"
 	}
 	if base > 0 {
 		ratio = fmt.Sprintf("%.2f ×", float64(w.took)/float64(base))
@@ -111,11 +113,12 @@ func (w work) print(what string, base time.Duration, budget string) {
 	fmt.Printf("| %s | %s | %s | %s | %s | %s | %s |\n", what, precise(w.took), rate, cpu, size, ratio, budget)
 }
 
-// repeat asks seven times and takes the median.
+// repeat asks seven times and takes the median. The processor's time is this process's.
 func repeat(t *testing.T, ask func() (int, error)) work {
 	t.Helper()
 	var w work
 	var took []time.Duration
+	before := processor()
 	for range 7 {
 		at := time.Now()
 		n, err := ask()
@@ -125,7 +128,7 @@ func repeat(t *testing.T, ask func() (int, error)) work {
 		took, w.found = append(took, time.Since(at)), n
 	}
 	slices.Sort(took)
-	w.took = took[len(took)/2]
+	w.took, w.cpu = took[len(took)/2], (processor()-before)/7
 	return w
 }
 

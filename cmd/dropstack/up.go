@@ -90,6 +90,7 @@ say otherwise; port 0 picks a free one.`,
 	f.Int64Var(&memoryMB, "cache-memory", 128, "MB of responses that the edge stores in memory")
 	f.Int64Var(&diskMB, "cache-disk", 1024, "MB of responses that it stores below the data directory; 0: none")
 	f.IntVar(&cfg.FloodLimit, "flood-limit", 2000, "requests in 5 minutes after which a client is banned for a while; -1: none")
+	f.StringArrayVar(&cfg.RemoteWrite, "remote-write", nil, "send what is measured to a receiver of Prometheus' remote write: its URL, or a file in the form of prometheus.yml, where its password stands; may be repeated")
 	f.BoolVar(&cfg.ShadowBans, "shadow-bans", false, "write bans down and turn nobody away")
 	f.StringArrayVar(&cfg.Rules, "rules", nil, "file of alert rules in Prometheus' format, or a directory of some; read again when it changes; may be repeated")
 	f.StringArrayVar(&cfg.WithoutRules, "without-rule", nil, "name of a built-in alert rule that is off, or all; may be repeated")

@@ -44,6 +44,7 @@ type Control struct {
 	Imports      Imports
 	Errors       Errors
 	Exports      Exports
+	Metrics      Metrics
 	LogFields    LogFields
 	Console      Links // nil: there is none
 	Monitors     Monitors
@@ -152,6 +153,8 @@ func (c *Control) Service() *Service {
 		"ImportCertificate":    op(c.importCertificate, func(in certificate.ImportInput) []Need { return certificateNeed(in.ARN) }),
 		"RemoveCertificate":    op(c.removeCertificate, func(in CertificateID) []Need { return certificateNeed(in.ID) }),
 		"RenewCertificate":     op(c.renewCertificate, nil),
+
+		"QueryMetrics": op(c.queryMetrics, func(QueryMetricsInput) []Need { return []Need{{Action: "dropstack:ReadMetrics"}} }),
 
 		"CreateConsoleLink":   op(c.consoleLink, nil),
 		"ListMonitors":        op(c.monitors, nil),

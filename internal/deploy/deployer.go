@@ -144,6 +144,8 @@ type Deployer struct {
 	// layers that are new; its failure is logged and changes nothing. Optional.
 	Prepare func(ctx context.Context, fn function.Function, dir string) error
 	Hooks   function.Enqueues // takes events for the functions that shifts ask
+	// Deployed is told how each deployment has ended. Optional.
+	Deployed func(stack string, err error)
 
 	shifts  jetstream.KeyValue
 	ledgers atomic.Pointer[map[string]*ledger] // by stack
@@ -249,6 +251,9 @@ func (d *Deployer) Deploy(ctx context.Context, r *Revision) (*Revision, error) {
 		return nil, fault.Errorf(fault.Invalid, "the stack %q holds what calls of the AWS API make and cannot be deployed; give the service another name or stage", APIStack)
 	}
 	next, err := d.deploy(ctx, r)
+	if d.Deployed != nil {
+		d.Deployed(r.Stack, err)
+	}
 	if err != nil {
 		return nil, err
 	}

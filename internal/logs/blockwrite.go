@@ -5,6 +5,8 @@ import (
 	"hash/crc32"
 	"slices"
 	"sync"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 // A block is a file
@@ -40,7 +42,7 @@ type encoder struct {
 	raw    []byte   // reused
 	footer []byte   // reused
 	grams  []uint32 // reused
-	packer packer
+	packer *zstd.Encoder
 }
 
 var encoders = sync.Pool{New: func() any { return &encoder{} }}
@@ -48,7 +50,7 @@ var encoders = sync.Pool{New: func() any { return &encoder{} }}
 // encode is the block of a builder's records, which places are given to by runs.
 // Its bytes are good until the next one.
 func (e *encoder) encode(b *builder, runs []run) []byte {
-	e.packer = packers.Get().(packer)
+	e.packer = packers.Get().(*zstd.Encoder)
 	defer packers.Put(e.packer)
 	e.out = append(e.out[:0], blockMagic...)
 	f := appendText(e.footer[:0], b.group)

@@ -16,6 +16,7 @@ import (
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/metric/promapi"
 	"github.com/dropstack/dropstack/internal/sandbox"
 	"github.com/dropstack/dropstack/internal/secret/root"
 	"github.com/dropstack/dropstack/internal/topic"
@@ -71,6 +72,10 @@ type Config struct {
 	// memory, and nothing on disk.
 	CacheMemory, CacheDisk int64
 	ShadowBans             bool // bans are written down only
+	// RemoteWrite is where what is measured is sent: URLs, or files in the form of
+	// prometheus.yml.
+	RemoteWrite []string
+	sendTo      *promapi.Targets // what they say; nil: nowhere
 	// Alerts is a file in Alertmanager's format that says who is told of alerts; "": as
 	// `dropstack alert receivers put` has said.
 	Alerts string
@@ -121,6 +126,11 @@ func (c *Config) check() error {
 	}
 	if err := c.EdgeLimits.Check(); err != nil {
 		return err
+	}
+	if len(c.RemoteWrite) > 0 {
+		if c.sendTo, err = promapi.ReadTargets(c.RemoteWrite); err != nil {
+			return fmt.Errorf("--remote-write: %w", err)
+		}
 	}
 	if c.AuditKeep < 0 {
 		return fault.Errorf(fault.Invalid, "--audit-keep %v: a number of days, or 0 for the default", c.AuditKeep)

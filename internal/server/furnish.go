@@ -56,6 +56,7 @@ func (r *rooms) furnish(ctx context.Context, cfg Config, ls *listeners) error {
 		return err
 	}
 	r.deployer = r.newDeployer(cfg)
+	r.deployer.Deployed = r.deployed
 	r.queues.Editor, r.topics.Editor, r.alarms.Editor = queueEditor{r.deployer}, topicEditor{r.deployer}, alarmEditor{r.deployer}
 	r.apis.Deployer, r.distributions.Deployer = r.deployer, r.deployer
 	if err := r.openStacks(ctx, cfg, ls.endpoints); err != nil {
@@ -91,6 +92,13 @@ func (r *rooms) openStores(ctx context.Context, cfg Config) (err error) {
 	}
 	r.opened = append(r.opened, r.metrics.Close)
 	r.prometheus = &promapi.API{Store: r.metrics}
+	if cfg.sendTo != nil {
+		sender := &promapi.Sender{Store: r.metrics, Targets: cfg.sendTo}
+		if err := sender.Open(); err != nil {
+			return err
+		}
+		r.opened = append(r.opened, sender.Close)
+	}
 	r.logs = &logs.Store{Dir: filepath.Join(cfg.Dir, "logs"), Streams: r.eng.Telemetry, State: r.eng.Streams, Region: cfg.Region, Log: cfg.Log}
 	if err := r.logs.Open(ctx); err != nil {
 		return err
@@ -212,6 +220,7 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 		LogFields: r.insights,
 		Alerts:    r.alerts,
 		Alarms:    r.alarms,
+		Metrics:   r.metrics,
 	}
 	functions := &lambda.Functions{
 		Deployer: r.deployer, Invoker: r.invoker, Objects: r.eng.Objects, Region: cfg.Region,

@@ -33,6 +33,7 @@ type watcher struct {
 	dir     string
 	levels  map[string]*levels // by name
 	cache   cache.Counters     // when it was looked last
+	lost    uint64             // likewise
 	process []goruntime.Sample
 	counted time.Time // when the objects are counted next
 }
@@ -60,6 +61,7 @@ func (w *watcher) look(ctx context.Context) error {
 	w.lookAtProcess()
 	w.lookAtDisk()
 	w.lookAtCache()
+	w.lookAtLogs()
 	w.set("dropstack_bans", nil, float64(w.bans.Count()))
 	if err := w.lookAtMessages(ctx); err != nil {
 		return err
@@ -166,6 +168,14 @@ func (w *watcher) lookAtCache() {
 		w.set("dropstack_edge_cache_objects", metric.Labels{"tier": tier}, float64(n[0]))
 		w.set("dropstack_edge_cache_bytes", metric.Labels{"tier": tier}, float64(n[1]))
 	}
+}
+
+func (w *watcher) lookAtLogs() {
+	now := w.logs.Stats()
+	w.set("dropstack_log_backlog_bytes", nil, float64(now.Backlog))
+	w.set("dropstack_log_stored_bytes", nil, float64(now.Bytes))
+	w.metrics.Counter("dropstack_log_records_lost_total", nil).Add(now.Lost - w.lost)
+	w.lost = now.Lost
 }
 
 func (w *watcher) set(name string, l metric.Labels, v float64) { w.metrics.Gauge(name, l).Set(v) }

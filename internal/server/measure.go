@@ -8,6 +8,7 @@ import (
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/metric"
+	"github.com/dropstack/dropstack/internal/metric/promapi"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/topic"
 )
@@ -15,6 +16,7 @@ import (
 // measure has what rooms tell of themselves counted. They know nothing of metrics; what
 // they do is told them here, before they do any of it.
 func (r *rooms) measure() {
+	r.prometheus.Rules = func() promapi.Rules { return r.alerts }
 	r.measureTopics()
 	r.measureSchedules()
 	r.measureGateway()
@@ -100,6 +102,15 @@ func (r *rooms) measureGateway() {
 		requests.Of(request{s.API, s.Stage, s.Route, s.Status}).Add(1)
 		durations.Of(stage{s.API, s.Stage}).Observe(s.Took.Seconds())
 	}
+}
+
+// deployed counts a deployment.
+func (r *rooms) deployed(stack string, err error) {
+	result := "succeeded"
+	if err != nil {
+		result = "failed"
+	}
+	r.metrics.Counter("dropstack_deployments_total", metric.Labels{"stack": stack, "result": result}).Add(1)
 }
 
 // edgeMeter counts the edge's requests.

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/prometheus/common/promslog"
@@ -97,12 +96,3 @@ func (s *Sender) Close() error {
 type silent struct{}
 
 func (silent) Notify() {}
-
-// String names the targets, for the log.
-func (t *Targets) String() string {
-	var list []string
-	for _, w := range t.config.RemoteWriteConfigs {
-		list = append(list, w.URL.Redacted())
-	}
-	return strings.Join(list, ", ")
-}
