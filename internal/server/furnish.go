@@ -240,7 +240,7 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 	schedules := &event.Schedules{Deployer: r.deployer, Region: cfg.Region}
 	r.schedules.Completed = schedules.Complete
 	s := &api.Server{
-		Authority: r.keys, Trail: r.trail, Traces: r.traces, Region: cfg.Region, Log: cfg.Log, Certificate: r.topics.Identity.Certificate, Answers: r.cloudformation,
+		Authority: r.keys, Trail: pointedTrail{r.trail, r.logs}, Traces: r.traces, Region: cfg.Region, Log: cfg.Log, Certificate: r.topics.Identity.Certificate, Answers: r.cloudformation,
 		Objects: &api.Objects{
 			Store: r.eng.Objects.Handler, Caller: r.keys, Policy: r.eng.Objects.Policy,
 			Notifications: &api.Notifications{Deployer: r.deployer, Exists: r.eng.Objects.HasBucket},
