@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"sync"
 	"time"
 )
@@ -35,6 +36,9 @@ type archive struct {
 	blockBytes int
 
 	tending sync.Mutex // one makes blocks of records at a time
+	// placing is held from the moment that places are given until their records are
+	// found: what comes later has higher ones. It is taken before the locks below.
+	placing sync.Mutex
 	// A held's own lock is taken before this one.
 	mu       sync.Mutex
 	manifest *manifest
@@ -190,6 +194,8 @@ func (c *chunk) split(n int) (head, rest *chunk) {
 // append makes records durable, and then has them be found. Those of a batch are
 // stored together; batches are as they are said to be.
 func (a *archive) append(batches [][]Record) ([]*chunk, error) {
+	a.placing.Lock()
+	defer a.placing.Unlock()
 	a.mu.Lock()
 	var all []*chunk
 	var frames [][]*chunk
@@ -276,11 +282,24 @@ func (a *archive) feed(h *held) {
 // open is the block to be that takes a chunk, or the beginning of it.
 func (a *archive) open(h *held, c *chunk) *making {
 	if n := len(h.making); n > 0 && !h.making[n-1].full() {
-		return h.making[n-1]
+		last := h.making[n-1]
+		if !a.blockBetween(h, last.last, c.first) {
+			return last
+		}
+		last.closed = true
 	}
 	m := &making{builder: newBuilder(c.group), first: c.first, most: a.blockBytes}
 	h.making = append(h.making, m)
 	return m
+}
+
+// blockBetween says whether records that were imported have places between two others: no
+// block has the places of another among its own, or a cursor would pass over them.
+func (a *archive) blockBetween(h *held, before, after uint64) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	i := sort.Search(len(h.blocks), func(i int) bool { return h.blocks[i].First > before })
+	return i < len(h.blocks) && h.blocks[i].First < after
 }
 
 // full says that there is no room for another record.

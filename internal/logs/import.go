@@ -165,6 +165,8 @@ func (i *imports) commit() error {
 		return err
 	}
 	a := i.archive
+	a.placing.Lock()
+	defer a.placing.Unlock()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	place := i.from

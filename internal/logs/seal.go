@@ -3,9 +3,11 @@ package logs
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"time"
 )
 
@@ -202,6 +204,14 @@ func (a *archive) trim() error {
 			return err
 		}
 	}
+	return a.wal.remove(a.needed())
+}
+
+// needed is the oldest file of the write-ahead log that has what is not elsewhere. What
+// is being appended is waited for: it may be in a file already, and not be held yet.
+func (a *archive) needed() uint64 {
+	a.placing.Lock()
+	defer a.placing.Unlock()
 	a.wal.mu.Lock()
 	needed := a.wal.number
 	if a.wal.file == nil {
@@ -209,13 +219,13 @@ func (a *archive) trim() error {
 	}
 	a.wal.mu.Unlock()
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	for _, h := range a.held {
 		for _, c := range h.chunks {
 			needed = min(needed, c.segment)
 		}
 	}
-	a.mu.Unlock()
-	return a.wal.remove(needed)
+	return needed
 }
 
 // empty sees to it that nothing is in the files up to one that is not elsewhere.
@@ -247,11 +257,7 @@ func (a *archive) empty(upto uint64) error {
 	if len(carried) == 0 {
 		return nil
 	}
-	var frames [][]*chunk
-	for frame := range slices.Chunk(carried, 64) {
-		frames = append(frames, frame)
-	}
-	segment, err := a.wal.append(frames)
+	segment, err := a.wal.append(framed(carried))
 	if err != nil {
 		return err
 	}
@@ -261,6 +267,18 @@ func (a *archive) empty(upto uint64) error {
 		c.segment = segment
 	}
 	return nil
+}
+
+// framed are chunks as they are to be stored: a frame that is too long is not read.
+func framed(chunks []*chunk) (frames [][]*chunk) {
+	size := 0
+	for _, c := range chunks {
+		if n := len(frames); n == 0 || size+c.bytes > maxFrameBytes {
+			frames, size = append(frames, nil), 0
+		}
+		frames[len(frames)-1], size = append(frames[len(frames)-1], c), size+c.bytes
+	}
+	return frames
 }
 
 // mergeAt is how many small blocks that follow one another become one. Those of up to
@@ -294,12 +312,34 @@ func few(blocks []*block, most int) []*block {
 	return nil
 }
 
+// together are lists of blocks between which no record in none has its place.
+func (h *held) together() iter.Seq[[]*block] {
+	return func(yield func([]*block) bool) {
+		from, chunks := 0, h.chunks
+		for i, b := range h.blocks {
+			n := sort.Search(len(chunks), func(n int) bool { return chunks[n].first > b.First })
+			if n > 0 && i > from {
+				if !yield(h.blocks[from:i]) {
+					return
+				}
+				from = i
+			}
+			chunks = chunks[n:]
+		}
+		yield(h.blocks[from:])
+	}
+}
+
 // merge makes one block of several small ones.
 func (a *archive) merge(group string) error {
 	a.mu.Lock()
 	var small []*block
 	if h := a.held[group]; h != nil {
-		small = few(h.blocks, a.blockBytes)
+		for list := range h.together() {
+			if small = few(list, a.blockBytes); small != nil {
+				break
+			}
+		}
 	}
 	var list []*piece
 	for _, b := range small {
