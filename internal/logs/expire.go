@@ -226,7 +226,7 @@ func (a *archive) span(group string) (first, last uint64) {
 func (a *archive) due() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.unseen >= background
+	return a.unseen >= background || a.bytes >= muchUnsealed
 }
 
 // room waits until not too much is in no block.

@@ -1,9 +1,11 @@
 package logs
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -50,12 +52,13 @@ func (a *archive) tend(now time.Time, last bool) error {
 	if quiet {
 		a.wal.rest()
 	}
+	crowd := a.crowd()
 	for _, name := range a.groups() {
 		a.mu.Lock()
 		h := a.held[name]
 		rows, bytes, oldest, newest := h.stand()
 		a.mu.Unlock()
-		all := last && bytes > quietBytes || bytes > 4*a.blockBytes || now.Sub(oldest) > holdFor || now.Sub(newest) > quietAfter && bytes > quietBytes
+		all := crowd[name] || last && bytes > quietBytes || bytes > 4*a.blockBytes || now.Sub(oldest) > holdFor || now.Sub(newest) > quietAfter && bytes > quietBytes
 		if rows > 0 && (all || rows >= background) {
 			due = append(due, a.take(h, name, all))
 		}
@@ -65,6 +68,29 @@ func (a *archive) tend(now time.Time, last bool) error {
 		err = errors.Join(err, a.merge(s.group))
 	}
 	return errors.Join(err, a.trim())
+}
+
+// crowd are the groups with the most in no block, when that is much of all together: few
+// long records are no block of their own accord.
+func (a *archive) crowd() map[string]bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.bytes < muchUnsealed {
+		return nil
+	}
+	sizes, left := map[string]int{}, a.bytes
+	for name, h := range a.held {
+		_, sizes[name], _, _ = h.stand()
+	}
+	crowd := map[string]bool{}
+	for _, name := range slices.SortedFunc(maps.Keys(sizes), func(x, y string) int { return cmp.Compare(sizes[y], sizes[x]) }) {
+		if left < muchUnsealed/2 {
+			break
+		}
+		crowd[name] = true
+		left -= sizes[name]
+	}
+	return crowd
 }
 
 // stand says what a group has in no block; the lock is held.
@@ -108,7 +134,10 @@ func (a *archive) seal(due []*sealing) error {
 	for _, s := range due {
 		for _, m := range s.makings {
 			b, err := a.writeBlock(m)
-			if err != nil {
+			if err != nil { // a full disk is not filled further by the next try
+				for _, b := range c.Add {
+					a.unlink(b)
+				}
 				return err
 			}
 			s.blocks = append(s.blocks, b)

@@ -22,8 +22,10 @@ const (
 	linger = 100 * time.Millisecond
 	// hurryAt is what does not wait any longer.
 	hurryAt = maxFrameBytes
-	// maxUnsealed is what may be in no block before storing waits.
-	maxUnsealed = 96 << 20
+	// maxUnsealed is what may be in no block before storing waits, and muchUnsealed
+	// has the keeper make blocks of what is not full.
+	maxUnsealed  = 96 << 20
+	muchUnsealed = maxUnsealed / 2
 	ackWait     = 10 * time.Second
 	maxSpare    = 1 << 14 // records that the buffer has room for from the beginning
 )
@@ -62,6 +64,9 @@ type Store struct {
 
 // Open reads what a crash has left in no block, and begins to store.
 func (s *Store) Open(ctx context.Context) (err error) {
+	if s.Dir == "" {
+		return fault.Errorf(fault.Invalid, "open the log records: it is not said in which directory they are")
+	}
 	if s.archive, err = openArchive(s.Dir, s.maxBytes(), s.Log); err != nil {
 		return fmt.Errorf("open the log records: %w", err)
 	}
@@ -260,6 +265,7 @@ func (s *Store) store(records []Record, whole [][2]int) error {
 	if len(records) == 0 {
 		return nil
 	}
+	s.nudge()
 	if err := s.archive.room(ackWait); err != nil {
 		return err
 	}
@@ -275,15 +281,21 @@ func (s *Store) store(records []Record, whole [][2]int) error {
 	defer cancel()
 	s.index.note(ctx, seen, false)
 	for _, c := range chunks {
-		s.subscribers.tell(c.records)
+		s.subscribers.tell(c)
 	}
-	if s.archive.due() {
-		select {
-		case s.kept <- struct{}{}:
-		default:
-		}
-	}
+	s.nudge()
 	return nil
+}
+
+// nudge wakes the keeper if there is something for it.
+func (s *Store) nudge() {
+	if !s.archive.due() {
+		return
+	}
+	select {
+	case s.kept <- struct{}{}:
+	default:
+	}
 }
 
 // batches splits records by size, but not within the parts that are to be stored

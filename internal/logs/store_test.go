@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/dropstack/dropstack/internal/engine/enginetest"
+	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/logs"
 )
 
@@ -269,5 +271,50 @@ func TestRecordsExpire(t *testing.T) {
 	}
 	if st := s.Stats(); st.Blocks != 1 {
 		t.Errorf("%+v", st)
+	}
+}
+
+// TestLongRecordsAreStored has more of them than may be in no block, though too few to
+// be one, and of several groups.
+func TestLongRecordsAreStored(t *testing.T) {
+	s := open(t, enginetest.Streams(t))
+	message, want := strings.Repeat("long ", 50<<10), 0
+	stuck := make(chan struct{})
+	unsubscribe := s.Subscribe(func([]logs.Record) { <-stuck })
+	for i := range 600 {
+		s.Append(at(i, fmt.Sprint("/", i%8), message))
+		want++
+		if i%50 == 0 {
+			if err := s.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := 0
+	for b, err := range s.Batches(t.Context(), logs.Selection{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got += b.Len()
+	}
+	st := s.Stats()
+	if got != want || st.Lost != 0 {
+		t.Errorf("%d of %d are there, %d are lost", got, want, st.Lost)
+	}
+	if st.Untold == 0 {
+		t.Error("150 MB wait for a subscriber")
+	}
+	close(stuck)
+	unsubscribe()
+}
+
+func TestADirectoryIsNeeded(t *testing.T) {
+	streams := enginetest.Streams(t)
+	s := &logs.Store{Streams: streams, State: streams, Log: slog.New(slog.DiscardHandler)}
+	if err := s.Open(t.Context()); fault.KindOf(err) != fault.Invalid {
+		t.Errorf("got %v", err)
 	}
 }

@@ -6,8 +6,11 @@ import (
 	"time"
 )
 
-// maxUntold is how many records may wait for a subscriber.
-const maxUntold = 1 << 16
+// What may wait for a subscriber.
+const (
+	maxUntold      = 1 << 16 // records
+	maxUntoldBytes = 32 << 20
+)
 
 // subscribers are told of records as they come.
 type subscribers struct {
@@ -27,6 +30,7 @@ type subscriber struct {
 	mu      sync.Mutex
 	waiting [][]Record
 	count   int
+	bytes   int
 	lost    int
 	told    time.Time // that some were lost
 }
@@ -76,23 +80,24 @@ func (a *subscribers) end() {
 }
 
 // tell hands records to all.
-func (a *subscribers) tell(records []Record) {
+func (a *subscribers) tell(c *chunk) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for sub := range a.all {
-		a.lost += uint64(sub.put(records))
+		a.lost += uint64(sub.put(c))
 	}
 }
 
 // put has records wait, and says how many were lost.
-func (s *subscriber) put(records []Record) (lost int) {
+func (s *subscriber) put(c *chunk) (lost int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.count > 0 && s.count+len(records) > maxUntold {
-		s.lost += len(records)
-		return len(records)
+	n := len(c.records)
+	if s.count > 0 && (s.count+n > maxUntold || s.bytes+c.bytes > maxUntoldBytes) {
+		s.lost += n
+		return n
 	}
-	s.waiting, s.count = append(s.waiting, records), s.count+len(records)
+	s.waiting, s.count, s.bytes = append(s.waiting, c.records), s.count+n, s.bytes+c.bytes
 	select {
 	case s.wake <- struct{}{}:
 	default:
@@ -118,7 +123,7 @@ func (s *subscriber) take(last bool) (records [][]Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	records = s.waiting
-	s.waiting, s.count = nil, 0
+	s.waiting, s.count, s.bytes = nil, 0, 0
 	if now := time.Now(); s.lost > 0 && (last || now.Sub(s.told) > time.Minute) {
 		s.log.Warn("log records did not reach a subscriber: it is too slow", "count", s.lost)
 		s.lost, s.told = 0, now
