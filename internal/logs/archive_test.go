@@ -191,6 +191,12 @@ func TestWhatACrashLeaves(t *testing.T) {
 		"a byte of the write-ahead log is wrong": {func(t *testing.T, dir string) {
 			edit(t, last(t, filepath.Join(dir, walDir)), func(b []byte) []byte { b[len(b)-1] ^= 1; return b })
 		}, 15, 10, 1, "checksum of a frame"},
+		"a length in the midst of the write-ahead log is wrong": {func(t *testing.T, dir string) {
+			edit(t, last(t, filepath.Join(dir, walDir)), func(b []byte) []byte {
+				b[7+bytes.LastIndex(b[:bytes.LastIndex(b, []byte(frameMagic))], []byte(frameMagic))] ^= 0x70
+				return b
+			})
+		}, 15, 10, 1, "is cut after"},
 		"a block is cut": {func(t *testing.T, dir string) {
 			edit(t, filepath.Join(dir, blockDir, fmt.Sprintf("%016x.block", 1)), func(b []byte) []byte { return b[:len(b)/2] })
 		}, 10, 10, 1, "damaged"},

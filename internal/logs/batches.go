@@ -155,7 +155,7 @@ func (r *pieceReader) choose(sel *Selection, v view) (*choice, error) {
 		if err != nil {
 			return nil, err
 		}
-		if sel.passes(raw) {
+		if sel.passes(r.table, raw) {
 			return &choice{t: r.table}, nil
 		}
 	}

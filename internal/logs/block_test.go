@@ -114,7 +114,7 @@ func TestNeedles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if sel.passes(raw) {
+		if sel.passes(file, raw) {
 			passed++
 			if len(want) > 0 {
 				t.Fatalf("the filter passes over %q", needle)
@@ -126,7 +126,7 @@ func TestNeedles(t *testing.T) {
 				loud[i] = c - 'a' + 'A'
 			}
 		}
-		if len(want) > 0 && (&Selection{Fold: []string{string(loud)}}).passes(raw) {
+		if len(want) > 0 && (&Selection{Fold: []string{string(loud)}}).passes(file, raw) {
 			t.Fatalf("the filter passes over %q in any case", loud)
 		}
 		for _, table := range []*table{file, b.snapshot()} {
@@ -240,7 +240,7 @@ func TestADamagedBlockIsFoundOut(t *testing.T) {
 func FuzzBlock(f *testing.F) {
 	var e encoder
 	block := e.encode(built(mixed(50)), []run{{0, 0}})
-	footer, end, err := readFooter(bytes.NewReader(block), int64(len(block)))
+	footer, end, _, err := readFooter(bytes.NewReader(block), int64(len(block)))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -251,4 +251,45 @@ func FuzzBlock(f *testing.F) {
 		b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(footer, castagnoli))
 		_ = readAll(append(b, blockMagic...))
 	})
+}
+
+// TestFiltersOfVersion1 tell letters' case apart: they are not asked.
+func TestFiltersOfVersion1(t *testing.T) {
+	var e encoder
+	block := e.encode(built([]Record{{Stream: "s", Message: "SomethingInCapitals"}}), []run{{0, 0}})
+	sel := &Selection{Fold: []string{"somethingelseinlowercase"}}
+	for magic, want := range map[string]bool{blockMagic: true, blockMagic1: false} {
+		copy(block, magic)
+		copy(block[len(block)-len(magic):], magic)
+		file, reader := opened(t, block)
+		raw, err := reader.read(reader.filter)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := sel.passes(file, raw); got != want {
+			t.Errorf("%q: passed over: %v, want %v", magic, got, want)
+		}
+		if m, _ := file.Column(FieldMessage).At(0); m != "SomethingInCapitals" {
+			t.Errorf("%q: got %q", magic, m)
+		}
+	}
+}
+
+// TestValuesThatAreOnlyInMessages are found though they are written there otherwise.
+func TestValuesThatAreOnlyInMessages(t *testing.T) {
+	value := "größer-als-alles-andere" + strings.Repeat("x", maxValue)
+	var e encoder
+	block := e.encode(built([]Record{{Stream: "s", Message: `{"a":"short"}`}, {Stream: "s", Message: `{"a":"` + strings.Replace(value, "ö", `\u00f6`, 1) + `"}`}}), []run{{0, 0}})
+	file, reader := opened(t, block)
+	raw, err := reader.read(reader.filter)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sel := &Selection{Equal: []Field{{"a", value}}}
+	if sel.passes(file, raw) {
+		t.Error("the filter passes over it")
+	}
+	if batch := file.choose(sel, 0, 0).batch(); batch == nil || batch.Len() != 1 {
+		t.Errorf("got %v", batch)
+	}
 }

@@ -42,7 +42,7 @@ type columnTexts struct {
 // readBlock reads the footer of a block and returns what is in it, as far as it goes
 // without reading more.
 func readBlock(in io.ReaderAt, size int64) (*table, *blockReader, error) {
-	footer, end, err := readFooter(in, size)
+	footer, end, version, err := readFooter(in, size)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -71,7 +71,9 @@ func readBlock(in io.ReaderAt, size int64) (*table, *blockReader, error) {
 		}
 		b.parts, t.names, t.numbers[name] = append(b.parts, p), append(t.names, name), i
 	}
-	b.filter = r.section(end)
+	if b.filter = r.section(end); version == 1 {
+		b.filter = section{}
+	}
 	if r.err == nil && len(r.rest) > 0 {
 		r.err = errors.New("it is longer than it should be")
 	}
@@ -85,36 +87,41 @@ func readBlock(in io.ReaderAt, size int64) (*table, *blockReader, error) {
 	return t, b, nil
 }
 
-// readFooter returns it and where the sections end.
-func readFooter(in io.ReaderAt, size int64) (footer []byte, end int64, err error) {
+// readFooter returns it, where the sections end, and the block's version.
+func readFooter(in io.ReaderAt, size int64) (footer []byte, end int64, version int, err error) {
 	if size < int64(len(blockMagic)+trailerSize) {
-		return nil, 0, fmt.Errorf("%d bytes are too few for a block", size)
+		return nil, 0, 0, fmt.Errorf("%d bytes are too few for a block", size)
 	}
 	tail := make([]byte, min(size, tailRead))
 	if _, err := in.ReadAt(tail, size-int64(len(tail))); err != nil {
-		return nil, 0, err
+		return nil, 0, 0, err
 	}
 	trailer := tail[len(tail)-trailerSize:]
-	if string(trailer[8:]) != blockMagic {
-		return nil, 0, errors.New("it does not end as a block of version 1 does")
+	switch string(trailer[8:]) {
+	case blockMagic:
+		version = 2
+	case blockMagic1:
+		version = 1
+	default:
+		return nil, 0, 0, errors.New("it does not end as a block of version 1 or 2 does")
 	}
 	length := int64(binary.LittleEndian.Uint32(trailer))
 	end = size - int64(trailerSize) - length
 	if end < int64(len(blockMagic)) || length > maxSection {
-		return nil, 0, fmt.Errorf("its footer has %d bytes, which it has no room for", length)
+		return nil, 0, 0, fmt.Errorf("its footer has %d bytes, which it has no room for", length)
 	}
 	if have := int64(len(tail) - trailerSize); length <= have {
 		footer = tail[have-length : have]
 	} else {
 		footer = make([]byte, length)
 		if _, err := in.ReadAt(footer, end); err != nil {
-			return nil, 0, err
+			return nil, 0, 0, err
 		}
 	}
 	if crc32.Checksum(footer, castagnoli) != binary.LittleEndian.Uint32(trailer[4:]) {
-		return nil, 0, errors.New("the checksum of its footer is wrong")
+		return nil, 0, 0, errors.New("the checksum of its footer is wrong")
 	}
-	return footer, end, nil
+	return footer, end, version, nil
 }
 
 func (b *blockReader) read(s section) ([]byte, error) {

@@ -11,16 +11,18 @@ import (
 
 // A block is a file
 //
-//	header   "dslogs1\n"
+//	header   "dslogs2\n"
 //	sections each with its checksum in the footer, compressed by zstd where that pays:
 //	         times, places, templates and shapes, those of each row, for each
 //	         column its values and codes, the filter
 //	footer   what the block has and where
-//	trailer  length and CRC-32C of the footer, 32 bits each, little-endian; "dslogs1\n"
+//	trailer  length and CRC-32C of the footer, 32 bits each, little-endian; "dslogs2\n"
 //
+// The filters of version 1 told letters' case apart, so nothing is passed over by them.
 // Numbers are varints, as encoding/binary has them.
 const (
-	blockMagic  = "dslogs1\n"
+	blockMagic  = "dslogs2\n"
+	blockMagic1 = "dslogs1\n"
 	trailerSize = 8 + len(blockMagic)
 )
 

@@ -66,8 +66,8 @@ func comeBack(t *testing.T, messages, fields, needle string) {
 			}
 		}
 	}
-	if found != want || want > 0 && sel.passes(raw) {
-		t.Fatalf("%q: found %d times of %d, passed over: %v", needle, found, want, sel.passes(raw))
+	if found != want || want > 0 && sel.passes(file, raw) {
+		t.Fatalf("%q: found %d times of %d, passed over: %v", needle, found, want, sel.passes(file, raw))
 	}
 }
 

@@ -21,15 +21,18 @@ func (sel *Selection) span() (from, to int64) {
 	return from, to
 }
 
-// passes says that a block's filter shows that nothing in it is wanted.
-func (sel *Selection) passes(f filter) bool {
+// passes says that a block's filter shows that nothing in it is wanted. It has no values
+// that are only to be found in messages, where they may be written in another way.
+func (sel *Selection) passes(t *table, f filter) bool {
 	for _, needle := range slices.Concat(sel.Has, sel.Fold) {
 		if !f.mayHold(needle) {
 			return true
 		}
 	}
 	for _, e := range sel.Equal {
-		if e.Name != FieldGroup && !f.mayHold(e.Value) {
+		_, kept := t.numbers[e.Name]
+		unknown := t.more && !builtin(e.Name) && (!kept || len(e.Value) > maxValue)
+		if e.Name != FieldGroup && !unknown && !f.mayHold(e.Value) {
 			return true
 		}
 	}

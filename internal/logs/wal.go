@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -67,6 +68,9 @@ func (w *wal) replay(visit func(c *chunk)) error {
 			chunks, after, err := readFrame(rest)
 			if err != nil {
 				w.log.Warn("log records were not stored whole before a crash, or are damaged", "file", path, "offset", size-len(rest), "err", err)
+				if after == nil {
+					after = nextFrame(rest)
+				}
 				if after != nil {
 					keepAside(path, w.log)
 				}
@@ -76,6 +80,22 @@ func (w *wal) replay(visit func(c *chunk)) error {
 				visit(c)
 			}
 			rest = after
+		}
+	}
+	return nil
+}
+
+// nextFrame is what follows a frame that is damaged, from the next whole one on; nil:
+// there is none.
+func nextFrame(rest []byte) []byte {
+	for len(rest) > len(frameMagic) {
+		at := bytes.Index(rest[1:], []byte(frameMagic))
+		if at < 0 {
+			return nil
+		}
+		rest = rest[1+at:]
+		if _, _, err := readFrame(rest); err == nil {
+			return rest
 		}
 	}
 	return nil
