@@ -26,8 +26,8 @@ const (
 	// has the keeper make blocks of what is not full.
 	maxUnsealed  = 96 << 20
 	muchUnsealed = maxUnsealed / 2
-	ackWait     = 10 * time.Second
-	maxSpare    = 1 << 14 // records that the buffer has room for from the beginning
+	ackWait      = 10 * time.Second
+	maxSpare     = 1 << 14 // records that the buffer has room for from the beginning
 )
 
 // Store keeps records. Open it before use.

@@ -136,6 +136,9 @@ func (t *Traces) collect(ctx context.Context, tr *Trace, w window) error {
 	}
 	names := slices.Sorted(maps.Keys(groups))
 	for id := range requests {
+		if len(tr.Lines) >= maxLines {
+			break // a trace that somebody has forged may have very many
+		}
 		err := t.each(ctx, logs.Selection{Groups: names, Start: w.start, End: w.end, Equal: []logs.Field{{Name: logs.FieldRequest, Value: id}}}, func(b logs.Batch, i int) bool {
 			if len(tr.Lines) == maxLines {
 				return false

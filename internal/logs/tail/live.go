@@ -58,6 +58,9 @@ const (
 	maxGroups  = 10
 	maxPrefix  = 10
 	maxUpdates = 500 // events of one second
+	// maxUpdateBytes is what the messages of an update have, or one message more: clients
+	// refuse events of 16 MB.
+	maxUpdateBytes = 1 << 20
 )
 
 // StartLiveTail begins a session.
@@ -115,7 +118,10 @@ func (l *LiveTail) Run(ctx context.Context, account string, tell func(SessionUpd
 		u := SessionUpdate{SessionResults: []LiveEvent{}}
 		u.SessionMetadata.Sampled = lost > 0
 		for len(records) > 0 {
-			n := min(len(records), maxUpdates)
+			n, size := 0, 0
+			for ; n < min(len(records), maxUpdates) && size < maxUpdateBytes; n++ {
+				size += len(records[n].Message)
+			}
 			for _, r := range records[:n] {
 				u.SessionResults = append(u.SessionResults, LiveEvent{
 					LogGroupIdentifier: account + ":" + r.Group, LogStreamName: r.Stream, Message: r.Message,

@@ -10,8 +10,11 @@ import (
 	"github.com/dropstack/dropstack/internal/logs"
 )
 
-// maxWaiting is how many records wait for who follows; of more, the oldest go.
-const maxWaiting = 5000
+// What waits for who follows; of more, the oldest go.
+const (
+	maxWaiting      = 5000 // records
+	maxWaitingBytes = 16 << 20
+)
 
 // Records is what following needs of the log store.
 type Records interface {
@@ -54,6 +57,7 @@ type Follower struct {
 
 	mu      sync.Mutex
 	waiting []logs.Record
+	bytes   int // of their messages
 	lost    int
 }
 
@@ -73,12 +77,15 @@ func (w *Follower) take(records []logs.Record) {
 	for i := range records {
 		if w.filter.wants(&records[i]) {
 			w.waiting = append(w.waiting, records[i])
+			w.bytes += len(records[i].Message)
 		}
 	}
-	if over := len(w.waiting) - maxWaiting; over > 0 {
-		w.lost += over
-		w.waiting = slices.Delete(w.waiting, 0, over)
+	over := 0
+	for n := len(w.waiting); n-over > maxWaiting || w.bytes > maxWaitingBytes && n-over > 1; over++ {
+		w.bytes -= len(w.waiting[over].Message)
 	}
+	w.lost += over
+	w.waiting = slices.Delete(w.waiting, 0, over)
 	if len(w.waiting) == 0 {
 		return
 	}
@@ -101,7 +108,7 @@ func (w *Follower) Next(ctx context.Context) (records []logs.Record, lost int, o
 		}
 		w.mu.Lock()
 		records, lost = w.waiting, w.lost
-		w.waiting, w.lost = nil, 0
+		w.waiting, w.bytes, w.lost = nil, 0, 0
 		w.mu.Unlock()
 		if len(records) > 0 {
 			return records, lost, true

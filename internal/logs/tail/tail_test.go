@@ -177,3 +177,32 @@ func TestLiveTailRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestLongRecordsWait has few of them wait, and clients get them in events that they take.
+func TestLongRecordsWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		book := &logstest.Book{}
+		s, err := (&tail.Hub{Records: book}).StartLiveTail(t.Context(), tail.StartLiveTailInput{LogGroupIdentifiers: []string{"/a"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		message := strings.Repeat("long ", 50<<10)
+		for range 100 {
+			say(book, "/a", "s", message)
+		}
+		got, enough := 0, fmt.Errorf("that is enough")
+		err = s.Run(t.Context(), "000000000000", func(u tail.SessionUpdate) error {
+			if len(u.SessionResults) == 0 {
+				return enough
+			}
+			if n := len(u.SessionResults); n > 5 || !u.SessionMetadata.Sampled {
+				t.Errorf("%d long records in one event, sampled: %v", n, u.SessionMetadata.Sampled)
+			}
+			got += len(u.SessionResults)
+			return nil
+		})
+		if err != enough || got < 50 || got > 70 {
+			t.Errorf("got %d records, then %v", got, err)
+		}
+	})
+}
