@@ -104,9 +104,9 @@ func (c *cli) exportFiles(ctx context.Context, client *api.Client, in export.Inp
 	}
 	in.Bucket, in.Prefix = bucket, rand.Text()
 	return c.exportLogs(ctx, client, in, func(f export.File) error {
-		path := filepath.Join(dir, filepath.FromSlash(strings.TrimPrefix(f.Key, in.Prefix+"/")))
-		if !strings.HasPrefix(path, filepath.Clean(dir)) {
-			return fmt.Errorf("%s would be outside of %s", f.Key, dir)
+		path, err := below(dir, strings.TrimPrefix(f.Key, in.Prefix+"/"))
+		if err != nil {
+			return err
 		}
 		object, err := store.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &f.Key})
 		if err != nil {
@@ -116,6 +116,15 @@ func (c *cli) exportFiles(ctx context.Context, client *api.Client, in export.Inp
 		_, gone := store.DeleteObject(context.WithoutCancel(ctx), &s3.DeleteObjectInput{Bucket: &bucket, Key: &f.Key})
 		return errors.Join(err, gone)
 	})
+}
+
+// below is where a file goes in a directory: groups may have any name.
+func below(dir, name string) (string, error) {
+	name = filepath.FromSlash(name)
+	if !filepath.IsLocal(name) {
+		return "", fmt.Errorf("%s would be outside of %s", name, dir)
+	}
+	return filepath.Join(dir, name), nil
 }
 
 // save writes a file, in whose place there is none half written.

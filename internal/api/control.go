@@ -195,7 +195,7 @@ func (c *Control) Service() *Service {
 
 		"GetTrace":   op(c.getTrace, nil),
 		"ListTraces": op(c.listTraces, nil),
-		"LogFields":  op(c.logFields, nil).aboutData(),
+		"LogFields":  opBy(c.logFields, c.logFieldsNeeds).aboutData(),
 
 		"ImportLogs":    op(c.importLogs, importNeeds),
 		"ExportLogs":    op(c.exportLogs, exportNeeds),

@@ -28,10 +28,15 @@ type Errors interface {
 	Rebuild(ctx context.Context, in fingerprint.RebuildInput) (fingerprint.RebuildOutput, error)
 }
 
-// importNeeds are what who has an object imported must be allowed: that, and to read it.
+// importNeeds are what who has an object imported must be allowed: that, to read it, and
+// to write to a group of their choice.
 func importNeeds(in ingest.Input) []Need {
 	object := arn.Bucket(in.Bucket) + "/" + in.Key
-	return []Need{{Resource: object}, {Action: "s3:GetObject", Resource: object}}
+	needs := []Need{{Resource: object}, {Action: "s3:GetObject", Resource: object}}
+	if in.Group != "" {
+		needs = append(needs, Need{Action: "logs:PutLogEvents", Resource: logs.ARN(arn.Region, in.Group) + ":*"})
+	}
+	return needs
 }
 
 // A client that leaves does not cut an import short.

@@ -28,7 +28,7 @@ import (
 func (l *Logs) tailed(in tail.StartLiveTailInput) []Need {
 	var needs []Need
 	for _, id := range in.LogGroupIdentifiers {
-		if strings.HasSuffix(logs.GroupOf(id), "*") && !strings.HasPrefix(id, "arn:") {
+		if strings.HasSuffix(logs.GroupOf(id), "*") {
 			needs = append(needs, Need{Action: "dropstack:TailLogs"})
 			continue
 		}
