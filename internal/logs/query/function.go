@@ -136,10 +136,17 @@ func coalesce(args []Value) Value {
 	return Value{}
 }
 
+// maxMade is how long a text may be that is made of others: concat and replace of what
+// they have made would make it grow without end. A longer one is missing.
+const maxMade = 8 << 20
+
 func concat(args []Value) Value {
 	var b strings.Builder
 	for _, a := range args {
 		b.WriteString(a.String())
+		if b.Len() > maxMade {
+			return Value{}
+		}
 	}
 	return TextValue(b.String())
 }
@@ -179,7 +186,11 @@ func replace(s string, args []Value) Value {
 	if old == "" {
 		return TextValue(s)
 	}
-	return TextValue(strings.ReplaceAll(s, old, args[2].String()))
+	by := args[2].String()
+	if len(by) > len(old) && len(s)+strings.Count(s, old)*(len(by)-len(old)) > maxMade {
+		return Value{}
+	}
+	return TextValue(strings.ReplaceAll(s, old, by))
 }
 
 func address(is func(netip.Addr) bool) func([]Value) Value {

@@ -215,7 +215,7 @@ func (w *worker) start(r Range, low, high int) {
 	if !r.Start.IsZero() {
 		from = r.Start.UnixNano()
 	}
-	if !r.End.IsZero() {
+	if !r.End.IsZero() && r.End.Year() < 2262 { // later than that there are no nanoseconds
 		to = r.End.UnixNano()
 	}
 	for i := low; i < high; i++ {

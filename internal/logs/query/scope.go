@@ -1,6 +1,7 @@
 package query
 
 import (
+	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/logs"
 )
 
@@ -10,11 +11,16 @@ const (
 	fieldGroupName = "@logGroup"
 )
 
+// maxUses is how often the fields that stages have made are worked out for a record: each
+// may use another twice.
+const maxUses = 1000
+
 // slots are the columns that a plan reads.
 type slots struct {
 	names []string
 	at    map[string]int
 	asked []int // for, since that was last emptied
+	uses  int   // of fields that stages have made
 }
 
 func (s *slots) all() []int {
@@ -66,6 +72,9 @@ func (r *records) leaf(c *compiler, e Expr) (compiled, bool, error) {
 		if s.parse != nil {
 			r.slots.asked = append(r.slots.asked, s.needs...)
 			return compiled{&parsed{s.parse, s.part}, s.on}, true, nil
+		}
+		if r.slots.uses++; r.slots.uses > maxUses {
+			return compiled{}, false, fault.Coded(fault.Invalid, "MalformedQueryException", "fields that are made of fields are used more than %d times; %s is one of them", maxUses, s.name)
 		}
 		n, err := (&compiler{s.before, c.now}).part(s.expr)
 		return n, true, err
