@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,6 +62,7 @@ type Watcher struct {
 	Log     *slog.Logger
 	Files   []string // of rules, or directories of such files; they are read again when they change
 	Without []string // names of shipped rules that are off
+	Every   time.Duration // how often a rule is asked that says nothing about it; 0: 15 s
 	// Notify is told of every alert that begins to fire, each minute while it goes on,
 	// and when it ends. It must not block for long.
 	Notify func(ctx context.Context, alerts ...Alert)
@@ -151,7 +153,7 @@ func (w *Watcher) load() error {
 	}
 	before, firing := w.loaded, w.firing()
 	w.loaded = next
-	if err := w.engine.Update(every, slices.Sorted(maps.Keys(next)), labels.EmptyLabels(), "", w.iterate); err != nil {
+	if err := w.engine.Update(cmp.Or(w.Every, every), slices.Sorted(maps.Keys(next)), labels.EmptyLabels(), "", w.iterate); err != nil {
 		w.loaded = before
 		return fmt.Errorf("load the rules: %w", err)
 	}
