@@ -87,6 +87,8 @@ say otherwise; port 0 picks a free one.`,
 	f.Int64Var(&diskMB, "cache-disk", 1024, "MB of responses that it stores below the data directory; 0: none")
 	f.IntVar(&cfg.FloodLimit, "flood-limit", 2000, "requests in 5 minutes after which a client is banned for a while; -1: none")
 	f.BoolVar(&cfg.ShadowBans, "shadow-bans", false, "write bans down and turn nobody away")
+	f.StringArrayVar(&cfg.Rules, "rules", nil, "file of alert rules in Prometheus' format, or a directory of some; read again when it changes; may be repeated")
+	f.StringArrayVar(&cfg.WithoutRules, "without-rule", nil, "name of a built-in alert rule that is off, or all; may be repeated")
 	f.StringVar(&services, "services", "", `directory of the bundled services ("none": start without; default: services/ beside the program or here)`)
 	f.BoolVarP(&verbose, "verbose", "v", false, "log every cold start and engine message")
 	return command

@@ -44,6 +44,7 @@ var kinds = map[string]kind{
 	"AWS::CloudFront::ResponseHeadersPolicy":          responseHeadersPolicy,
 
 	"AWS::CloudFormation::WaitConditionHandle": nothing,
+	"AWS::CloudWatch::Alarm":                   cloudwatchAlarm,
 	"AWS::CodeDeploy::Application":             codeDeployApplication,
 	"AWS::CodeDeploy::DeploymentGroup":         codeDeployGroup,
 
@@ -131,9 +132,8 @@ var refusals = map[string]string{
 	"AWS::CloudFront::Function":              "functions are not run at the edge; let the function of the origin do it, or an AWS::CloudFront::ResponseHeadersPolicy",
 	"AWS::CloudFront::KeyValueStore":         "functions are not run at the edge, and nothing would read it",
 	"AWS::CloudFront::StreamingDistribution": "players of RTMP are gone; write an AWS::CloudFront::Distribution",
-	"AWS::CloudWatch::Alarm":                 "alarms are not watched yet, and this one would never go off; remove it, or leave it out by a Condition",
-	"AWS::CloudWatch::CompositeAlarm":        "alarms are not watched yet, and this one would never go off; remove it, or leave it out by a Condition",
-	"AWS::CloudWatch::Dashboard":             "there are no dashboards yet; remove it, or leave it out by a Condition",
+	"AWS::CloudWatch::CompositeAlarm":        "alarms are not made of others here; write a rule over what they watch, under custom.dropstack.alerts of a serverless.yml",
+	"AWS::CloudWatch::Dashboard":             "the console has charts of everything that is measured; remove it, or leave it out by a Condition",
 	"AWS::Cognito::":                         "there are no user pools; let an authorizer of the API decide, by a function or by the tokens of another issuer (JWT)",
 	"AWS::DynamoDB::":                        "there is no DynamoDB; keep the data in a database that functions reach by URL, or in an SQLite file under fileSystemConfig, and name it to functions in their environment",
 	"AWS::EC2::Instance":                     "there are no virtual machines; a host outside is an AWS::EC2::NetworkInterface with dropstack:attach in its Metadata",

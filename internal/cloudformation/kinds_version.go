@@ -124,6 +124,7 @@ func (p *properties) shift(of *plan, r Resource, alias string) *function.Shift {
 	how, _ := wire.Plain(group.Properties["DeploymentConfigName"])
 	s := &function.Shift{Alias: alias, Type: strings.TrimPrefix(how, "CodeDeployDefault.Lambda")}
 	s.Before, s.After = in.function("BeforeAllowTrafficHook"), in.function("AfterAllowTrafficHook")
+	s.Alarms = propertiesOf(group).alarms()
 	return s
 }
 
@@ -138,7 +139,7 @@ func codeDeployGroup(_ context.Context, p *plan, r Resource) (Identity, error) {
 	}
 	in.known("ServiceRoleArn", "DeploymentStyle", "DeploymentGroupName", "Tags")
 	in.idle("a shift is taken back when the new version fails more than the old one", "AutoRollbackConfiguration")
-	in.idle("alarms are not watched here; a shift is taken back when the new version fails more than the old one", "AlarmConfiguration")
+	in.alarms()
 	in.idle("nobody is told; read the events of the stack", "TriggerConfigurations")
 	return Identity{Physical: p.name(r, in.text("DeploymentGroupName"), 100)}, in.done(p)
 }
@@ -151,4 +152,19 @@ func codeDeployApplication(_ context.Context, p *plan, r Resource) (Identity, er
 	}
 	in.known("Tags")
 	return Identity{Physical: p.name(r, in.text("ApplicationName"), 100)}, in.done(p)
+}
+
+// alarms reads an AlarmConfiguration: names of alarms that send callers back.
+func (p *properties) alarms() (names []string) {
+	in := p.object("AlarmConfiguration")
+	on := in.flagOr("Enabled", true)
+	in.known("IgnorePollAlarmFailure")
+	for _, a := range in.each("Alarms") {
+		a.need("Name")
+		names = append(names, a.text("Name"))
+	}
+	if !on {
+		return nil
+	}
+	return names
 }

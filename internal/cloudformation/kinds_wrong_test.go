@@ -69,7 +69,9 @@ func TestWhatIsWrongIsNamedWithWhatToDo(t *testing.T) {
 		{"a network", one("AWS::EC2::Subnet", `"VpcId": "v"`), "has no CidrBlock"},
 		{"a table", one("AWS::DynamoDB::Table", ``), "AWS::DynamoDB::Table is not deployed here: there is no DynamoDB; keep the data in a database"},
 		{"a function at the edge", one("AWS::CloudFront::Function", ``), "functions are not run at the edge"},
-		{"an alarm", one("AWS::CloudWatch::Alarm", ``), "alarms are not watched yet"},
+		{"an alarm of nothing", one("AWS::CloudWatch::Alarm", `"EvaluationPeriods": "1"`), "An alarm needs a MetricName and a Namespace, or Metrics."},
+		{"an alarm with a property that there is none of", one("AWS::CloudWatch::Alarm", `"Treshold": 1`), `unknown field "Treshold"`},
+		{"an alarm of alarms", one("AWS::CloudWatch::CompositeAlarm", ``), "alarms are not made of others here"},
 		{"a nested stack", one("AWS::CloudFormation::Stack", ``), "deploy each template as a stack of its own"},
 		{"a type that nobody knows", one("AWS::Ground::Station", ``), "it is none of AWS::ApiGateway, "},
 	} {

@@ -61,6 +61,9 @@ func (d *Deployer) apply(ctx context.Context, old, next *Revision) error {
 	if err := d.Rooms.Schedules.Replace(ctx, next.Stack, next.Schedules); err != nil {
 		return fmt.Errorf("schedules: %w", err)
 	}
+	if err := d.alert(ctx, next); err != nil {
+		return err
+	}
 	if len(both) > len(next.Functions) {
 		if err := d.Rooms.Roles.Replace(next.Stack, permissions(next, nil, next.Functions)); err != nil {
 			return fmt.Errorf("roles: %w", err)

@@ -61,6 +61,7 @@ func Check(svc *spec.Service) []spec.Problem {
 		c.problems = append(c.problems, wrong...)
 	}
 	c.edge()
+	c.alarms()
 	return c.problems
 }
 

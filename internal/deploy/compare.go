@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dropstack/dropstack/internal/alert"
+	"github.com/dropstack/dropstack/internal/alert/alarm"
 	"github.com/dropstack/dropstack/internal/bucket"
 	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/edge"
@@ -100,6 +102,8 @@ func Compare(old, next *Revision) *Diff {
 	compare(d, "role", old.Roles, next.Roles, func(r iam.DeclaredRole) string { return r.Name })
 	compareNetworks(d, old.Network, next.Network)
 	compare(d, "log group", old.LogGroups, next.LogGroups, func(g logs.Declared) string { return g.Name })
+	compare(d, "alert rule", sourceless(old.Alerts), sourceless(next.Alerts), func(r alert.Rule) string { return strings.TrimPrefix(r.Group+"/"+r.Name, "/") })
+	compare(d, "alarm", old.Alarms, next.Alarms, func(a alarm.Alarm) string { return a.AlarmName })
 	compare(d, "output", old.Outputs, next.Outputs, func(o Output) string { return o.Key })
 	if old.ID != "" {
 		compare(d, "stack", []*Revision{old.settings()}, []*Revision{next.settings()}, func(*Revision) string { return next.Stack })
@@ -118,7 +122,9 @@ func Compare(old, next *Revision) *Diff {
 }
 
 // settings are what a revision says of the stack itself.
-func (r *Revision) settings() *Revision { return &Revision{Region: r.Region, Keep: r.Keep} }
+func (r *Revision) settings() *Revision {
+	return &Revision{Region: r.Region, Keep: r.Keep, AlertSettings: r.AlertSettings}
+}
 
 // compare adds what becomes of the things of a kind, which their names tell apart.
 func compare[T any](d *Diff, kind string, old, next []T, name func(T) string) {

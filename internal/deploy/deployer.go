@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/dropstack/dropstack/internal/alert"
+	"github.com/dropstack/dropstack/internal/alert/alarm"
 	"github.com/dropstack/dropstack/internal/bucket"
 	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/edge"
@@ -85,6 +87,18 @@ type Rooms struct {
 	Storage interface {
 		SetPolicy(ctx context.Context, bucket, text string) error
 		SetCORS(ctx context.Context, bucket string, doc []byte) error
+	}
+	// Alerts asks rules; nil only in tests.
+	Alerts interface {
+		Replace(stack string, d *alert.Declared) error
+	}
+	// Alarms are CloudWatch's; nil only in tests.
+	Alarms interface {
+		// Admit says what Replace would refuse.
+		Admit(stack string, list []alarm.Alarm) error
+		Replace(ctx context.Context, stack string, list []alarm.Alarm) error
+		// Ringing is those of some alarms, by name or ARN, that are in ALARM.
+		Ringing(names []string) []string
 	}
 	Versions Versions // nil only in tests: then no aliases are made, and nobody is shifted
 }

@@ -44,6 +44,7 @@ func Plan(svc *spec.Service, artifacts, layers map[string]string) (*Revision, er
 		}
 	}
 	r.addResources(svc)
+	r.addAlerts(svc)
 	r.addOutputs(svc)
 	if err := r.addRoles(svc); err != nil {
 		return nil, err
@@ -66,7 +67,7 @@ func planFunction(svc *spec.Service, f spec.Function, sha string) function.Funct
 		OnSuccess: f.OnSuccess, OnFailure: f.OnFailure, KeyARN: f.KeyARN, Role: f.Role, Tags: f.Tags,
 	}
 	if s := f.Shift; s != nil {
-		out.Shift = &function.Shift{Alias: s.Alias, Type: s.Type, Before: s.Before, After: s.After}
+		out.Shift = &function.Shift{Alias: s.Alias, Type: s.Type, Before: s.Before, After: s.After, Alarms: s.Alarms}
 	}
 	for _, s := range f.Secrets {
 		out.Secrets = append(out.Secrets, function.Secret{Name: s.Name, Parameter: s.Parameter})
@@ -117,6 +118,8 @@ func (r *Revision) Describe() string {
 		{len(r.Buckets), "bucket"},
 		{len(r.Distributions), "distribution"},
 		{len(r.WebACLs), "web ACL"},
+		{len(r.Alerts), "alert rule"},
+		{len(r.Alarms), "alarm"},
 	} {
 		switch plural := "s"; {
 		case c.n == 1:

@@ -14,6 +14,8 @@ package deploy
 import (
 	"time"
 
+	"github.com/dropstack/dropstack/internal/alert"
+	"github.com/dropstack/dropstack/internal/alert/alarm"
 	"github.com/dropstack/dropstack/internal/bucket"
 	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/edge"
@@ -71,6 +73,9 @@ type Revision struct {
 
 	BucketSettings []bucket.Settings `json:"bucketSettings,omitempty"` // of Buckets
 	LogGroups      []logs.Declared   `json:"logGroups,omitempty"`
+	Alerts         []alert.Rule      `json:"alerts,omitempty"`
+	AlertSettings  alert.Settings    `json:"alertSettings,omitzero"`
+	Alarms         []alarm.Alarm     `json:"alarms,omitempty"`
 	// Granted are the ids of the statements in functions' policies that the stack
 	// declares, by the function's name; the others are of calls of the AWS API.
 	Granted map[string][]string `json:"granted,omitempty"`

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -224,6 +225,9 @@ func (d *Deployer) judge(m *Move) *failure {
 	}
 	if why := failing(since(m.To, began.to), since(m.From, began.from)); why != "" {
 		return &failure{"ALARM_ACTIVE", why}
+	}
+	if ringing := d.ringing(m.Function); len(ringing) > 0 {
+		return &failure{"ALARM_ACTIVE", "in ALARM: " + strings.Join(ringing, ", ")}
 	}
 	return nil
 }

@@ -87,6 +87,9 @@ func (d *Deployer) validate(r *Revision) error {
 	if err := d.ownQueues(r); err != nil {
 		return err
 	}
+	if err := d.ownAlerts(r); err != nil {
+		return err
+	}
 	for _, s := range r.Schedules {
 		err := s.Check()
 		if err == nil && (s.To != "" || s.DeadLetter != "") {

@@ -74,6 +74,8 @@ type Shift struct {
 	Type   string `json:"type"`             // of CodeDeploy: "Canary10Percent5Minutes", "Linear10PercentEvery1Minute", "AllAtOnce" ...
 	Before string `json:"before,omitempty"` // function that is asked before any caller is moved
 	After  string `json:"after,omitempty"`  // and after all are
+	// Alarms are names of alarms that send callers back while they are being moved.
+	Alarms []string `json:"alarms,omitempty"`
 }
 
 // DeclaredAlias is an alias that a revision says of a function.

@@ -67,8 +67,8 @@ func names(out logs.DescribeLogGroupsOutput) (list []string) {
 }
 
 func TestGroups(t *testing.T) {
-	streams := enginetest.Streams(t)
-	s := open(t, streams)
+	streams, dir := enginetest.Streams(t), t.TempDir()
+	s := openIn(t, streams, dir)
 	for _, name := range []string{"/b", "/a/1", "/a/2", "/a/3"} {
 		group(t, s, name)
 	}
@@ -102,7 +102,7 @@ func TestGroups(t *testing.T) {
 	refused(t, s.DeleteLogGroup, logs.LogGroupNameInput{LogGroupName: "/a/1"}, missing)
 	s.Close()
 
-	s = open(t, streams) // all of that is kept
+	s = openIn(t, streams, dir) // all of that is kept
 	out := must(t, s.DescribeLogGroups, logs.DescribeLogGroupsInput{})
 	if diff := cmp.Diff([]string{"/a/2", "/a/3", "/b"}, names(out)); diff != "" {
 		t.Errorf("after a restart: %s", diff)
@@ -130,8 +130,8 @@ func described(out logs.DescribeLogStreamsOutput) (list []string) {
 }
 
 func TestStreams(t *testing.T) {
-	streams := enginetest.Streams(t)
-	s := open(t, streams)
+	streams, dir := enginetest.Streams(t), t.TempDir()
+	s := openIn(t, streams, dir)
 	group(t, s, "g", "a", "b", "c")
 	refused(t, s.CreateLogStream, logs.LogStreamInput{LogGroupName: "g", LogStreamName: "a"}, exists)
 	refused(t, s.CreateLogStream, logs.LogStreamInput{LogGroupName: "h", LogStreamName: "a"}, missing)
@@ -167,7 +167,7 @@ func TestStreams(t *testing.T) {
 	refused(t, s.DeleteLogStream, logs.LogStreamInput{LogGroupName: "g", LogStreamName: "b"}, missing)
 	refused(t, s.GetLogEvents, logs.GetLogEventsInput{LogGroupName: "g", LogStreamName: "b"}, missing)
 	s.Close()
-	s = open(t, streams)
+	s = openIn(t, streams, dir)
 	must(t, s.CreateLogStream, logs.LogStreamInput{LogGroupName: "g", LogStreamName: "b"}) // again, and empty
 	put(t, s, "g", "b", []logs.InputLogEvent{{Timestamp: time.Now().UnixMilli(), Message: "second life"}})
 	if diff := cmp.Diff([]string{"x", "y", "second life"}, messages(t, s, logs.Filter{Group: "g"})); diff != "" {

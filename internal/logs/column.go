@@ -12,7 +12,6 @@ type columnBuilder struct {
 	codes  []uint32          // of the rows so far; those behind its end have no value
 	of     map[string]uint32 // code of each value; nil: row i has values[i]
 	row    int               // that was set last, and 1
-	size   int               // of the values
 }
 
 func newColumn(name string) *columnBuilder {
@@ -27,7 +26,6 @@ func (c *columnBuilder) set(row int, value string) {
 	c.row = row + 1
 	if c.of == nil {
 		c.values = append(c.values, value)
-		c.size += len(value)
 		return
 	}
 	if n := len(c.codes); n > 0 && n == row {
@@ -39,7 +37,6 @@ func (c *columnBuilder) set(row int, value string) {
 	code, known := c.of[value]
 	if !known {
 		c.values = append(c.values, value)
-		c.size += len(value)
 		code = uint32(len(c.values))
 		c.of[value] = code
 	}
@@ -67,27 +64,25 @@ func (c *columnBuilder) pad(row int) {
 
 // plain goes over to a value for every row, unless one has none.
 func (c *columnBuilder) plain() {
-	values, size := make([]string, 0, 2*len(c.codes)), 0
+	values := make([]string, 0, 2*len(c.codes))
 	for _, code := range c.codes {
 		if code == 0 {
 			return
 		}
 		values = append(values, c.values[code-1])
-		size += len(c.values[code-1])
 	}
-	c.values, c.codes, c.of, c.size = values, nil, nil, size
+	c.values, c.codes, c.of = values, nil, nil
 }
 
 // code goes back: a row has no value.
 func (c *columnBuilder) code() {
 	rows := c.values
-	c.of, c.size = make(map[string]uint32, len(rows)), 0
+	c.of = make(map[string]uint32, len(rows))
 	c.values, c.codes = make([]string, 0, len(rows)), make([]uint32, 0, len(rows)+1)
 	for _, value := range rows {
 		code, known := c.of[value]
 		if !known {
 			c.values = append(c.values, value)
-			c.size += len(value)
 			code = uint32(len(c.values))
 			c.of[value] = code
 		}
@@ -95,14 +90,21 @@ func (c *columnBuilder) code() {
 	}
 }
 
-// snapshot is the column of the first rows as it stands.
-func (c *columnBuilder) snapshot(rows int) *Column {
+// finish leaves nothing to be done when there are no more rows than these.
+func (c *columnBuilder) finish(rows int) {
 	if c.of == nil && len(c.values) < rows {
 		c.code()
 	}
+	if c.of != nil {
+		c.pad(rows)
+	}
+}
+
+// snapshot is the column of the first rows as it stands.
+func (c *columnBuilder) snapshot(rows int) *Column {
+	c.finish(rows)
 	if c.of == nil {
 		return &Column{Values: c.values[:len(c.values):len(c.values)]}
 	}
-	c.pad(rows)
 	return &Column{Values: c.values[:len(c.values):len(c.values)], Codes: c.codes[:rows:rows]}
 }

@@ -11,7 +11,7 @@ import (
 
 // TestABusyEdgeLeavesOthersAlone has the edge say more than is kept.
 func TestABusyEdgeLeavesOthersAlone(t *testing.T) {
-	s := &logs.Store{Streams: enginetest.Streams(t), MaxBytes: 1 << 20, Log: slog.New(slog.DiscardHandler)}
+	s := &logs.Store{Dir: t.TempDir(), Streams: enginetest.Streams(t), MaxBytes: 1 << 20, Log: slog.New(slog.DiscardHandler)}
 	s.State = s.Streams
 	if err := s.Open(t.Context()); err != nil {
 		t.Fatal(err)

@@ -4,51 +4,76 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 )
 
-// expireHourly lets go of what is older than its group's retention, until Close.
-// It is hidden from readers before.
-func (s *Store) expireHourly() {
-	defer close(s.tended)
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
+const (
+	keepEvery   = 10 * time.Minute
+	expireEvery = time.Hour
+	// retryAfter is how long the keeper waits when a disk fails.
+	retryAfter = 10 * time.Second
+)
+
+// keep makes blocks, merges them and lets go of what is old, until Close.
+func (s *Store) keep() {
+	expired := time.Now()
+	wait := time.NewTimer(keepEvery)
+	defer wait.Stop()
 	for {
 		select {
 		case <-s.tend:
 			return
-		case <-time.After(time.Hour):
+		case <-s.kept:
+		case <-wait.C:
 		}
-		if err := s.Expire(ctx); err != nil {
-			s.Log.Error("old log records are not removed", "err", err)
+		now, next := time.Now(), keepEvery
+		err := s.archive.tend(now)
+		if err == nil {
+			err = s.shrink()
 		}
+		if err == nil && now.Sub(expired) >= expireEvery {
+			expired = now
+			err = s.Expire(context.Background())
+		}
+		if err != nil {
+			next = retryAfter
+			s.Log.Error("log records are not put into blocks, or old ones are not removed", "err", err)
+		}
+		wait.Reset(next)
 	}
 }
 
-// Expire removes what is older than its group's retention, now.
-func (s *Store) Expire(ctx context.Context) error {
-	var errs []error
-	for name, cutoff := range s.index.expire(s.maxAge()) {
-		errs = append(errs, s.purge(ctx, name, cutoff))
+// Expire removes what is older than its group's retention, now, and what is more than
+// there may be. What is left of it is hidden from readers.
+func (s *Store) Expire(context.Context) error {
+	cutoffs, all := s.index.expire(s.maxAge())
+	errs := []error{s.archive.forget(all)}
+	for _, name := range s.archive.groups() {
+		cutoff, own := cutoffs[name]
+		if !own {
+			cutoff = all
+		}
+		errs = append(errs, s.archive.expire(name, cutoff))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.shrink())...)
 }
 
-// expire forgets old streams and returns the groups that have a retention, with
-// the moment before which everything goes.
-func (x *index) expire(age time.Duration) map[string]time.Time {
+// expire forgets old streams and returns the moments before which everything goes: of
+// groups that have a retention of their own, and of all others.
+func (x *index) expire(age time.Duration) (own map[string]time.Time, all time.Time) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	cutoffs := map[string]time.Time{}
+	own, all = map[string]time.Time{}, time.Now().Add(-age)
 	for name, g := range x.known {
-		cutoff := time.Now().Add(-age)
+		cutoff := all
 		if g.Retention > 0 {
-			if own := time.Now().AddDate(0, 0, -g.Retention); own.After(cutoff) {
-				cutoff = own
+			if t := time.Now().AddDate(0, 0, -g.Retention); t.After(cutoff) {
+				cutoff = t
 			}
-			cutoffs[name] = cutoff
+			own[name] = cutoff
 		}
 		for stream, st := range g.streams {
 			if st.Last != 0 && max(st.Last, st.Came) < cutoff.UnixMilli() {
@@ -56,39 +81,173 @@ func (x *index) expire(age time.Duration) map[string]time.Time {
 			}
 		}
 	}
-	return cutoffs
+	return own, all
 }
 
-// purge removes the batches of a group that came before a moment.
-func (s *Store) purge(ctx context.Context, name string, cutoff time.Time) error {
-	stream := s.streams[streamOf(name)]
-	state, err := stream.Info(ctx)
-	if err != nil {
-		return fmt.Errorf("expire the log of %s: %w", name, err)
-	}
-	keep := state.State.LastSeq + 1 // what comes from now on, and perhaps more
-	consumer, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
-		FilterSubject: subject(name), DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &cutoff,
-		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, InactiveThreshold: 30 * time.Second,
+// future is how much later than it came a record may say that it was made, and be
+// believed: what is of a time that will never come must go as well.
+const future = 24 * time.Hour
+
+// expire removes the blocks of a group of which everything is older than a moment.
+func (a *archive) expire(group string, cutoff time.Time) error {
+	return a.removeBlocks(group, func(b *block) bool {
+		return min(b.Max, b.Made+int64(future)) < cutoff.UnixNano()
 	})
-	if err != nil {
-		return fmt.Errorf("expire the log of %s: %w", name, err)
+}
+
+// removeBlocks removes those of a group that are to go.
+func (a *archive) removeBlocks(group string, goes func(b *block) bool) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	h := a.held[group]
+	if h == nil {
+		return nil
 	}
-	info := consumer.CachedInfo()
-	defer func() { _ = stream.DeleteConsumer(context.WithoutCancel(ctx), info.Name) }()
-	if info.NumPending > 0 {
-		msg, err := consumer.Next(jetstream.FetchContext(ctx))
-		if err != nil {
-			return fmt.Errorf("expire the log of %s: %w", name, err)
+	c := &change{Next: a.manifest.next}
+	for _, b := range h.blocks {
+		if goes(b) {
+			c.Remove = append(c.Remove, b.ID)
 		}
-		meta, err := msg.Metadata()
-		if err != nil {
-			return fmt.Errorf("expire the log of %s: %w", name, err)
-		}
-		keep = min(keep, meta.Sequence.Stream)
 	}
-	if err := stream.Purge(ctx, jetstream.WithPurgeSubject(subject(name)), jetstream.WithPurgeSequence(keep)); err != nil {
-		return fmt.Errorf("expire the log of %s: %w", name, err)
+	if len(c.Remove) == 0 {
+		return nil
+	}
+	if err := a.manifest.commit(c); err != nil {
+		return fmt.Errorf("expire the log of %s: %w", group, err)
+	}
+	a.discard(h, func(b *block) bool { return slices.Contains(c.Remove, b.ID) })
+	return nil
+}
+
+// shrink removes the oldest blocks of the edge's groups, and those of all others, until
+// they are not larger than they may be.
+func (s *Store) shrink() error {
+	var errs []error
+	for _, edge := range []bool{true, false} {
+		for _, b := range s.archive.beyond(s.maxBytes(), func(group string) bool { return ofEdge(group) == edge }) {
+			errs = append(errs, s.archive.removeBlocks(b.Group, func(o *block) bool { return o == b }))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// beyond are the oldest blocks of groups that are too many for a size.
+func (a *archive) beyond(size int64, of func(group string) bool) (list []*block) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var all []*block
+	for name, h := range a.held {
+		if of(name) {
+			all = append(all, h.blocks...)
+		}
+	}
+	slices.SortFunc(all, func(a, b *block) int { return int(min(1, max(-1, b.Max-a.Max))) })
+	for i, b := range all {
+		if size -= b.Bytes; size < 0 {
+			return all[i:]
+		}
 	}
 	return nil
+}
+
+// The edge's groups: of its distributions, and of requests that none answers.
+const (
+	DistributionGroup = "/aws/cloudfront/" // and the ID
+	EdgeGroup         = "/dropstack/edge"
+)
+
+// ofEdge says whether a group is the edge's: a line for every request would push out
+// what functions have said.
+func ofEdge(group string) bool {
+	return group == EdgeGroup || strings.HasPrefix(group, DistributionGroup)
+}
+
+// forget lets go of IDs that were imported before a moment: should they come again,
+// what they have is too old to be kept.
+func (a *archive) forget(before time.Time) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	n := len(a.manifest.imported)
+	maps.DeleteFunc(a.manifest.imported, func(_ string, at int64) bool { return at < before.Add(-future).UnixNano() })
+	if len(a.manifest.imported) == n {
+		return nil
+	}
+	return a.manifest.rewrite()
+}
+
+// drop removes all that there is of a group.
+func (a *archive) drop(group string) error {
+	a.mu.Lock()
+	h := a.held[group]
+	a.mu.Unlock()
+	if h == nil {
+		return nil
+	}
+	h.feeding.Lock()
+	defer h.feeding.Unlock()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	c := &change{Next: a.manifest.next}
+	for _, b := range h.blocks {
+		c.Remove = append(c.Remove, b.ID)
+	}
+	if n := len(h.chunks); n > 0 {
+		c.Upto = map[string]uint64{group: h.chunks[n-1].last()}
+	}
+	if err := a.manifest.commit(c); err != nil {
+		return fmt.Errorf("delete the log of %s: %w", group, err)
+	}
+	a.discard(h, func(*block) bool { return true })
+	for _, c := range h.chunks {
+		a.bytes -= c.bytes
+	}
+	h.chunks, h.rows, h.making, h.fed = nil, 0, nil, 0
+	return nil
+}
+
+// span are the first place of a group and the last.
+func (a *archive) span(group string) (first, last uint64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	h := a.held[group]
+	if h == nil {
+		return 0, 0
+	}
+	if n := len(h.chunks); n > 0 {
+		first, last = h.chunks[0].first, h.chunks[n-1].last()
+	}
+	if n := len(h.blocks); n > 0 {
+		first, last = h.blocks[0].First, max(last, h.blocks[n-1].Last)
+	}
+	return first, last
+}
+
+// due says whether there is something for the keeper.
+func (a *archive) due() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.unseen >= background
+}
+
+// room waits until not too much is in no block.
+func (a *archive) room(most time.Duration) error {
+	timeout := time.NewTimer(most)
+	defer timeout.Stop()
+	for {
+		a.mu.Lock()
+		if a.bytes < maxUnsealed {
+			a.mu.Unlock()
+			return nil
+		}
+		if a.eased == nil {
+			a.eased = make(chan struct{})
+		}
+		eased := a.eased
+		a.mu.Unlock()
+		select {
+		case <-eased:
+		case <-timeout.C:
+			return fmt.Errorf("%d bytes wait to be put into blocks already", maxUnsealed)
+		}
+	}
 }

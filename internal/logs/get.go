@@ -60,18 +60,16 @@ func (s *Store) GetLogEvents(ctx context.Context, in GetLogEventsInput) (GetLogE
 		return out, err
 	}
 	f := Filter{Group: Named(in.LogGroupName, in.LogGroupIdentifier), Streams: []string{in.LogStreamName}}
-	began, err := s.index.check(f.Group, in.LogStreamName)
-	if err != nil {
+	if err := s.index.check(f.Group, in.LogStreamName); err != nil {
 		return out, err
 	}
-	f.Start, f.End = moment(in.StartTime), moment(in.EndTime)
-	if f.Start.IsZero() {
-		f.Start = began
-	}
-	if !back {
+	f.Start, f.End, f.back = moment(in.StartTime), moment(in.EndTime), back
+	if back {
+		f.Before = at
+	} else {
 		f.After = at
 	}
-	list, err := s.cut(ctx, f, cmp.Or(in.Limit, maxLimit), back, at)
+	list, err := s.cut(ctx, f, cmp.Or(in.Limit, maxLimit))
 	if err != nil {
 		return out, err
 	}
@@ -104,46 +102,38 @@ func (in GetLogEventsInput) position() (back bool, place uint64, err error) {
 	return direction == "b", place, nil
 }
 
-// cut returns the first records, or with back the last before a place, which 0
-// leaves open.
-func (s *Store) cut(ctx context.Context, f Filter, limit int, back bool, before uint64) ([]placed, error) {
+// cut returns the first records, or going back the last, as many as a page has.
+func (s *Store) cut(ctx context.Context, f Filter, limit int) ([]placed, error) {
 	var list []placed
 	bytes := 0
 	err := s.each(ctx, f, func(place uint64, r Record) bool {
 		size := len(r.Message) + overhead
-		switch {
-		case back && before != 0 && place >= before:
-			return false
-		case !back && (len(list) == limit || len(list) > 0 && bytes+size > maxPageBytes):
+		if len(list) == limit || len(list) > 0 && bytes+size > maxPageBytes {
 			return false
 		}
 		list = append(list, placed{r, place})
-		for bytes += size; back && (len(list) > limit || len(list) > 1 && bytes > maxPageBytes); list = list[1:] {
-			bytes -= len(list[0].Message) + overhead
-		}
+		bytes += size
 		return true
 	})
+	if f.back {
+		slices.Reverse(list)
+	}
 	return list, err
 }
 
-// check says whether a stream, or with "" its group, exists, and when it began, if
-// that is known for sure.
-func (x *index) check(group, stream string) (began time.Time, err error) {
+// check says whether a stream, or with "" its group, exists.
+func (x *index) check(group, stream string) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	g := x.known[group]
-	if g == nil {
-		return began, noGroup()
-	}
-	st := g.streams[stream]
 	switch {
+	case g == nil:
+		return noGroup()
 	case stream == "":
-	case st == nil && len(g.streams) < maxStreams-maxStreams/10: // else it may have been forgotten
-		return began, noStream()
-	case st != nil && st.First != 0 && !g.Loose:
-		began = time.UnixMilli(st.First).Add(-punctual)
+	case g.streams[stream] == nil && len(g.streams) < maxStreams-maxStreams/10: // else it may have been forgotten
+		return noStream()
 	}
-	return began, nil
+	return nil
 }
 
 func byTime(a, b placed) int { return a.Time.Compare(b.Time) }
@@ -202,7 +192,7 @@ func (s *Store) FilterLogEvents(ctx context.Context, in FilterLogEventsInput) (F
 	if err != nil {
 		return out, err
 	}
-	if _, err := s.index.check(f.Group, ""); err != nil {
+	if err := s.index.check(f.Group, ""); err != nil {
 		return out, err
 	}
 	limit, bytes := cmp.Or(in.Limit, maxLimit), 0

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/dropstack/dropstack/internal/arn"
 	"github.com/dropstack/dropstack/internal/fault"
 )
@@ -100,7 +98,7 @@ type LogGroupNameInput struct {
 
 // DeleteLogGroup removes a group and all that is in it.
 func (s *Store) DeleteLogGroup(ctx context.Context, in LogGroupNameInput) (None, error) {
-	if err := s.Flush(ctx); err != nil {
+	if err := s.settled(ctx); err != nil {
 		return None{}, err
 	}
 	x := &s.index
@@ -113,7 +111,7 @@ func (s *Store) DeleteLogGroup(ctx context.Context, in LogGroupNameInput) (None,
 	case g.Protected:
 		return None{}, fault.Coded(fault.Invalid, "ValidationException", "The log group is protected from deletion.")
 	}
-	if err := s.streams[streamOf(g.Name)].Purge(ctx, jetstream.WithPurgeSubject(subject(g.Name))); err != nil {
+	if err := s.archive.drop(g.Name); err != nil {
 		return None{}, err
 	}
 	keys, err := x.streams.ListKeysFiltered(ctx, key(g.Name)+".>")

@@ -43,10 +43,10 @@ type group struct {
 	Class     string            `json:"class,omitempty"`
 	Protected bool              `json:"protected,omitempty"`
 	Tags      map[string]string `json:"tags,omitempty"`
-	// Loose says that records came whose time is not that of their coming.
-	Loose bool `json:"loose,omitempty"`
-	// Hidden are the cursors up to which the records of streams are deleted.
-	Hidden map[string]uint64 `json:"hidden,omitempty"`
+	// Hidden are the places up to which the records of streams are deleted.
+	Hidden map[string]uint64 `json:"hiddenUpTo,omitempty"`
+	// Earlier are likewise what an earlier version has kept.
+	Earlier map[string]uint64 `json:"hidden,omitempty"`
 
 	streams map[string]*stream
 }
@@ -64,7 +64,6 @@ type stream struct {
 
 // view is what a reader of a group has to know.
 type view struct {
-	loose  bool
 	hidden map[string]uint64
 	oldest time.Time
 }
@@ -165,37 +164,39 @@ func (x *index) saveStream(ctx context.Context, g *group, name string) error {
 }
 
 // note takes in what has been stored. Groups and streams begin to be with their
-// first record.
-func (x *index) note(ctx context.Context, records []Record) {
+// first record. After a crash it may have been told of them before.
+func (x *index) note(ctx context.Context, seen tallies, again bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	now := time.Now().UnixMilli()
-	for _, r := range records {
-		g := x.known[r.Group]
+	for _, t := range seen.list {
+		g := x.known[t.group]
 		if g == nil {
-			g = &group{Name: r.Group, Created: now, streams: map[string]*stream{}}
-			x.known[r.Group] = g
+			g = &group{Name: t.group, Created: now, streams: map[string]*stream{}}
+			x.known[t.group] = g
 			if err := x.save(ctx, g); err != nil {
-				x.log.Error("a log group is not stored", "group", r.Group, "err", err)
+				x.log.Error("a log group is not stored", "group", t.group, "err", err)
 			}
 		}
-		at := r.Time.UnixMilli()
-		st := g.streams[r.Stream]
+		st := g.streams[t.stream]
 		fresh := st == nil
-		if fresh {
+		switch {
+		case t.records == 0 || again && !fresh:
+			continue
+		case fresh:
 			g.crowd()
 			st = &stream{Created: now}
-			g.streams[r.Stream] = st
+			g.streams[t.stream] = st
 		}
-		if st.First == 0 || at < st.First {
-			st.First = at
+		if st.First == 0 || t.first < st.First {
+			st.First = t.first
 		}
-		st.Last, st.Came = max(st.Last, at), now
-		st.Bytes += int64(len(r.Message)) + overhead
+		st.Last, st.Came = max(st.Last, t.last), now
+		st.Bytes += t.bytes + overhead*int64(t.records)
 		st.changed = true
 		if fresh {
-			if err := x.saveStream(ctx, g, r.Stream); err != nil {
-				x.log.Error("a log stream is not stored", "group", r.Group, "stream", r.Stream, "err", err)
+			if err := x.saveStream(ctx, g, t.stream); err != nil {
+				x.log.Error("a log stream is not stored", "group", t.group, "stream", t.stream, "err", err)
 			}
 		}
 	}
@@ -248,7 +249,7 @@ func (x *index) view(name string) view {
 	if g == nil {
 		return view{}
 	}
-	v := view{loose: g.Loose, hidden: maps.Clone(g.Hidden)}
+	v := view{hidden: maps.Clone(g.Hidden)}
 	if g.Retention > 0 {
 		v.oldest = time.Now().AddDate(0, 0, -g.Retention)
 	}

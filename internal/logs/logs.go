@@ -1,21 +1,27 @@
 // Package logs keeps log records by group and stream: those of functions, and those
 // that clients put with the API of CloudWatch Logs, which this room answers.
 //
-// Records are gathered for a moment and stored a batch at a time. Stored, on the
-// relaxed JetStream server:
+// A record that is appended waits a moment for others, and is written to a write-ahead
+// log with them and synced; PutLogEvents answers after that. From there on it has a
+// place, a number that grows. Records of a group become a block when they are many or
+// old: a file that has them column by column (blockwrite.go), in which a field is looked
+// up without the others, and a text only where it can be. Stored, below the store's
+// directory:
 //
-//	stream  logs                      records of all groups but the edge's
-//	stream  edge-logs                 those of the edge's
-//	subject STREAM.g<group, base64url>  JSON: the records of one batch, in order
-//	bucket  log-streams               <group>.<stream>, base64url: what is known of a stream
+//	wal/NUMBER.wal        records in no block yet (frame.go)
+//	blocks/NUMBER.block   up to 65,536 records of a group
+//	manifest              which blocks there are, and what has been imported (manifest.go)
+//	damaged/              files that could not be read, which nobody reads any more
 //
-// and on the durable one:
+// and in JetStream, what is known of groups on the durable server and of streams on the
+// relaxed one:
 //
-//	bucket  log-groups                <group>, base64url: retention, tags …
+//	bucket  log-groups    <group>, base64url: retention, tags …
+//	bucket  log-streams   <group>.<stream>, base64url: what is known of a stream
 //
-// A crash loses what was appended within the last moment. What PutLogEvents has
-// acknowledged survives a crash of the process, and a power cut some seconds later.
-// A cursor is a batch's sequence and the place within it.
+// A crash loses what was appended within the last tenth of a second. A block is there
+// when the manifest names it: with all others that were to come with it, and without
+// those that it is in the place of. A cursor is a record's place.
 package logs
 
 import "time"
@@ -45,7 +51,9 @@ type Filter struct {
 	End     time.Time // exclusive
 	Pattern *Pattern  // of the message; nil: any
 	After   uint64    // cursor of an earlier page
+	Before  uint64    // cursor of a later page; 0: none
 	Limit   int       // default 1,000, at most 10,000
 
 	view view // of the group
+	back bool // the latest come first
 }

@@ -17,7 +17,12 @@ import (
 
 func open(t testing.TB, streams jetstream.JetStream) *logs.Store {
 	t.Helper()
-	s := &logs.Store{Streams: streams, State: streams, Region: "us-east-1", Log: slog.New(slog.DiscardHandler)}
+	return openIn(t, streams, t.TempDir())
+}
+
+func openIn(t testing.TB, streams jetstream.JetStream, dir string) *logs.Store {
+	t.Helper()
+	s := &logs.Store{Dir: dir, Streams: streams, State: streams, Region: "us-east-1", Log: slog.New(slog.DiscardHandler)}
 	if err := s.Open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -143,14 +148,14 @@ func TestFollow(t *testing.T) {
 }
 
 func TestCloseStoresWhatWasAppended(t *testing.T) {
-	streams := enginetest.Streams(t)
-	s := open(t, streams)
+	streams, dir := enginetest.Streams(t), t.TempDir()
+	s := openIn(t, streams, dir)
 	fill(s, "g", 100)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	s.Append(logs.Record{Group: "g", Message: "too late"})
-	if got := messages(t, open(t, streams), logs.Filter{Group: "g"}); len(got) != 100 {
+	if got := messages(t, openIn(t, streams, dir), logs.Filter{Group: "g"}); len(got) != 100 {
 		t.Errorf("got %d records, want 100", len(got))
 	}
 }

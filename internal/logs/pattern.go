@@ -22,6 +22,15 @@ const (
 // Case matters. A nil Pattern matches everything.
 type Pattern struct {
 	match func(message string) bool
+	parts []string // texts that each message that matches has
+}
+
+// needles are texts that each message that matches has.
+func (p *Pattern) needles() []string {
+	if p == nil {
+		return nil
+	}
+	return p.parts
 }
 
 // Match reports whether a message matches.
@@ -33,6 +42,7 @@ func Compile(text string) (*Pattern, error) {
 		return nil, invalid("Invalid filter pattern: it has over %d characters.", maxPattern)
 	}
 	var match func(string) bool
+	var parts []string
 	var err error
 	switch text = strings.TrimSpace(text); {
 	case text == "":
@@ -42,12 +52,12 @@ func Compile(text string) (*Pattern, error) {
 	case text[0] == '[':
 		match, err = compileFields(text)
 	default:
-		match, err = compileTerms(text)
+		match, parts, err = compileTerms(text)
 	}
 	if err != nil {
 		return nil, invalid("Invalid filter pattern: %w", err)
 	}
-	return &Pattern{match}, nil
+	return &Pattern{match, parts}, nil
 }
 
 // scanner reads a pattern from left to right.
@@ -105,8 +115,8 @@ func (s *scanner) regular() (*regexp.Regexp, error) {
 }
 
 // compileTerms reads terms. Those with ? do not matter beside others, as CloudWatch
-// has it.
-func compileTerms(text string) (func(string) bool, error) {
+// has it. parts are the texts that have to be there.
+func compileTerms(text string) (match func(string) bool, parts []string, err error) {
 	s := &scanner{text}
 	var all, not, some []func(string) bool
 	for s.skip(); s.rest != ""; s.skip() {
@@ -117,9 +127,12 @@ func compileTerms(text string) (func(string) bool, error) {
 		case '?':
 			list, s.rest = &some, s.rest[1:]
 		}
-		term, err := s.term()
+		term, text, err := s.term()
 		if err != nil {
-			return nil, err
+			return nil, nil, err
+		}
+		if list == &all && text != "" {
+			parts = append(parts, text)
 		}
 		*list = append(*list, term)
 	}
@@ -143,19 +156,18 @@ func compileTerms(text string) (func(string) bool, error) {
 			}
 		}
 		return len(some) == 0
-	}, nil
+	}, parts, nil
 }
 
-func (s *scanner) term() (func(string) bool, error) {
-	var text string
-	var err error
+// term reads one, which has a text unless it is a regular expression.
+func (s *scanner) term() (match func(string) bool, text string, err error) {
 	switch {
 	case strings.HasPrefix(s.rest, "%"):
 		re, err := s.regular()
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
-		return re.MatchString, nil
+		return re.MatchString, "", nil
 	case strings.HasPrefix(s.rest, `"`):
 		text, err = s.text('"')
 	default:
@@ -164,7 +176,7 @@ func (s *scanner) term() (func(string) bool, error) {
 	if err == nil && text == "" {
 		err = errors.New("a term is empty")
 	}
-	return func(message string) bool { return strings.Contains(message, text) }, err
+	return func(message string) bool { return strings.Contains(message, text) }, text, err
 }
 
 // wildcard matches a text with * for any characters.

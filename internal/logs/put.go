@@ -2,7 +2,6 @@ package logs
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/dropstack/dropstack/internal/fault"
@@ -17,7 +16,6 @@ const (
 	maxSpan       = 24 * time.Hour
 	ahead         = 2 * time.Hour       // that an event may be
 	oldest        = 14 * 24 * time.Hour // that an event may be
-	punctual      = time.Minute         // that an event's time differs from its coming, else the group is loose
 )
 
 // sequenceToken is what clients of old hand from call to call; it means nothing.
@@ -75,23 +73,14 @@ func (s *Store) PutLogEvents(ctx context.Context, in PutLogEventsInput) (PutLogE
 		return out, nil
 	}
 	var records []Record
-	loose := false
 	for _, e := range in.LogEvents[first:end] {
-		at := time.UnixMilli(e.Timestamp)
-		loose = loose || at.Sub(now).Abs() > punctual
-		records = append(records, Record{Time: at, Group: in.LogGroupName, Stream: in.LogStreamName, Message: e.Message})
-	}
-	if loose {
-		if err := s.index.loosen(ctx, in.LogGroupName); err != nil {
-			return out, err
-		}
+		records = append(records, Record{Time: time.UnixMilli(e.Timestamp), Group: in.LogGroupName, Stream: in.LogStreamName, Message: e.Message})
 	}
 	wait, cancel := context.WithTimeout(ctx, ackWait)
 	defer cancel()
-	if err := s.publish(wait, records); err != nil {
+	if err := s.put(wait, records); err != nil {
 		return out, fault.Errorf(fault.Unavailable, "put log events: %w", err)
 	}
-	s.index.note(wait, records)
 	return out, nil
 }
 
@@ -161,21 +150,4 @@ func (x *index) receiver(in PutLogEventsInput) (time.Duration, error) {
 		return 0, noStream()
 	}
 	return time.Duration(g.Retention) * 24 * time.Hour, nil
-}
-
-// loosen records that the times of a group's records are not those of their
-// coming, before the first such record is stored.
-func (x *index) loosen(ctx context.Context, name string) error {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	g := x.known[name]
-	if g == nil || g.Loose {
-		return nil
-	}
-	g.Loose = true
-	if err := x.save(ctx, g); err != nil {
-		g.Loose = false
-		return errors.Join(errors.New("put log events"), err)
-	}
-	return nil
 }

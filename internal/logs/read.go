@@ -2,15 +2,11 @@ package logs
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"iter"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/dropstack/dropstack/internal/fault"
 )
@@ -18,13 +14,11 @@ import (
 const (
 	defaultLimit = 1000
 	maxLimit     = 10000
-	// late is how long after its records a batch may be stored, unless the group is
-	// loose.
-	late = time.Minute
 )
 
-// Filter returns a page of records, oldest first, including what was appended
-// just now. next is the cursor for Filter.After, or 0 when there is no more.
+// Filter returns a page of records, in the order in which they came, including what
+// was appended just now. next is the cursor for Filter.After, or 0 when there is no
+// more.
 func (s *Store) Filter(ctx context.Context, f Filter) (page []Record, next uint64, err error) {
 	limit, err := f.limit()
 	if err != nil {
@@ -44,89 +38,110 @@ func (s *Store) Filter(ctx context.Context, f Filter) (page []Record, next uint6
 	return page, next, nil
 }
 
-// each visits the wanted records with their cursors, until visit returns false.
+// each visits the wanted records with their places, until visit returns false.
 func (s *Store) each(ctx context.Context, f Filter, visit func(place uint64, r Record) (more bool)) error {
 	if err := s.Flush(ctx); err != nil {
 		return err
 	}
 	f.view = s.index.view(f.Group)
-	stream := s.streams[streamOf(f.Group)]
-	consumer, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
-		FilterSubject: subject(f.Group), DeliverPolicy: f.policy(), OptStartSeq: f.startSeq(), OptStartTime: f.startTime(),
-		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, InactiveThreshold: 30 * time.Second,
-	})
-	if err != nil {
-		return fmt.Errorf("read the log of %s: %w", f.Group, err)
+	sel := f.selection()
+	from, to := sel.span()
+	list := s.archive.pieces(f.Group)
+	defer s.archive.release(list)
+	if f.back {
+		slices.Reverse(list)
 	}
-	defer func() { // the server would remove it after the threshold
-		_ = stream.DeleteConsumer(context.WithoutCancel(ctx), consumer.CachedInfo().Name)
-	}()
-	left := consumer.CachedInfo().NumPending
-	for left > 0 {
-		msgs, err := consumer.Fetch(int(min(left, 256)), jetstream.FetchContext(ctx))
+	for _, p := range list {
+		if p.Max < from || p.Min >= to || p.Last <= f.After || f.Before != 0 && p.First >= f.Before {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		more, err := s.eachOf(p, f, sel, visit)
 		if err != nil {
+			s.archive.setAside(p.block, err)
 			return fmt.Errorf("read the log of %s: %w", f.Group, err)
 		}
-		got := 0
-		for msg := range msgs.Messages() {
-			got++
-			for place, r := range f.match(msg) {
-				if !visit(place, r) {
-					return nil
-				}
-			}
-			if f.beyond(msg) {
-				return nil
-			}
+		if !more {
+			return nil
 		}
-		if err := msgs.Error(); err != nil {
-			return fmt.Errorf("read the log of %s: %w", f.Group, err)
-		}
-		if got == 0 {
-			break // expired while we were reading
-		}
-		left -= min(left, uint64(got))
 	}
 	return nil
 }
 
-// beyond says that nothing that is wanted can follow.
-func (f Filter) beyond(msg jetstream.Msg) bool {
-	if f.End.IsZero() || f.view.loose {
-		return false
+// eachOf visits the wanted records of a piece.
+func (s *Store) eachOf(p *piece, f Filter, sel *Selection, visit func(place uint64, r Record) (more bool)) (more bool, err error) {
+	r, err := s.archive.read(p)
+	if err != nil {
+		s.archive.setAside(p.block, err)
+		return true, nil
 	}
-	meta, err := msg.Metadata()
-	return err == nil && meta.Timestamp.Add(-late).After(f.End)
+	defer r.close()
+	c, err := r.choose(sel, f.view)
+	if err != nil {
+		s.archive.setAside(p.block, err)
+		return true, nil
+	}
+	var buf []byte
+	var rec Record
+	streams := r.Column(FieldStream)
+	for row := range c.each(f.back) {
+		place := r.place(row)
+		stream, _ := streams.At(row)
+		if place <= f.After || f.Before != 0 && place >= f.Before || !f.of(stream) {
+			continue
+		}
+		rec, buf = r.record(row, buf)
+		if r.err != nil {
+			return false, r.err
+		}
+		if f.Pattern.Match(rec.Message) && !visit(place, rec) {
+			return false, nil
+		}
+	}
+	return true, r.err
 }
 
-// match yields the wanted records of a batch with their cursors.
-func (f Filter) match(msg jetstream.Msg) iter.Seq2[uint64, Record] {
-	return func(yield func(uint64, Record) bool) {
-		meta, err := msg.Metadata()
-		if err != nil {
-			return
-		}
-		var batch []Record
-		if json.Unmarshal(msg.Data(), &batch) != nil {
-			return // not one of ours
-		}
-		for i, r := range batch {
-			place := meta.Sequence.Stream<<batchBits | uint64(i+1)
-			if place > f.After && place > f.view.hidden[r.Stream] && f.wants(r) && !yield(place, r) {
+// each are the rows of a choice.
+func (c *choice) each(back bool) iter.Seq[int] {
+	n := len(c.rows)
+	if c.all {
+		n = c.t.rows
+	}
+	return func(yield func(int) bool) {
+		for i := range n {
+			if back {
+				i = n - 1 - i
+			}
+			if !c.all {
+				i = int(c.rows[i])
+			}
+			if !yield(i) {
 				return
 			}
 		}
 	}
 }
 
-func (f Filter) wants(r Record) bool {
-	return (f.Start.IsZero() || !r.Time.Before(f.Start)) &&
-		(f.End.IsZero() || r.Time.Before(f.End)) &&
-		!r.Time.Before(f.view.oldest) &&
-		(f.Request == "" || r.Request == f.Request) &&
-		(len(f.Streams) == 0 || slices.Contains(f.Streams, r.Stream)) &&
-		strings.HasPrefix(r.Stream, f.Stream) &&
-		f.Pattern.Match(r.Message)
+// selection is what a filter says of columns.
+func (f Filter) selection() *Selection {
+	sel := &Selection{Start: f.Start, End: f.End, Has: f.Pattern.needles()}
+	if f.view.oldest.After(sel.Start) {
+		sel.Start = f.view.oldest
+	}
+	if f.Request != "" {
+		sel.Equal = append(sel.Equal, Field{FieldRequest, f.Request})
+	}
+	if len(f.Streams) == 1 {
+		sel.Equal = append(sel.Equal, Field{FieldStream, f.Streams[0]})
+	}
+	return sel
+}
+
+// of says whether records of a stream are wanted.
+func (f Filter) of(stream string) bool {
+	return (len(f.Streams) == 0 || slices.Contains(f.Streams, stream)) && strings.HasPrefix(stream, f.Stream)
 }
 
 // Follow yields the records of a group as they are stored, beginning with those
@@ -138,36 +153,35 @@ func (s *Store) Follow(ctx context.Context, f Filter) iter.Seq2[Record, error] {
 		f.Start = time.Now()
 	}
 	return func(yield func(Record, error) bool) {
-		f.view = s.index.view(f.Group)
-		consumer, err := s.Streams.OrderedConsumer(ctx, streamOf(f.Group), jetstream.OrderedConsumerConfig{
-			FilterSubjects: []string{subject(f.Group)}, DeliverPolicy: f.policy(), OptStartSeq: f.startSeq(), OptStartTime: f.startTime(),
-		})
-		if err != nil {
-			yield(Record{}, fmt.Errorf("follow the log of %s: %w", f.Group, err))
-			return
-		}
-		msgs, err := consumer.Messages()
-		if err != nil {
-			yield(Record{}, fmt.Errorf("follow the log of %s: %w", f.Group, err))
-			return
-		}
-		defer msgs.Stop()
 		for {
-			msg, err := msgs.Next(jetstream.NextContext(ctx))
-			if ctx.Err() != nil || errors.Is(err, jetstream.ErrMsgIteratorClosed) {
+			grown := s.archive.more()
+			more := true
+			err := s.each(ctx, f, func(place uint64, r Record) bool {
+				f.After = place
+				more = yield(r, nil)
+				return more
+			})
+			if !more || ctx.Err() != nil {
 				return
 			}
 			if err != nil {
-				yield(Record{}, fmt.Errorf("follow the log of %s: %w", f.Group, err))
+				yield(Record{}, err)
 				return
 			}
-			for _, r := range f.match(msg) {
-				if !yield(r, nil) {
-					return
-				}
+			select {
+			case <-grown:
+			case <-ctx.Done():
+				return
 			}
 		}
 	}
+}
+
+// more is closed when records have come since.
+func (a *archive) more() <-chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.grown
 }
 
 func (f Filter) limit() (int, error) {
@@ -178,27 +192,4 @@ func (f Filter) limit() (int, error) {
 		return defaultLimit, nil
 	}
 	return f.Limit, nil
-}
-
-func (f Filter) policy() jetstream.DeliverPolicy {
-	switch {
-	case f.After != 0:
-		return jetstream.DeliverByStartSequencePolicy
-	case !f.Start.IsZero():
-		return jetstream.DeliverByStartTimePolicy
-	}
-	return jetstream.DeliverAllPolicy
-}
-
-func (f Filter) startSeq() uint64 { return max(1, f.After>>batchBits) * min(1, f.After) }
-
-func (f Filter) startTime() *time.Time {
-	if f.policy() != jetstream.DeliverByStartTimePolicy {
-		return nil
-	}
-	early := f.Start.Add(-punctual) // what is of then may have come before
-	if f.view.loose {
-		early = f.Start.Add(-ahead)
-	}
-	return &early
 }

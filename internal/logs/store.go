@@ -2,39 +2,35 @@ package logs
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/dropstack/dropstack/internal/wire"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/dropstack/dropstack/internal/fault"
 )
 
 const (
-	// Groups of the edge have a stream of their own: a line for every request would
-	// push out what functions have said.
-	streamName = "logs"
-	edgeStream = "edge-logs"
-	// maxBatch is the number of records stored as one message; a cursor has
-	// batchBits for the place within it.
-	batchBits = 12
-	maxBatch  = 1<<batchBits - 1
-	// maxBatchBytes of messages; JSON escapes may multiply it by six, and the
-	// server takes 8 MB. One record may be larger by itself.
-	maxBatchBytes = 512 << 10
 	// maxBuffer is what may wait to be stored before records are dropped.
 	maxBuffer = 32 << 20
-	linger    = 10 * time.Millisecond
-	ackWait   = 10 * time.Second
+	// maxMessage is what a message may have; a longer one is dropped.
+	maxMessage = 8 << 20
+	// linger is how long what was appended waits for more, to be stored together.
+	linger = 100 * time.Millisecond
+	// hurryAt is what does not wait any longer.
+	hurryAt = maxFrameBytes
+	// maxUnsealed is what may be in no block before storing waits.
+	maxUnsealed = 96 << 20
+	ackWait     = 10 * time.Second
 )
 
-// Store keeps records in JetStream. Open it before use.
+// Store keeps records. Open it before use.
 type Store struct {
-	Streams  jetstream.JetStream // of the relaxed server: the loss of a moment's log is bearable
+	Dir      string              // of the records
+	Streams  jetstream.JetStream // of the relaxed server: what is known of streams
 	State    jetstream.JetStream // of the durable server: what is set up for groups
 	Region   string
 	Log      *slog.Logger
@@ -42,46 +38,69 @@ type Store struct {
 	MaxBytes int64         // of all groups of the edge together, and of all others, the oldest go first; 0: 1 GB
 
 	mu      sync.Mutex
-	buffer  []Record
-	bytes   int // of messages in buffer
+	buffer  []pending
+	bytes   int // of buffer
 	dropped int
+	lost    uint64 // all that were dropped
+	storing bool   // what was in the buffer is being stored
 	wake    chan struct{}
-	flushes []chan struct{} // closed when what was buffered before is stored
+	flushes []chan error // told when what was buffered before is stored
 	closed  bool
 	done    chan struct{}
-	streams map[string]jetstream.Stream // by name
-	index   index
-	tend    chan struct{} // closed when there is nothing more to expire
-	tended  chan struct{}
+
+	archive     *archive
+	index       index
+	subscribers subscribers
+	importing   importing
+	kept        chan struct{} // a wake for the keeper
+	tend        chan struct{} // closed when there is nothing more to keep
+	tended      sync.WaitGroup
+	migrated    chan struct{} // closed when what an earlier version has kept is here
 }
 
-// Open makes the stream and begins to store.
-func (s *Store) Open(ctx context.Context) error {
-	age, size := s.maxAge(), s.MaxBytes
-	if size == 0 {
-		size = 1 << 30
+// pending is a record that is not stored yet.
+type pending struct {
+	Record
+	joined bool // it is stored together with the one before
+}
+
+// Open reads what a crash has left in no block, and begins to store.
+func (s *Store) Open(ctx context.Context) (err error) {
+	if s.archive, err = openArchive(s.Dir, s.Log); err != nil {
+		return fmt.Errorf("open the log records: %w", err)
 	}
-	streams := map[string]jetstream.Stream{}
-	for _, name := range []string{streamName, edgeStream} {
-		stream, err := s.Streams.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
-			Name: name, Subjects: []string{name + ".>"}, Storage: jetstream.FileStorage,
-			Compression: jetstream.S2Compression, MaxAge: age, MaxBytes: size, Discard: jetstream.DiscardOld,
-		})
-		if err != nil {
-			return fmt.Errorf("open the log stream %s: %w", name, err)
-		}
-		streams[name] = stream
+	if err := s.index.open(ctx, s, s.maxAge()); err != nil {
+		return errors.Join(err, s.archive.close())
 	}
-	if err := s.index.open(ctx, s, age); err != nil {
-		return err
-	}
+	s.recall(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.streams, s.wake, s.done = streams, make(chan struct{}, 1), make(chan struct{})
-	s.tend, s.tended = make(chan struct{}), make(chan struct{})
+	s.wake, s.done = make(chan struct{}, 1), make(chan struct{})
+	s.kept, s.tend, s.migrated = make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
 	go s.write()
-	go s.expireHourly()
+	s.tended.Go(s.keep)
+	s.tended.Go(s.migrate)
 	return nil
+}
+
+// recall has the index know of what it may not have been told before a crash.
+func (s *Store) recall(ctx context.Context) {
+	var seen tallies
+	for _, name := range s.archive.groups() {
+		h := s.archive.held[name]
+		hidden := s.index.view(name).hidden
+		for _, c := range h.chunks {
+			for i := range c.records {
+				if r := &c.records[i]; c.first+uint64(i) > hidden[r.Stream] {
+					seen.count(r)
+				}
+			}
+		}
+		if len(h.chunks) == 0 {
+			seen.group(name)
+		}
+	}
+	s.index.note(ctx, seen, true)
 }
 
 func (s *Store) maxAge() time.Duration {
@@ -91,20 +110,29 @@ func (s *Store) maxAge() time.Duration {
 	return s.MaxAge
 }
 
+func (s *Store) maxBytes() int64 {
+	if s.MaxBytes == 0 {
+		return 1 << 30
+	}
+	return s.MaxBytes
+}
+
 // Append stores a record soon. When records come faster than they can be stored,
 // or after Close, it is dropped and counted.
 func (s *Store) Append(r Record) {
 	s.mu.Lock()
-	if s.closed || s.wake == nil || s.bytes > maxBuffer {
+	if s.closed || s.wake == nil || s.bytes > maxBuffer || len(r.Message) > maxMessage {
 		s.dropped++
+		s.lost++
 		s.mu.Unlock()
 		return
 	}
-	s.buffer = append(s.buffer, r)
-	s.bytes += len(r.Message) + 64
-	first := len(s.buffer) == 1
+	s.buffer = append(s.buffer, pending{Record: r})
+	before := s.bytes
+	s.bytes += r.weight()
+	wake := before == 0 || before < hurryAt && s.bytes >= hurryAt
 	s.mu.Unlock()
-	if first {
+	if wake {
 		s.signal()
 	}
 }
@@ -117,23 +145,46 @@ func (s *Store) signal() {
 	}
 }
 
-// Flush returns when everything appended before is stored.
-func (s *Store) Flush(ctx context.Context) error {
-	done := make(chan struct{})
+// put stores records together and returns when they are durable.
+func (s *Store) put(ctx context.Context, records []Record) error {
+	done := make(chan error, 1)
 	s.mu.Lock()
-	if s.closed || s.wake == nil {
+	if s.closed || s.wake == nil || s.bytes > maxBuffer {
 		s.mu.Unlock()
-		return nil
+		return fault.Errorf(fault.Unavailable, "log records come faster than they can be stored")
+	}
+	for i, r := range records {
+		s.buffer = append(s.buffer, pending{r, i > 0})
+		s.bytes += r.weight()
 	}
 	s.flushes = append(s.flushes, done)
 	s.mu.Unlock()
 	s.signal()
+	return await(ctx, done)
+}
+
+func await(ctx context.Context, done chan error) error {
 	select {
-	case <-done:
-		return nil
+	case err := <-done:
+		return err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// Flush returns when everything appended before is stored.
+func (s *Store) Flush(ctx context.Context) error {
+	s.mu.Lock()
+	if s.closed || s.wake == nil || len(s.buffer) == 0 && !s.storing {
+		s.mu.Unlock()
+		return nil
+	}
+	done := make(chan error, 1)
+	s.flushes = append(s.flushes, done)
+	s.mu.Unlock()
+	s.signal()
+	_ = await(ctx, done) // what is lost is in the log
+	return ctx.Err()
 }
 
 // Close stores what is buffered and ends.
@@ -150,8 +201,12 @@ func (s *Store) Close() error {
 		s.signal()
 	}
 	<-s.done
-	<-s.tended
-	return nil
+	s.tended.Wait()
+	if !first {
+		return nil
+	}
+	s.subscribers.end()
+	return s.archive.close()
 }
 
 // write is the one goroutine that stores.
@@ -159,17 +214,26 @@ func (s *Store) write() {
 	defer close(s.done)
 	for {
 		<-s.wake
-		s.gather()
+		s.gatherMore()
 		s.mu.Lock()
 		records, dropped, flushes, closed := s.buffer, s.dropped, s.flushes, s.closed
-		s.buffer, s.bytes, s.dropped, s.flushes = nil, 0, 0, nil
+		s.buffer, s.bytes, s.dropped, s.flushes, s.storing = nil, 0, 0, nil, true
 		s.mu.Unlock()
-		s.store(records)
+		err := s.store(records)
+		s.mu.Lock()
+		s.storing = false
+		if err != nil {
+			s.lost += uint64(len(records))
+		}
+		s.mu.Unlock()
+		if err != nil {
+			s.Log.Error("log records lost", "count", len(records), "err", err)
+		}
 		if dropped > 0 {
-			s.Log.Error("log records dropped: they come faster than they can be stored", "count", dropped)
+			s.Log.Error("log records dropped: they come faster than they can be stored, or are too long", "count", dropped)
 		}
 		for _, done := range flushes {
-			close(done)
+			done <- err
 		}
 		if closed {
 			s.index.keep(context.Background(), 0)
@@ -178,113 +242,68 @@ func (s *Store) write() {
 	}
 }
 
-// gather waits a moment for more, unless somebody waits for us.
-func (s *Store) gather() {
+// gatherMore waits a moment for more, unless somebody waits for us.
+func (s *Store) gatherMore() {
 	s.mu.Lock()
-	hurry := s.closed || len(s.flushes) > 0
+	hurry := s.closed || len(s.flushes) > 0 || s.bytes >= hurryAt
 	s.mu.Unlock()
 	if hurry {
 		return
 	}
+	timer := time.NewTimer(linger)
+	defer timer.Stop()
 	select {
-	case <-s.wake: // a flush: records come without a signal now
-	case <-time.After(linger):
+	case <-s.wake: // a flush, or many
+	case <-timer.C:
 	}
 }
 
-func (s *Store) store(records []Record) {
+// store makes records durable, together.
+func (s *Store) store(records []pending) error {
+	if len(records) == 0 {
+		return nil
+	}
+	if err := s.archive.room(ackWait); err != nil {
+		return err
+	}
+	chunks, err := s.archive.append(batches(records))
+	if err != nil {
+		return err
+	}
+	var seen tallies
+	for _, c := range chunks {
+		seen.add(c)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), ackWait)
 	defer cancel()
-	if err := s.publish(ctx, records); err != nil {
-		s.Log.Error("log records lost", "err", err)
+	s.index.note(ctx, seen, false)
+	for _, c := range chunks {
+		s.subscribers.tell(c.records)
 	}
-	s.index.note(ctx, records)
-}
-
-// publish stores records. On an error some of them may be stored.
-func (s *Store) publish(ctx context.Context, records []Record) error {
-	var acks []jetstream.PubAckFuture
-	var errs []error
-	for _, b := range batches(records) {
-		ack, err := s.Streams.PublishAsync(subject(b[0].Group), encode(b))
-		if err != nil {
-			errs = append(errs, fmt.Errorf("store %d records: %w", len(b), err))
-			continue
-		}
-		acks = append(acks, ack)
-	}
-	for _, ack := range acks {
+	if s.archive.due() {
 		select {
-		case <-ack.Ok():
-		case err := <-ack.Err():
-			errs = append(errs, err)
-		case <-ctx.Done():
-			return errors.Join(append(errs, errors.New("the engine did not confirm log records in time"))...)
+		case s.kept <- struct{}{}:
+		default:
 		}
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
-// encode is the JSON that encoding/json makes of records, at a fraction of its cost:
-// the edge writes one of every request.
-func encode(records []Record) []byte {
-	size := 2
-	for _, r := range records {
-		size += len(r.Message) + len(r.Message)/8 + len(r.Group) + len(r.Stream) + len(r.Request) + 96
-	}
-	b := append(make([]byte, 0, size), '[')
-	for i, r := range records {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, `{"time":"`...)
-		b = r.Time.AppendFormat(b, time.RFC3339Nano)
-		b = wire.AppendString(append(b, `","group":`...), r.Group)
-		b = wire.AppendString(append(b, `,"stream":`...), r.Stream)
-		if r.Request != "" {
-			b = wire.AppendString(append(b, `,"request":`...), r.Request)
-		}
-		b = wire.AppendString(append(b, `,"message":`...), r.Message)
-		b = append(b, '}')
-	}
-	return append(b, ']')
-}
-
-// batches splits records by group, keeping their order, and by size.
-func batches(records []Record) [][]Record {
-	type open struct{ at, bytes int }
+// batches splits records by size, but none of those that are to be stored together.
+func batches(records []pending) [][]Record {
 	var list [][]Record
-	last := map[string]open{}
-	for _, r := range records {
-		o, ok := last[r.Group]
-		if !ok || len(list[o.at]) == maxBatch || o.bytes+len(r.Message) > maxBatchBytes {
-			o = open{at: len(list)}
-			list = append(list, nil)
+	var batch []Record
+	size := 0
+	for i := range records {
+		r := &records[i]
+		if size > maxFrameBytes && !r.joined {
+			list, batch, size = append(list, batch), nil, 0
 		}
-		list[o.at] = append(list[o.at], r)
-		o.bytes += len(r.Message)
-		last[r.Group] = o
+		if batch == nil {
+			batch = make([]Record, 0, len(records)-i)
+		}
+		batch = append(batch, r.Record)
+		size += r.weight()
 	}
-	return list
-}
-
-// The edge's groups: of its distributions, and of requests that none answers.
-const (
-	DistributionGroup = "/aws/cloudfront/" // and the ID
-	EdgeGroup         = "/dropstack/edge"
-)
-
-// streamOf names the stream that has a group's records.
-func streamOf(group string) string {
-	if group == EdgeGroup || strings.HasPrefix(group, DistributionGroup) {
-		return edgeStream
-	}
-	return streamName
-}
-
-func subject(group string) string {
-	if group == "" {
-		return streamName + ".-"
-	}
-	return streamOf(group) + ".g" + base64.RawURLEncoding.EncodeToString([]byte(group))
+	return append(list, batch)
 }

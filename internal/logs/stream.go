@@ -47,23 +47,20 @@ func (s *Store) CreateLogStream(ctx context.Context, in LogStreamInput) (None, e
 // DeleteLogStream removes a stream. Its records, which lie among others, are hidden
 // until they expire.
 func (s *Store) DeleteLogStream(ctx context.Context, in LogStreamInput) (None, error) {
-	if err := s.Flush(ctx); err != nil {
+	if err := s.settled(ctx); err != nil {
 		return None{}, err
 	}
-	info, err := s.streams[streamOf(in.LogGroupName)].Info(ctx)
-	if err != nil {
-		return None{}, fmt.Errorf("delete log stream: %w", err)
-	}
 	x := &s.index
-	err = s.changeGroup(ctx, in.LogGroupName, func(g *group) error {
+	first, last := s.archive.span(in.LogGroupName)
+	err := s.changeGroup(ctx, in.LogGroupName, func(g *group) error {
 		if g.streams[in.LogStreamName] == nil {
 			return noStream()
 		}
 		if g.Hidden == nil {
 			g.Hidden = map[string]uint64{}
 		}
-		maps.DeleteFunc(g.Hidden, func(_ string, upTo uint64) bool { return upTo>>batchBits < info.State.FirstSeq })
-		g.Hidden[in.LogStreamName] = info.State.LastSeq<<batchBits | maxBatch
+		maps.DeleteFunc(g.Hidden, func(_ string, upTo uint64) bool { return upTo < first })
+		g.Hidden[in.LogStreamName] = last
 		return nil
 	})
 	if err != nil {

@@ -69,6 +69,9 @@ type Config struct {
 	// memory, and nothing on disk.
 	CacheMemory, CacheDisk int64
 	ShadowBans             bool // bans are written down only
+	// Rules are files of alert rules in Prometheus' format, or directories of some.
+	Rules        []string
+	WithoutRules []string // names of built-in rules that are off, or "all"
 	Log                    *slog.Logger
 	// Ready is called once everything serves, with what it serves on. Optional.
 	Ready func(*Platform)

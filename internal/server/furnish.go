@@ -44,8 +44,11 @@ func (r *rooms) furnish(ctx context.Context, cfg Config, ls *listeners) error {
 	if err := r.openCertificates(ctx, cfg, ls); err != nil {
 		return err
 	}
+	if err := r.openAlerts(ctx, cfg); err != nil {
+		return err
+	}
 	r.deployer = r.newDeployer(cfg)
-	r.queues.Editor, r.topics.Editor = queueEditor{r.deployer}, topicEditor{r.deployer}
+	r.queues.Editor, r.topics.Editor, r.alarms.Editor = queueEditor{r.deployer}, topicEditor{r.deployer}, alarmEditor{r.deployer}
 	r.apis.Deployer, r.distributions.Deployer = r.deployer, r.deployer
 	if err := r.openStacks(ctx, cfg, ls.endpoints); err != nil {
 		return err
@@ -123,7 +126,8 @@ func (r *rooms) openFunctions(ctx context.Context, cfg Config, ls *listeners) (e
 			return instance.Credentials(c), time.Now().Add(iam.InstanceLifetime), err
 		},
 		Secrets: r.secrets.wanted(r.keys, cfg.Region), Sealer: r.secrets.environments(), Isolated: r.isolated,
-		Recorder: recorder{&metric.Functions{Store: r.metrics}}, Traces: r.traces,
+		Recorder: recorder{&metric.Functions{Store: r.metrics}, &metric.Streaks{Store: r.metrics}},
+		Traces:   r.traces,
 	}
 	return nil
 }
@@ -178,7 +182,7 @@ func (r *rooms) newDeployer(cfg Config) *deploy.Deployer {
 			Roles: r.keys, Networks: r.networks, Functions: r.invoker, Versions: r.invoker,
 			Queues: r.queues, Topics: r.topics, Schedules: r.schedules, Buses: r.buses,
 			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge, Logs: r.logs, Storage: r.eng.Objects,
-			Firewall: r.firewall, AccessReaders: r.access,
+			Firewall: r.firewall, AccessReaders: r.access, Alerts: r.alerts, Alarms: r.alarms,
 		},
 	}
 }
@@ -217,7 +221,7 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 			(&api.SNS{Topics: r.topics, Region: cfg.Region}).Service(),
 			(&api.SQS{Queues: r.queues}).Service(),
 			(&api.Logs{Store: r.logs, Region: cfg.Region}).Service(),
-			(&api.CloudWatch{Store: r.metrics}).Service(),
+			(&api.CloudWatch{Store: r.metrics, Alarms: r.alarms, Region: cfg.Region}).Service(),
 			(&api.Events{Rules: &event.Rules{Deployer: r.deployer, Region: cfg.Region}, Buses: r.buses, Region: cfg.Region}).Service(),
 			api.Firewall(&wafv2.Firewalls{Deployer: r.deployer, Sampler: r.firewall, Region: cfg.Region}),
 			(&api.Scheduler{Schedules: schedules, Region: cfg.Region}).Service(),

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/dropstack/dropstack/internal/alert"
+	"github.com/dropstack/dropstack/internal/alert/alarm"
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/apigateway"
 	"github.com/dropstack/dropstack/internal/arn"
@@ -116,6 +118,9 @@ type rooms struct {
 	logs           *logs.Store
 	traces         *trace.Traces
 	metrics        *metric.Store
+	alerts         *alert.Watcher
+	alarms         *alarm.Alarms
+	people         func(ctx context.Context, alerts ...alert.Alert) // tells them; nil: nobody
 	prometheus     *promapi.API
 	boxes          *sandbox.Maker
 	missing        map[string]string // why they are not of a stronger level
@@ -180,6 +185,9 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	defer r.logAccess(ctx)()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.keys.Run(ctx) })
+	g.Go(func() error { return r.alerts.Run(ctx) })
+	g.Go(func() error { return r.alarms.Run(ctx) })
+	g.Go(func() error { return r.countDown(ctx) })
 	g.Go(func() error { return r.secrets.run(ctx) })
 	g.Go(func() error { return r.invoker.Run(ctx) })
 	g.Go(func() error { return r.queues.Run(ctx) })

@@ -136,6 +136,8 @@ func (r *reader) function(f field) Function {
 		"fileSystemConfig":     func(v *node) { fn.Mount = r.mount(v, what+".fileSystemConfig") },
 		"package":              func(v *node) { fn.Package = r.pack(v, what+".package") },
 		"events":               func(v *node) { events = v },
+		"alarms":               func(v *node) { r.ownAlarms[f.key] = r.items(v, what+".alarms") },
+		"alerts":               func(v *node) { r.ownAlarms[f.key] = append(r.ownAlarms[f.key], r.items(v, what+".alerts")...) },
 		"vpc":                  nil, // below: a null is not the absence of one
 
 		"role":                     func(v *node) { own.role = v },

@@ -119,7 +119,7 @@ func open(ctx context.Context, path string, o Options) (*reader, *node, error) {
 }
 
 func newReader(ctx context.Context, file, dir string, o Options) *reader {
-	r := &reader{svc: &Service{Dir: dir, File: file}, names: map[string]resource{}, targets: map[string]string{}, undone: map[string]resource{}}
+	r := &reader{svc: &Service{Dir: dir, File: file}, names: map[string]resource{}, targets: map[string]string{}, undone: map[string]resource{}, ownAlarms: map[string][]*node{}}
 	r.perms = roles{declared: map[string]declaredRole{}, policies: map[string]Policy{}}
 	r.nets = nets{declared: map[string][]declared{}, place: map[string]Pos{}, table: map[string]string{}}
 	r.buckets = map[string]Bucket{}
@@ -226,6 +226,7 @@ func (r *reader) service(root *node) {
 	if functions != nil {
 		r.functions(functions)
 	}
+	r.readAlerts(custom) // what is below may refer to its alarms
 	for _, read := range r.later {
 		read()
 	}

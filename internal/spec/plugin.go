@@ -13,7 +13,7 @@ var replacements = []struct{ name, here string }{
 	{`serverless-api-cloudfront`, "custom.apiCloudFront is read, and the edge has the distribution"},
 	{`serverless-single-page-app-plugin`, "every API is behind the edge, which caches; see custom.dropstack.distributions"},
 	{`serverless-domain-manager|serverless-certificate-creator|serverless-customdomain`, "host names are aliases of custom.dropstack.distributions"},
-	{`serverless-plugin-aws-alerts`, "errors, throttles and durations are recorded as metrics; alarms on them are not made yet"},
+	{`serverless-plugin-aws-alerts`, "custom.alerts and the alarms of functions are read, and the alarms are watched"},
 	{`serverless-plugin-canary-deployments`, "traffic is shifted by deploymentSettings"},
 	{`serverless-iam-roles-per-function`, "iamRoleStatements of a function make its own role"},
 	{`serverless-dotenv-plugin`, "the .env files are read, and all functions get what is in them"},

@@ -50,8 +50,9 @@ type reader struct {
 	later     []func() // what refers to resources that may come after it
 	perms     roles
 	gates     gates
-	settings  *node             // custom.deploymentSettings
-	buckets   map[string]Bucket // of provider.s3, by key
+	settings  *node              // custom.deploymentSettings
+	ownAlarms map[string][]*node // alarms of functions, by their keys
+	buckets   map[string]Bucket  // of provider.s3, by key
 	template  template
 	granting  bool                // what is read may name what is not deployed
 	touched   bool                // and has

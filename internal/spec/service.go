@@ -59,6 +59,8 @@ type Service struct {
 	Buses         []Bus
 	Rules         []Rule
 	LogGroups     []LogGroup
+	Alarms        []Alarm
+	MetricFilters []MetricFilter
 	LogRetention  *Retention // provider.logRetentionInDays
 	Outputs       []Output
 	Imports       []string          // names that Fn::ImportValue has asked for, sorted

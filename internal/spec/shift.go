@@ -13,8 +13,9 @@ type Shift struct {
 	Alias   string // which events call
 	Type    string // of CodeDeploy, such as Canary10Percent5Minutes
 	TypePos Pos
-	Before  string // name of the function that is asked before any caller is moved
-	After   string // and after all are
+	Before  string   // name of the function that is asked before any caller is moved
+	After   string   // and after all are
+	Alarms  []string // names of alarms that send callers back
 }
 
 var aliasName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,128}$`)
@@ -97,9 +98,7 @@ func (r *reader) shift(f field, what string) *Shift {
 		"preTrafficHook":  hook(&s.Before, "preTrafficHook"),
 		"postTrafficHook": hook(&s.After, "postTrafficHook"),
 		"stages":          nil, "codeDeployRole": nil, "codeDeployRolePermissionsBoundary": nil, // nobody else shifts
-		"alarms": func(v *node) {
-			r.warn(v.pos, "%s.alarms is not watched: callers are moved back when too many invocations of the new version fail", what)
-		},
+		"alarms": func(v *node) { r.shiftAlarms(s, v, what+".alarms") },
 		"triggerConfigurations": func(v *node) {
 			r.warn(v.pos, "%s.triggerConfigurations has no effect: `dropstack info` shows how far callers have been moved", what)
 		},
@@ -118,4 +117,24 @@ func logicalFunctionOf(key string) string {
 		return ""
 	}
 	return logicalFunction(key)
+}
+
+// shiftAlarms reads alarms: logical ids of this service's, those of custom.alerts
+// among them, or objects with the name of any. They are known later.
+func (r *reader) shiftAlarms(s *Shift, n *node, what string) {
+	for _, v := range r.items(n, what) {
+		if v.kind == object && !isIntrinsic(v) {
+			r.object(v, what, keys{"name": func(v *node) { s.Alarms = append(s.Alarms, r.value(v, what+".name")) }}, effects{})
+			continue
+		}
+		r.later = append(r.later, func() {
+			name := r.value(v, what)
+			if known, ok := r.names[name]; ok && v.scalar() {
+				name = known.name
+			} else if v.scalar() {
+				r.warn(v.pos, "%s: %s is no alarm of this service, and taken for the name of another one", what, name)
+			}
+			s.Alarms = append(s.Alarms, name)
+		})
+	}
 }
