@@ -60,8 +60,8 @@ type Watcher struct {
 	Metrics *metric.Store
 	Logs    Searcher // nil: rules that ask the logs fail, and say so
 	Log     *slog.Logger
-	Files   []string // of rules, or directories of such files; they are read again when they change
-	Without []string // names of shipped rules that are off
+	Files   []string      // of rules, or directories of such files; they are read again when they change
+	Without []string      // names of shipped rules that are off
 	Every   time.Duration // how often a rule is asked that says nothing about it; 0: 15 s
 	// Notify is told of every alert that begins to fire, each minute while it goes on,
 	// and when it ends. It must not block for long.

@@ -32,7 +32,7 @@ type slack struct {
 	messages map[string]map[string]any // by ts
 	calls    []call
 	refuse   func(method string) (status int, body string, header http.Header) // 0: no
-	changed  chan struct{}                                                      // closed and replaced by each call
+	changed  chan struct{}                                                     // closed and replaced by each call
 	clock    int
 }
 
