@@ -39,7 +39,7 @@ vet:
 # Packages whose tests only drive the built program, which the detector does not see,
 # are left out.
 race:
-	CGO_ENABLED=1 $(GO) test -race -short -timeout 25m $$($(GO) list ./... | grep -vE '/internal/(corpus|edgejudge|judge|osls)$$')
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 25m $$($(GO) list ./... | grep -vE '/internal/(console/walk|corpus|edgejudge|judge|osls)$$')
 
 generate:
 	$(TOOL) templ generate

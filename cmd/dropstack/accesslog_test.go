@@ -79,6 +79,31 @@ func printed(t *testing.T, p *testkit.Platform) {
 	if out, _, _ := p.Run(t, "", "edge", "logs", "events-dev-front", "--filter", "{ $.sc-status = 200 }"); out != "" {
 		t.Errorf("edge logs of another status: %s", out)
 	}
+	queried(t, p)
+}
+
+// queried asks for the same requests in the language of searches.
+func queried(t *testing.T, p *testkit.Platform) {
+	t.Helper()
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--edge", "sc-status:404 cs-uri-stem:/viewed-* | top 5 sc-status, x-host-header"}, "sc-status  x-host-header       count\n404        www.events.example  3\n"},
+		{[]string{"--edge", "--csv", `filter cs-uri-stem like /^\/viewed/ | stats count(*) as n, min(cs-uri-stem) as "a"`}, ""},
+		{[]string{"--edge", "--csv", `filter cs-uri-stem like /^\/viewed/ | stats count(*) as n, min(cs-uri-stem) as a`}, "n,a\n3,/viewed-0\n"},
+		{[]string{"--group", "/aws/cloudfront/*", "--json", "viewed-1 | display cs-uri-stem"}, `{"@ptr":`},
+		{[]string{"--group", "/none/*", "viewed-1"}, ""},
+	} {
+		out, errs, code := p.Run(t, "", append([]string{"logs", "query"}, c.args...)...)
+		wrong := strings.Contains(c.args[len(c.args)-1], `"a"`)
+		if want := map[bool]int{false: 0, true: 2}[wrong]; code != want || !strings.HasPrefix(out, c.want) || c.want == "" && out != "" {
+			t.Errorf("logs query %q: exit %d, want %d\n%s%s", c.args, code, want, out, errs)
+		}
+		if wrong && !strings.Contains(errs, `at "\"": expected a name for it`+"\n"+c.args[len(c.args)-1]+"\n"+strings.Repeat(" ", 79)+"^") {
+			t.Errorf("a mistake is shown as\n%s", errs)
+		}
+	}
 }
 
 // written looks for the same requests in an object, which the shutdown has made, and for

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/dropstack/dropstack/internal/alert"
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/bus"
 	"github.com/dropstack/dropstack/internal/deploy"
@@ -81,6 +82,7 @@ func (c *cli) printInfo(info api.Info) {
 	}
 	line("revision", r.ID)
 	c.printShift(line, info.Shift)
+	printCompared(line, info.Comparison)
 	main := mainAPI(r.APIs)
 	for i, api := range r.APIs {
 		if api.Kind == gateway.URL {
@@ -130,7 +132,14 @@ func (c *cli) printInfo(info api.Info) {
 		return fmt.Sprintf("%-34s %s", d.ID, strings.Join(urls, " "))
 	})
 	section(&b, "web ACLs", len(r.WebACLs), func(i int) string { return fmt.Sprintf("%-34s %s", r.WebACLs[i].Name, r.WebACLs[i].ARN) })
+	section(&b, "alerts", len(r.Alerts), func(i int) string {
+		rule := r.Alerts[i]
+		return fmt.Sprintf("%-34s %s %s", rule.Name, rule.Labels[alert.SeverityLabel], rule.Source)
+	})
+	section(&b, "alarms", len(r.Alarms), func(i int) string { return r.Alarms[i].AlarmName })
+	section(&b, "monitors", len(r.Monitors), func(i int) string { return fmt.Sprintf("%-34s %s", r.Monitors[i].Name, r.Monitors[i].URL) })
 	section(&b, "readers", len(r.AccessReaders), func(i int) string { return r.AccessReaders[i].Function })
+	section(&b, "log sources", len(r.LogSources), func(i int) string { return r.LogSources[i].Bucket + "/" + r.LogSources[i].Prefix })
 	section(&b, "layers", len(r.Layers), func(i int) string { return r.Layers[i].ARN })
 	section(&b, "outputs", len(r.Outputs), func(i int) string { return fmt.Sprintf("%-34s %s", r.Outputs[i].Key, r.Outputs[i].Value) })
 	_, _ = fmt.Fprint(c.stdout, b.String())

@@ -156,6 +156,7 @@ func (c *cli) logs() *cobra.Command {
 	f.StringVar(&since, "startTime", "10m", "from when on: 30s, 5m, 2h, 1d, or a time such as 2026-11-23T10:00:00Z")
 	f.StringVar(&filter, "filter", "", "only lines that match this filter pattern of CloudWatch Logs")
 	_ = command.MarkFlagRequired("function")
+	command.AddCommand(c.logsQuery(), c.logErrors(), c.logImport(), c.logExport(), c.logTail())
 	return command
 }
 

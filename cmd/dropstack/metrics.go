@@ -49,6 +49,7 @@ minutes, and to whole hours if they begin two weeks ago or earlier.`,
 			return nil
 		},
 	}
+	command.AddCommand(c.metricsQuery())
 	f := command.Flags()
 	f.StringVarP(&name, "function", "f", "", "only this function: its key in serverless.yml or its full name")
 	f.StringVar(&from, "startTime", "24h", "from when on: 30m, 5h, 1d, or a time such as 2026-11-23 or 2026-11-23T10:00:00Z")

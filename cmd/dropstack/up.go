@@ -15,6 +15,7 @@ import (
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/audit"
 	"github.com/dropstack/dropstack/internal/deploy"
+	"github.com/dropstack/dropstack/internal/monitor"
 	"github.com/dropstack/dropstack/internal/server"
 	"github.com/dropstack/dropstack/internal/spec"
 	"github.com/spf13/cobra"
@@ -72,10 +73,12 @@ say otherwise; port 0 picks a free one.`,
 	f.StringVar(&cfg.AuditHeads, "audit-heads", os.Getenv("DROPSTACK_AUDIT_HEADS"), "URL or directory to which the signed heads of the audit log are published; keep it on another machine ($DROPSTACK_AUDIT_HEADS)")
 	f.IntVar(&auditDays, "audit-keep", int(audit.DefaultKeep.Hours()/24), "days for which audit records are kept")
 	f.StringVar(&place, "root-key", os.Getenv("DROPSTACK_ROOT_KEY"), "where the root key is: file:PATH, env:VARIABLE, systemd:CREDENTIAL or age:IDENTITY:FILE (default: root.key in the data directory) ($DROPSTACK_ROOT_KEY)")
-	f.StringVar(&cfg.SMTP.Server, "smtp", os.Getenv("DROPSTACK_SMTP"), "host:port of the mail server for subscriptions by e-mail; its password is in $DROPSTACK_SMTP_PASSWORD ($DROPSTACK_SMTP)")
+	f.StringVar(&cfg.SMTP.Server, "smtp", os.Getenv("DROPSTACK_SMTP"), "host:port of the mail server for alerts and for subscriptions by e-mail; its password is in $DROPSTACK_SMTP_PASSWORD ($DROPSTACK_SMTP)")
 	f.StringVar(&cfg.SMTP.From, "smtp-from", os.Getenv("DROPSTACK_SMTP_FROM"), "sender of e-mails ($DROPSTACK_SMTP_FROM)")
 	f.StringVar(&cfg.SMTP.User, "smtp-user", os.Getenv("DROPSTACK_SMTP_USER"), "who logs in to the mail server; nobody if empty ($DROPSTACK_SMTP_USER)")
 	f.BoolVar(&cfg.SMTP.RequireTLS, "smtp-require-tls", false, "refuse a mail server that does not offer TLS")
+	f.StringVar(&cfg.Alerts, "alerts", os.Getenv("DROPSTACK_ALERTS"), "file in Alertmanager's format that says who is told of alerts (default: what dropstack alert receivers put has said) ($DROPSTACK_ALERTS)")
+	f.StringVar(&cfg.AlertEmail, "alert-email", os.Getenv("DROPSTACK_ALERT_EMAIL"), "who gets mail about alerts, through --smtp, as long as nothing else is said ($DROPSTACK_ALERT_EMAIL)")
 	f.BoolVar(&cfg.PrivateEndpoints, "private-endpoints", false, "let everybody who may subscribe have messages sent to loopback and private addresses; without it only the administrator may")
 	f.IntVar(&cfg.Keep.Revisions, "keep-revisions", deploy.DefaultKeep.Revisions, "how many revisions of a stack are kept to go back to")
 	f.IntVar(&cfg.Keep.Versions, "keep-versions", deploy.DefaultKeep.Versions, "how many versions of each function are kept, besides those that aliases name")
@@ -83,9 +86,12 @@ say otherwise; port 0 picks a free one.`,
 	f.IntVar(&cfg.EdgeLimits.Connections, "max-connections", 10_000, "connections that the edge keeps open at the same time")
 	f.IntVar(&cfg.EdgeLimits.PerClient, "max-client-connections", 1_000, "of those, from one address, or one /64 of IPv6; trusted proxies have no such limit")
 	f.IntVar(&cfg.EdgeLimits.Rate, "min-rate", 200, "bytes a second that a client must send of a body, or take of an answer, over a minute of waiting for it; -1: any")
+	f.StringVar(&cfg.StatusTitle, "status-title", os.Getenv("DROPSTACK_STATUS_TITLE"), "heading of the public status page, at /status/ of the console's address ($DROPSTACK_STATUS_TITLE)")
+	f.DurationVar(&cfg.MonitorInterval, "monitor-interval", monitor.MinInterval, "the shortest interval that a monitor may have")
 	f.Int64Var(&memoryMB, "cache-memory", 128, "MB of responses that the edge stores in memory")
 	f.Int64Var(&diskMB, "cache-disk", 1024, "MB of responses that it stores below the data directory; 0: none")
 	f.IntVar(&cfg.FloodLimit, "flood-limit", 2000, "requests in 5 minutes after which a client is banned for a while; -1: none")
+	f.StringArrayVar(&cfg.RemoteWrite, "remote-write", nil, "send what is measured to a receiver of Prometheus' remote write: its URL, or a file in the form of prometheus.yml, where its password stands; may be repeated")
 	f.BoolVar(&cfg.ShadowBans, "shadow-bans", false, "write bans down and turn nobody away")
 	f.StringArrayVar(&cfg.Rules, "rules", nil, "file of alert rules in Prometheus' format, or a directory of some; read again when it changes; may be repeated")
 	f.StringArrayVar(&cfg.WithoutRules, "without-rule", nil, "name of a built-in alert rule that is off, or all; may be repeated")

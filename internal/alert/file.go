@@ -1,12 +1,15 @@
 package alert
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/prometheus/prometheus/rules"
 
 	"github.com/dropstack/dropstack/internal/fault"
 )
@@ -68,9 +71,9 @@ func readFiles(paths []string) (map[string]file, error) {
 			errs = append(errs, err)
 			continue
 		}
-		rules, err := Parse(path, doc)
+		list, err := Parse(path, doc)
 		errs = append(errs, err)
-		files[path] = file{rules, st}
+		files[path] = file{list, st}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fault.Errorf(fault.Invalid, "%w", err)
@@ -81,9 +84,13 @@ func readFiles(paths []string) (map[string]file, error) {
 // reload reads the files again if any is another one than before. When something is
 // wrong with them, all rules stay as they were.
 func (w *Watcher) reload() {
-	if len(w.Files) == 0 {
-		return
+	if len(w.Files) > 0 {
+		w.notify(context.Background(), "", w.reloaded()...)
 	}
+}
+
+// reloaded returns the alerts that are over with it.
+func (w *Watcher) reloaded() (ended []*rules.Alert) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	found, err := find(w.Files)
@@ -94,10 +101,10 @@ func (w *Watcher) reload() {
 		}
 		if maps.Equal(found, seen) {
 			w.refused = nil
-			return
+			return nil
 		}
 		if maps.Equal(found, w.refused) {
-			return // it has been said
+			return nil // it has been said
 		}
 	}
 	var files map[string]file
@@ -107,7 +114,7 @@ func (w *Watcher) reload() {
 	before := w.files
 	if err == nil {
 		w.files = files
-		err = w.load()
+		ended, err = w.load()
 	}
 	if err != nil {
 		w.files = before
@@ -115,10 +122,11 @@ func (w *Watcher) reload() {
 			w.Log.Error("the rules stay as they were: their files are wrong", "err", err)
 		}
 		w.refused, w.complaint = found, err.Error()
-		return
+		return nil
 	}
 	w.refused, w.complaint = nil, ""
 	w.Log.Info("rules read again", "files", len(files), "rules", countOf(files))
+	return ended
 }
 
 func countOf(files map[string]file) (n int) {

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/logs/query"
 )
 
 const (
@@ -36,6 +37,11 @@ func (r Rule) Check() error {
 		return fault.Errorf(fault.Invalid, "rule %s: times and limits are not negative", r.Name)
 	case r.Every != 0 && r.Every < leastEvery:
 		return fault.Errorf(fault.Invalid, "rule %s is asked every %v: at least %v", r.Name, r.Every, leastEvery)
+	}
+	if r.Query != "" {
+		if _, err := query.Parse(r.Query); err != nil {
+			return fault.Errorf(fault.Invalid, "rule %s: %w", r.Name, err)
+		}
 	}
 	var errs []error
 	format := r.format()

@@ -105,7 +105,8 @@ func (w *Watcher) Open() error {
 		return err
 	}
 	w.files = files
-	return w.load()
+	_, err = w.load() // nothing has fired yet
+	return err
 }
 
 // Run asks the rules until ctx ends, and looks after the files.
@@ -125,6 +126,12 @@ func (w *Watcher) Run(ctx context.Context) error {
 
 // Replace makes what a stack declares the truth; nil: the stack is gone.
 func (w *Watcher) Replace(stack string, d *Declared) error {
+	ended, err := w.replace(stack, d)
+	w.notify(context.Background(), "", ended...)
+	return err
+}
+
+func (w *Watcher) replace(stack string, d *Declared) (ended []*rules.Alert, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	was := w.stacks[stack]
@@ -138,28 +145,28 @@ func (w *Watcher) Replace(stack string, d *Declared) error {
 	w.stacks = next
 	if was == nil && (d == nil || d.empty()) || was != nil && d != nil && was.empty() && d.empty() {
 		w.place() // nothing of the rules is different
-		return nil
+		return nil, nil
 	}
 	return w.load()
 }
 
 func (d *Declared) empty() bool { return len(d.Rules) == 0 && len(d.Settings.Shipped) == 0 }
 
-// load has the engine take over all rules; the lock is held.
-func (w *Watcher) load() error {
+// load has the engine take over all rules; the lock is held. The alerts are told of,
+// without the lock, that are over since their rule has gone.
+func (w *Watcher) load() (ended []*rules.Alert, err error) {
 	next, err := w.collect()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	before, firing := w.loaded, w.firing()
 	w.loaded = next
 	if err := w.engine.Update(cmp.Or(w.Every, every), slices.Sorted(maps.Keys(next)), labels.EmptyLabels(), "", w.iterate); err != nil {
 		w.loaded = before
-		return fmt.Errorf("load the rules: %w", err)
+		return nil, fmt.Errorf("load the rules: %w", err)
 	}
 	w.place()
-	w.end(firing)
-	return nil
+	return w.ended(firing), nil
 }
 
 // firing are the alerts that fire, by their labels.
@@ -175,16 +182,17 @@ func (w *Watcher) firing() map[string]*rules.Alert {
 	return all
 }
 
-// end tells of alerts whose rule has gone that they are over; the engine would say
-// nothing of them any more.
-func (w *Watcher) end(before map[string]*rules.Alert) {
+// ended are the alerts whose rule has gone: they are over, and the engine says nothing
+// of them any more.
+func (w *Watcher) ended(before map[string]*rules.Alert) (list []*rules.Alert) {
 	now := w.firing()
 	for key, a := range before {
 		if now[key] == nil {
 			a.ResolvedAt = time.Now()
-			w.notify(context.Background(), "", a)
+			list = append(list, a)
 		}
 	}
+	return list
 }
 
 // collect is every rule, by where it stands.

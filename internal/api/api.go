@@ -22,6 +22,7 @@ import (
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/iam/policy"
+	"github.com/dropstack/dropstack/internal/logs/tail"
 	"github.com/dropstack/dropstack/internal/trace"
 )
 
@@ -177,6 +178,10 @@ func (s *Server) serve(c *call, service *Service) {
 	}
 	if err := s.perform(c, o); err != nil {
 		s.fail(c, p, err)
+		return
+	}
+	if live, ok := c.out.(*tail.LiveTail); ok {
+		s.live(c, live)
 		return
 	}
 	if err := p.encode(c.w, c.out); err != nil {

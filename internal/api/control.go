@@ -12,6 +12,8 @@ import (
 	"github.com/dropstack/dropstack/internal/edge/certificate"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/function"
+	"github.com/dropstack/dropstack/internal/monitor"
+	"github.com/dropstack/dropstack/internal/monitor/comparison"
 	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/secret/root"
 )
@@ -36,8 +38,18 @@ type Control struct {
 	Bans      Bans
 
 	Certificates Certificates
+	Alerts       Alerts
+	Alarms       Ringing
+	Receivers    Receivers
 	Traces       Traces
+	Metrics      Metrics
+	Imports      Imports
+	Errors       Errors
+	Exports      Exports
+	LogFields    LogFields
 	Console      Links // nil: there is none
+	Monitors     Monitors
+	Comparisons  Comparisons
 }
 
 // Records is what the control plane needs of the audit log.
@@ -88,6 +100,8 @@ type Info struct {
 	Endpoints Endpoints        `json:"endpoints"`
 	Isolation string           `json:"isolation"`       // level at which its functions run: full, userns, process or none
 	Shift     *deploy.Shift    `json:"shift,omitempty"` // the last move of callers to new versions
+	// Comparison is of the revision with the one before, once its callers have moved.
+	Comparison *comparison.Comparison `json:"comparison,omitempty"`
 }
 
 // StackSummary is one line of a list of stacks.
@@ -109,10 +123,11 @@ func (c *Control) Service() *Service {
 		"Export": op(c.export, nil),
 		"Remove": op(c.remove, stack),
 
-		"DescribeChanges": op(c.changes, func(in DeployInput) []Need { return on(stackARN(in.Stack)) }),
-		"ListRevisions":   op(c.revisions, stack),
-		"DeployFunction":  op(c.deployFunction, func(in DeployFunctionInput) []Need { return on(stackARN(in.Stack)) }),
-		"Rollback":        op(c.rollback, func(in RollbackInput) []Need { return on(stackARN(in.Stack)) }),
+		"DescribeChanges":  op(c.changes, func(in DeployInput) []Need { return on(stackARN(in.Stack)) }),
+		"ListRevisions":    op(c.revisions, stack),
+		"DescribeRevision": op(c.describeRevision, func(in RevisionInput) []Need { return on(stackARN(in.Stack)) }),
+		"DeployFunction":   op(c.deployFunction, func(in DeployFunctionInput) []Need { return on(stackARN(in.Stack)) }),
+		"Rollback":         op(c.rollback, func(in RollbackInput) []Need { return on(stackARN(in.Stack)) }),
 
 		"DeadLetters": op(c.deadLetters, letters),
 		"Redrive":     op(c.redrive, letters),
@@ -143,7 +158,36 @@ func (c *Control) Service() *Service {
 		"RemoveCertificate":    op(c.removeCertificate, func(in CertificateID) []Need { return certificateNeed(in.ID) }),
 		"RenewCertificate":     op(c.renewCertificate, nil),
 
-		"CreateConsoleLink": op(c.consoleLink, nil),
+		"QueryMetrics": op(c.queryMetrics, func(QueryMetricsInput) []Need { return []Need{{Action: "dropstack:ReadMetrics"}} }),
+
+		"CreateConsoleLink":   op(c.consoleLink, nil),
+		"ListMonitors":        op(c.monitors, nil),
+		"DescribeMonitor":     op(c.monitor, func(in monitor.NameInput) []Need { return monitorNeed(in.Name) }),
+		"PutMonitor":          op(c.putMonitor, func(in monitor.Monitor) []Need { return monitorNeed(in.Name) }),
+		"DeleteMonitor":       op(c.deleteMonitor, func(in monitor.NameInput) []Need { return monitorNeed(in.Name) }),
+		"PauseMonitor":        op(c.pauseMonitor, func(in monitor.PauseInput) []Need { return monitorNeed(in.Name) }),
+		"TestMonitor":         op(c.testMonitor, func(in monitor.TestInput) []Need { return monitorNeed(in.Monitor.Name) }),
+		"ListIncidents":       op(c.incidents, nil),
+		"AcknowledgeIncident": op(c.acknowledge, func(in monitor.AcknowledgeInput) []Need { return monitorNeed(in.Monitor) }),
+		"PutMaintenance":      op(c.putWindow, nil),
+		"DeleteMaintenance":   op(c.deleteWindow, nil),
+		"ListMaintenance":     op(c.windows, nil),
+		"PutLocation":         op(c.putLocation, nil),
+		"DeleteLocation":      op(c.deleteLocation, nil),
+		"ListLocations":       op(c.locations, nil),
+		"ListComparisons":     op(c.comparisons, nil),
+		"PutReceivers":        op(c.putReceivers, nil),
+		"GetReceivers":        op(c.getReceivers, nil),
+		"TestReceiver":        op(c.testReceiver, nil),
+
+		"PutSilence":    op(c.putSilence, nil),
+		"ExpireSilence": op(c.expireSilence, nil),
+		"ListSilences":  op(c.listSilences, nil),
+
+		"ListAlerts":   op(c.listAlerts, nil),
+		"ListRules":    op(c.listRules, nil),
+		"TestRule":     op(c.testRule, nil),
+		"ExplainAlert": op(c.explainAlert, nil),
 
 		"RotateRootKey": op(c.rotateRoot, nil),
 
@@ -151,6 +195,14 @@ func (c *Control) Service() *Service {
 
 		"GetTrace":   op(c.getTrace, nil),
 		"ListTraces": op(c.listTraces, nil),
+		"LogFields":  op(c.logFields, nil).aboutData(),
+
+		"ImportLogs":    op(c.importLogs, importNeeds),
+		"ExportLogs":    op(c.exportLogs, exportNeeds),
+		"ListErrors":    op(c.listErrors, nil),
+		"GetError":      op(c.getError, nil),
+		"UpdateError":   op(c.updateError, nil),
+		"RebuildErrors": op(c.rebuildErrors, nil),
 	}}
 }
 
@@ -170,12 +222,22 @@ func stackARN(stack string) string {
 	return arn.ARN{Partition: "aws", Service: "dropstack", Region: arn.Region, Account: arn.Account, Resource: "stack/" + stack}.String()
 }
 
-func (c *Control) info(_ context.Context, in StackInput) (Info, error) {
+func (c *Control) info(ctx context.Context, in StackInput) (Info, error) {
 	rev, ok := c.Deployer.Active(in.Stack)
 	if !ok {
 		return Info{}, fault.Errorf(fault.NotFound, "stack %q is not deployed; `dropstack info` lists what is", in.Stack)
 	}
-	return c.about(rev), nil
+	info := c.about(rev)
+	if c.Comparisons == nil {
+		return info, nil
+	}
+	out, err := c.Comparisons.List(ctx, comparison.ListInput{Stack: in.Stack})
+	for i, one := range out.Comparisons {
+		if one.Revision == rev.ID {
+			info.Comparison = &out.Comparisons[i]
+		}
+	}
+	return info, err
 }
 
 func (c *Control) list(context.Context, struct{}) ([]StackSummary, error) {

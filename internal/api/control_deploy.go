@@ -20,6 +20,12 @@ type DeployFunctionInput struct {
 	ConfigOnly bool              `json:"configOnly,omitempty"` // its code stays
 }
 
+// RevisionInput names a revision of a stack.
+type RevisionInput struct {
+	Stack string `json:"stack"`
+	ID    string `json:"id"`
+}
+
 // RollbackInput names a stack and the revision that it goes back to.
 type RollbackInput struct {
 	Stack string `json:"stack"`
@@ -49,6 +55,10 @@ func (c *Control) changes(ctx context.Context, in DeployInput) (*deploy.Diff, er
 
 func (c *Control) revisions(ctx context.Context, in StackInput) ([]deploy.Past, error) {
 	return c.Deployer.History(ctx, in.Stack)
+}
+
+func (c *Control) describeRevision(ctx context.Context, in RevisionInput) (*deploy.Diff, error) {
+	return c.Deployer.Changes(ctx, in.Stack, in.ID)
 }
 
 func (c *Control) rollback(ctx context.Context, in RollbackInput) (Info, error) {

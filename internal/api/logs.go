@@ -1,13 +1,19 @@
 package api
 
 import (
+	"maps"
+
 	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/logs/query"
+	"github.com/dropstack/dropstack/internal/logs/tail"
 )
 
 // Logs is Amazon CloudWatch Logs over the store of log records.
 type Logs struct {
-	Store  *logs.Store
-	Region string
+	Store    *logs.Store
+	Insights *query.Insights
+	Tail     *tail.Hub
+	Region   string
 }
 
 // Service is the service "logs". Reading and writing records is about data.
@@ -15,7 +21,7 @@ func (l *Logs) Service() *Service {
 	s := l.Store
 	group := func(in logs.LogGroupNameInput) []Need { return on(l.all(in.LogGroupName)) }
 	stream := func(in logs.LogStreamInput) []Need { return on(l.stream(in.LogGroupName, in.LogStreamName)) }
-	return &Service{Scope: "logs", Prefix: "Logs_20140328.", Operations: map[string]Operation{
+	operations := map[string]Operation{
 		"CreateLogGroup":        op(s.CreateLogGroup, func(in logs.CreateLogGroupInput) []Need { return on(l.all(in.LogGroupName)) }),
 		"DeleteLogGroup":        op(s.DeleteLogGroup, group),
 		"DescribeLogGroups":     op(s.DescribeLogGroups, func(logs.DescribeLogGroupsInput) []Need { return on(logs.ARN(l.Region, "*")) }),
@@ -33,10 +39,13 @@ func (l *Logs) Service() *Service {
 		"FilterLogEvents": op(s.FilterLogEvents, func(in logs.FilterLogEventsInput) []Need {
 			return on(l.all(logs.Named(in.LogGroupName, in.LogGroupIdentifier)))
 		}).aboutData(),
+		"StartLiveTail":       op(l.Tail.StartLiveTail, l.tailed).aboutData(),
 		"TagResource":         op(s.TagResource, func(in logs.TagResourceInput) []Need { return on(l.bare(in.ResourceARN)) }),
 		"UntagResource":       op(s.UntagResource, func(in logs.UntagResourceInput) []Need { return on(l.bare(in.ResourceARN)) }),
 		"ListTagsForResource": op(s.ListTagsForResource, func(in logs.ListTagsForResourceInput) []Need { return on(l.bare(in.ResourceARN)) }),
-	}}
+	}
+	maps.Copy(operations, l.queries())
+	return &Service{Scope: "logs", Prefix: "Logs_20140328.", Operations: operations}
 }
 
 // all is a log group and everything in it, as policies have it.

@@ -19,7 +19,7 @@ import (
 
 func TestTheOfficialLogsClient(t *testing.T) {
 	streams := enginetest.Streams(t)
-	store := &logs.Store{Streams: streams, State: streams, Region: "us-east-1", Log: slog.New(slog.DiscardHandler)}
+	store := &logs.Store{Dir: t.TempDir(), Streams: streams, State: streams, Region: "us-east-1", Log: slog.New(slog.DiscardHandler)}
 	if err := store.Open(t.Context()); err != nil {
 		t.Fatal(err)
 	}

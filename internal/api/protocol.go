@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -27,6 +28,7 @@ type failure struct {
 	status        int
 	code, message string
 	ours          bool
+	members       map[string]any // more that is told in JSON
 }
 
 // protocolOf tells which protocol a request speaks.
@@ -95,7 +97,9 @@ func (c jsonCall) fail(w http.ResponseWriter, f failure) {
 	}
 	w.Header().Set("X-Amzn-ErrorType", f.code)
 	queryError(w, c.query, f)
-	_ = writeJSON(w, c.kind, f.status, map[string]string{"__type": f.code, "message": f.message, "Message": f.message})
+	doc := map[string]any{"__type": f.code, "message": f.message, "Message": f.message}
+	maps.Copy(doc, f.members)
+	_ = writeJSON(w, c.kind, f.status, doc)
 }
 
 func writeJSON(w http.ResponseWriter, kind string, status int, v any) error {
@@ -164,6 +168,12 @@ func failureOf(err error, id string) failure {
 	f := failure{status: statuses[kind], code: fault.CodeOf(err), message: err.Error(), ours: kind == fault.Internal || kind == fault.Unavailable}
 	if e, ok := errors.AsType[*fault.Error](err); ok && f.code != "" {
 		f.message = e.Error() // without what was wrapped around it on the way
+	}
+	if e, ok := errors.AsType[interface {
+		error
+		AWSMembers() map[string]any
+	}](err); ok {
+		f.members = e.AWSMembers()
 	}
 	switch {
 	case kind == fault.Internal:

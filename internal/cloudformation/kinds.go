@@ -89,6 +89,7 @@ var kinds = map[string]kind{
 
 	logGroupType:                    logGroup,
 	"AWS::Logs::LogStream":          logStream,
+	"AWS::Logs::MetricFilter":       metricFilter,
 	"AWS::S3::Bucket":               s3Bucket,
 	"AWS::S3::BucketPolicy":         s3BucketPolicy,
 	"AWS::SNS::Subscription":        snsSubscription,
@@ -150,7 +151,6 @@ var refusals = map[string]string{
 	"AWS::KMS::":                             "keys outlive stacks: make it once with dropstack key create or KMS's API, and name its ARN or alias",
 	"AWS::Kinesis::":                         "there are no streams; use an AWS::SQS::Queue or an AWS::SNS::Topic",
 	"AWS::Lambda::CodeSigningConfig":         "code would run whoever signed it",
-	"AWS::Logs::MetricFilter":                "nothing would be counted yet; write metrics in the embedded metric format",
 	"AWS::Logs::SubscriptionFilter":          "functions are not told of log records yet",
 	"AWS::RDS::":                             "there are no databases to deploy; run one and name its URL to functions in their environment",
 	"AWS::SSM::":                             "parameters outlive stacks: put it with dropstack param put or SSM's API, and refer to it by ${ssm:NAME} or {{resolve:ssm:NAME}}",

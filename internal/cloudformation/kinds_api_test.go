@@ -144,7 +144,7 @@ func TestStagesAndAccess(t *testing.T) {
 	if diff := cmp.Diff([]gateway.UsagePlan{plan}, p.revision.UsagePlans); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if want := []Warning{{"Stage", "TracingEnabled has no effect: no traces are recorded"}}; !cmp.Equal(want, p.warnings) {
+	if want := []Warning{{"Stage", "TracingEnabled has no effect: every stage is traced"}}; !cmp.Equal(want, p.warnings) {
 		t.Errorf("warnings %v, want %v", p.warnings, want)
 	}
 }

@@ -36,7 +36,7 @@ func lambdaFunction(ctx context.Context, p *plan, r Resource) (Identity, error) 
 	in.otherwise()
 	p.useLayers(in, &f)
 	if in.object("TracingConfig").choice("Mode", "PassThrough", "Active") == "Active" {
-		in.without = append(in.without, "TracingConfig.Mode has no effect: no traces are recorded")
+		in.without = append(in.without, "TracingConfig.Mode has no effect: every function is traced")
 	}
 	code, err := in.code(ctx, p, f.Runtime, f.Handler)
 	if err != nil {

@@ -167,7 +167,7 @@ func (p *properties) stageSettings(api *gateway.API, variables string) {
 	}
 	p.throttling(api)
 	p.idle("every answer is made anew", "CacheClusterEnabled", "CacheClusterSize", "CachingEnabled", "CacheTtlInSeconds", "CacheDataEncrypted")
-	p.idle("no traces are recorded", "TracingEnabled")
+	p.idle("every stage is traced", "TracingEnabled")
 	p.idle("write an AccessLogSetting", "LoggingLevel", "DataTraceEnabled")
 	p.refuse("clients would not be asked for one", "ClientCertificateId")
 	p.refuse("write an UpdatePolicy of an AWS::Lambda::Alias", "CanarySetting")

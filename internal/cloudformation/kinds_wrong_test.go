@@ -101,7 +101,7 @@ func TestWhatHasNoEffectIsSaid(t *testing.T) {
 	}
 	want := []string{
 		"F RuntimeManagementConfig has no effect: a function runs on the runtime that is installed",
-		"F TracingConfig.Mode has no effect: no traces are recorded",
+		"F TracingConfig.Mode has no effect: every function is traced",
 		"B BucketEncryption.ServerSideEncryptionConfiguration[0].ServerSideEncryptionByDefault.SSEAlgorithm aws:kms has no effect: objects lie on the platform's disk as they are; encrypt the disk",
 		"B LifecycleConfiguration has no effect: objects are kept until they are deleted",
 	}

@@ -83,7 +83,8 @@ var read = sync.OnceValues(func() (map[string]page, error) {
 	return files, err
 })
 
-// pages serves the embedded files.
+// pages serves the embedded files. What a browser opens beside them is a page by its
+// path, as links in messages have it.
 func pages() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		files, err := read()
@@ -92,6 +93,10 @@ func pages() http.Handler {
 			name = "/index.html"
 		}
 		p, ok := files[name]
+		if !ok && r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html") {
+			http.Redirect(w, r, "/#"+r.URL.RequestURI(), http.StatusFound)
+			return
+		}
 		if err != nil || !ok || r.Method != http.MethodGet && r.Method != http.MethodHead {
 			http.NotFound(w, r)
 			return

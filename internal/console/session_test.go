@@ -198,6 +198,31 @@ func TestACallIsTheCallersOwn(t *testing.T) {
 	}
 }
 
+func TestATemporaryKeySignsInWithItsToken(t *testing.T) {
+	w := newWorld(t, nil)
+	key := w.user("ann", "")
+	who, err := w.keys.Holder(key.AccessKeyId, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := w.keys.GetSessionToken(iam.With(t.Context(), who, iam.Request{}), iam.GetSessionTokenInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := map[string]string{"accessKeyId": out.Credentials.AccessKeyId, "secretAccessKey": out.Credentials.SecretAccessKey}
+	if _, status, _ := w.signIn(given); status != 401 {
+		t.Errorf("without the token: %d, want 401", status)
+	}
+	given["sessionToken"] = out.Credentials.SessionToken
+	b, status, body := w.signIn(given)
+	if status != 200 {
+		t.Fatalf("with it: %d %s", status, body)
+	}
+	if status, _, body := w.do(b.sign(request("POST", "/call/ssm/", ""))); status != 200 || !strings.Contains(body, "user/ann calls ssm") {
+		t.Errorf("a call: %d %s", status, body)
+	}
+}
+
 func TestPagesAreServed(t *testing.T) {
 	w := newWorld(t, nil)
 	status, h, index := w.do(request("GET", "/", ""))
@@ -214,6 +239,11 @@ func TestPagesAreServed(t *testing.T) {
 	}
 	if strings.Contains(index, "<script>") || strings.Contains(index, "style=") || strings.Contains(index, "<style") {
 		t.Error("the document has scripts or styles in it, which its policy does not let run")
+	}
+	r = request("GET", "/functions/a%20b?from=6h", "")
+	r.Header.Set("Accept", "text/html,*/*")
+	if status, h, _ := w.do(r); status != 302 || h.Get("Location") != "/#/functions/a%20b?from=6h" {
+		t.Errorf("a page by its path: %d, to %s", status, h.Get("Location"))
 	}
 	if status, _, _ := w.do(request("GET", "/assets/../console.go", "")); status != 404 && status != 301 && status != 307 {
 		t.Errorf("a file beside the pages: %d", status)

@@ -52,6 +52,9 @@ func (d *Deployer) apply(ctx context.Context, old, next *Revision) error {
 	if err := d.Rooms.Buckets.Replace(next.Stack, next.Notifications); err != nil {
 		return fmt.Errorf("bucket events: %w", err)
 	}
+	if err := d.imports(next); err != nil {
+		return err
+	}
 	if err := d.Rooms.Gateway.Replace(next.Stack, next.APIs, next.APIKeys, next.UsagePlans); err != nil {
 		return fmt.Errorf("APIs: %w", err)
 	}
@@ -63,6 +66,11 @@ func (d *Deployer) apply(ctx context.Context, old, next *Revision) error {
 	}
 	if err := d.alert(ctx, next); err != nil {
 		return err
+	}
+	if d.Rooms.Monitors != nil {
+		if err := d.Rooms.Monitors.Replace(ctx, next.Stack, next.Monitors); err != nil {
+			return fmt.Errorf("monitors: %w", err)
+		}
 	}
 	if len(both) > len(next.Functions) {
 		if err := d.Rooms.Roles.Replace(next.Stack, permissions(next, nil, next.Functions)); err != nil {

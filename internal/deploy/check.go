@@ -53,6 +53,7 @@ func Check(svc *spec.Service) []spec.Problem {
 		c.policy(policy.Resource, b.Policy, "the policy of bucket "+b.Name)
 	}
 	c.bucketEvents()
+	c.logSources()
 	for _, q := range svc.Queues {
 		c.policy(policy.Resource, q.Policy, "the policy of queue "+q.Name)
 	}
@@ -62,6 +63,8 @@ func Check(svc *spec.Service) []spec.Problem {
 	}
 	c.edge()
 	c.alarms()
+	c.alertRules()
+	c.monitors()
 	return c.problems
 }
 

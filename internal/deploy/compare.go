@@ -19,6 +19,8 @@ import (
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/logs/ingest"
+	"github.com/dropstack/dropstack/internal/monitor"
 	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/queue"
 	"github.com/dropstack/dropstack/internal/schedule"
@@ -101,9 +103,12 @@ func Compare(old, next *Revision) *Diff {
 	compare(d, "access log reader", old.AccessReaders, next.AccessReaders, func(r accesslog.Reader) string { return r.Function })
 	compare(d, "role", old.Roles, next.Roles, func(r iam.DeclaredRole) string { return r.Name })
 	compareNetworks(d, old.Network, next.Network)
+	compare(d, "log source", old.LogSources, next.LogSources, func(s ingest.Source) string { return s.Bucket + "/" + s.Prefix })
 	compare(d, "log group", old.LogGroups, next.LogGroups, func(g logs.Declared) string { return g.Name })
 	compare(d, "alert rule", sourceless(old.Alerts), sourceless(next.Alerts), func(r alert.Rule) string { return strings.TrimPrefix(r.Group+"/"+r.Name, "/") })
 	compare(d, "alarm", old.Alarms, next.Alarms, func(a alarm.Alarm) string { return a.AlarmName })
+	compare(d, "metric filter", old.MetricFilters, next.MetricFilters, func(f alarm.Filter) string { return f.Name })
+	compare(d, "monitor", old.Monitors, next.Monitors, func(m monitor.Monitor) string { return m.Name })
 	compare(d, "output", old.Outputs, next.Outputs, func(o Output) string { return o.Key })
 	if old.ID != "" {
 		compare(d, "stack", []*Revision{old.settings()}, []*Revision{next.settings()}, func(*Revision) string { return next.Stack })

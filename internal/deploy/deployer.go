@@ -23,6 +23,8 @@ import (
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/logs/ingest"
+	"github.com/dropstack/dropstack/internal/monitor"
 	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/queue"
 	"github.com/dropstack/dropstack/internal/schedule"
@@ -81,6 +83,10 @@ type Rooms struct {
 	AccessReaders interface {
 		Replace(stack string, readers []accesslog.Reader) error
 	}
+	// LogSources are imported as they come; nil only in tests.
+	LogSources interface {
+		Replace(stack string, list []ingest.Source) error
+	}
 	Logs interface {
 		Declare(ctx context.Context, groups []logs.Declared) error
 	}
@@ -99,6 +105,16 @@ type Rooms struct {
 		Replace(ctx context.Context, stack string, list []alarm.Alarm) error
 		// Ringing is those of some alarms, by name or ARN, that are in ALARM.
 		Ringing(names []string) []string
+	}
+	// MetricFilters count log records; nil only in tests.
+	MetricFilters interface {
+		Replace(stack string, list []alarm.Filter) error
+	}
+	// Monitors watch URLs; nil only in tests.
+	Monitors interface {
+		// Admit says what Replace would refuse.
+		Admit(stack string, list []monitor.Monitor) error
+		Replace(ctx context.Context, stack string, list []monitor.Monitor) error
 	}
 	Versions Versions // nil only in tests: then no aliases are made, and nobody is shifted
 }
@@ -128,6 +144,12 @@ type Deployer struct {
 	// layers that are new; its failure is logged and changes nothing. Optional.
 	Prepare func(ctx context.Context, fn function.Function, dir string) error
 	Hooks   function.Enqueues // takes events for the functions that shifts ask
+	// Tried is told of every revision that was made active, and with an error of one
+	// that could not be and was taken back. old is nil for a stack that is new. It must
+	// not wait for long. Optional.
+	Tried func(ctx context.Context, old, next *Revision, err error)
+	// Removed is told of every stack that was. Optional.
+	Removed func(ctx context.Context, stack string)
 
 	shifts  jetstream.KeyValue
 	ledgers atomic.Pointer[map[string]*ledger] // by stack
@@ -350,6 +372,9 @@ func (d *Deployer) Remove(ctx context.Context, stack string) error {
 		err = errors.Join(err, d.keep(ctx, stack, nil))
 	}
 	d.Log.Info("removed", "stack", stack, "err", err)
+	if d.Removed != nil {
+		d.Removed(ctx, stack)
+	}
 	return err
 }
 

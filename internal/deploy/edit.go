@@ -136,6 +136,9 @@ func (d *Deployer) activate(ctx context.Context, old *Revision, at uint64, r *Re
 	if err == nil {
 		err = d.begin(ctx, &next)
 	}
+	if d.Tried != nil {
+		d.Tried(ctx, old, &next, err)
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("activate %s of %s: %w", next.ID, next.Stack, err), d.revert(ctx, &next, old, stood))
 	}

@@ -49,6 +49,29 @@ func (d *Deployer) History(ctx context.Context, stack string) ([]Past, error) {
 	return list, nil
 }
 
+// Changes says what a revision that is kept has changed, of what was active before it.
+// If that is no longer kept, everything is new.
+func (d *Deployer) Changes(ctx context.Context, stack, id string) (*Diff, error) {
+	next, err := d.read(ctx, stack, id)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return nil, fault.Errorf(fault.NotFound, "stack %s has no revision %s; `dropstack deploy list` has those that are kept", stack, id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if next.Previous == "" {
+		return Compare(nil, next), nil
+	}
+	old, err := d.read(ctx, stack, next.Previous)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return Compare(nil, next), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return Compare(old, next), nil
+}
+
 // Rollback brings an earlier revision of a stack back, as the next one: all callers
 // get it at once. to is its ID or, as the Serverless Framework has it, a time in
 // milliseconds: the revision that was active then. "" is the one before the active

@@ -148,3 +148,27 @@ func TestStacksHaveOneOwner(t *testing.T) {
 		t.Errorf("again by its owner: %v", err)
 	}
 }
+
+func TestWhatARevisionChanged(t *testing.T) {
+	s := shelf{}
+	d := deployer(t, enginetest.Streams(t), s, newHouse())
+	all := deployAll(t, d, s.artifact(t), "one", "two")
+	first, err := d.Changes(t.Context(), "s-dev", all[0].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(first.Changes) == 0 || first.Changes[0].Action != deploy.ActionCreate {
+		t.Errorf("of the first, everything is new: %+v", first.Changes)
+	}
+	second, err := d.Changes(t.Context(), "s-dev", all[1].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []deploy.Field{{Name: "description", From: "one", To: "two"}}
+	if second.From != all[0].ID || len(second.Changes) != 1 || !slices.Equal(second.Changes[0].Fields, want) {
+		t.Errorf("of the second: %+v", second)
+	}
+	if _, err := d.Changes(t.Context(), "s-dev", "nothing"); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("of none: %v", err)
+	}
+}

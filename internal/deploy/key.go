@@ -56,6 +56,10 @@ func (r *Revision) Shown(url func(host string) string) *Revision {
 			s.Endpoint = hiddenValue
 		}
 	}
+	shown.Monitors = slices.Clone(r.Monitors)
+	for i := range shown.Monitors {
+		shown.Monitors[i] = shown.Monitors[i].Shown()
+	}
 	return &shown
 }
 

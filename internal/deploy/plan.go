@@ -44,6 +44,10 @@ func Plan(svc *spec.Service, artifacts, layers map[string]string) (*Revision, er
 		}
 	}
 	r.addResources(svc)
+	r.addMonitors(svc)
+	for _, s := range svc.LogSources {
+		r.LogSources = append(r.LogSources, logSource(s))
+	}
 	r.addAlerts(svc)
 	r.addOutputs(svc)
 	if err := r.addRoles(svc); err != nil {
@@ -120,6 +124,7 @@ func (r *Revision) Describe() string {
 		{len(r.WebACLs), "web ACL"},
 		{len(r.Alerts), "alert rule"},
 		{len(r.Alarms), "alarm"},
+		{len(r.Monitors), "monitor"},
 	} {
 		switch plural := "s"; {
 		case c.n == 1:

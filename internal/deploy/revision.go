@@ -25,6 +25,8 @@ import (
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/logs/ingest"
+	"github.com/dropstack/dropstack/internal/monitor"
 	"github.com/dropstack/dropstack/internal/network"
 	"github.com/dropstack/dropstack/internal/queue"
 	"github.com/dropstack/dropstack/internal/schedule"
@@ -73,9 +75,12 @@ type Revision struct {
 
 	BucketSettings []bucket.Settings `json:"bucketSettings,omitempty"` // of Buckets
 	LogGroups      []logs.Declared   `json:"logGroups,omitempty"`
+	LogSources     []ingest.Source   `json:"logSources,omitempty"`
 	Alerts         []alert.Rule      `json:"alerts,omitempty"`
 	AlertSettings  alert.Settings    `json:"alertSettings,omitzero"`
 	Alarms         []alarm.Alarm     `json:"alarms,omitempty"`
+	MetricFilters  []alarm.Filter    `json:"metricFilters,omitempty"`
+	Monitors       []monitor.Monitor `json:"monitors,omitempty"`
 	// Granted are the ids of the statements in functions' policies that the stack
 	// declares, by the function's name; the others are of calls of the AWS API.
 	Granted map[string][]string `json:"granted,omitempty"`

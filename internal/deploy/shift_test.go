@@ -37,6 +37,7 @@ type stage struct {
 	shelf   shelf
 	house   *house
 	invoker *function.Invoker
+	bells   bells
 	asked   chan function.Invocation
 
 	mu      sync.Mutex
@@ -85,7 +86,7 @@ func (s *stage) start() {
 	s.t.Cleanup(func() { s.invoker.Pool.Close() })
 	s.house = newHouse()
 	rooms := s.house.rooms()
-	rooms.Functions, rooms.Versions = s.invoker, tallied{s.invoker, s}
+	rooms.Functions, rooms.Versions, rooms.Alarms = s.invoker, tallied{s.invoker, s}, &s.bells
 	s.Deployer = &deploy.Deployer{Streams: s.js, Objects: s.shelf, Artifacts: s.dir, Rooms: rooms, Log: log, Hooks: s}
 	ctx, cancel := context.WithCancel(context.Background())
 	if err := s.invoker.Load(ctx); err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/dropstack/dropstack/internal/function"
 	"github.com/dropstack/dropstack/internal/gateway"
 	"github.com/dropstack/dropstack/internal/iam/policy"
+	"github.com/dropstack/dropstack/internal/logs/ingest"
 	"github.com/dropstack/dropstack/internal/network"
 )
 
@@ -55,6 +56,9 @@ func (d *Deployer) validate(r *Revision) error {
 			return fault.Errorf(fault.Invalid, "layer %q: artifact %q is not a SHA-256", l.Name, l.Artifact)
 		}
 	}
+	if err := ingest.Check(r.LogSources); err != nil {
+		return err
+	}
 	if err := d.ownNames(r); err != nil {
 		return err
 	}
@@ -89,6 +93,11 @@ func (d *Deployer) validate(r *Revision) error {
 	}
 	if err := d.ownAlerts(r); err != nil {
 		return err
+	}
+	if d.Rooms.Monitors != nil {
+		if err := d.Rooms.Monitors.Admit(r.Stack, r.Monitors); err != nil {
+			return err
+		}
 	}
 	for _, s := range r.Schedules {
 		err := s.Check()

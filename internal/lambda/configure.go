@@ -237,7 +237,7 @@ func mountARN(region, name string) string {
 // rest are settings with little choice.
 func (l *Functions) rest(s Settings, f *function.Function) error {
 	if s.TracingConfig != nil && s.TracingConfig.Mode != "" && s.TracingConfig.Mode != "PassThrough" {
-		return unsupported("TracingConfig.Mode "+s.TracingConfig.Mode, "no traces are recorded; use PassThrough")
+		return unsupported("TracingConfig.Mode "+s.TracingConfig.Mode, "every function is traced, whatever it says; use PassThrough")
 	}
 	if s.EphemeralStorage != nil { // that it is in bounds the function room says
 		f.StorageMB = s.EphemeralStorage.Size

@@ -63,7 +63,7 @@ type (
 	DeadLetterConfig struct{ TargetArn string }
 	// FileSystemConfig is a directory that outlives instances.
 	FileSystemConfig struct{ Arn, LocalMountPath string }
-	// TracingConfig is PassThrough: no traces are recorded here.
+	// TracingConfig is PassThrough, whatever is traced.
 	TracingConfig struct{ Mode string }
 	// EphemeralStorage is the size of /tmp in MB.
 	EphemeralStorage struct{ Size int }

@@ -30,7 +30,11 @@ type archive struct {
 	log  *slog.Logger
 	wal  *wal
 	held map[string]*held
+	// blockBytes is what the messages of a block have at most, so that there are
+	// several blocks for the oldest to go.
+	blockBytes int
 
+	tending sync.Mutex // one makes blocks of records at a time
 	// A held's own lock is taken before this one.
 	mu       sync.Mutex
 	manifest *manifest
@@ -58,10 +62,12 @@ type making struct {
 	first  uint64
 	last   uint64
 	chunks int
+	most   int  // bytes of messages
 	closed bool // nothing is added any more
 }
 
-func openArchive(dir string, log *slog.Logger) (*archive, error) {
+// openArchive opens what may take some bytes on the disk.
+func openArchive(dir string, most int64, log *slog.Logger) (*archive, error) {
 	for _, d := range []string{walDir, blockDir} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o700); err != nil {
 			return nil, err
@@ -73,7 +79,8 @@ func openArchive(dir string, log *slog.Logger) (*archive, error) {
 	}
 	a := &archive{
 		dir: dir, log: log, manifest: m, held: map[string]*held{}, grown: make(chan struct{}),
-		wal: &wal{dir: filepath.Join(dir, walDir), log: log},
+		blockBytes: int(min(maxBlockBytes, most/8)),
+		wal:        &wal{dir: filepath.Join(dir, walDir), log: log},
 	}
 	for _, err := range m.damaged {
 		log.Error("the log's list of blocks is damaged: records may be missing", "err", err)
@@ -218,20 +225,29 @@ func (a *archive) append(batches [][]Record) ([]*chunk, error) {
 
 // chunked are records by their groups, each group's in their order.
 func chunked(records []Record) []*chunk {
+	one := &chunk{group: records[0].Group, records: records}
+	for i := range records {
+		if records[i].Group != one.group {
+			return divided(records)
+		}
+		one.bytes += records[i].weight()
+	}
+	return []*chunk{one}
+}
+
+func divided(records []Record) []*chunk {
 	var list []*chunk
-	var last *chunk
 	of := map[string]*chunk{}
 	for i := range records {
 		r := &records[i]
-		if last == nil || last.group != r.Group {
-			if last = of[r.Group]; last == nil {
-				last = &chunk{group: r.Group}
-				of[r.Group] = last
-				list = append(list, last)
-			}
+		c := of[r.Group]
+		if c == nil {
+			c = &chunk{group: r.Group}
+			of[r.Group] = c
+			list = append(list, c)
 		}
-		last.records = append(last.records, *r)
-		last.bytes += r.weight()
+		c.records = append(c.records, *r)
+		c.bytes += r.weight()
 	}
 	return list
 }
@@ -243,8 +259,8 @@ func (a *archive) feed(h *held) {
 	a.mu.Unlock()
 	for h.fed < len(chunks) {
 		c := chunks[h.fed]
-		m := h.open(c)
-		if room := maxRows - m.rows; len(c.records) > room {
+		m := a.open(h, c)
+		if room := m.room(c); len(c.records) > room {
 			head, rest := c.split(room)
 			a.mu.Lock()
 			chunks = slices.Replace(slices.Clone(h.chunks), h.fed, h.fed+1, head, rest)
@@ -258,17 +274,28 @@ func (a *archive) feed(h *held) {
 }
 
 // open is the block to be that takes a chunk, or the beginning of it.
-func (h *held) open(c *chunk) *making {
+func (a *archive) open(h *held, c *chunk) *making {
 	if n := len(h.making); n > 0 && !h.making[n-1].full() {
 		return h.making[n-1]
 	}
-	m := &making{builder: newBuilder(c.group), first: c.first}
+	m := &making{builder: newBuilder(c.group), first: c.first, most: a.blockBytes}
 	h.making = append(h.making, m)
 	return m
 }
 
-func (m *making) full() bool {
-	return m.closed || m.rows == maxRows || m.size >= maxBlockBytes
+// full says that there is no room for another record.
+func (m *making) full() bool { return m.closed || m.rows >= maxRows || m.size >= m.most }
+
+// room is how many records of a chunk there is room for.
+func (m *making) room(c *chunk) int {
+	size := m.size
+	for i := range c.records {
+		if m.rows+i >= maxRows || size >= m.most {
+			return i
+		}
+		size += c.records[i].text()
+	}
+	return len(c.records)
 }
 
 // maxBlockBytes is what the messages of a block have at most, and one record more.

@@ -150,7 +150,7 @@ func (p *prepared) end(a *archive) error {
 
 // choose finds the rows of a piece that may be wanted and that a view shows.
 func (r *pieceReader) choose(sel *Selection, v view) (*choice, error) {
-	if r.block != nil && len(sel.Has)+len(sel.Equal) > 0 {
+	if r.block != nil && len(sel.Has)+len(sel.Fold)+len(sel.Equal) > 0 {
 		raw, err := r.block.read(r.block.filter)
 		if err != nil {
 			return nil, err

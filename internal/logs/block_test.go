@@ -120,6 +120,15 @@ func TestNeedles(t *testing.T) {
 				t.Fatalf("the filter passes over %q", needle)
 			}
 		}
+		loud := []byte(needle)
+		for i, c := range loud {
+			if c >= 'a' && c <= 'z' {
+				loud[i] = c - 'a' + 'A'
+			}
+		}
+		if len(want) > 0 && (&Selection{Fold: []string{string(loud)}}).passes(raw) {
+			t.Fatalf("the filter passes over %q in any case", loud)
+		}
 		for _, table := range []*table{file, b.snapshot()} {
 			var got []string
 			if batch := table.choose(sel, 0, 0).batch(); batch != nil {

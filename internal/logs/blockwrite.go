@@ -5,6 +5,8 @@ import (
 	"hash/crc32"
 	"slices"
 	"sync"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 // A block is a file
@@ -40,7 +42,7 @@ type encoder struct {
 	raw    []byte   // reused
 	footer []byte   // reused
 	grams  []uint32 // reused
-	packer packer
+	packer *zstd.Encoder
 }
 
 var encoders = sync.Pool{New: func() any { return &encoder{} }}
@@ -48,7 +50,7 @@ var encoders = sync.Pool{New: func() any { return &encoder{} }}
 // encode is the block of a builder's records, which places are given to by runs.
 // Its bytes are good until the next one.
 func (e *encoder) encode(b *builder, runs []run) []byte {
-	e.packer = packers.Get().(packer)
+	e.packer = packers.Get().(*zstd.Encoder)
 	defer packers.Put(e.packer)
 	e.out = append(e.out[:0], blockMagic...)
 	f := appendText(e.footer[:0], b.group)
@@ -64,13 +66,18 @@ func (e *encoder) encode(b *builder, runs []run) []byte {
 	f = e.codes(b.forms).append(f)
 	f = e.codes(b.fields).append(f)
 	f = binary.AppendUvarint(f, uint64(len(b.columns)))
-	stored := make([]struct{ texts, codes section }, len(b.columns))
+	stored := make([]struct {
+		texts, codes section
+		escaped      bool
+	}, len(b.columns))
+	e.grams = e.grams[:0]
 	for i, c := range b.columns {
 		c.finish(b.rows)
 		if same := b.like(i); same >= 0 {
 			stored[i] = stored[same]
 		} else {
-			stored[i].texts = e.texts(c.values)
+			stored[i].texts, stored[i].escaped = e.texts(c.values), c.escaped()
+			e.grams = c.grams(e.grams, stored[i].escaped)
 			if c.of != nil {
 				stored[i].codes = e.codes(c.codes)
 			}
@@ -82,7 +89,7 @@ func (e *encoder) encode(b *builder, runs []run) []byte {
 		if c.of == nil {
 			kind = plainColumn
 		}
-		if slices.ContainsFunc(c.values, escaped) {
+		if stored[i].escaped {
 			kind |= escapedColumn
 		}
 		f = binary.AppendUvarint(f, kind)
@@ -90,7 +97,11 @@ func (e *encoder) encode(b *builder, runs []run) []byte {
 			f = stored[i].codes.append(f)
 		}
 	}
-	e.grams = b.grams(e.grams[:0])
+	for _, t := range b.templates {
+		for _, text := range t.texts {
+			e.grams = appendGrams(e.grams, text)
+		}
+	}
 	f = e.store(newFilter(e.grams)).append(f)
 	e.footer = f
 	e.out = append(e.out, f...)

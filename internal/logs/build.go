@@ -68,7 +68,7 @@ func (b *builder) column(name string) int {
 func (b *builder) add(r *Record) {
 	row := b.rows
 	b.rows++
-	b.size += len(r.Message)
+	b.size += r.text()
 	b.times = append(b.times, nanoseconds(r.Time))
 	b.columns[b.column(FieldStream)].set(row, r.Stream)
 	if r.Request != "" {
@@ -80,6 +80,15 @@ func (b *builder) add(r *Record) {
 		b.columns[b.column(FieldMessage)].set(row, r.Message)
 	}
 	b.forms = append(b.forms, form)
+}
+
+// text is how much a record can add to a block: its fields are mostly in its message.
+func (r *Record) text() int {
+	n := 0
+	for i := range r.Fields {
+		n += len(r.Fields[i].Value)
+	}
+	return max(n, len(r.Message))
 }
 
 // setFields gives a row the values of its record's fields, and returns their shape.

@@ -1,5 +1,7 @@
 package logs
 
+import "slices"
+
 // plainAfter is the number of rows after which a column whose values hardly ever
 // repeat stops to look for those that do.
 const plainAfter = 8192
@@ -89,6 +91,9 @@ func (c *columnBuilder) code() {
 		c.codes = append(c.codes, code)
 	}
 }
+
+// escaped says whether some values are others in JSON.
+func (c *columnBuilder) escaped() bool { return slices.ContainsFunc(c.values, escaped) }
 
 // finish leaves nothing to be done when there are no more rows than these.
 func (c *columnBuilder) finish(rows int) {

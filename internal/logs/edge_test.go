@@ -1,8 +1,9 @@
 package logs_test
 
 import (
+	"errors"
 	"log/slog"
-	"strings"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/dropstack/dropstack/internal/engine/enginetest"
@@ -21,9 +22,9 @@ func TestABusyEdgeLeavesOthersAlone(t *testing.T) {
 	const n = 4000
 	for _, group := range []string{logs.DistributionGroup + "E1", logs.EdgeGroup} {
 		for range n {
-			s.Append(logs.Record{Time: base, Group: group, Stream: "s", Message: strings.Repeat("x", 1000)})
+			s.Append(logs.Record{Time: base, Group: group, Stream: "s", Message: noise(1000)})
 		}
-		if err := s.Flush(t.Context()); err != nil {
+		if err := errors.Join(s.Flush(t.Context()), s.Expire(t.Context())); err != nil {
 			t.Fatal(err)
 		}
 		if got := len(messages(t, s, logs.Filter{Group: group, Limit: 10000})); got == 0 || got >= n {
@@ -33,4 +34,13 @@ func TestABusyEdgeLeavesOthersAlone(t *testing.T) {
 	if got := messages(t, s, logs.Filter{Group: "/aws/lambda/f"}); len(got) != 10 {
 		t.Errorf("of a function: %d records kept, want 10", len(got))
 	}
+}
+
+// noise is letters that cannot be compressed.
+func noise(n int) string {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = 'A' + byte(rand.IntN(64))
+	}
+	return string(b)
 }

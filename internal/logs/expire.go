@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,13 +31,12 @@ func (s *Store) keep() {
 		case <-wait.C:
 		}
 		now, next := time.Now(), keepEvery
-		err := s.archive.tend(now)
-		if err == nil {
-			err = s.shrink()
-		}
-		if err == nil && now.Sub(expired) >= expireEvery {
+		var err error
+		if now.Sub(expired) >= expireEvery {
 			expired = now
 			err = s.Expire(context.Background())
+		} else if err = s.archive.tend(now, false); err == nil {
+			err = s.shrink()
 		}
 		if err != nil {
 			next = retryAfter
@@ -47,10 +47,10 @@ func (s *Store) keep() {
 }
 
 // Expire removes what is older than its group's retention, now, and what is more than
-// there may be. What is left of it is hidden from readers.
+// there may be: whole blocks. What else is too old is hidden from readers.
 func (s *Store) Expire(context.Context) error {
 	cutoffs, all := s.index.expire(s.maxAge())
-	errs := []error{s.archive.forget(all)}
+	errs := []error{s.archive.tend(time.Now(), false), s.archive.forget(all)}
 	for _, name := range s.archive.groups() {
 		cutoff, own := cutoffs[name]
 		if !own {
@@ -141,7 +141,7 @@ func (a *archive) beyond(size int64, of func(group string) bool) (list []*block)
 			all = append(all, h.blocks...)
 		}
 	}
-	slices.SortFunc(all, func(a, b *block) int { return int(min(1, max(-1, b.Max-a.Max))) })
+	slices.SortFunc(all, func(a, b *block) int { return cmp.Or(cmp.Compare(b.Max, a.Max), cmp.Compare(b.Last, a.Last)) })
 	for i, b := range all {
 		if size -= b.Bytes; size < 0 {
 			return all[i:]

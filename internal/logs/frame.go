@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/klauspost/compress/s2"
@@ -69,9 +70,9 @@ func (f *framer) append(out []byte, chunks []*chunk) []byte {
 	}
 	f.raw = raw
 	at := len(out)
-	out = append(out, frameMagic...)
-	out = append(out, make([]byte, frameHeader-len(frameMagic)+s2.MaxEncodedLen(len(raw)))...)
-	packed := s2.Encode(out[at+frameHeader:], raw)
+	room := frameHeader + s2.MaxEncodedLen(len(raw))
+	out = append(slices.Grow(out, room), frameMagic...)
+	packed := s2.Encode(out[at+frameHeader:at+room], raw)
 	out = out[:at+frameHeader+len(packed)]
 	binary.LittleEndian.PutUint32(out[at+4:], uint32(len(packed)))
 	binary.LittleEndian.PutUint32(out[at+8:], crc32.Checksum(packed, castagnoli))

@@ -43,6 +43,9 @@ func appendGrams(list []uint32, text string) []uint32 {
 			n = 0
 			continue
 		}
+		if c >= 'A' && c <= 'Z' { // for those who ask for a text in any case
+			c += 'a' - 'A'
+		}
 		key = key>>8 | uint64(c)<<40
 		if n++; n < gramSize {
 			continue
@@ -109,22 +112,12 @@ func (f filter) mayHold(text string) bool {
 	return true
 }
 
-// grams are those of all values and templates.
-func (b *builder) grams(list []uint32) []uint32 {
-	for i, c := range b.columns {
-		if b.like(i) >= 0 {
-			continue
-		}
-		for _, v := range c.values {
-			list = appendGrams(list, v)
-			if escaped(v) {
-				list = appendGrams(list, string(appendEscaped(nil, v)))
-			}
-		}
-	}
-	for _, t := range b.templates {
-		for _, text := range t.texts {
-			list = appendGrams(list, text)
+// grams adds those of all values, also as they are in JSON.
+func (c *columnBuilder) grams(list []uint32, some bool) []uint32 {
+	for _, v := range c.values {
+		list = appendGrams(list, v)
+		if some && escaped(v) {
+			list = appendGrams(list, string(appendEscaped(nil, v)))
 		}
 	}
 	return list

@@ -103,8 +103,8 @@ func (i *imports) run(ctx context.Context, records iter.Seq2[Record, error]) (n 
 		if err == nil {
 			err = ctx.Err()
 		}
-		if err == nil && len(r.Message) > maxMessage {
-			err = fmt.Errorf("record %d has a message of %d bytes: %d may be", n+1, len(r.Message), maxMessage)
+		if err == nil && r.weight() > maxMessage {
+			err = fmt.Errorf("record %d has %d bytes: %d may be", n+1, r.weight(), maxMessage)
 		}
 		if err != nil {
 			return 0, err
@@ -128,12 +128,12 @@ func (i *imports) run(ctx context.Context, records iter.Seq2[Record, error]) (n 
 func (i *imports) take(r *Record) error {
 	m := i.makings[r.Group]
 	if m == nil {
-		m = &making{builder: newBuilder(r.Group), runs: []run{{0, 0}}}
+		m = &making{builder: newBuilder(r.Group), runs: []run{{0, 0}}, most: i.blockBytes}
 		i.makings[r.Group] = m
 	}
 	m.add(r)
 	i.seen.count(r)
-	if i.size += len(r.Message); m.full() {
+	if i.size += r.text(); m.full() {
 		return i.write(m)
 	}
 	if i.size < maxImport {

@@ -23,6 +23,7 @@ type block struct {
 	Last  uint64 `json:"last"`
 	Min   int64  `json:"min"` // of times
 	Max   int64  `json:"max"`
+	Text  int    `json:"text"` // bytes of messages
 	Bytes int64  `json:"bytes"`
 	Made  int64  `json:"made"` // time
 

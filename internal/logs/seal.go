@@ -35,18 +35,25 @@ type sealing struct {
 	blocks  []*block
 }
 
-// tend makes blocks of what is due.
-func (a *archive) tend(now time.Time) error {
+// tend makes blocks of what is due; last says that there will be no more, and that the
+// next start should have little to read.
+func (a *archive) tend(now time.Time, last bool) error {
+	a.tending.Lock()
+	defer a.tending.Unlock()
 	var due []*sealing
 	a.mu.Lock()
+	quiet := a.unseen == 0
 	a.unseen = 0
 	a.mu.Unlock()
+	if quiet {
+		a.wal.rest()
+	}
 	for _, name := range a.groups() {
 		a.mu.Lock()
 		h := a.held[name]
 		rows, bytes, oldest, newest := h.stand()
 		a.mu.Unlock()
-		all := now.Sub(oldest) > holdFor || now.Sub(newest) > quietAfter && bytes > quietBytes
+		all := last && bytes > quietBytes || bytes > 4*a.blockBytes || now.Sub(oldest) > holdFor || now.Sub(newest) > quietAfter && bytes > quietBytes
 		if rows > 0 && (all || rows >= background) {
 			due = append(due, a.take(h, name, all))
 		}
@@ -162,7 +169,7 @@ func (a *archive) settle(s *sealing) {
 // writeBlock writes the file of a block, which is nothing until the manifest has it.
 func (a *archive) writeBlock(m *making) (*block, error) {
 	a.mu.Lock()
-	b := &block{ID: a.manifest.nextID, Group: m.group, Rows: m.rows, First: m.first, Last: m.last, Made: time.Now().UnixNano()}
+	b := &block{ID: a.manifest.nextID, Group: m.group, Rows: m.rows, First: m.first, Last: m.last, Text: m.size, Made: time.Now().UnixNano()}
 	a.manifest.nextID++
 	a.mu.Unlock()
 	b.Min, b.Max = bounds(m.times)
@@ -263,22 +270,22 @@ const mergeAt = 4
 var mergeSizes = []int{256, 1024, 4096, maxRows / 4}
 
 // few are the small blocks that are to be one: of one day, and not too many together.
-func few(blocks []*block) []*block {
+func few(blocks []*block, most int) []*block {
 	const day = int64(24 * time.Hour)
 	for _, size := range mergeSizes {
-		from, rows := 0, 0
+		from, rows, text := 0, 0, 0
 		for i, b := range blocks {
 			f := blocks[from]
-			if b.Rows >= size || rows+b.Rows > maxRows || f.Min/day != b.Min/day || f.Max/day != b.Max/day {
+			if b.Rows >= size || rows+b.Rows > maxRows || text+b.Text > most || f.Min/day != b.Min/day || f.Max/day != b.Max/day {
 				if i-from >= mergeAt {
 					return blocks[from:i]
 				}
-				if from, rows = i, 0; b.Rows >= size {
+				if from, rows, text = i, 0, 0; b.Rows >= size {
 					from++
 					continue
 				}
 			}
-			rows += b.Rows
+			rows, text = rows+b.Rows, text+b.Text
 		}
 		if len(blocks)-from >= mergeAt {
 			return blocks[from:]
@@ -292,7 +299,7 @@ func (a *archive) merge(group string) error {
 	a.mu.Lock()
 	var small []*block
 	if h := a.held[group]; h != nil {
-		small = few(h.blocks)
+		small = few(h.blocks, a.blockBytes)
 	}
 	var list []*piece
 	for _, b := range small {
@@ -304,7 +311,7 @@ func (a *archive) merge(group string) error {
 		return nil
 	}
 	defer a.release(list)
-	m := &making{builder: newBuilder(group), first: list[0].First}
+	m := &making{builder: newBuilder(group), first: list[0].First, most: a.blockBytes}
 	c := &change{}
 	for _, p := range list {
 		if err := a.copyInto(m, p); err != nil {

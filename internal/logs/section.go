@@ -16,15 +16,14 @@ const maxSection = 64 << 20
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// packer compresses sections, one at a time. It is let go when nobody seals.
-type packer struct{ *zstd.Encoder }
-
+// packers compress sections, and unpackers unpack them, one at a time. They are let go
+// when there is nothing for them to do.
 var packers = sync.Pool{New: func() any {
 	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20), zstd.WithEncoderCRC(false))
 	if err != nil {
 		panic(err) // the options are wrong
 	}
-	return packer{e}
+	return e
 }}
 
 var unpackers = sync.Pool{New: func() any {

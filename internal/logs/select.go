@@ -2,6 +2,7 @@ package logs
 
 import (
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -22,7 +23,7 @@ func (sel *Selection) span() (from, to int64) {
 
 // passes says that a block's filter shows that nothing in it is wanted.
 func (sel *Selection) passes(f filter) bool {
-	for _, needle := range sel.Has {
+	for _, needle := range slices.Concat(sel.Has, sel.Fold) {
 		if !f.mayHold(needle) {
 			return true
 		}

@@ -16,7 +16,7 @@ import (
 const (
 	// maxBuffer is what may wait to be stored before records are dropped.
 	maxBuffer = 32 << 20
-	// maxMessage is what a message may have; a longer one is dropped.
+	// maxMessage is what a record may have; a longer one is dropped.
 	maxMessage = 8 << 20
 	// linger is how long what was appended waits for more, to be stored together.
 	linger = 100 * time.Millisecond
@@ -25,6 +25,7 @@ const (
 	// maxUnsealed is what may be in no block before storing waits.
 	maxUnsealed = 96 << 20
 	ackWait     = 10 * time.Second
+	maxSpare    = 1 << 14 // records that the buffer has room for from the beginning
 )
 
 // Store keeps records. Open it before use.
@@ -38,8 +39,9 @@ type Store struct {
 	MaxBytes int64         // of all groups of the edge together, and of all others, the oldest go first; 0: 1 GB
 
 	mu      sync.Mutex
-	buffer  []pending
-	bytes   int // of buffer
+	buffer  []Record
+	whole   [][2]int // parts of buffer that are stored together, sorted
+	bytes   int      // of buffer
 	dropped int
 	lost    uint64 // all that were dropped
 	storing bool   // what was in the buffer is being stored
@@ -58,15 +60,9 @@ type Store struct {
 	migrated    chan struct{} // closed when what an earlier version has kept is here
 }
 
-// pending is a record that is not stored yet.
-type pending struct {
-	Record
-	joined bool // it is stored together with the one before
-}
-
 // Open reads what a crash has left in no block, and begins to store.
 func (s *Store) Open(ctx context.Context) (err error) {
-	if s.archive, err = openArchive(s.Dir, s.Log); err != nil {
+	if s.archive, err = openArchive(s.Dir, s.maxBytes(), s.Log); err != nil {
 		return fmt.Errorf("open the log records: %w", err)
 	}
 	if err := s.index.open(ctx, s, s.maxAge()); err != nil {
@@ -121,13 +117,13 @@ func (s *Store) maxBytes() int64 {
 // or after Close, it is dropped and counted.
 func (s *Store) Append(r Record) {
 	s.mu.Lock()
-	if s.closed || s.wake == nil || s.bytes > maxBuffer || len(r.Message) > maxMessage {
+	if s.closed || s.wake == nil || s.bytes > maxBuffer || r.weight() > maxMessage {
 		s.dropped++
 		s.lost++
 		s.mu.Unlock()
 		return
 	}
-	s.buffer = append(s.buffer, pending{Record: r})
+	s.buffer = append(s.buffer, r)
 	before := s.bytes
 	s.bytes += r.weight()
 	wake := before == 0 || before < hurryAt && s.bytes >= hurryAt
@@ -153,9 +149,10 @@ func (s *Store) put(ctx context.Context, records []Record) error {
 		s.mu.Unlock()
 		return fault.Errorf(fault.Unavailable, "log records come faster than they can be stored")
 	}
-	for i, r := range records {
-		s.buffer = append(s.buffer, pending{r, i > 0})
-		s.bytes += r.weight()
+	s.whole = append(s.whole, [2]int{len(s.buffer), len(s.buffer) + len(records)})
+	s.buffer = append(s.buffer, records...)
+	for i := range records {
+		s.bytes += records[i].weight()
 	}
 	s.flushes = append(s.flushes, done)
 	s.mu.Unlock()
@@ -206,7 +203,7 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.subscribers.end()
-	return s.archive.close()
+	return errors.Join(s.archive.tend(time.Now(), true), s.archive.close())
 }
 
 // write is the one goroutine that stores.
@@ -216,10 +213,10 @@ func (s *Store) write() {
 		<-s.wake
 		s.gatherMore()
 		s.mu.Lock()
-		records, dropped, flushes, closed := s.buffer, s.dropped, s.flushes, s.closed
-		s.buffer, s.bytes, s.dropped, s.flushes, s.storing = nil, 0, 0, nil, true
+		records, whole, dropped, flushes, closed := s.buffer, s.whole, s.dropped, s.flushes, s.closed
+		s.buffer, s.whole, s.bytes, s.dropped, s.flushes, s.storing = make([]Record, 0, min(len(records), maxSpare)), nil, 0, 0, nil, true
 		s.mu.Unlock()
-		err := s.store(records)
+		err := s.store(records, whole)
 		s.mu.Lock()
 		s.storing = false
 		if err != nil {
@@ -259,14 +256,14 @@ func (s *Store) gatherMore() {
 }
 
 // store makes records durable, together.
-func (s *Store) store(records []pending) error {
+func (s *Store) store(records []Record, whole [][2]int) error {
 	if len(records) == 0 {
 		return nil
 	}
 	if err := s.archive.room(ackWait); err != nil {
 		return err
 	}
-	chunks, err := s.archive.append(batches(records))
+	chunks, err := s.archive.append(batches(records, whole))
 	if err != nil {
 		return err
 	}
@@ -289,21 +286,20 @@ func (s *Store) store(records []pending) error {
 	return nil
 }
 
-// batches splits records by size, but none of those that are to be stored together.
-func batches(records []pending) [][]Record {
+// batches splits records by size, but not within the parts that are to be stored
+// together.
+func batches(records []Record, whole [][2]int) [][]Record {
 	var list [][]Record
-	var batch []Record
-	size := 0
+	from, size := 0, 0
 	for i := range records {
-		r := &records[i]
-		if size > maxFrameBytes && !r.joined {
-			list, batch, size = append(list, batch), nil, 0
+		for len(whole) > 0 && whole[0][1] <= i {
+			whole = whole[1:]
 		}
-		if batch == nil {
-			batch = make([]Record, 0, len(records)-i)
+		if within := len(whole) > 0 && whole[0][0] < i; size > maxFrameBytes && !within {
+			list = append(list, records[from:i:i])
+			from, size = i, 0
 		}
-		batch = append(batch, r.Record)
-		size += r.weight()
+		size += records[i].weight()
 	}
-	return append(list, batch)
+	return append(list, records[from:])
 }

@@ -50,12 +50,20 @@ func (t *template) append(b []byte, value func(column int) string) []byte {
 // escaped says whether a string is another in JSON.
 func escaped(s string) bool {
 	for i := range len(s) {
-		if c := s[i]; c < ' ' || c == '"' || c == '\\' {
+		if inEscapes[s[i]] {
 			return true
 		}
 	}
 	return false
 }
+
+var inEscapes = func() (set [256]bool) {
+	for c := range byte(' ') {
+		set[c] = true
+	}
+	set['"'], set['\\'] = true, true
+	return set
+}()
 
 // appendEscaped writes a string as in JSON, without the quotation marks.
 func appendEscaped(b []byte, s string) []byte {

@@ -104,17 +104,20 @@ func (w *wal) append(frames [][]*chunk) (segment uint64, err error) {
 	if err == nil {
 		err = w.file.Sync()
 	}
-	size := len(w.buf)
-	if cap(w.buf) > maxFrameBytes { // not to be kept when it becomes quiet
-		w.buf, w.frames.raw = nil, nil
-	}
 	if err != nil { // what may be in the file is not to be read
 		err = errors.Join(err, w.file.Truncate(w.size), w.file.Close())
 		w.file = nil
 		return 0, err
 	}
-	w.size += int64(size)
+	w.size += int64(len(w.buf))
 	return w.number, nil
+}
+
+// rest lets memory go that is not needed while it is quiet.
+func (w *wal) rest() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.buf, w.frames.raw = nil, nil
 }
 
 func (w *wal) begin() error {

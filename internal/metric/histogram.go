@@ -39,9 +39,13 @@ type Histogram struct {
 func (s *Store) Histogram(name string, l Labels) *Histogram {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return lookup(s, name, l, func() instrument {
+	return lookup(s, name, l, newHistogram(name, l)).(*Histogram)
+}
+
+func newHistogram(name string, l Labels) func() instrument {
+	return func() instrument {
 		return &Histogram{counts: map[int32]uint64{}, least: l.set(name + "_min"), most: l.set(name + "_max"), last: empty}
-	}).(*Histogram)
+	}
 }
 
 // Observe adds a value.

@@ -2,15 +2,15 @@ package metric
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/prometheus/prometheus/model/exemplar"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
-
-	"github.com/dropstack/dropstack/internal/fault"
 )
 
 // maxForeign bounds the series that come from outside, of all senders together.
@@ -35,7 +35,7 @@ type visitor struct {
 // Appendable takes series from outside. Those of a function (label function or
 // faas_name), of a job, or else of one name, share a bound of MaxPerScope: what is
 // over it is left out, counted and said in the log, and the rest is kept. The
-// platform's own names are refused as fault.Invalid.
+// platform's own names are refused.
 func (s *Store) Appendable() storage.AppendableV2 { return appendable{s} }
 
 type appendable struct{ store *Store }
@@ -53,7 +53,7 @@ type guest struct {
 func (g *guest) Append(ref storage.SeriesRef, l labels.Labels, st, t int64, v float64, h *histogram.Histogram, fh *histogram.FloatHistogram, opts storage.AOptions) (storage.SeriesRef, error) {
 	name := l.Get(nameLabel)
 	if strings.HasPrefix(name, "dropstack_") || strings.HasPrefix(name, "cloudwatch_") {
-		return 0, fault.Errorf(fault.Invalid, "series %s: names that begin with dropstack_ or cloudwatch_ are the platform's own", name)
+		return 0, reserved(name)
 	}
 	if !g.store.admit(l, time.Now().UnixMilli()) {
 		return 0, nil
@@ -62,6 +62,21 @@ func (g *guest) Append(ref storage.SeriesRef, l labels.Labels, st, t int64, v fl
 	opts.Exemplars = nil // which are not kept
 	return g.AppenderV2.Append(ref, l, st, t, v, h, fh, opts)
 }
+
+// AppendExemplars takes them and keeps none.
+func (g *guest) AppendExemplars(ref storage.SeriesRef, _ labels.Labels, _ []exemplar.Exemplar) (storage.SeriesRef, error) {
+	return ref, nil
+}
+
+// reserved is why a series of the platform's names is refused.
+type reserved string
+
+func (r reserved) Error() string {
+	return fmt.Sprintf("series %s: names that begin with dropstack_ or cloudwatch_ are the platform's own; rename it where it comes from", string(r))
+}
+
+// Is has it answered as what there is no point in sending again.
+func (reserved) Is(target error) bool { return target == storage.ErrOutOfBounds }
 
 // admit says whether there is room for a series.
 func (s *Store) admit(l labels.Labels, now int64) bool {

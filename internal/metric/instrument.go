@@ -2,6 +2,7 @@ package metric
 
 import (
 	"math"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -71,6 +72,14 @@ func (s *series) due(changed bool, at int64) (first int64, write bool, idle int6
 	return 0, false, at - s.changed
 }
 
+// roomOf is how many series may be active in a scope.
+func roomOf(scope string) int {
+	if strings.HasPrefix(scope, "namespace/") {
+		return MaxPerNamespace
+	}
+	return MaxPerScope
+}
+
 // enlist makes an instrument active.
 func (s *Store) enlist(in instrument) {
 	b := in.base()
@@ -78,7 +87,7 @@ func (s *Store) enlist(in instrument) {
 	defer s.mu.Unlock()
 	switch {
 	case b.gate.Load() == live:
-	case s.scopes[b.scope] >= MaxPerScope || len(s.active) >= maxActive:
+	case s.scopes[b.scope] >= roomOf(b.scope) || len(s.active) >= maxActive:
 		first := b.gate.Swap(refused+s.epoch.Load()) == retired
 		if first && b.scope != droppedName {
 			s.drop(b.scope)
@@ -126,13 +135,18 @@ func (s *Store) Dropped(scope string) uint64 {
 
 // lookup finds or makes an instrument; the lock is held.
 func lookup(s *Store, name string, l Labels, make func() instrument) instrument {
+	return lookupIn(s, l.scope(name), name, l, make)
+}
+
+// lookupIn is lookup for what is bounded in a scope that its labels do not say.
+func lookupIn(s *Store, scope, name string, l Labels, make func() instrument) instrument {
 	set := l.set(name)
 	key := set.String()
 	in := s.known[key]
 	if in == nil {
 		in = make()
 		b := in.base()
-		b.store, b.scope, b.labels = s, l.scope(name), set
+		b.store, b.scope, b.labels = s, scope, set
 		s.known[key] = in
 	}
 	return in

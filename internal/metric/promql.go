@@ -47,12 +47,15 @@ func (s *Store) Storage() storage.Storage { return s.db }
 // Evaluator is the engine that answers Instant and Range.
 func (s *Store) Evaluator() *promql.Engine { return s.evaluator }
 
-// Instant answers a PromQL question about a moment, with what was measured until
-// now: each series has one point. A scalar is a series without labels. An expression
+// Instant answers a PromQL question about a moment, or with a zero time about now, with
+// what was measured until now: each series has one point. A scalar is a series without labels. An expression
 // that cannot be read is fault.Invalid.
 func (s *Store) Instant(ctx context.Context, expression string, at time.Time) ([]Series, error) {
 	if err := s.Flush(ctx); err != nil {
 		return nil, err
+	}
+	if at.IsZero() {
+		at = time.Now() // after what was written just now
 	}
 	q, err := s.evaluator.NewInstantQuery(ctx, s.db, nil, expression, at)
 	if err != nil {

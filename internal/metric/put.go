@@ -34,19 +34,20 @@ type data struct {
 	mu      sync.Mutex // held while data are written
 	settled int64      // the database has nothing later that was written before this start
 	metrics map[string]*places
-	sizes   map[string]int // active metrics by namespace
+	refused map[string]bool // that have been counted as dropped
+	sizes   map[string]int  // active metrics by what they are bounded for: namespace/NAME, function/NAME
 }
 
 // places are those that are taken of a metric.
 type places struct {
-	namespace string
+	scopes    []string
 	used      int64           // when it was put last, milliseconds
 	next      map[int64]int64 // by the beginning of the minute or second
 	forgotten int64           // up to when next has lost something
 }
 
 func (d *data) open(settled int64) {
-	d.settled, d.metrics, d.sizes = settled, map[string]*places{}, map[string]int{}
+	d.settled, d.metrics, d.refused, d.sizes = settled, map[string]*places{}, map[string]bool{}, map[string]int{}
 }
 
 // points are the samples of a datum, each by the names of its series.
@@ -92,28 +93,41 @@ func (s *Store) PutMetricData(ctx context.Context, in PutMetricDataInput) (PutMe
 	for _, e := range in.EntityMetricData {
 		list = append(list, e.MetricData...)
 	}
+	return PutMetricDataOutput{}, s.putFor(ctx, "", in.Namespace, list)
+}
+
+// putFor writes data that a function has logged, or with "" that a client has put.
+func (s *Store) putFor(ctx context.Context, function, namespace string, list []MetricDatum) error {
 	now := time.Now()
-	if err := checkPut(in.Namespace, list, now); err != nil {
-		return PutMetricDataOutput{}, err
+	if err := checkPut(namespace, list, now); err != nil {
+		return err
+	}
+	scopes := []string{"namespace/" + namespace}
+	seen := scopes[0] // the same to PromQL, whose series are less
+	if function != "" {
+		scopes, seen = append(scopes, "function/"+function), "embedded/"+function // and take no room from the function's own
 	}
 	s.data.mu.Lock()
 	defer s.data.mu.Unlock()
 	app := appender{AppenderV2: s.db.AppenderV2(ctx)}
 	for _, d := range list {
-		if err := s.put(ctx, &app, in.Namespace, d, now); err != nil {
+		if err := s.put(ctx, &app, scopes, namespace, d, now); err != nil {
 			_ = app.Rollback() // the first error is what matters
-			return PutMetricDataOutput{}, err
+			return err
 		}
 	}
 	if err := app.Commit(); err != nil {
-		return PutMetricDataOutput{}, fmt.Errorf("put metric data: %w", err)
+		return fmt.Errorf("put metric data: %w", err)
 	}
-	return PutMetricDataOutput{}, nil
+	for _, d := range list {
+		s.distribute(seen, namespace, d)
+	}
+	return nil
 }
 
-func (s *Store) put(ctx context.Context, app *appender, namespace string, d MetricDatum, now time.Time) error {
+func (s *Store) put(ctx context.Context, app *appender, scopes []string, namespace string, d MetricDatum, now time.Time) error {
 	l := d.labels(namespace)
-	p, err := s.places(namespace, l, now)
+	p, err := s.places(scopes, l, now)
 	if err != nil {
 		return err
 	}
@@ -148,25 +162,43 @@ func (s *Store) put(ctx context.Context, app *appender, namespace string, d Metr
 }
 
 // places finds or makes those of a metric.
-func (s *Store) places(namespace string, l Labels, now time.Time) (*places, error) {
+func (s *Store) places(scopes []string, l Labels, now time.Time) (*places, error) {
 	key := l.set("").String()
 	p := s.data.metrics[key]
 	if p == nil {
-		if s.data.sizes[namespace] >= MaxPerNamespace || len(s.data.metrics) >= maxActive {
+		if s.data.full(scopes) != "" {
 			s.data.forget(now)
 		}
-		if s.data.sizes[namespace] >= MaxPerNamespace || len(s.data.metrics) >= maxActive {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.drop("namespace/" + namespace)
-			return nil, fault.Coded(fault.Invalid, "LimitExceededFault", "Namespace %s has %d active metrics already: use fewer dimensions.", namespace, s.data.sizes[namespace])
+		if scope := s.data.full(scopes); scope != "" {
+			if len(s.data.refused) >= maxActive {
+				clear(s.data.refused)
+			}
+			if !s.data.refused[key] {
+				s.data.refused[key] = true
+				s.mu.Lock()
+				s.drop(scope)
+				s.mu.Unlock()
+			}
+			return nil, fault.Coded(fault.Invalid, "LimitExceededFault", "There are %d active metrics of %s already: use fewer dimensions.", s.data.sizes[scope], scope)
 		}
-		p = &places{namespace: namespace, next: map[int64]int64{}, forgotten: s.data.settled}
+		p = &places{scopes: scopes, next: map[int64]int64{}, forgotten: s.data.settled}
 		s.data.metrics[key] = p
-		s.data.sizes[namespace]++
+		for _, scope := range scopes {
+			s.data.sizes[scope]++
+		}
 	}
 	p.used = now.UnixMilli()
 	return p, nil
+}
+
+// full is which of the scopes has no room, or "".
+func (d *data) full(scopes []string) string {
+	for _, scope := range scopes {
+		if d.sizes[scope] >= roomOf(scope) || len(d.metrics) >= maxActive {
+			return scope
+		}
+	}
+	return ""
 }
 
 // forget lets go of metrics that have not been put for long. What they have is in
@@ -177,12 +209,15 @@ func (d *data) forget(now time.Time) {
 			continue
 		}
 		delete(d.metrics, key)
+		clear(d.refused)
 		d.settled = max(d.settled, p.forgotten)
 		for start := range p.next {
 			d.settled = max(d.settled, start+time.Minute.Milliseconds())
 		}
-		if d.sizes[p.namespace]--; d.sizes[p.namespace] == 0 {
-			delete(d.sizes, p.namespace)
+		for _, scope := range p.scopes {
+			if d.sizes[scope]--; d.sizes[scope] == 0 {
+				delete(d.sizes, scope)
+			}
 		}
 	}
 }

@@ -84,7 +84,7 @@ func unknown(name string) error {
 // status is a monitor for others; the lock is held. What it says does not change.
 func (m *Monitors) status(w *watch) Status {
 	now := time.Now()
-	s := Status{Monitor: w.Monitor, State: w.State, Since: w.Since, Places: []Place{}, Uptime: map[int]float64{}}
+	s := Status{Monitor: w.Monitor.Shown(), State: w.State, Since: w.Since, Places: []Place{}, Uptime: map[int]float64{}}
 	if w.Paused {
 		s.State = Paused
 	}
@@ -132,6 +132,9 @@ func (m *Monitors) Put(ctx context.Context, in Monitor) (Status, error) {
 	case old == nil && n >= MaxMonitors:
 		return Status{}, fault.Errorf(fault.TooLarge, "there are %d monitors, which is the limit", n)
 	}
+	if old != nil {
+		in.unhide(&old.Monitor)
+	}
 	if err := put(ctx, m.monitors, monitorKey(in.Name), in); err != nil {
 		return Status{}, err
 	}
@@ -156,11 +159,14 @@ func (m *Monitors) begin(ctx context.Context, one Monitor) error {
 	w.Monitor = one
 	now := time.Now()
 	m.places(w, now)
+	if one.Stack != "" {
+		w.deployed = now
+	}
 	for _, p := range w.at {
 		if elsewhere {
 			p.usual, p.failing, p.slow, p.good, p.last = nil, 0, 0, 0, Result{}
 		}
-		p.due = now
+		p.cold, p.due = true, now
 	}
 	m.kick()
 	return nil
@@ -250,7 +256,7 @@ func (m *Monitors) Pause(ctx context.Context, in PauseInput) (Status, error) {
 	t := &transition{watch: w, name: w.Name}
 	if before := w.State; w.Paused != in.Paused {
 		w.Paused = in.Paused
-		w.State, w.Since = Unknown, now.UTC()
+		w.State, w.Since, t.changed = Unknown, now.UTC(), true
 		m.level(w, Unknown)
 		m.proceed(w, view{}, before, t, now)
 		for _, p := range w.at {

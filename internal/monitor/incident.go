@@ -62,22 +62,32 @@ func (i *Incident) witness(w *watch, v view) (news bool) {
 	for _, location := range v.heard {
 		r := w.at[location].last
 		k := slices.IndexFunc(i.Evidence, func(old Result) bool { return old.Location == location })
-		switch {
-		case k < 0:
+		if k < 0 {
 			i.Evidence = append(i.Evidence, r)
-		case i.Evidence[k].State == r.State && i.Evidence[k].Reason == r.Reason:
-			continue
-		case rank(r.State) > rank(i.Evidence[k].State) || i.Evidence[k].State == r.State:
+		} else if rank(r.State) > rank(i.Evidence[k].State) {
 			i.Evidence[k] = r
-		default:
-			i.note(r.At, "seen", location, "it is "+string(r.State))
-			continue
 		}
-		news = true
-		i.note(r.At, "seen", location, cmp.Or(r.Reason, "it is "+string(r.State)))
+		text := cmp.Or(r.Reason, "it is "+string(r.State))
+		if r.State == Slow {
+			text = "it is slow" // how slow is another matter each time
+		}
+		if i.said(location) != text {
+			news = true
+			i.note(r.At, "seen", location, text)
+		}
 	}
 	slices.SortFunc(i.Evidence, func(a, b Result) int { return cmp.Compare(a.Location, b.Location) })
 	return news
+}
+
+// said is what a location was noted to have seen last.
+func (i *Incident) said(location string) string {
+	for _, e := range slices.Backward(i.Timeline) {
+		if e.Location == location {
+			return e.Text
+		}
+	}
+	return ""
 }
 
 // rank orders states by how bad they are.

@@ -23,6 +23,7 @@
 package monitor
 
 import (
+	"maps"
 	"time"
 )
 
@@ -110,6 +111,34 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	v, err := ParseDuration(string(text))
 	*d = Duration(v)
 	return err
+}
+
+// hidden stands for what is not shown: requests may hold passwords.
+const hidden = "(hidden)"
+
+// Shown is a monitor without what its request may have to hide.
+func (m Monitor) Shown() Monitor {
+	if m.Body != "" {
+		m.Body = hidden
+	}
+	m.Headers = maps.Clone(m.Headers)
+	for name := range m.Headers {
+		m.Headers[name] = hidden
+	}
+	return m
+}
+
+// unhide puts back what was shown as hidden and came back so: it has not changed.
+func (m *Monitor) unhide(old *Monitor) {
+	if m.Body == hidden {
+		m.Body = old.Body
+	}
+	m.Headers = maps.Clone(m.Headers)
+	for name, value := range m.Headers {
+		if was, there := old.Headers[name]; there && value == hidden {
+			m.Headers[name] = was
+		}
+	}
 }
 
 // State is how a monitor stands.

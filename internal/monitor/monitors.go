@@ -73,6 +73,7 @@ type watch struct {
 	counted  time.Time         // until when the days have been counted
 	told     time.Time         // when Notify was
 	unsaved  bool
+	unkept   bool // the incident could not be written
 }
 
 // standing is what is kept of how a monitor stands.

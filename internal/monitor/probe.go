@@ -25,6 +25,7 @@ type Probe struct {
 	Key      string
 	Checks   Checks
 	Log      *slog.Logger
+	Client   *http.Client // nil: http.DefaultClient
 	// Joined is called when the platform has taken the probe. Optional.
 	Joined func()
 
@@ -68,7 +69,7 @@ func (p *Probe) Run(ctx context.Context) error {
 		if time.Since(began) > silence {
 			pause = firstPause
 		}
-		wait := pause/2 + rand.N(pause) //nolint:gosec // spreads probes that have lost the same platform
+		wait := pause/2 + rand.N(pause) // which spreads probes that have lost the same platform
 		pause = min(2*pause, longPause)
 		p.Log.Warn("the platform is not heard from", "join", p.Join, "err", err, "again", wait.Round(time.Millisecond))
 		select {
@@ -212,7 +213,11 @@ func (p *Probe) do(ctx context.Context, method, what string, body []byte) (*http
 	req.Header.Set(locationHeader, p.Location)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", UserAgent)
-	resp, err := http.DefaultClient.Do(req)
+	client := p.Client
+	if client == nil {
+		client = http.DefaultClient
+	}
+	resp, err := client.Do(req)
 	if err != nil {
 		return nil, fault.Errorf(fault.Unavailable, "%s", plain(err))
 	}

@@ -39,6 +39,18 @@ func (p *place) take(r Result) {
 	}
 }
 
+// news says whether a state is another than the location has seen before, which is to be
+// looked at twice.
+func (p *place) news(state State) bool {
+	switch state {
+	case Down:
+		return p.failing == 0
+	case Slow:
+		return p.failing+p.slow == 0
+	}
+	return p.failing > 0 || p.slow > 0 && p.good == 0
+}
+
 // fresh says whether what the location has seen last still tells something.
 func (p *place) fresh(m *Monitor, now time.Time) bool {
 	return !p.last.At.IsZero() && now.Sub(p.last.At) <= 2*m.interval()+m.timeout()+slack
@@ -95,7 +107,7 @@ func (w *watch) verdict(v view, now time.Time) State {
 		return Down
 	case w.State == Down && (v.recoveries < confirmations || now.Sub(w.bad) < w.settle()):
 		return Down
-	case len(v.slow) > 0 && len(v.slow)+len(v.failing) >= need:
+	case (len(v.slow) > 0 || w.State == Slow) && len(v.slow)+len(v.failing) >= need:
 		return Slow
 	case len(v.failing) == len(v.heard) && w.State == Unknown:
 		return Unknown // it has to be seen once more

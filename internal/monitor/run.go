@@ -216,23 +216,6 @@ func offset(monitor, location string, interval time.Duration) time.Duration {
 	return min(interval, 5*time.Second) * time.Duration(h.Sum32()%1000) / 1000
 }
 
-// Deployed tells that a stack was deployed: the next checks of its monitors warm up what
-// is new.
-func (m *Monitors) Deployed(stack string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, w := range m.watches {
-		if w.Stack != stack {
-			continue
-		}
-		w.deployed = time.Now()
-		for _, p := range w.at {
-			p.cold, p.due = true, w.deployed
-		}
-	}
-	m.kick()
-}
-
 // keepDays writes from time to time what no change of state has had written.
 func (m *Monitors) keepDays(ctx context.Context) {
 	m.mu.Lock()
@@ -243,24 +226,40 @@ func (m *Monitors) keepDays(ctx context.Context) {
 	}
 }
 
-// save writes how the monitors stand that have changed.
+// save writes how the monitors stand that have changed, and what could not be written
+// before.
 func (m *Monitors) save(ctx context.Context) {
 	m.changing.Lock()
 	defer m.changing.Unlock()
-	docs := map[string]standing{}
+	docs, incidents := map[*watch]standing{}, map[*watch]*Incident{}
 	m.mu.Lock()
 	now := time.Now()
 	m.written = now
-	for name, w := range m.watches {
+	for _, w := range m.watches {
 		m.account(w, now)
 		if w.unsaved {
-			docs[name], w.unsaved = w.stored(), false
+			docs[w] = w.stored()
 		}
+		if w.unkept && w.incident != nil {
+			incidents[w] = w.incident.copy()
+		}
+		w.unsaved, w.unkept = false, false
 	}
 	m.mu.Unlock()
 	var wrong []error
-	for name, s := range docs {
-		wrong = append(wrong, put(ctx, m.monitors, stateKey(name), s))
+	for w, s := range docs {
+		err := put(ctx, m.monitors, stateKey(w.Name), s)
+		kept := true
+		if i := incidents[w]; i != nil {
+			failed := m.putIncident(ctx, i)
+			kept, err = failed == nil, errors.Join(err, failed)
+		}
+		if err != nil {
+			wrong = append(wrong, err)
+			m.mu.Lock()
+			w.unsaved, w.unkept = true, w.unkept || !kept
+			m.mu.Unlock()
+		}
 	}
 	if err := errors.Join(wrong...); err != nil && ctx.Err() == nil {
 		m.Log.Error("how monitors stand is not kept", "err", err)

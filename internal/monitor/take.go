@@ -30,10 +30,10 @@ func (m *Monitors) take(ctx context.Context, r Result) {
 		return // something newer is known
 	}
 	m.measure(w, p, &r, now)
-	first := r.State != Up && p.failing+p.slow == 0 || r.State == Up && w.State == Down && p.failing > 0 || w.State == Unknown && r.State != Up
+	news := p.news(r.State)
 	p.take(r)
 	p.cold = false
-	if first {
+	if news {
 		m.askAgain(w, now)
 	}
 	m.lost = cut(m.watches, m.hasJoined, now)
@@ -83,6 +83,7 @@ type transition struct {
 	watch    *watch
 	name     string
 	standing standing
+	changed  bool      // the state is another
 	incident *Incident // as it is to be stored; nil: it has not changed
 	notices  []Notice
 }
@@ -108,14 +109,15 @@ func (m *Monitors) judge(w *watch, now time.Time) *transition {
 	t := &transition{watch: w, name: w.Name}
 	before := w.State
 	if next != before {
-		w.State, w.Since, w.unsaved = next, now.UTC(), true
+		w.State, w.Since, t.changed = next, now.UTC(), true
 	}
 	m.proceed(w, v, before, t, now)
-	if next == before && t.incident == nil && len(t.notices) == 0 {
+	switch {
+	case t.changed || t.incident != nil:
+		t.standing, w.unsaved = w.stored(), false
+	case len(t.notices) == 0:
 		return nil
 	}
-	t.standing = w.stored()
-	w.unsaved = false
 	return t
 }
 
@@ -126,7 +128,7 @@ func (m *Monitors) gathering(w *watch, now time.Time) bool {
 		return false
 	}
 	for location := range w.at {
-		if l := m.locations[location]; l != nil && !l.joined() {
+		if l := m.locations[location]; l != nil && !l.joined() && l.since.IsZero() {
 			return true
 		}
 	}
@@ -139,7 +141,7 @@ func (m *Monitors) proceed(w *watch, v view, before State, t *transition, now ti
 	open := w.incident != nil && w.incident.Resolved.IsZero()
 	changed := false
 	switch i := w.incident; {
-	case bad && !open && i != nil && now.Sub(i.Resolved) < relapse:
+	case bad && !open && i != nil && i.State == w.State && now.Sub(i.Resolved) < relapse:
 		i.Resolved, i.Reopened = time.Time{}, i.Reopened+1
 		w.Incident, changed = i.ID, true
 		i.note(now, "reopened", "", w.cause(v, w.State, now))
@@ -187,9 +189,14 @@ func (i *Incident) copy() *Incident {
 }
 
 // notice is what people may have to be told.
-func (w *watch) notice(state State) Notice {
-	n := Notice{Monitor: w.Monitor, State: state, Incident: *w.incident.copy()}
-	title := cmp.Or(w.Title, w.Name)
+func (w *watch) notice(state State) Notice { return w.Monitor.notice(state, w.incident.copy()) }
+
+// Notice is what people may have to be told of a monitor with an incident.
+func (s *Status) Notice() Notice { return s.Monitor.notice(s.State, s.Incident) }
+
+func (m *Monitor) notice(state State, i *Incident) Notice {
+	n := Notice{Monitor: *m, State: state, Incident: *i}
+	title := cmp.Or(m.Title, m.Name)
 	n.Summary = title + " is " + string(state)
 	if n.Incident.Cause != "" {
 		n.Summary += ": " + n.Incident.Cause
@@ -212,17 +219,24 @@ func (m *Monitors) follow(ctx context.Context, t *transition) {
 		return
 	}
 	ctx = context.WithoutCancel(ctx)
-	m.Log.Info("monitor", "monitor", t.name, "state", t.standing.State, "incident", t.standing.Incident)
+	if t.changed {
+		m.Log.Info("monitor", "monitor", t.name, "state", t.standing.State, "incident", t.standing.Incident)
+	}
 	if t.incident != nil {
 		if err := m.putIncident(ctx, t.incident); err != nil {
 			m.Log.Error("an incident is not kept", "monitor", t.name, "incident", t.incident.ID, "err", err)
+			m.mu.Lock()
+			t.watch.unsaved, t.watch.unkept = true, true // it is tried again with the days
+			m.mu.Unlock()
 		}
 	}
-	if err := put(ctx, m.monitors, stateKey(t.name), t.standing); err != nil {
-		m.Log.Error("how a monitor stands is not kept", "monitor", t.name, "err", err)
-		m.mu.Lock()
-		t.watch.unsaved = true
-		m.mu.Unlock()
+	if t.changed || t.incident != nil {
+		if err := put(ctx, m.monitors, stateKey(t.name), t.standing); err != nil {
+			m.Log.Error("how a monitor stands is not kept", "monitor", t.name, "err", err)
+			m.mu.Lock()
+			t.watch.unsaved = true
+			m.mu.Unlock()
+		}
 	}
 	for _, n := range t.notices { // also when it could not be written: people matter more
 		if m.Notify != nil {
@@ -274,7 +288,11 @@ func (w *watch) heard(now time.Time) bool {
 // nobody.
 func (m *Monitors) level(w *watch, state State) {
 	if m.Level != nil {
-		m.Level("dropstack_monitor_state", w.labels(""), levels[state])
+		labels := w.labels("")
+		if w.Stack != "" {
+			labels["stack"] = w.Stack // alerts are routed by it
+		}
+		m.Level("dropstack_monitor_state", labels, levels[state])
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/edge"
 	"github.com/dropstack/dropstack/internal/fault"
+	"github.com/dropstack/dropstack/internal/metric/promapi"
 	"github.com/dropstack/dropstack/internal/sandbox"
 	"github.com/dropstack/dropstack/internal/secret/root"
 	"github.com/dropstack/dropstack/internal/topic"
@@ -48,6 +49,10 @@ type Config struct {
 	// PrivateEndpoints lets everybody who may subscribe have messages sent to
 	// loopback and private addresses; without it only the administrator may.
 	PrivateEndpoints bool
+	// StatusTitle heads the public status page; "": Service status.
+	StatusTitle string
+	// MonitorInterval is the shortest interval that a monitor may have; 0: 10 seconds.
+	MonitorInterval time.Duration
 	// ACME gets certificates for the aliases of distributions.
 	ACME ACME
 	// TLSAsk is a URL that decides for host names that only a wildcard alias or the
@@ -69,10 +74,19 @@ type Config struct {
 	// memory, and nothing on disk.
 	CacheMemory, CacheDisk int64
 	ShadowBans             bool // bans are written down only
+	// RemoteWrite is where what is measured is sent: URLs, or files in the form of
+	// prometheus.yml.
+	RemoteWrite []string
+	sendTo      *promapi.Targets // what they say; nil: nowhere
+	// Alerts is a file in Alertmanager's format that says who is told of alerts; "": as
+	// `dropstack alert receivers put` has said.
+	Alerts string
+	// AlertEmail gets mail about alerts, by SMTP, as long as nobody has said who is told.
+	AlertEmail string
 	// Rules are files of alert rules in Prometheus' format, or directories of some.
 	Rules        []string
 	WithoutRules []string // names of built-in rules that are off, or "all"
-	Log                    *slog.Logger
+	Log          *slog.Logger
 	// Ready is called once everything serves, with what it serves on. Optional.
 	Ready func(*Platform)
 }
@@ -100,14 +114,25 @@ func (c *Config) check() error {
 			return fault.Errorf(fault.Invalid, "--smtp: %w", err)
 		}
 	}
+	if err := c.checkAlerts(); err != nil {
+		return err
+	}
 	if c.Keep.Revisions < 0 || c.Keep.Versions < 0 {
 		return fault.Errorf(fault.Invalid, "--keep-revisions %d, --keep-versions %d: at least 1, or 0 for the default", c.Keep.Revisions, c.Keep.Versions)
 	}
 	if c.CacheMemory < 0 || c.CacheDisk < 0 {
 		return fault.Errorf(fault.Invalid, "--cache-memory %d, --cache-disk %d: a number of MB that is not negative", c.CacheMemory>>20, c.CacheDisk>>20)
 	}
+	if c.MonitorInterval != 0 && c.MonitorInterval < time.Second {
+		return fault.Errorf(fault.Invalid, "--monitor-interval %v: at least a second", c.MonitorInterval)
+	}
 	if err := c.EdgeLimits.Check(); err != nil {
 		return err
+	}
+	if len(c.RemoteWrite) > 0 {
+		if c.sendTo, err = promapi.ReadTargets(c.RemoteWrite); err != nil {
+			return fmt.Errorf("--remote-write: %w", err)
+		}
 	}
 	if c.AuditKeep < 0 {
 		return fault.Errorf(fault.Invalid, "--audit-keep %v: a number of days, or 0 for the default", c.AuditKeep)

@@ -36,7 +36,10 @@ func (r *rooms) openConsole(ctx context.Context, cfg Config, ls *listeners) erro
 // consoleHandler is what the console's port answers until ctx ends.
 func (r *rooms) consoleHandler(ctx context.Context) http.Handler {
 	r.console.Health = r.health(ctx)
+	r.console.Tail = r.tail
 	r.console.Metrics, r.console.Prometheus = promapi.Exposition(r.metrics), r.prometheus
+	r.console.Probe, r.console.Status = r.probes(), r.statusPage
+	r.console.Alertmanager = r.notifier.Handler()
 	return r.console.Handler()
 }
 

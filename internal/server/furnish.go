@@ -22,11 +22,12 @@ import (
 	"github.com/dropstack/dropstack/internal/instance"
 	"github.com/dropstack/dropstack/internal/lambda"
 	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/logs/export"
+	"github.com/dropstack/dropstack/internal/logs/query"
 	"github.com/dropstack/dropstack/internal/metric"
 	"github.com/dropstack/dropstack/internal/metric/promapi"
 	"github.com/dropstack/dropstack/internal/schedule"
 	"github.com/dropstack/dropstack/internal/topic"
-	"github.com/dropstack/dropstack/internal/trace"
 	"github.com/dropstack/dropstack/internal/wafv2"
 )
 
@@ -44,10 +45,20 @@ func (r *rooms) furnish(ctx context.Context, cfg Config, ls *listeners) error {
 	if err := r.openCertificates(ctx, cfg, ls); err != nil {
 		return err
 	}
+	if err := r.openNotifier(ctx, cfg, ls.endpoints.Console); err != nil {
+		return err
+	}
+	r.measure()
 	if err := r.openAlerts(ctx, cfg); err != nil {
 		return err
 	}
+	if err := r.openMonitors(ctx, cfg, ls); err != nil {
+		return err
+	}
 	r.deployer = r.newDeployer(cfg)
+	if err := r.openComparisons(ctx, cfg); err != nil {
+		return err
+	}
 	r.queues.Editor, r.topics.Editor, r.alarms.Editor = queueEditor{r.deployer}, topicEditor{r.deployer}, alarmEditor{r.deployer}
 	r.apis.Deployer, r.distributions.Deployer = r.deployer, r.deployer
 	if err := r.openStacks(ctx, cfg, ls.endpoints); err != nil {
@@ -83,13 +94,21 @@ func (r *rooms) openStores(ctx context.Context, cfg Config) (err error) {
 	}
 	r.opened = append(r.opened, r.metrics.Close)
 	r.prometheus = &promapi.API{Store: r.metrics}
-	r.logs = &logs.Store{Streams: r.eng.Telemetry, State: r.eng.Streams, Region: cfg.Region, Log: cfg.Log}
+	if cfg.sendTo != nil {
+		sender := &promapi.Sender{Store: r.metrics, Targets: cfg.sendTo}
+		if err := sender.Open(); err != nil {
+			return err
+		}
+		r.opened = append(r.opened, sender.Close)
+	}
+	r.logs = &logs.Store{Dir: filepath.Join(cfg.Dir, "logs"), Streams: r.eng.Telemetry, State: r.eng.Streams, Region: cfg.Region, Log: cfg.Log}
 	if err := r.logs.Open(ctx); err != nil {
 		return err
 	}
 	r.opened = append(r.opened, r.logs.Close) // after the pool, whose instances write to it
-	r.traces = &trace.Traces{Logs: r.logs}
-	return nil
+	r.insights = &query.Insights{Source: r.logs, Groups: r.logs, State: r.eng.Streams, Log: cfg.Log}
+	r.opened = append(r.opened, r.insights.Close)
+	return r.openLogSources(ctx, cfg)
 }
 
 // openFunctions opens sandboxes, their networks, and what runs in them.
@@ -104,7 +123,7 @@ func (r *rooms) openFunctions(ctx context.Context, cfg Config, ls *listeners) (e
 		return err
 	}
 	r.pool = &instance.Pool{
-		Log: cfg.Log, Logs: r.logs, Boxes: r.boxes,
+		Log: cfg.Log, Logs: r.openEmbedded(), Boxes: r.boxes,
 		ServeAWS:   func(l net.Listener) { _ = r.inner.Serve(l) },
 		ServeNames: func(l net.Listener) { _ = r.inner.Serve(r.api.Tunnel.Over(l)) },
 		Network:    r.networks.join,
@@ -182,7 +201,7 @@ func (r *rooms) newDeployer(cfg Config) *deploy.Deployer {
 			Roles: r.keys, Networks: r.networks, Functions: r.invoker, Versions: r.invoker,
 			Queues: r.queues, Topics: r.topics, Schedules: r.schedules, Buses: r.buses,
 			Buckets: r.notifications, Gateway: r.gateway, Edge: r.edge, Logs: r.logs, Storage: r.eng.Objects,
-			Firewall: r.firewall, AccessReaders: r.access, Alerts: r.alerts, Alarms: r.alarms,
+			Firewall: r.firewall, AccessReaders: r.access, LogSources: r.imports, Alerts: r.alerts, Alarms: r.alarms, MetricFilters: r.filters, Monitors: r.monitors,
 		},
 	}
 }
@@ -193,7 +212,18 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 	control := &api.Control{
 		Deployer: r.deployer, Letters: r.invoker, Topics: r.topics, Flows: &r.networks.flows, Endpoints: at, Isolation: r.boxes.Level,
 		Records: r.trail, RootKey: r.secrets.root, Schedules: r.schedules, URL: onHost(at.HTTP), Edge: r.distributions, Bans: r.bans, Certificates: r.certificates,
-		Console: r.console,
+		Imports:     r.imports,
+		Errors:      r.errors,
+		Exports:     &export.Exporter{Records: r.logs, Objects: r.eng.Objects},
+		Console:     r.console,
+		Monitors:    r.monitors,
+		Traces:      r.traces,
+		Receivers:   r.notifier,
+		LogFields:   r.insights,
+		Alerts:      r.alerts,
+		Alarms:      r.alarms,
+		Metrics:     r.metrics,
+		Comparisons: r.comparisons,
 	}
 	functions := &lambda.Functions{
 		Deployer: r.deployer, Invoker: r.invoker, Objects: r.eng.Objects, Region: cfg.Region,
@@ -210,7 +240,7 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 	schedules := &event.Schedules{Deployer: r.deployer, Region: cfg.Region}
 	r.schedules.Completed = schedules.Complete
 	s := &api.Server{
-		Authority: r.keys, Trail: r.trail, Traces: r.traces, Region: cfg.Region, Log: cfg.Log, Certificate: r.topics.Identity.Certificate, Answers: r.cloudformation,
+		Authority: r.keys, Trail: pointedTrail{r.trail, r.logs}, Traces: r.traces, Region: cfg.Region, Log: cfg.Log, Certificate: r.topics.Identity.Certificate, Answers: r.cloudformation,
 		Objects: &api.Objects{
 			Store: r.eng.Objects.Handler, Caller: r.keys, Policy: r.eng.Objects.Policy,
 			Notifications: &api.Notifications{Deployer: r.deployer, Exists: r.eng.Objects.HasBucket},
@@ -220,7 +250,7 @@ func (r *rooms) newAPI(cfg Config, ls *listeners) *api.Server {
 			control.Service(),
 			(&api.SNS{Topics: r.topics, Region: cfg.Region}).Service(),
 			(&api.SQS{Queues: r.queues}).Service(),
-			(&api.Logs{Store: r.logs, Region: cfg.Region}).Service(),
+			(&api.Logs{Store: r.logs, Insights: r.insights, Tail: r.tail, Region: cfg.Region}).Service(),
 			(&api.CloudWatch{Store: r.metrics, Alarms: r.alarms, Region: cfg.Region}).Service(),
 			(&api.Events{Rules: &event.Rules{Deployer: r.deployer, Region: cfg.Region}, Buses: r.buses, Region: cfg.Region}).Service(),
 			api.Firewall(&wafv2.Firewalls{Deployer: r.deployer, Sampler: r.firewall, Region: cfg.Region}),

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/alert"
 	"github.com/dropstack/dropstack/internal/alert/alarm"
+	"github.com/dropstack/dropstack/internal/alert/notify"
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/apigateway"
 	"github.com/dropstack/dropstack/internal/arn"
@@ -35,8 +36,14 @@ import (
 	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/instance"
 	"github.com/dropstack/dropstack/internal/logs"
+	"github.com/dropstack/dropstack/internal/logs/fingerprint"
+	"github.com/dropstack/dropstack/internal/logs/ingest"
+	"github.com/dropstack/dropstack/internal/logs/query"
+	"github.com/dropstack/dropstack/internal/logs/tail"
 	"github.com/dropstack/dropstack/internal/metric"
 	"github.com/dropstack/dropstack/internal/metric/promapi"
+	"github.com/dropstack/dropstack/internal/monitor"
+	"github.com/dropstack/dropstack/internal/monitor/comparison"
 	"github.com/dropstack/dropstack/internal/queue"
 	"github.com/dropstack/dropstack/internal/sandbox"
 	"github.com/dropstack/dropstack/internal/schedule"
@@ -66,7 +73,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err := sweep(cfg.Dir); err != nil {
 		return err
 	}
-	if err := mkdirs(cfg.Dir, "artifacts", "layers", "caches", "runtimes", "mounts", "instances"); err != nil {
+	if err := mkdirs(cfg.Dir, "artifacts", "layers", "caches", "runtimes", "mounts", "instances", "alerts"); err != nil {
 		return err
 	}
 	ls, err := openListeners(cfg)
@@ -78,22 +85,21 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
-	var notifications *bucket.Notifications // set before anything can store an object
+	rooms := &rooms{answered: make(chan struct{}), ending: ctx.Done()} // is furnished before anything can store an object
 	eng, err := engine.Open(ctx, engine.Config{
 		Dir: cfg.Dir, Region: cfg.Region, Log: cfg.Log, Accounts: keys,
-		OnObject: func(e engine.ObjectEvent) error { return notifications.OnObject(e) },
+		OnObject: rooms.onObject,
 	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, eng.Close()) }()
 
-	rooms := &rooms{eng: eng, keys: keys, answered: make(chan struct{})}
+	rooms.eng, rooms.keys = eng, keys
 	defer func() { err = errors.Join(err, rooms.close()) }()
 	if err := rooms.furnish(ctx, cfg, ls); err != nil {
 		return err
 	}
-	notifications = rooms.notifications
 	if err := rooms.invoker.Load(ctx); err != nil {
 		return err
 	}
@@ -117,9 +123,15 @@ type rooms struct {
 	trail          *audit.Log
 	logs           *logs.Store
 	traces         *trace.Traces
+	imports        *ingest.Importer
+	errors         *fingerprint.Index
+	tail           *tail.Hub
+	ending         <-chan struct{} // closed when the platform is told to end
+	insights       *query.Insights
 	metrics        *metric.Store
 	alerts         *alert.Watcher
 	alarms         *alarm.Alarms
+	filters        *alarm.Filters
 	people         func(ctx context.Context, alerts ...alert.Alert) // tells them; nil: nobody
 	prometheus     *promapi.API
 	boxes          *sandbox.Maker
@@ -144,6 +156,10 @@ type rooms struct {
 	distributions  *cloudfront.Distributions
 	access         *accesslog.Log
 	certificates   *certificate.Keeper
+	monitors       *monitor.Monitors
+	statusPage     http.Handler
+	comparisons    *comparison.Comparisons
+	notifier       *notify.Notifier
 	deployer       *deploy.Deployer
 	cloudformation *cloudformation.Stacks
 	api            *api.Server
@@ -195,9 +211,13 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	g.Go(func() error { return r.gateway.Meter.Run(ctx) })
 	g.Go(func() error { return r.schedules.Run(ctx) })
 	g.Go(func() error { return r.cloudformation.Run(ctx) })
+	g.Go(func() error { return r.imports.Run(ctx) })
 	g.Go(func() error { return r.deployer.Run(ctx) })
+	g.Go(func() error { return r.notifier.Run(ctx) })
 	g.Go(func() error { return r.bans.Run(ctx) })
 	g.Go(func() error { return r.lists.Run(ctx) })
+	g.Go(func() error { return r.monitors.Run(ctx) })
+	g.Go(func() error { return r.comparisons.Run(ctx) })
 	g.Go(func() error { return r.edge.Serve(ctx, ls.http) })
 	g.Go(func() error { return r.certificates.Run(ctx) })
 	if ls.https != nil {
@@ -209,6 +229,7 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	g.Go(func() error { return serveHTTP(ctx, ls.aws, r.api) })
 	g.Go(func() error { return serveHTTP(ctx, ls.console, r.consoleHandler(ctx)) })
 	g.Go(func() error { r.examine(ctx); return nil })
+	g.Go(func() error { return r.watch(ctx, cfg.Dir) })
 	if cfg.Ready != nil {
 		cfg.Ready(r.platform)
 	}

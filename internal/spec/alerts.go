@@ -281,9 +281,10 @@ func (r *reader) defined(a *alerts, fn *Function, id string, pos Pos, d definiti
 	case pattern != nil:
 		namespace, metricID = r.svc.Stack(), upperFirst(metric)+fn.LogicalID()
 		dimensions = []any{}
+		filter := fn.LogicalID() + upperFirst(d["name"].text) + "LogMetricFilter"
 		r.svc.MetricFilters = append(r.svc.MetricFilters,
-			MetricFilter{pos, fn.LogicalID() + upperFirst(d["name"].text) + "LogMetricFilterALERT", "/aws/lambda/" + fn.Name, text("pattern"), namespace, metricID, "1"},
-			MetricFilter{pos, fn.LogicalID() + upperFirst(d["name"].text) + "LogMetricFilterOK", "/aws/lambda/" + fn.Name, "", namespace, metricID, "0"})
+			MetricFilter{Pos: pos, Name: filter + "ALERT", Group: "/aws/lambda/" + fn.Name, Pattern: text("pattern"), Namespace: namespace, Metric: metricID, Value: "1"},
+			MetricFilter{Pos: pos, Name: filter + "OK", Group: "/aws/lambda/" + fn.Name, Namespace: namespace, Metric: metricID, Value: "0"})
 	default:
 		dimensions = r.dimensions(d, fn, what)
 	}
@@ -394,14 +395,4 @@ func (r *reader) alarmName(a *alerts, fn *Function, id, metric, metricID string,
 		return filled
 	}
 	return before + "-" + filled
-}
-
-// MetricFilter counts the log records that match a pattern.
-type MetricFilter struct {
-	Pos               Pos
-	Name              string
-	Group             string
-	Pattern           string // of CloudWatch Logs; "": every record
-	Namespace, Metric string
-	Value             string // a number, or $.FIELD of the record
 }

@@ -23,9 +23,12 @@ func (r *reader) custom(n *node) {
 	if own == nil || own.kind == null {
 		return
 	}
-	r.strict(own, "custom.dropstack", keys{"distributions": func(v *node) {
-		r.each(v, "custom.dropstack.distributions", r.distribution)
-	}})
+	r.strict(own, "custom.dropstack", keys{
+		"distributions": func(v *node) { r.each(v, "custom.dropstack.distributions", r.distribution) },
+		"logs":          func(v *node) { r.each(v, "custom.dropstack.logs", r.logSource) },
+		"alerts":        r.alerting,
+		"monitors":      func(v *node) { r.each(v, "custom.dropstack.monitors", r.monitor) },
+	})
 }
 
 // strict is object where a misspelt key is a problem.

@@ -25,7 +25,7 @@ var replacements = []struct{ name, here string }{
 	{`serverless-step-functions`, "there are no state machines here: stepFunctions is refused"},
 	{`serverless-apigw-binary|serverless-apigwy-binary`, "binary media types are those of provider.apiGateway.binaryMediaTypes"},
 	{`serverless-plugin-log-retention|serverless-log-forwarding`, "how long logs are kept is said by provider.logRetentionInDays"},
-	{`serverless-plugin-tracing`, "nothing is traced yet"},
+	{`serverless-plugin-tracing`, "every function is traced"},
 	{`serverless-plugin-(split-stacks|include-dependencies|common-excludes)`, "artifacts hold what functions need, and a stack has no limit of resources"},
 	{`serverless-(deployment-bucket|plugin-bind-deployment-id|latest-layer-version|plugin-additional-stacks)`, "a deployment is one revision, which needs none of it"},
 	{`serverless-plugin-datadog|serverless-plugin-lumigo|serverless-plugin-epsagon|serverless-newrelic-lambda-layers|serverless-sentry`, "metrics and logs are recorded by the platform; nothing is sent to others"},

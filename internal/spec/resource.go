@@ -70,6 +70,8 @@ func (r *reader) resource(f field) {
 		r.naming = append(r.naming, func() { r.nameRule(f, n, r.scheduled) })
 	case "AWS::CloudWatch::Alarm":
 		r.nameAlarm(f, n)
+	case "AWS::Logs::MetricFilter":
+		r.metricFilter(f, n)
 	case "AWS::Logs::LogGroup":
 		r.logGroup(f, n)
 	default:

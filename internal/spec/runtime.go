@@ -92,7 +92,7 @@ func (r *reader) tracing(n *node, what string) {
 	switch got := r.str(n, what); got {
 	case "", "false":
 	case "true", "Active", "PassThrough":
-		r.warn(n.pos, "%s has no effect yet: no traces are recorded", what)
+		r.warn(n.pos, "%s has no effect: every function is traced", what)
 	default:
 		r.fail(n.pos, "%s must be Active, PassThrough, true or false, not %s", what, got)
 	}

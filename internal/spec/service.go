@@ -50,6 +50,7 @@ type Service struct {
 	HTTP          API            // what provider.httpApi says
 	Bundle        *Bundle        // nil: handlers are packed as they are, unless they are TypeScript
 	Distributions []Distribution // custom.dropstack.distributions
+	Monitors      []Monitor      // custom.dropstack.monitors
 	Edge          []EdgeResource // resources of CloudFront and AWS WAF
 	CloudFront    *APICloudFront // custom.apiCloudFront
 	Roles         []Role         // that functions have, as far as something is said of them
@@ -59,8 +60,10 @@ type Service struct {
 	Buses         []Bus
 	Rules         []Rule
 	LogGroups     []LogGroup
+	LogSources    []LogSource `json:",omitempty"` // custom.dropstack.logs
 	Alarms        []Alarm
 	MetricFilters []MetricFilter
+	Alerting      *Alerting  // custom.dropstack.alerts
 	LogRetention  *Retention // provider.logRetentionInDays
 	Outputs       []Output
 	Imports       []string          // names that Fn::ImportValue has asked for, sorted

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/alertmanager/cli"
 
 	"github.com/dropstack/dropstack/internal/alert/notify"
+	"github.com/dropstack/dropstack/internal/testkit/inbox"
 )
 
 // TestMain lets the test's program be amtool, Alertmanager's own client and judge.
@@ -37,7 +38,7 @@ func amtool(t *testing.T, args ...string) (string, error) {
 }
 
 func TestAmtoolSpeaksToTheAPI(t *testing.T) {
-	s := newSlack(t)
+	s := inbox.NewSlack(t)
 	dir := t.TempDir()
 	n := open(t, dir, file(t, bot(s)))
 	srv := httptest.NewServer(n.Handler())
@@ -63,7 +64,7 @@ func TestAmtoolSpeaksToTheAPI(t *testing.T) {
 	}
 	closed(t, n2)
 	n.Send(t.Context(), failing("charge"), failing("refund"))
-	s.await(t, 1)
+	s.Await(t, 1)
 	if out := ask("alert", "query"); strings.Contains(out, "charge fails") || !strings.Contains(out, "refund fails") {
 		t.Errorf("alert query:\n%s", out)
 	}
@@ -74,13 +75,13 @@ func TestAmtoolSpeaksToTheAPI(t *testing.T) {
 	if out := ask("silence", "query", "--expired"); !strings.Contains(out, id) {
 		t.Errorf("silence query --expired:\n%s", out)
 	}
-	calls := s.await(t, 2) // of both: the silence is over
-	if got := text(calls[0]) + text(calls[1]); !strings.Contains(got, "charge") || !strings.Contains(got, "refund") {
+	calls := s.Await(t, 2) // of both: the silence is over
+	if got := calls[0].Text() + calls[1].Text(); !strings.Contains(got, "charge") || !strings.Contains(got, "refund") {
 		t.Errorf("Slack got %s", got)
 	}
 	ask("alert", "add", "alertname=Manual", "severity=info", "--annotation=summary=by hand")
-	s.await(t, 3)
-	if out := ask("config", "show"); !strings.Contains(out, "receiver: team") || strings.Contains(out, token) || !strings.Contains(out, "<secret>") {
+	s.Await(t, 3)
+	if out := ask("config", "show"); !strings.Contains(out, "receiver: team") || strings.Contains(out, inbox.Token) || !strings.Contains(out, "<secret>") {
 		t.Errorf("config show:\n%s", out)
 	}
 	closed(t, n)

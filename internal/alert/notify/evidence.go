@@ -70,9 +70,6 @@ func (n *Notifier) testify(ctx context.Context, a *am.Alert) {
 		rule, known = n.Rule(name, labels)
 	}
 	now := time.Now()
-	if n.Owner != nil && labels[alert.StackLabel] != "" {
-		say(alert.OwnerAnnotation, n.Owner(labels[alert.StackLabel]))
-	}
 	if known && rule.Expr != "" && n.Metrics != nil {
 		if bars := n.trend(ctx, rule.Expr, labels, now); bars != "" {
 			a.Annotations[trendAnnotation] = model.LabelValue(bars)

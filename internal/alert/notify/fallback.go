@@ -19,7 +19,7 @@ type Mail struct {
 // Words that every configuration of ours has: what makes a group, and which alerts say
 // no more than a graver one does.
 const (
-	grouping = `  group_by: [alertname, stack, function]
+	grouping = `  group_by: [alertname, stack, function, monitor]
   group_wait: 10s
   group_interval: 1m
   repeat_interval: 4h
@@ -33,9 +33,13 @@ const (
   - source_matchers: ['severity="critical"', 'monitor!=""']
     target_matchers: ['severity=~"warning|info"', 'monitor!=""']
     equal: [monitor]
-  # when the platform itself fails, what fails on it is a consequence
-  - source_matchers: ['severity="critical"', 'scope="platform"']
-    target_matchers: ['scope!="platform"', 'severity=~"warning|info"']
+  # when a stack cannot be reached, what else is odd about it is a consequence
+  - source_matchers: ['alertname="MonitorDown"', 'stack!=""']
+    target_matchers: ['severity=~"warning|info"', 'stack!=""']
+    equal: [stack]
+  # when the disk is full, so is what could not be written
+  - source_matchers: ['alertname="DiskNearlyFull"']
+    target_matchers: ['alertname=~"LogRecordsLost|RulesLate|RulesFail"']
 `
 )
 

@@ -71,9 +71,9 @@ func (s *mailSender) compose(data *template.Data) (*letter, error) {
 // same but for its brackets, which mail programs that go by subjects pass over.
 func subject(d *template.Data) string {
 	if n := len(d.Alerts.Firing()); n > 0 {
-		return fmt.Sprintf("[%d firing] %s", n, called(d))
+		return shorten(fmt.Sprintf("[%d firing] %s", n, called(d)), maxHeader)
 	}
-	return "[resolved] " + called(d)
+	return shorten("[resolved] "+called(d), maxHeader)
 }
 
 // bytes is the mail on the wire.

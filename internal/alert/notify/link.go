@@ -18,14 +18,14 @@ func (n *Notifier) link(say func(name, value string), labels map[string]string, 
 	}
 	base := strings.TrimSuffix(n.Console, "/")
 	if fn := labels[alert.FunctionLabel]; fn != "" {
-		say(consoleAnnotation, base+"/functions/"+url.PathEscape(fn))
+		say(consoleAnnotation, base+"/#/functions/"+url.PathEscape(fn))
 	} else if m := labels["monitor"]; m != "" {
-		say(consoleAnnotation, base+"/uptime/"+url.PathEscape(m))
+		say(consoleAnnotation, base+"/#/uptime/"+url.PathEscape(m))
 	} else {
-		say(consoleAnnotation, base+"/alerts")
+		say(consoleAnnotation, base+"/#/alerts")
 	}
 	if expression != "" {
-		say(exploreAnnotation, base+"/explore?"+url.Values{"a": {expression}}.Encode())
+		say(exploreAnnotation, base+"/#/explore?"+url.Values{"a": {measured(expression)}}.Encode())
 	}
 	find := url.Values{}
 	if q.Function != "" {
@@ -35,11 +35,11 @@ func (n *Notifier) link(say func(name, value string), labels map[string]string, 
 		find.Set("q", q.Query)
 	}
 	if len(find) > 0 {
-		say(logsURLAnnotation, base+"/logs?"+find.Encode())
+		say(logsURLAnnotation, base+"/#/logs?"+find.Encode())
 	}
 	var filter []string
 	for _, name := range slices.Sorted(maps.Keys(labels)) {
 		filter = append(filter, fmt.Sprintf("%s=%q", name, labels[name]))
 	}
-	say(silenceAnnotation, base+"/alerts/silence?"+url.Values{"filter": {"{" + strings.Join(filter, ",") + "}"}}.Encode())
+	say(silenceAnnotation, base+"/#/alerts?"+url.Values{"silence": {"{" + strings.Join(filter, ",") + "}"}}.Encode())
 }

@@ -90,7 +90,6 @@ type Notifier struct {
 	Readable func(ctx context.Context, name string) error
 	// Rule is the rule that an alert comes from. Optional, as all of the evidence.
 	Rule    func(name string, labels map[string]string) (alert.Rule, bool)
-	Owner   func(stack string) string // who looks after a stack; "": nobody said
 	Logs    Logs
 	Metrics Ranger
 	Counts  Counters
@@ -177,8 +176,11 @@ func (n *Notifier) Run(ctx context.Context) error {
 }
 
 func (n *Notifier) tidy() error {
+	n.mu.Lock()
 	_, failed := n.silences.GC()
-	return errors.Join(failed, n.keepSilences(), n.told.tidy(), n.alerts.keep(true))
+	failed = errors.Join(failed, n.keepSilences())
+	n.mu.Unlock()
+	return errors.Join(failed, n.told.tidy(), n.alerts.keep(true))
 }
 
 // Close lets the message that is being sent reach its receiver, and stops.

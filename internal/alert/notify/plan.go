@@ -66,7 +66,7 @@ var kinds = map[string]string{
 var secrets = []string{
 	"api_url", "slack_api_url", "app_token", "slack_app_token", "auth_password", "auth_secret",
 	"smtp_auth_password", "smtp_auth_secret", "routing_key", "service_key", "password", "credentials",
-	"bearer_token", "client_secret",
+	"bearer_token", "client_secret", "secrets",
 }
 
 // check finds what the format allows and we do not, with the line.

@@ -192,7 +192,9 @@ type failures struct {
 // note counts a message, and remembers or forgets a failure.
 func (n *Notifier) note(receiver, kind string, err error) {
 	result := "delivered"
-	if err != nil {
+	if _, ok := errors.AsType[enough](err); ok {
+		result = "limited"
+	} else if err != nil {
 		result = "failed"
 	}
 	if n.Counts != nil {

@@ -31,8 +31,9 @@ type Receiver struct {
 
 // PutInput is a configuration in Alertmanager's format.
 type PutInput struct {
-	Name          string `json:"name,omitempty"` // of the file, for errors
-	Configuration string `json:"configuration"`
+	Name string `json:"name,omitempty"` // of the file, for errors
+	// A secret that stands in it is refused, and must not be in the audit log then.
+	Configuration string `json:"configuration" audit:"hidden"`
 }
 
 // TestInput names a receiver.

@@ -26,7 +26,7 @@ func BenchmarkSinks(b *testing.B) {
 			l.Logs = nowhere{}
 			if c.store {
 				streams := enginetest.Streams(b)
-				s := &logs.Store{Streams: streams, State: streams, Log: quiet}
+				s := &logs.Store{Dir: b.TempDir(), Streams: streams, State: streams, Log: quiet}
 				if err := s.Open(b.Context()); err != nil {
 					b.Fatal(err)
 				}

@@ -62,7 +62,7 @@ func (y *tally) String() string {
 func TestTotalsAgree(t *testing.T) {
 	const clients, each = 20, 50
 	streams := enginetest.Streams(t)
-	store := &logs.Store{Streams: streams, State: streams, Region: arn.Region, Log: quiet}
+	store := &logs.Store{Dir: t.TempDir(), Streams: streams, State: streams, Region: arn.Region, Log: quiet}
 	if err := store.Open(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ package logstest
 
 import (
 	"context"
-	"encoding/json"
 	"iter"
 	"slices"
 	"sync"
@@ -18,13 +17,30 @@ type Book struct {
 
 	mu      sync.Mutex
 	records []logs.Record
+	heard   []*func([]logs.Record)
 }
 
-// Append keeps a record.
+// Append keeps a record, and tells subscribers before it returns.
 func (b *Book) Append(r logs.Record) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.records = append(b.records, r)
+	heard := slices.Clone(b.heard)
+	b.mu.Unlock()
+	for _, fn := range heard {
+		(*fn)([]logs.Record{r})
+	}
+}
+
+// Subscribe has fn called with every record that comes.
+func (b *Book) Subscribe(fn func([]logs.Record)) (cancel func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.heard = append(b.heard, &fn)
+	return func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.heard = slices.DeleteFunc(b.heard, func(other *func([]logs.Record)) bool { return other == &fn })
+	}
 }
 
 // Records is everything that was appended.
@@ -55,7 +71,7 @@ func (b *Book) Batches(_ context.Context, s logs.Selection) iter.Seq2[logs.Batch
 	var list []logs.Batch
 	for _, name := range names {
 		for records := range slices.Chunk(groups[name], size) {
-			list = append(list, newBatch(name, records))
+			list = append(list, logs.NewBatch(name, records))
 		}
 	}
 	if s.Newest {
@@ -68,75 +84,4 @@ func (b *Book) Batches(_ context.Context, s logs.Selection) iter.Seq2[logs.Batch
 			}
 		}
 	}
-}
-
-type batch struct {
-	group   string
-	times   []int64
-	columns map[string]*logs.Column
-}
-
-func newBatch(group string, records []logs.Record) *batch {
-	b := &batch{group: group, columns: map[string]*logs.Column{}}
-	for i, r := range records {
-		b.times = append(b.times, r.Time.UnixNano())
-		b.set(i, len(records), logs.FieldMessage, r.Message)
-		b.set(i, len(records), logs.FieldGroup, r.Group)
-		b.set(i, len(records), logs.FieldStream, r.Stream)
-		if r.Request != "" {
-			b.set(i, len(records), logs.FieldRequest, r.Request)
-		}
-		for _, f := range r.Fields {
-			b.set(i, len(records), f.Name, f.Value)
-		}
-		var doc map[string]any
-		if json.Unmarshal([]byte(r.Message), &doc) == nil {
-			b.members(i, len(records), "", doc)
-		}
-	}
-	return b
-}
-
-func (b *batch) members(i, n int, prefix string, doc map[string]any) {
-	for name, v := range doc {
-		switch v := v.(type) {
-		case map[string]any:
-			b.members(i, n, prefix+name+".", v)
-		case string:
-			b.set(i, n, prefix+name, v)
-		default:
-			text, err := json.Marshal(v)
-			if err == nil {
-				b.set(i, n, prefix+name, string(text))
-			}
-		}
-	}
-}
-
-func (b *batch) set(i, n int, name, value string) {
-	c := b.columns[name]
-	if c == nil {
-		c = &logs.Column{Codes: make([]uint32, n)}
-		b.columns[name] = c
-	}
-	at := slices.Index(c.Values, value)
-	if at < 0 {
-		at = len(c.Values)
-		c.Values = append(c.Values, value)
-	}
-	c.Codes[i] = uint32(at + 1)
-}
-
-func (b *batch) Len() int                        { return len(b.times) }
-func (b *batch) Group() string                   { return b.group }
-func (b *batch) Time(i int) int64                { return b.times[i] }
-func (b *batch) Column(name string) *logs.Column { return b.columns[name] }
-
-func (b *batch) Names() []string {
-	names := make([]string, 0, len(b.columns))
-	for name := range b.columns {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }

@@ -23,6 +23,16 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("line %d, column %d, at %s: %s", e.Line, e.Column, what, e.Message)
 }
 
+// Show is the line of a query that an error is about, and a mark under the place.
+func (e *SyntaxError) Show(text string) string {
+	lines := strings.Split(text, "\n")
+	if e.Line > len(lines) {
+		return ""
+	}
+	line := strings.ReplaceAll(strings.TrimRight(lines[e.Line-1], "\r"), "\t", " ")
+	return line + "\n" + strings.Repeat(" ", e.Column-1) + strings.Repeat("^", max(1, len([]rune(e.Word))))
+}
+
 // AWSMembers is what the API tells beside the message.
 func (e *SyntaxError) AWSMembers() map[string]any {
 	return map[string]any{"queryCompileError": map[string]any{

@@ -121,16 +121,21 @@ func (g *grouping) add(e *env, rows []int32) error {
 	g.groups = slices.Grow(g.groups[:0], len(rows))[:len(rows)]
 	if len(g.by) == 0 {
 		clear(g.groups)
-	} else if err := g.sortOut(e, rows); err != nil {
-		return err
+	} else {
+		g.sortOut(e, rows)
 	}
 	for _, a := range g.stats {
 		a.add(e, g.groups, rows)
 	}
+	return g.check()
+}
+
+// check is an error if there is too much.
+func (g *grouping) check() error {
 	if held := g.holds(); held > maxHeld {
 		return fault.Coded(fault.TooLarge, "LimitExceededException", "the query's statistics need over %d MB; group by less, or ask about less time", maxHeld>>20)
 	}
-	return nil
+	return g.few()
 }
 
 func (g *grouping) holds() int {
@@ -143,7 +148,7 @@ func (g *grouping) holds() int {
 
 // sortOut finds the group of each record. What by depends on has a small number for
 // each of its values in this batch; their combination has a group, found once.
-func (g *grouping) sortOut(e *env, rows []int32) error {
+func (g *grouping) sortOut(e *env, rows []int32) {
 	size, tooMany := uint64(1), uint64(0)
 	for i := range g.codes {
 		over := uint64(0)
@@ -154,7 +159,7 @@ func (g *grouping) sortOut(e *env, rows []int32) error {
 		for k, row := range rows {
 			g.groups[k] = g.find(e, int(row))
 		}
-		return g.few()
+		return
 	}
 	few := size <= 1<<18
 	if few {
@@ -186,7 +191,6 @@ func (g *grouping) sortOut(e *env, rows []int32) error {
 		}
 		g.groups[k] = id - 1
 	}
-	return g.few()
 }
 
 // few is an error if there are too many groups.

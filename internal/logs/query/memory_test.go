@@ -1,6 +1,7 @@
 package query_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -13,9 +14,15 @@ import (
 
 // memory is records in batches, as a store has them.
 type memory struct {
-	batches []*batch
+	real    bool // batches are those of the log store
+	batches []bounded
 	asked   logs.Selection
 	read    int
+}
+
+type bounded interface {
+	logs.Batch
+	Bounds() (first, last int64)
 }
 
 func (m *memory) Batches(ctx context.Context, sel logs.Selection) iter.Seq2[logs.Batch, error] {
@@ -23,10 +30,14 @@ func (m *memory) Batches(ctx context.Context, sel logs.Selection) iter.Seq2[logs
 	return func(yield func(logs.Batch, error) bool) {
 		list := slices.Clone(m.batches)
 		if sel.Newest {
-			slices.SortStableFunc(list, func(a, b *batch) int { return int(b.last() - a.last()) })
+			slices.SortStableFunc(list, func(a, b bounded) int {
+				_, x := a.Bounds()
+				_, y := b.Bounds()
+				return cmp.Compare(y, x)
+			})
 		}
 		for _, b := range list {
-			if len(sel.Groups) > 0 && !slices.Contains(sel.Groups, b.group) {
+			if len(sel.Groups) > 0 && !slices.Contains(sel.Groups, b.Group()) {
 				continue
 			}
 			m.read++
@@ -43,6 +54,10 @@ func (m *memory) Batches(ctx context.Context, sel logs.Selection) iter.Seq2[logs
 
 // put adds a batch.
 func (m *memory) put(group string, records ...logs.Record) {
+	if m.real {
+		m.batches = append(m.batches, logs.NewBatch(group, records).(bounded))
+		return
+	}
 	b := &batch{group: group, columns: map[string]*logs.Column{}}
 	values := map[string]map[int]string{}
 	set := func(name string, i int, v string) {
@@ -122,6 +137,7 @@ type batch struct {
 }
 
 func (b *batch) last() int64                     { return slices.Max(b.times) }
+func (b *batch) Bounds() (int64, int64)          { return slices.Min(b.times), b.last() }
 func (b *batch) Len() int                        { return len(b.times) }
 func (b *batch) Group() string                   { return b.group }
 func (b *batch) Time(i int) int64                { return b.times[i] }

@@ -52,6 +52,7 @@ func (h *candidates) Swap(i, j int) {
 	h.list[i], h.list[j] = h.list[j], h.list[i]
 	h.list[i].at, h.list[j].at = i, j
 }
+
 func (h *candidates) Push(x any) {
 	c := x.(*candidate)
 	c.at = len(h.list)

@@ -143,7 +143,7 @@ func FuzzParse(f *testing.F) {
 		if q.String() != again.String() {
 			t.Fatalf("%q is written as %q, and that as %q", text, q, again)
 		}
-		if _, err := query.Run(t.Context(), fixture(), q, query.Range{}, nil); err != nil && fault.KindOf(err) != fault.Invalid {
+		if _, err := query.Run(t.Context(), fixture(true), q, query.Range{}, nil); err != nil && fault.KindOf(err) != fault.Invalid {
 			t.Fatalf("%q: %v", q, err)
 		}
 	})

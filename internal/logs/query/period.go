@@ -1,7 +1,6 @@
 package query
 
 import (
-	"math"
 	"strings"
 	"time"
 )
@@ -55,16 +54,4 @@ func (p *Period) floor(ms int64) (begin, next int64) {
 
 func monthStart(month int64) int64 {
 	return time.Date(int(month/12), time.Month(month%12+1), 1, 0, 0, 0, 0, time.UTC).UnixMilli()
-}
-
-// apply is datefloor and dateceil.
-func (p *Period) apply(v Value, up bool) Value {
-	if v.kind != Moment || math.Abs(v.n) > maxMillis {
-		return Value{}
-	}
-	begin, next := p.floor(int64(v.n))
-	if up && begin != int64(v.n) {
-		return millis(float64(next))
-	}
-	return millis(float64(begin))
 }

@@ -154,7 +154,11 @@ func (p *planner) hint(e Expr) {
 		case !p.at.plain(logs.FieldMessage):
 		case e.Kind == FindWord:
 			for _, part := range e.Parts {
-				if part != "" && ascii(part) {
+				switch {
+				case part == "" || !ascii(part):
+				case strings.ToLower(part) == strings.ToUpper(part): // it has but one case
+					p.sel.Has = append(p.sel.Has, part)
+				default:
 					p.sel.Fold = append(p.sel.Fold, part)
 				}
 			}

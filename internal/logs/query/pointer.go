@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
-	"errors"
 	"hash/fnv"
+	"strconv"
 	"time"
 
 	"github.com/dropstack/dropstack/internal/logs"
@@ -20,13 +20,24 @@ func pointerTo(group string, at int64, stream, message string) string {
 	return base64.RawURLEncoding.EncodeToString(append(b, group...))
 }
 
-// Record finds the record that a pointer names, as all its fields.
-func Record(ctx context.Context, source Source, ptr string) (map[string]string, error) {
+// GroupOfPointer is the group of the record that a pointer names, "" if it is none.
+func GroupOfPointer(ptr string) string {
 	b, err := base64.RawURLEncoding.DecodeString(ptr)
 	if err != nil || len(b) <= 16 {
-		return nil, errors.New("the pointer is none that a query has told")
+		return ""
 	}
-	group, at := string(b[16:]), int64(binary.BigEndian.Uint64(b))
+	return string(b[16:])
+}
+
+// Record finds the record that a pointer names, as all its fields; nil if it is kept
+// no more.
+func Record(ctx context.Context, source Source, ptr string) (map[string]string, error) {
+	group := GroupOfPointer(ptr)
+	if group == "" {
+		return nil, invalid("logRecordPointer is none that a query has told.")
+	}
+	b, _ := base64.RawURLEncoding.DecodeString(ptr)
+	at := int64(binary.BigEndian.Uint64(b))
 	sel := logs.Selection{Groups: []string{group}, Start: time.Unix(0, at), End: time.Unix(0, at+1)}
 	for batch, err := range source.Batches(ctx, sel) {
 		if err != nil {
@@ -56,7 +67,7 @@ func all(batch logs.Batch, i int, ptr string) map[string]string {
 		}
 	}
 	e := &env{batch: batch}
-	fields[logs.FieldTimestamp] = timestamp{}.eval(e, i).String()
+	fields[logs.FieldTimestamp] = strconv.FormatInt(batch.Time(i)/1e6, 10)
 	fields[logs.FieldIngested] = fields[logs.FieldTimestamp]
 	fields[logs.FieldGroup] = groupName{}.eval(e, i).String()
 	fields[fieldPointer] = ptr

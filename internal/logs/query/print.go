@@ -286,7 +286,7 @@ func (p *printer) regexp(s string) {
 
 // name writes a field's name, in backquotes if it would not be read as one.
 func (p *printer) name(name string) {
-	if n := nameLength(name); n == len(name) && n > 0 && !(reserved[strings.ToLower(name)]) {
+	if n := nameLength(name); n == len(name) && n > 0 && !reserved[strings.ToLower(name)] {
 		p.WriteString(name)
 		return
 	}

@@ -17,8 +17,8 @@ var noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
 func field(name, value string) logs.Field { return logs.Field{Name: name, Value: value} }
 
 // fixture is an hour of an edge and of two functions.
-func fixture() *memory {
-	m := &memory{}
+func fixture(real bool) *memory {
+	m := &memory{real: real}
 	edge := func(second int, ip, status, took, path, agent string) logs.Record {
 		return logs.Record{
 			Time: noon.Add(time.Duration(second) * time.Second), Message: strings.Join([]string{ip, status, took, path}, "\t"),
@@ -84,7 +84,12 @@ func lines(r query.Result) string {
 }
 
 func TestSearchesFindWhatTheySay(t *testing.T) {
-	m := fixture()
+	for _, m := range []*memory{fixture(false), fixture(true)} {
+		t.Run(map[bool]string{false: "memory", true: "batches of the store"}[m.real], func(t *testing.T) { searches(t, m) })
+	}
+}
+
+func searches(t *testing.T, m *memory) {
 	for name, c := range map[string]struct {
 		search string
 		want   []int // seconds past noon, the newest first
@@ -147,7 +152,12 @@ func TestSearchesFindWhatTheySay(t *testing.T) {
 }
 
 func TestCommandsMakeRows(t *testing.T) {
-	m := fixture()
+	for _, m := range []*memory{fixture(false), fixture(true)} {
+		t.Run(map[bool]string{false: "memory", true: "batches of the store"}[m.real], func(t *testing.T) { commands(t, m) })
+	}
+}
+
+func commands(t *testing.T, m *memory) {
 	for name, c := range map[string]struct{ query, want string }{
 		"counted by a field": {"sc-status:* | stats count(*) as n by c-ip | sort n desc", "c-ip|n\n10.0.0.1|3\n10.0.0.2|1\n2001:db8::1|1\n"},
 		"the most frequent":  {"* | top 1 c-ip", "c-ip|count\n-|8\n"},
@@ -221,7 +231,7 @@ func TestWhatCannotMatchIsPassedOver(t *testing.T) {
 		`fields "x" as level | filter level = "x"`:          {},
 		`a*b`: {Fold: []string{"a", "b"}},
 	} {
-		m := fixture()
+		m := fixture(false)
 		run(t, m, text)
 		got := m.asked
 		if want.Columns != nil {

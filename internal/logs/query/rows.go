@@ -13,6 +13,7 @@ type rows struct {
 	shown   []string // nil: those of records by default, of statistics all
 	display bool
 	records bool
+	by      int // columns, from the first, that tell groups apart
 	now     float64
 }
 
@@ -178,6 +179,11 @@ func (t *rows) sort(s *Sort, most int) error {
 				return c
 			}
 		}
+		for j := range t.by { // groups come in no order
+			if c := keyOrder(a.row[j], b.row[j], false); c != 0 {
+				return c
+			}
+		}
 		return a.at - b.at
 	})
 	t.list = make([][]Value, len(list))
@@ -257,7 +263,7 @@ func (t *rows) stats(items, by []Item) error {
 	if err := g.add(e, all); err != nil {
 		return err
 	}
-	t.columns, t.list, t.shown, t.display, t.records = g.columns, g.rows(true), nil, false, false
+	t.columns, t.list, t.shown, t.display, t.records, t.by = g.columns, g.rows(true), nil, false, false, len(g.by)
 	return nil
 }
 

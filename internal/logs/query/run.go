@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"iter"
 	"sync"
 	"time"
 
@@ -19,12 +20,12 @@ const smallBatch = 4096
 func Run(ctx context.Context, source Source, q *Query, r Range, progress func(Progress)) (Result, error) {
 	run := &run{ctx: ctx, q: q, r: r, groups: map[string]bool{}}
 	now := time.Now()
-	for range workers {
+	for i := range workers {
 		p, err := newPlan(q, r, now)
 		if err != nil {
 			return Result{}, err
 		}
-		run.workers = append(run.workers, &worker{plan: p, env: &env{columns: make([]*logs.Column, len(p.slots.names))}})
+		run.workers = append(run.workers, &worker{plan: p, part: uint64(i), env: &env{columns: make([]*logs.Column, len(p.slots.names))}})
 	}
 	err := run.batches(source, progress)
 	result, late := run.result(true)
@@ -32,6 +33,20 @@ func Run(ctx context.Context, source Source, q *Query, r Range, progress func(Pr
 		err = late
 	}
 	return result, err
+}
+
+// Columns are those of a query's result, or what is wrong with it that only planning
+// tells.
+func (q *Query) Columns() ([]string, error) {
+	r, err := Run(context.Background(), nothingAtAll{}, q, Range{}, nil)
+	return r.Columns, err
+}
+
+// nothingAtAll is a source without records.
+type nothingAtAll struct{}
+
+func (nothingAtAll) Batches(context.Context, logs.Selection) iter.Seq2[logs.Batch, error] {
+	return func(func(logs.Batch, error) bool) {}
 }
 
 // run is a query that is being answered.
@@ -51,6 +66,16 @@ type worker struct {
 	env  *env
 	rows []int32 // that meet the conditions so far
 	err  error
+
+	part  uint64 // of all values, for a tally
+	tally tally
+}
+
+func (w *worker) tallied() *logs.Column {
+	if w.stats == nil {
+		return nil
+	}
+	return w.stats.tallied(w.env)
 }
 
 func (r *run) batches(source Source, progress func(Progress)) error {
@@ -63,7 +88,7 @@ func (r *run) batches(source Source, progress func(Progress)) error {
 			return err
 		}
 		if plan.order != nil && len(plan.order.keys) == 0 {
-			if first, last := times(b); r.past(first, last) {
+			if b, ok := b.(bounded); ok && r.past(b.Bounds()) {
 				return nil
 			}
 		}
@@ -80,18 +105,11 @@ func (r *run) batches(source Source, progress func(Progress)) error {
 	return r.ctx.Err()
 }
 
-// times are when the first and the last record of a batch were made.
-func times(b logs.Batch) (first, last int64) {
-	for i := range b.Len() {
-		t := b.Time(i)
-		if i == 0 || t < first {
-			first = t
-		}
-		if i == 0 || t > last {
-			last = t
-		}
-	}
-	return first, last
+// bounded is a batch that tells between which times the records are that it was chosen
+// from. Batches come in the order of the later of them, or for the oldest first of the
+// earlier; so a search for the newest can tell when it has them.
+type bounded interface {
+	Bounds() (first, last int64)
 }
 
 // past tells whether no record that comes can be in the result. Each worker may have
@@ -140,8 +158,13 @@ func (r *run) batch(b logs.Batch) error {
 		}
 	}
 	r.load(b, r.workers[0].slots.all(), loaded)
-	together(active, func(w *worker) { w.take(int64(r.turn)) })
-	for _, w := range active {
+	if col := r.workers[0].tallied(); col != nil {
+		together(r.workers, func(w *worker) { w.tally.count(col, w.rows) })
+		together(r.workers, func(w *worker) { w.err = w.settle(col, r.workers) })
+	} else {
+		together(active, func(w *worker) { w.take(int64(r.turn)) })
+	}
+	for _, w := range r.workers {
 		if r.stats.RecordsMatched += int64(len(w.rows)); w.err != nil {
 			return w.err
 		}
@@ -241,7 +264,7 @@ func (r *run) result(last bool) (Result, error) {
 		for _, w := range others {
 			g.merge(w.stats)
 		}
-		t.columns = g.columns
+		t.columns, t.by = g.columns, len(g.by)
 		t.list = g.rows(!sorts(rest) && g.top == 0)
 		if g.top > 0 {
 			t.top(g.top)

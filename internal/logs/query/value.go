@@ -14,7 +14,7 @@ type Kind uint8
 const (
 	Null   Kind = iota // the record has no such field
 	Text               // which may look like a number, and is then compared as one
-	Number             //
+	Number             // of an expression
 	Moment             // a point in time
 	Truth              // 1 or 0
 )
@@ -207,7 +207,7 @@ func compareMoment(a Value, written string) (int, bool) {
 	return 0, false
 }
 
-// sortsBefore is the order of sort: of texts by their parts of digits and of others,
+// sortOrder is the order of sort: of texts by their parts of digits and of others,
 // then numbers by their value. What is missing is not compared here.
 func sortOrder(a, b Value) int {
 	switch {

@@ -1,4 +1,4 @@
-package notify_test
+package inbox
 
 import (
 	"encoding/json"
@@ -9,9 +9,9 @@ import (
 	"unicode/utf8"
 )
 
-// validSlack says what Slack would refuse of a message, by the limits that its
+// valid says what Slack would refuse of a message, by the limits that its
 // reference of Block Kit and of chat.postMessage publishes.
-func validSlack(doc []byte) error {
+func valid(doc []byte) error {
 	var m struct {
 		Channel     string `json:"channel"`
 		Text        string `json:"text"`

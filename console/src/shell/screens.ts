@@ -1,0 +1,8 @@
+// The screens, in the order of the navigation.
+import { deploys } from "../screens/deploys"
+import { fn } from "../screens/function"
+import { functions } from "../screens/functions"
+import { overview } from "../screens/overview"
+import type { Screen } from "./screen"
+
+export const screens: Screen[] = [overview, functions, fn, deploys]

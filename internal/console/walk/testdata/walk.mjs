@@ -1,0 +1,199 @@
+// Walks the console and prints what it finds, a line of JSON each:
+// {"kind":"screen"} for each screen looked at, {"kind":"paint"} for the measurements of
+// the first one, and {"kind":"wrong"} for what is wrong.
+import fs from "node:fs"
+import { createRequire } from "node:module"
+import path from "node:path"
+
+const { modules, chromium: executablePath, link, screenshots, reader } = JSON.parse(process.argv[2])
+const require = createRequire(path.join(modules, "node_modules", "x.js"))
+const { chromium } = require("playwright-core")
+const axe = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8")
+
+const say = (kind, what) => console.log(JSON.stringify({ kind, ...what }))
+const base = link.replace(/#.*/, "")
+const widths = [
+  [1280, 900],
+  [390, 844],
+]
+
+// Parts of screens that no link of the navigation leads to.
+const parts = [
+  "/functions?q=fail&only=failing",
+  ...["", "?tab=invocations", "?tab=logs", "?tab=errors", "?tab=triggers", "?tab=config", "?tab=versions", "?tab=test"].map((tab) => "/functions/shop-dev-order" + tab),
+  "/functions/shop-dev-fail?tab=errors",
+  "/functions/not-there",
+  "/nowhere",
+]
+
+const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] })
+const context = await browser.newContext({ viewport: { width: 1280, height: 900 } })
+const page = await context.newPage()
+let at = ""
+let asking = 0 // of requests that may fail: a wrong sign-in, a function that is not there
+const wrong = (text) => say("wrong", { screen: at, text })
+page.on("pageerror", (e) => wrong("exception: " + e.message))
+page.on("console", (m) => {
+  if (m.type() === "error" && !(asking && /status of (401|403|404)/.test(m.text()))) wrong("printed: " + m.text() + " " + (m.location().url ?? ""))
+})
+page.on("request", (r) => {
+  if (!r.url().startsWith(base) && !r.url().startsWith("data:")) wrong("asks another host: " + r.url())
+})
+
+// settled waits until everything that a screen asks for has come.
+const settled = () => page.waitForFunction(() => !document.querySelector(".boot,.skeleton,.busy.on,[aria-busy=true]"), undefined, { timeout: 20_000 }).catch(() => wrong("is not there after 20 s"))
+
+async function look(name, width) {
+  await settled()
+  const over = await page.evaluate(() => Math.max(document.documentElement.scrollWidth - innerWidth, ...[...document.querySelectorAll("main,dialog[open]")].map((e) => e.scrollWidth - e.clientWidth)))
+  if (over > 0) wrong(`is ${over} px wider than the window of ${width}`)
+  await page.evaluate(axe + ";0")
+  const violations = await page.evaluate(async () => (await window.axe.run({ resultTypes: ["violations"] })).violations.filter((v) => v.impact === "serious" || v.impact === "critical").map((v) => `${v.impact} ${v.id}: ${v.nodes.map((n) => n.html.slice(0, 200)).slice(0, 3).join(" | ")}`))
+  for (const v of violations) wrong(`at ${width} px, axe-core: ${v}`)
+  if (screenshots) await page.screenshot({ path: path.join(screenshots, `${name.replace(/\W+/g, "-").replace(/^-|-$/g, "") || "overview"}-${width}.png`) })
+  say("screen", { screen: name, width })
+}
+
+async function wide(width, height) {
+  await page.setViewportSize({ width, height })
+}
+
+// signing in: a wrong key first, then the link, which works once
+at = "sign-in"
+asking = 1
+await page.goto(base)
+for (const [w, h] of widths) {
+  await wide(w, h)
+  await look("signin", w)
+}
+await page.fill("[name=id]", "AKIAEXAMPLE")
+await page.fill("[name=secret]", "wrong")
+await page.click("button[type=submit]")
+await page.waitForSelector(".signin-error .icon")
+await page.goto(link)
+await page.waitForSelector(".shell")
+if (page.url().includes("token")) wrong("the link's token stays in the address")
+asking = 0
+
+// the first paint of the longest list, in a page that has nothing yet
+at = "/functions"
+await wide(1280, 900)
+const fresh = await context.newPage()
+await fresh.goto(base + "#/functions")
+await fresh.waitForSelector("tbody tr")
+say("paint", await fresh.evaluate(() => ({
+  firstPaint: performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? -1,
+  listed: performance.now(),
+  rows: document.querySelectorAll("tbody tr").length,
+  requests: performance.getEntriesByType("resource").length + 1,
+  bytes: [...performance.getEntriesByType("resource"), ...performance.getEntriesByType("navigation")].reduce((sum, e) => sum + e.transferSize, 0),
+})))
+await fresh.close()
+
+const screens = await page.$$eval(".side .nav a", (list) => list.map((a) => a.getAttribute("href").slice(1).replace(/\?.*/, "")))
+if (screens.length < 3) wrong("the navigation has only " + screens.join(" "))
+for (const scheme of ["light", "dark"]) {
+  await page.emulateMedia({ colorScheme: scheme })
+  for (const target of scheme === "light" ? [...screens, ...parts] : screens) {
+    at = target
+    asking = /not-there/.test(target) ? 1 : 0
+    await page.goto(base + "#" + target)
+    await page.waitForFunction((want) => location.hash === "#" + want && document.querySelector("main > *"), target)
+    for (const [w, h] of widths) {
+      if (scheme === "dark" && w < 500) continue
+      await wide(w, h)
+      await look(target + (scheme === "dark" ? "-dark" : ""), w)
+    }
+  }
+}
+await page.emulateMedia({ colorScheme: "light" })
+
+// what lies over pages, by the keyboard
+at = "keys"
+for (const [w, h] of widths) {
+  await wide(w, h)
+  await page.goto(base + "#/deploys")
+  await settled()
+  await page.keyboard.press("Control+k")
+  await page.waitForSelector("dialog.palette[open] li")
+  await page.keyboard.type("order")
+  await page.waitForFunction(() => document.querySelectorAll("dialog.palette li").length === 1)
+  await look("palette", w)
+  await page.keyboard.press("Enter")
+  await page.waitForFunction(() => location.hash.startsWith("#/functions/shop-dev-order"))
+  await settled()
+  await page.keyboard.press("?")
+  await page.waitForSelector("dialog.dialog[open]")
+  await look("help", w)
+  await page.keyboard.press("Escape")
+  await page.waitForSelector("dialog", { state: "detached" })
+  await page.keyboard.press("g")
+  await page.keyboard.press("f")
+  await page.waitForFunction(() => location.hash.startsWith("#/functions") && !location.hash.includes("shop"))
+  await settled()
+  await page.keyboard.press("/")
+  await page.keyboard.type("order")
+  await page.waitForFunction(() => document.querySelectorAll("tbody tr").length === 1 && location.hash.includes("q=order"))
+  if (w < 500) {
+    await page.click(".bottom button")
+    await page.waitForSelector("dialog.sheet[open]")
+    await look("menu", w)
+    await page.keyboard.press("Escape")
+  }
+  at = "a revision"
+  await page.goto(base + "#/deploys")
+  await page.locator("tbody button.plain").first().click()
+  await page.waitForSelector("dialog.drawer[open] .changes, dialog.drawer[open] p")
+  await look("revision", w)
+  at = "an invocation"
+  await page.goto(base + "#/functions/shop-dev-order?tab=invocations")
+  await page.locator("tbody button.plain").first().click()
+  await page.waitForSelector("dialog.drawer[open] .records li")
+  await look("invocation", w)
+  await page.keyboard.press("Escape")
+}
+
+// records as they come, told of by an invocation in another page
+at = "following"
+await wide(1280, 900)
+await page.goto(base + "#/functions/shop-dev-order?tab=logs&live=1")
+await settled()
+const other = await context.newPage()
+const following = page.waitForSelector(".records li")
+await other.goto(base + "#/functions/shop-dev-order?tab=test")
+do await other.click("form button.primary")
+while (!(await Promise.race([following.then(() => true), other.waitForSelector(".badge.good").then(() => false)])))
+await other.close()
+await look("following", 1280)
+
+// a test invocation, and what comes back
+at = "test"
+await wide(1280, 900)
+await page.goto(base + "#/functions/shop-dev-order?tab=test")
+await page.fill("textarea", '{"sku": "apple"}')
+await page.click("form button.primary")
+await page.waitForSelector(".badge.good")
+const answered = await page.textContent(".code pre")
+if (!answered.includes("apple")) wrong("the function answered " + answered)
+await look("tested", 1280)
+
+at = "signing out"
+await page.click(".side .who button[aria-label='Sign out']")
+await page.waitForSelector(".signin")
+
+// whose key may do nothing is told what is missing
+at = "a key that may do nothing"
+asking = 1
+await page.fill("[name=id]", reader.id)
+await page.fill("[name=secret]", reader.secret)
+await page.click("button[type=submit]")
+await page.waitForSelector(".shell")
+await page.goto(base + "#/functions")
+await page.waitForSelector(".failed")
+const told = await page.textContent(".failed")
+if (!told.includes("lambda:ListFunctions")) wrong("is told " + told)
+for (const [w, h] of widths) {
+  await wide(w, h)
+  await look("denied", w)
+}
+await browser.close()

@@ -1,0 +1,150 @@
+package walk
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/dropstack/dropstack/internal/api"
+	"github.com/dropstack/dropstack/internal/iam"
+	"github.com/dropstack/dropstack/internal/testkit"
+)
+
+// many is how many functions are listed, of which a few do something.
+const many = 200
+
+const handler = `
+exports.order = async (event) => { console.log(JSON.stringify({level: "info", msg: "ordered", sku: event.sku ?? "pear"})); return {ordered: event.sku ?? "pear"} }
+exports.fail = async () => { throw new TypeError("the till is closed") }
+exports.slow = async () => new Promise((done) => setTimeout(() => done("late"), 80))
+exports.other = async () => null
+`
+
+// shop is a service of many functions, in a directory of its own.
+func shop(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	var yml strings.Builder
+	yml.WriteString(`service: shop
+provider: {name: aws, runtime: nodejs20.x, memorySize: 128}
+functions:
+  order:
+    handler: handler.order
+    description: takes an order
+    environment: {TILL: "1", SECRET_WORD: hush}
+    events:
+      - httpApi: "POST /orders"
+      - sns: orders
+      - schedule: rate(1 hour)
+  fail: {handler: handler.fail}
+  slow: {handler: handler.slow}
+`)
+	for i := range many - 3 {
+		fmt.Fprintf(&yml, "  f%03d: {handler: handler.other}\n", i)
+	}
+	for name, text := range map[string]string{"serverless.yml": yml.String(), "handler.js": handler} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// newcomer is the access key of somebody who may do nothing yet.
+func newcomer(t *testing.T, client *api.Client) map[string]string {
+	t.Helper()
+	if err := client.AWS(t.Context(), "iam", "CreateUser", iam.CreateUserInput{UserName: "newcomer"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	var out iam.CreateAccessKeyOutput
+	if err := client.AWS(t.Context(), "iam", "CreateAccessKey", iam.CreateAccessKeyInput{UserName: "newcomer"}, &out); err != nil {
+		t.Fatal(err)
+	}
+	return map[string]string{"id": out.AccessKey.AccessKeyId, "secret": out.AccessKey.SecretAccessKey}
+}
+
+func TestEveryScreen(t *testing.T) {
+	chromium, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Fatal("chromium is not installed; tools/test-deps installs what the tests need")
+	}
+	modules := testkit.NPM(t, "console", filepath.Join("..", "..", "..", "console"))
+	p := testkit.Start(t, testkit.Dir(t), "--services", "none")
+	t.Cleanup(testkit.Cleanup)
+	if out, errs, code := p.Run(t, "", "deploy", shop(t)); code != 0 {
+		t.Fatalf("deploy: %s%s", out, errs)
+	}
+	keys, err := iam.ReadCredentials(filepath.Join(p.Dir, "credentials"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &api.Client{Endpoint: p.AWS}
+	client.Keys.AccessKeyID, client.Keys.SecretAccessKey = keys.AccessKeyID, keys.SecretAccessKey
+	for range 5 {
+		for _, name := range []string{"order", "fail", "slow"} {
+			if _, err := client.Invoke(t.Context(), "shop-dev-"+name, []byte("{}"), false); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	reader := newcomer(t, client)
+	link, errs, code := p.Run(t, "", "console")
+	if code != 0 {
+		t.Fatalf("console: %s", errs)
+	}
+	screenshots := os.Getenv("DROPSTACK_SCREENSHOTS")
+	if screenshots != "" {
+		if err := os.MkdirAll(screenshots, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	told, err := json.Marshal(map[string]any{"modules": modules, "chromium": chromium, "link": strings.TrimSpace(link), "screenshots": screenshots, "reader": reader})
+	if err != nil {
+		t.Fatal(err)
+	}
+	walk := exec.CommandContext(t.Context(), "node", filepath.Join("testdata", "walk.mjs"), string(told))
+	walk.Stderr = t.Output()
+	out, err := walk.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := walk.Start(); err != nil {
+		t.Fatal(err)
+	}
+	screens := 0
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		var found struct {
+			Kind, Screen, Text           string
+			FirstPaint, Listed           float64
+			Rows, Requests, Bytes, Width int
+		}
+		if err := json.Unmarshal(lines.Bytes(), &found); err != nil {
+			t.Errorf("%s: %v", lines.Text(), err)
+			continue
+		}
+		switch found.Kind {
+		case "screen":
+			screens++
+		case "wrong":
+			t.Errorf("%s %s", found.Screen, found.Text)
+		case "paint":
+			t.Logf("with %d functions: first paint %.0f ms, list after %.0f ms; %d requests, %d bytes", many, found.FirstPaint, found.Listed, found.Requests, found.Bytes)
+			if found.Rows < 50 || found.Requests > 20 || found.Bytes > 600<<10 {
+				t.Errorf("the list of functions: %d rows by %d requests of %d bytes; want 50 rows, by at most 20 requests of 600 KB", found.Rows, found.Requests, found.Bytes)
+			}
+		}
+	}
+	if err := walk.Wait(); err != nil {
+		t.Fatalf("the walk ended: %v\n%s", err, p.Log())
+	}
+	if screens < 40 {
+		t.Errorf("only %d screens were looked at", screens)
+	}
+	t.Logf("%d screens were looked at", screens)
+}
