@@ -33,22 +33,21 @@ func TestAReplayedWeek(t *testing.T) {
 		t.Skip("the detector of races takes minutes for it")
 	}
 	synctest.Test(t, func(t *testing.T) {
-		visits := &visitors{}
-		w, done := openWorld(t, t.TempDir(), &alert.Watcher{Every: 5 * time.Minute, Logs: visits})
-		defer done()
-		p := &play{world: w, visits: visits, rand: rand.New(rand.NewPCG(7, 11))}
 		monday := time.Now().Truncate(24 * time.Hour).Add(learning)
 		for monday.Weekday() != time.Monday {
 			monday = monday.Add(24 * time.Hour)
 		}
-		p.start = monday
+		time.Sleep(time.Until(monday))
+		visits := &visitors{}
+		w, done := openWorld(t, t.TempDir(), &alert.Watcher{Every: 5 * time.Minute, Logs: visits})
+		defer done()
+		p := &play{world: w, visits: visits, rand: rand.New(rand.NewPCG(7, 11)), start: monday}
 		p.plants = []plant{
 			{"ClientRefusedOften 203.0.113.9", monday.Add(1*24*time.Hour + 10*time.Hour), 40 * time.Minute},
 			{"FunctionSlow web", monday.Add(3*24*time.Hour + 14*time.Hour + 30*time.Minute), 90 * time.Minute},
 			{"TrafficFell upload", monday.Add(4*24*time.Hour + 16*time.Hour), 90 * time.Minute},
 		}
 		p.remember(t)
-		time.Sleep(time.Until(monday))
 		for time.Since(monday) < 7*24*time.Hour {
 			p.minute(time.Now())
 			time.Sleep(time.Minute)
