@@ -108,6 +108,8 @@ func (m *Monitors) dispatch(ctx context.Context, checks *sync.WaitGroup) time.Du
 // remind tells again of what goes on: the checks of a monitor may be further apart than
 // those who were told remember it.
 func (m *Monitors) remind(ctx context.Context) {
+	m.changing.Lock() // or it could be over before it is told again
+	defer m.changing.Unlock()
 	m.mu.Lock()
 	now := time.Now()
 	var due []*transition
