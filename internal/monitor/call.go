@@ -133,7 +133,9 @@ func (m *Monitors) Put(ctx context.Context, in Monitor) (Status, error) {
 		return Status{}, fault.Errorf(fault.TooLarge, "there are %d monitors, which is the limit", n)
 	}
 	if old != nil {
-		in.unhide(&old.Monitor)
+		if err := in.unhide(&old.Monitor); err != nil {
+			return Status{}, err
+		}
 	}
 	if err := put(ctx, m.monitors, monitorKey(in.Name), in); err != nil {
 		return Status{}, err

@@ -258,3 +258,19 @@ func TestWarmUpsAreNotMeasured(t *testing.T) {
 		}
 	})
 }
+
+func TestAnIncidentIsToldOfBetweenChecks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, &memory{}, fine(0), broken(30*m))
+		defer w.stop()
+		hourly := page()
+		hourly.Interval = monitor.Duration(60 * m)
+		w.add(hourly)
+		time.Sleep(110 * m)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if len(w.full) < 40 {
+			t.Errorf("told %d times in three quarters of an hour; who tells people takes silence for the end", len(w.full))
+		}
+	})
+}

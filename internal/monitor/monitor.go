@@ -24,7 +24,11 @@ package monitor
 
 import (
 	"maps"
+	"net/url"
+	"slices"
 	"time"
+
+	"github.com/dropstack/dropstack/internal/fault"
 )
 
 // Bounds of monitors.
@@ -128,8 +132,13 @@ func (m Monitor) Shown() Monitor {
 	return m
 }
 
-// unhide puts back what was shown as hidden and came back so: it has not changed.
-func (m *Monitor) unhide(old *Monitor) {
+// unhide puts back what was shown as hidden and came back so: it has not changed. It
+// is for those only to whom it was sent before: who may change a monitor need not know
+// what it hides, and must not have it sent to a server of their own.
+func (m *Monitor) unhide(old *Monitor) error {
+	if !sameServer(m.URL, old.URL) && (m.Body == hidden || slices.Contains(slices.Collect(maps.Values(m.Headers)), hidden)) {
+		return fault.Errorf(fault.Invalid, "monitor %s: its URL leads to another server now: give its headers and its body again, for what is hidden is not sent there", m.Name)
+	}
 	if m.Body == hidden {
 		m.Body = old.Body
 	}
@@ -139,6 +148,13 @@ func (m *Monitor) unhide(old *Monitor) {
 			m.Headers[name] = was
 		}
 	}
+	return nil
+}
+
+func sameServer(a, b string) bool {
+	x, err := url.Parse(a)
+	y, failed := url.Parse(b)
+	return err == nil && failed == nil && x.Scheme == y.Scheme && x.Host == y.Host
 }
 
 // State is how a monitor stands.

@@ -34,6 +34,7 @@ func (m *Monitors) Run(ctx context.Context) error {
 		case <-m.wake:
 		case <-time.After(wait):
 		}
+		m.remind(ctx)
 		m.keepDays(ctx)
 	}
 	m.save(context.WithoutCancel(ctx))
@@ -102,6 +103,26 @@ func (m *Monitors) dispatch(ctx context.Context, checks *sync.WaitGroup) time.Du
 		}
 	}
 	return max(time.Until(next), 0)
+}
+
+// remind tells again of what goes on: the checks of a monitor may be further apart than
+// those who were told remember it.
+func (m *Monitors) remind(ctx context.Context) {
+	m.changing.Lock() // or it could be over before it is told again
+	defer m.changing.Unlock()
+	m.mu.Lock()
+	now := time.Now()
+	var due []*transition
+	for _, w := range m.watches {
+		if rank(w.State) > 0 && w.incident != nil && now.Sub(w.told) >= reminder {
+			w.told = now
+			due = append(due, &transition{watch: w, name: w.Name, notices: []Notice{w.notice(w.State)}})
+		}
+	}
+	m.mu.Unlock()
+	for _, t := range due {
+		m.follow(ctx, t)
+	}
 }
 
 // after is the first moment after now at a whole number of intervals from due.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/monitor"
 )
 
@@ -122,4 +123,38 @@ func TestStates(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestWhatIsHiddenIsSentToNoOtherServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, &memory{}, fine(0))
+		defer w.stop()
+		secret := page()
+		secret.Headers, secret.Body = map[string]string{"Authorization": "Bearer s3cret"}, "password=s3cret"
+		w.add(secret)
+		for _, c := range []struct {
+			url  string
+			kept bool
+		}{
+			{"https://example.com/other", true},
+			{"https://evil.example/", false},
+			{"http://example.com/", false},
+			{"https://example.com:8443/", false},
+		} {
+			shown := w.state("page").Monitor
+			shown.URL = c.url
+			_, err := w.Put(t.Context(), shown)
+			if (err == nil) != c.kept || err != nil && fault.KindOf(err) != fault.Invalid {
+				t.Errorf("%s: got %v", c.url, err)
+			}
+		}
+		time.Sleep(3 * m)
+		w.here.mu.Lock()
+		defer w.here.mu.Unlock()
+		for _, task := range w.here.tasks {
+			if task.Headers["Authorization"] != "Bearer s3cret" || task.URL == "https://evil.example/" {
+				t.Errorf("asked %s with %v", task.URL, task.Headers)
+			}
+		}
+	})
 }

@@ -36,11 +36,14 @@ func (r *rooms) openMonitors(ctx context.Context, cfg Config, ls *listeners) err
 // probes is what locations join at.
 func (r *rooms) probes() http.Handler { return http.StripPrefix("/probe", r.monitors.Handler()) }
 
+// monitorDown is the shipped rule of monitors.
+const monitorDown = "MonitorDown"
+
 // noticed is what people are told of a monitor. Its labels are those that the shipped
 // rule of monitors gives, so that both are one alert, whichever comes first.
 func noticed(n monitor.Notice) alert.Alert {
 	a := alert.Alert{
-		Rule: "MonitorDown", Starts: n.Incident.Opened, Value: 2,
+		Rule: monitorDown, Starts: n.Incident.Opened, Value: 2,
 		Labels:      map[string]string{alert.SeverityLabel: "critical", "monitor": n.Monitor.Name},
 		Annotations: map[string]string{alert.SummaryAnnotation: n.Summary, alert.DescriptionAnnotation: n.Detail},
 	}
@@ -68,7 +71,7 @@ func noticed(n monitor.Notice) alert.Alert {
 // witnessed gives alerts about monitors the words of their incidents, which the rules
 // do not know.
 func (r *rooms) witnessed(ctx context.Context, alerts []alert.Alert) []alert.Alert {
-	out := slices.Clone(alerts)
+	out := slices.DeleteFunc(slices.Clone(alerts), func(a alert.Alert) bool { return r.outdated(ctx, a) })
 	for i, a := range out {
 		name := a.Labels["monitor"]
 		if name == "" || a.Annotations[alert.DescriptionAnnotation] != "" || r.monitors == nil {
@@ -82,4 +85,21 @@ func (r *rooms) witnessed(ctx context.Context, alerts []alert.Alert) []alert.Ale
 		out[i].Annotations = told.Annotations
 	}
 	return out
+}
+
+// outdated reports whether the rule of monitors says otherwise than the monitor, which
+// it hears of some moments later: people would be told again of what is over, or that
+// something is over which has just come back. What the monitors say themselves never is.
+func (r *rooms) outdated(ctx context.Context, a alert.Alert) bool {
+	if a.Rule != monitorDown || a.Labels["monitor"] == "" || r.monitors == nil {
+		return false
+	}
+	for name := range a.Labels {
+		if !slices.Contains([]string{alert.NameLabel, alert.SeverityLabel, alert.StackLabel, "monitor"}, name) {
+			return false // of somebody's own rule of this name, which is about something else
+		}
+	}
+	s, err := r.monitors.Describe(ctx, monitor.NameInput{Name: a.Labels["monitor"]})
+	down := err == nil && s.State == monitor.Down
+	return down != a.Ends.IsZero()
 }

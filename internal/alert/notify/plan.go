@@ -125,28 +125,34 @@ func (p *plan) complete(mail Mail) {
 			add(n, "send_resolved", "true")
 		}
 	})
-	if mail.Server == "" {
+	if global := member(p.root, "global"); mail.Server == "" || global != nil && member(global, "smtp_smarthost") != nil {
 		return
 	}
+	// Each message gets the server by itself, and its password only if it goes there:
+	// what stands in global would go to whatever server a receiver names.
+	walk(p.root, func(key string, n *yaml.Node) {
+		if n.Kind != yaml.MappingNode || key != "email_configs" || member(n, "smarthost") != nil || member(n, "<<") != nil {
+			return // what is merged in may name another, or has been completed itself
+		}
+		add(n, "smarthost", mail.Server)
+		if member(n, "from") == nil && !p.says("smtp_from") {
+			add(n, "from", mail.From)
+		}
+		own := slices.ContainsFunc([]string{"auth_username", "auth_password", "auth_secret", "auth_identity"}, func(k string) bool { return member(n, k) != nil })
+		if mail.User != "" && !own {
+			add(n, "auth_username", mail.User)
+			add(n, "auth_password", mail.Password)
+		}
+		if member(n, "require_tls") == nil && !p.says("smtp_require_tls") {
+			add(n, "require_tls", strconv.FormatBool(mail.RequireTLS))
+		}
+	})
+}
+
+// says reports whether there is a key in what counts for all receivers.
+func (p *plan) says(key string) bool {
 	global := member(p.root, "global")
-	if global == nil {
-		global = &yaml.Node{Kind: yaml.MappingNode}
-		p.root.Content = append(p.root.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: "global"}, global)
-	}
-	if global.Kind != yaml.MappingNode || member(global, "smtp_smarthost") != nil {
-		return
-	}
-	add(global, "smtp_smarthost", mail.Server)
-	if member(global, "smtp_from") == nil {
-		add(global, "smtp_from", mail.From)
-	}
-	if mail.User != "" {
-		add(global, "smtp_auth_username", mail.User)
-		add(global, "smtp_auth_password", mail.Password)
-	}
-	if member(global, "smtp_require_tls") == nil {
-		add(global, "smtp_require_tls", strconv.FormatBool(mail.RequireTLS))
-	}
+	return global != nil && member(global, key) != nil
 }
 
 func member(n *yaml.Node, key string) *yaml.Node {

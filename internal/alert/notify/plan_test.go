@@ -135,3 +135,20 @@ func TestSilencesAreAddedListedAndExpired(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestThePasswordOfThePlatformsMailServerGoesToNoOther(t *testing.T) {
+	n := open(t, t.TempDir(), func(n *notify.Notifier) {
+		n.Mail = notify.Mail{Server: "mail.example.com:587", From: "dropstack@example.com", User: "dropstack", Password: "very secret", RequireTLS: true}
+	})
+	defer closed(t, n)
+	for name, c := range map[string]struct{ text, want, not string }{
+		"ours":     {"", "auth_password: <secret>", "evil"},
+		"another":  {"        smarthost: evil.example:25\n        from: a@example.com\n        require_tls: false\n", "smarthost: evil.example:25", "auth_password"},
+		"a sender": {"        from: a@example.com\n", "from: a@example.com", "dropstack@example.com"},
+	} {
+		got, err := n.Put(t.Context(), notify.PutInput{Configuration: "route: {receiver: a}\nreceivers:\n  - name: a\n    email_configs:\n      - to: ops@example.com\n" + c.text})
+		if err != nil || !strings.Contains(got.Configuration, c.want) || strings.Contains(got.Configuration, c.not) || strings.Contains(got.Configuration, "very secret") {
+			t.Errorf("%s: got %v\n%s", name, err, got.Configuration)
+		}
+	}
+}
