@@ -3,6 +3,15 @@ import { deploys } from "../screens/deploys"
 import { fn } from "../screens/function"
 import { functions } from "../screens/functions"
 import { overview } from "../screens/overview"
+import { storage } from "../screens/storage"
+import { bucket } from "../screens/storage/bucket"
 import type { Screen } from "./screen"
 
-export const screens: Screen[] = [overview, functions, fn, deploys]
+export const screens: Screen[] = [
+  overview,
+  functions,
+  fn,
+  storage,
+  bucket,
+  deploys,
+]
