@@ -1,5 +1,6 @@
 // The screens, in the order of the navigation.
 import { deploys } from "../screens/deploys"
+import { edge } from "../screens/edge"
 import { fn } from "../screens/function"
 import { functions } from "../screens/functions"
 import { overview } from "../screens/overview"
@@ -11,6 +12,7 @@ export const screens: Screen[] = [
   overview,
   functions,
   fn,
+  edge,
   storage,
   bucket,
   deploys,
