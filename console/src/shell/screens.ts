@@ -1,6 +1,7 @@
 // The screens, in the order of the navigation.
 import { deploys } from "../screens/deploys"
 import { edge } from "../screens/edge"
+import { events } from "../screens/events"
 import { fn } from "../screens/function"
 import { functions } from "../screens/functions"
 import { overview } from "../screens/overview"
@@ -13,6 +14,7 @@ export const screens: Screen[] = [
   functions,
   fn,
   edge,
+  events,
   storage,
   bucket,
   deploys,
