@@ -4,15 +4,23 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"github.com/dropstack/dropstack/internal/api"
+	"github.com/dropstack/dropstack/internal/edge/ban"
 	"github.com/dropstack/dropstack/internal/iam"
+	"github.com/dropstack/dropstack/internal/secret"
 	"github.com/dropstack/dropstack/internal/testkit"
+	"github.com/dropstack/dropstack/internal/topic"
 )
 
 // many is how many functions are listed, of which a few do something.
@@ -41,12 +49,28 @@ functions:
       - httpApi: "POST /orders"
       - sns: orders
       - schedule: rate(1 hour)
+      - schedule: cron(0 9 ? * MON-FRI *)
+      - sqs: {arn: {Fn::GetAtt: [Jobs, Arn]}}
   fail: {handler: handler.fail}
   slow: {handler: handler.slow}
 `)
 	for i := range many - 3 {
 		fmt.Fprintf(&yml, "  f%03d: {handler: handler.other}\n", i)
 	}
+	yml.WriteString(`resources:
+  Resources:
+    Jobs: {Type: AWS::SQS::Queue, Properties: {QueueName: jobs, RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 3}}}
+    Dead: {Type: AWS::SQS::Queue, Properties: {QueueName: jobs-dead}}
+    Photos: {Type: AWS::S3::Bucket, Properties: {BucketName: shop-photos}}
+    Till: {Type: AWS::Events::EventBus, Properties: {Name: till}}
+    Sold: {Type: AWS::Events::Rule, Properties: {Name: sold, EventBusName: !Ref Till, EventPattern: {source: [till]}, Targets: [{Id: a, Arn: !GetAtt Jobs.Arn}]}}
+custom:
+  dropstack:
+    distributions:
+      - name: site
+        aliases: [shop.localhost]
+        behaviours: [{path: "*", cache: true}]
+`)
 	for name, text := range map[string]string{"serverless.yml": yml.String(), "handler.js": handler} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -66,6 +90,62 @@ func newcomer(t *testing.T, client *api.Client) map[string]string {
 		t.Fatal(err)
 	}
 	return map[string]string{"id": out.AccessKey.AccessKeyId, "secret": out.AccessKey.SecretAccessKey}
+}
+
+// furnish does what leaves something on every screen: objects, parameters, messages,
+// bans, and requests at the edge of which the firewall blocks one.
+func furnish(t *testing.T, p *testkit.Platform, client *api.Client) {
+	t.Helper()
+	signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
+	keys := aws.Credentials{AccessKeyID: client.Keys.AccessKeyID, SecretAccessKey: client.Keys.SecretAccessKey}
+	for _, key := range []string{"readme.txt", "2026/pear.txt", "2026/winter/plum%20%26%20quince.txt"} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, p.AWS+"/shop-photos/"+key, strings.NewReader("fruit"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
+		if err := signer.SignHTTP(t.Context(), keys, req, "UNSIGNED-PAYLOAD", "s3", "us-east-1", time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		send(t, req, http.StatusOK)
+	}
+	for name, kind := range map[string]string{"/shop/password": "SecureString", "/shop/till": "String"} {
+		in := secret.PutParameterInput{Name: name, Type: kind, Value: "hush", Tags: []secret.Tag{{Key: "team", Value: "till"}}}
+		if err := client.AWS(t.Context(), "ssm", "PutParameter", in, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := client.AWS(t.Context(), "sns", "Publish", topic.PublishInput{TopicArn: "arn:aws:sns:us-east-1:000000000000:orders", Message: "a pear"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Call(t.Context(), "PutBan", ban.PutInput{Client: "203.0.113.7", Seconds: 3600, Reason: "guesses passwords"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	for path, status := range map[string]int{"/orders": http.StatusOK, "/nothing": http.StatusNotFound, "/?q=%3Cscript%3Ealert(1)%3C/script%3E": http.StatusForbidden} {
+		method := http.MethodGet
+		if path == "/orders" {
+			method = http.MethodPost
+		}
+		req, err := http.NewRequestWithContext(t.Context(), method, p.HTTP+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = "shop.localhost"
+		req.Header.Set("User-Agent", "a test")
+		send(t, req, status)
+	}
+}
+
+func send(t *testing.T, req *http.Request, want int) {
+	t.Helper()
+	answer, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != want {
+		t.Fatalf("%s %s answered %s, want %d", req.Method, req.URL, answer.Status, want)
+	}
 }
 
 func TestEveryScreen(t *testing.T) {
@@ -92,6 +172,7 @@ func TestEveryScreen(t *testing.T) {
 			}
 		}
 	}
+	furnish(t, p, client)
 	reader := newcomer(t, client)
 	link, errs, code := p.Run(t, "", "console")
 	if code != 0 {

@@ -91,7 +91,7 @@ function Of({ name }: { name: string }) {
         {(list) =>
           list.length === 0 ? (
             <Empty icon="check" title="No dead letters">
-              An event that is invoked asynchronously and fails three times is kept here for 14 days, or goes where <code>destinations.onFailure</code> says.
+              An event of an asynchronous invocation that fails is tried again after one and two minutes. What still fails is kept here, and goes where <code>destinations.onFailure</code> says.
             </Empty>
           ) : (
             <ul class="records flat">
