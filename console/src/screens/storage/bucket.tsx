@@ -114,7 +114,7 @@ function Crumbs({ bucket, prefix }: { bucket: string; prefix: string }) {
   const parts = prefix.split("/").slice(0, -1)
   const path = to("storage", bucket)
   return (
-    <nav class="crumbs" aria-label="Where this is">
+    <nav class="trail" aria-label="Where this is">
       <a href={href("/storage")}>Buckets</a>
       <Icon name="right" size={12} />
       {parts.length > 0 ? <a href={href(path)}>{bucket}</a> : <strong>{bucket}</strong>}
