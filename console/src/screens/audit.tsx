@@ -104,11 +104,11 @@ function Records() {
                     </Empty>
                   }
                   columns={[
-                    { name: "action", title: "Action", cell: (r) => <span class="wrap">{action(r)}</span> },
+                    { name: "action", title: "Action", cell: (r) => <span class="nowrap">{action(r)}</span> },
                     { name: "who", title: "Who", cell: (r) => <span class="wrap">{who(r)}</span> },
                     { name: "about", title: "About", grow: true, cell: (r) => <span class="wrap muted">{about(r) || "–"}</span> },
                     { name: "result", title: "Result", cell: (r) => (r.errorCode ? <Badge tone={denied(r) ? "bad" : "warn"}>{denied(r) ? "denied" : r.errorCode}</Badge> : <span class="muted">done</span>) },
-                    { name: "from", title: "From", quiet: true, cell: (r) => r.sourceIPAddress },
+                    { name: "from", title: "From", quiet: true, cell: (r) => <span class="nowrap">{r.sourceIPAddress}</span> },
                     { name: "when", title: "When", right: true, cell: (r) => <span title={moment(r.eventTime)}>{ago(r.eventTime)}</span> },
                   ]}
                 />

@@ -39,8 +39,8 @@ function Edge() {
   )
 }
 
-// The colour of a status is that of its class, so that what fails is seen at once.
-const tone = (status: string) => (status.startsWith("5") ? "--bad" : status.startsWith("4") ? "--warn" : undefined)
+// What the platform failed at is seen at once.
+const tone = (status: string) => (status.startsWith("5") ? "--bad" : undefined)
 
 function Traffic() {
   const range = useRange()
@@ -80,9 +80,9 @@ function Traffic() {
   const nothing = "Nothing was asked of the edge in this time"
   return (
     <>
-      <label class="field inline">
+      <label class="row">
         <span>Distribution</span>
-        <select value={distribution} onChange={(e) => choose(e.currentTarget.value)}>
+        <select class="fit" value={distribution} onChange={(e) => choose(e.currentTarget.value)}>
           <option value="">All</option>
           {(list.data ?? []).map((d) => (
             <option key={d.id} value={d.id}>

@@ -31,4 +31,4 @@ function Events() {
   )
 }
 
-export const events: Screen = { path: "/events", title: "Topics and schedules", icon: "topic", group: "Traffic", key: "t", timed: true, view: Events }
+export const events: Screen = { path: "/events", title: "Events", icon: "topic", group: "Traffic", key: "t", timed: true, view: Events }
