@@ -53,6 +53,7 @@ export async function listObjects(bucket: string, prefix: string, token?: string
   }
 }
 
+// What is stored with an object. no-store is what the console says of all its answers.
 const stored = /^(cache-control|content-disposition|content-encoding|content-language|expires|x-amz-(meta-.*|version-id|storage-class|server-side-encryption))$/
 
 export async function headObject(bucket: string, key: string, signal?: AbortSignal): Promise<Details> {
@@ -62,7 +63,7 @@ export async function headObject(bucket: string, key: string, signal?: AbortSign
     size: Number(headers.get("Content-Length")),
     modified: headers.get("Last-Modified") ?? "",
     etag: (headers.get("ETag") ?? "").replace(/"/g, ""),
-    headers: [...headers].filter(([name]) => stored.test(name)),
+    headers: [...headers].filter(([name, value]) => stored.test(name) && value !== "no-store"),
   }
 }
 

@@ -4,7 +4,7 @@ import { control } from "../../core/call"
 import { useLoad } from "../../core/load"
 import { counted, counts, instant, one, span } from "../../core/metrics"
 import { useRange } from "../../core/range"
-import { useChoice } from "../../core/route"
+import { href, useChoice } from "../../core/route"
 import { last } from "../../core/words"
 import { Chart, lines } from "../../kit/chart"
 import { ago, count, duration, moment, plural } from "../../kit/format"
@@ -127,12 +127,19 @@ function Opened({ arn, subs, close, changed }: { arn: string; subs: Subscription
             {s.backlog > 0 && <Badge tone="info">{count(s.backlog)} owed</Badge>}
             {s.dead > 0 && <Badge tone="bad">{plural(s.dead, "message")} given up</Badge>}
           </div>
-          {s.dead > 0 && <Letters sub={s} changed={changed} />}
+          {s.dead > 0 && (s.protocol === "lambda" ? <OfFunction name={last(s.endpoint)} /> : <Letters sub={s} changed={changed} />)}
         </section>
       ))}
     </Drawer>
   )
 }
+
+// What a function has given up is with its other dead letters.
+const OfFunction = ({ name }: { name: string }) => (
+  <p>
+    They are among <a href={href("/events", { tab: "letters", function: name })}>the dead letters of {name}</a>, where it can be let try them again.
+  </p>
+)
 
 // text is a message's record, which comes as base64.
 const text = (base64: string) => pretty(new TextDecoder().decode(Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))))

@@ -85,8 +85,8 @@ export function Keys() {
                 columns={[
                   { name: "name", title: "Key", grow: true, sort: (k) => k.aliases[0] ?? "~" + k.KeyId, cell: (k) => (k.aliases.length > 0 ? k.aliases.join(", ") : <code class="wrap">{k.KeyId}</code>) },
                   { name: "state", title: "State", sort: (k) => k.KeyState, cell: (k) => <State k={k} /> },
-                  { name: "use", title: "What for", cell: (k) => uses[k.KeyUsage] ?? k.KeyUsage },
-                  { name: "by", title: "Made by", quiet: true, cell: (k) => (k.KeyManager === "AWS" ? "the platform" : "you") },
+                  { name: "use", title: "What for", cell: (k) => <span class="nowrap">{uses[k.KeyUsage] ?? k.KeyUsage}</span> },
+                  { name: "by", title: "Made by", quiet: true, cell: (k) => <span class="nowrap">{k.KeyManager === "AWS" ? "the platform" : "you"}</span> },
                   { name: "description", title: "Description", quiet: true, cell: (k) => <span class="wrap muted">{k.Description}</span> },
                   { name: "created", title: "Made", right: true, sort: (k) => k.CreationDate, cell: (k) => <span title={moment(k.CreationDate * 1000)}>{ago(k.CreationDate * 1000)}</span> },
                 ]}
