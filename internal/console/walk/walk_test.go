@@ -10,10 +10,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/edge/ban"
@@ -96,22 +95,15 @@ func newcomer(t *testing.T, client *api.Client) map[string]string {
 // bans, and requests at the edge of which the firewall blocks one.
 func furnish(t *testing.T, p *testkit.Platform, client *api.Client) {
 	t.Helper()
-	signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
-	keys := aws.Credentials{AccessKeyID: client.Keys.AccessKeyID, SecretAccessKey: client.Keys.SecretAccessKey}
-	for _, key := range []string{"readme.txt", "2026/pear.txt", "2026/winter/plum%20%26%20quince.txt"} {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, p.AWS+"/shop-photos/"+key, strings.NewReader("fruit"))
-		if err != nil {
+	for _, key := range []string{"readme.txt", "2026/pear.txt", "2026/winter/plum & quince.txt"} {
+		in := &s3.PutObjectInput{Bucket: aws.String("shop-photos"), Key: aws.String(key), Body: strings.NewReader("fruit"), CacheControl: aws.String("max-age=60")}
+		if _, err := client.S3().PutObject(t.Context(), in); err != nil {
 			t.Fatal(err)
 		}
-		req.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
-		if err := signer.SignHTTP(t.Context(), keys, req, "UNSIGNED-PAYLOAD", "s3", "us-east-1", time.Now()); err != nil {
-			t.Fatal(err)
-		}
-		send(t, req, http.StatusOK)
 	}
 	for name, kind := range map[string]string{"/shop/password": "SecureString", "/shop/till": "String"} {
 		in := secret.PutParameterInput{Name: name, Type: kind, Value: "hush", Tags: []secret.Tag{{Key: "team", Value: "till"}}}
-		if err := client.AWS(t.Context(), "ssm", "PutParameter", in, nil); err != nil {
+		if err := client.AWS(t.Context(), "ssm", "AmazonSSM.PutParameter", in, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
