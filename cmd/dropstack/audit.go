@@ -56,6 +56,7 @@ A time is one such as 2006-01-02T15:04:05Z or 2006-01-02, or how long ago: 90m.`
 	}
 	f := command.Flags()
 	f.StringVar(&in.Parameter, "parameter", "", "only about this parameter")
+	f.StringVar(&in.Resource, "resource", "", "only about this resource: an ARN, or the name that a call gave")
 	f.StringVar(&in.Principal, "principal", "", "only of this user, role or access key: name, ARN or id")
 	f.StringVar(&in.Action, "action", "", "only of this action, such as GetParameter or ssm:GetParameter")
 	f.BoolVar(&in.Errors, "errors", false, "only calls that failed or were denied")

@@ -6,7 +6,6 @@ import (
 	"sort"
 
 	"github.com/dropstack/dropstack/internal/arn"
-	"github.com/dropstack/dropstack/internal/audit"
 	"github.com/dropstack/dropstack/internal/cloudfront"
 	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/edge/certificate"
@@ -50,11 +49,6 @@ type Control struct {
 	Console      Links // nil: there is none
 	Monitors     Monitors
 	Comparisons  Comparisons
-}
-
-// Records is what the control plane needs of the audit log.
-type Records interface {
-	List(ctx context.Context, in audit.ListInput) (audit.ListOutput, error)
 }
 
 // Letters is what the control plane needs of dead letters.
@@ -191,7 +185,8 @@ func (c *Control) Service() *Service {
 
 		"RotateRootKey": op(c.rotateRoot, nil),
 
-		"ListAuditRecords": op(c.Records.List, nil),
+		"ListAuditRecords":   op(c.Records.List, nil),
+		"VerifyAuditRecords": op(c.verifyRecords, nil),
 
 		"GetTrace":   op(c.getTrace, nil),
 		"ListTraces": op(c.listTraces, nil),

@@ -79,6 +79,21 @@ func (f *filter) byAction(action string) {
 	})
 }
 
+// byResource is about what was called upon: the ARN of a resource, the name that ends
+// one, or a name among the call's own parameters.
+func (f *filter) byResource(name string) {
+	f.require(func(e *Event) bool {
+		for _, value := range e.RequestParameters {
+			if is(value, name) {
+				return true
+			}
+		}
+		return slices.ContainsFunc(e.Resources, func(r Resource) bool {
+			return r.ARN == name || strings.HasSuffix(r.ARN, ":"+name) || strings.HasSuffix(r.ARN, "/"+strings.TrimPrefix(name, "/"))
+		})
+	}, strings.TrimPrefix(name, "/"))
+}
+
 // byParameter is about a parameter of Parameter Store: named alone, in a list, as
 // a resource, or below a path that was read.
 func (f *filter) byParameter(name string) {

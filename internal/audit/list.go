@@ -13,6 +13,7 @@ type ListInput struct {
 	Parameter string    `json:"parameter,omitempty"` // named, or below a path that was read
 	Principal string    `json:"principal,omitempty"` // name, ARN, id or access key
 	Action    string    `json:"action,omitempty"`    // GetParameter or ssm:GetParameter
+	Resource  string    `json:"resource,omitempty"`  // ARN, or the name that ends one, or that was called with
 	Errors    bool      `json:"errors,omitempty"`    // only what failed or was denied
 	Since     time.Time `json:"since,omitzero"`
 	Until     time.Time `json:"until,omitzero"`
@@ -42,7 +43,7 @@ func (l *Log) List(ctx context.Context, in ListInput) (ListOutput, error) {
 	for _, c := range []struct {
 		value string
 		by    func(string)
-	}{{in.Parameter, f.byParameter}, {in.Principal, f.byPrincipal}, {in.Action, f.byAction}} {
+	}{{in.Parameter, f.byParameter}, {in.Principal, f.byPrincipal}, {in.Action, f.byAction}, {in.Resource, f.byResource}} {
 		if c.value != "" {
 			c.by(c.value)
 		}

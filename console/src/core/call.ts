@@ -85,3 +85,9 @@ export async function s3(method: string, path: string, init: RequestInit = {}): 
   const answer = await send(`/call/s3${path}`, { ...init, method })
   return new DOMParser().parseFromString(await answer.text(), "text/xml")
 }
+
+// iam calls IAM's Query API, which answers XML.
+export async function iam(operation: string, input: Record<string, string>, signal?: AbortSignal): Promise<Document> {
+  const answer = await send("/call/iam/", { method: "POST", signal, body: new URLSearchParams({ Action: operation, Version: "2010-05-08", ...input }) })
+  return new DOMParser().parseFromString(await answer.text(), "text/xml")
+}

@@ -4,15 +4,22 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
 	"github.com/dropstack/dropstack/internal/api"
+	"github.com/dropstack/dropstack/internal/edge/ban"
 	"github.com/dropstack/dropstack/internal/iam"
+	"github.com/dropstack/dropstack/internal/secret"
 	"github.com/dropstack/dropstack/internal/testkit"
+	"github.com/dropstack/dropstack/internal/topic"
 )
 
 // many is how many functions are listed, of which a few do something.
@@ -41,12 +48,28 @@ functions:
       - httpApi: "POST /orders"
       - sns: orders
       - schedule: rate(1 hour)
+      - schedule: cron(0 9 ? * MON-FRI *)
+      - sqs: {arn: {Fn::GetAtt: [Jobs, Arn]}}
   fail: {handler: handler.fail}
   slow: {handler: handler.slow}
 `)
 	for i := range many - 3 {
 		fmt.Fprintf(&yml, "  f%03d: {handler: handler.other}\n", i)
 	}
+	yml.WriteString(`resources:
+  Resources:
+    Jobs: {Type: AWS::SQS::Queue, Properties: {QueueName: jobs, RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 3}}}
+    Dead: {Type: AWS::SQS::Queue, Properties: {QueueName: jobs-dead}}
+    Photos: {Type: AWS::S3::Bucket, Properties: {BucketName: shop-photos}}
+    Till: {Type: AWS::Events::EventBus, Properties: {Name: till}}
+    Sold: {Type: AWS::Events::Rule, Properties: {Name: sold, EventBusName: !Ref Till, EventPattern: {source: [till]}, Targets: [{Id: a, Arn: !GetAtt Jobs.Arn}]}}
+custom:
+  dropstack:
+    distributions:
+      - name: site
+        aliases: [shop.localhost]
+        behaviours: [{path: "*", cache: true}]
+`)
 	for name, text := range map[string]string{"serverless.yml": yml.String(), "handler.js": handler} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -66,6 +89,55 @@ func newcomer(t *testing.T, client *api.Client) map[string]string {
 		t.Fatal(err)
 	}
 	return map[string]string{"id": out.AccessKey.AccessKeyId, "secret": out.AccessKey.SecretAccessKey}
+}
+
+// furnish does what leaves something on every screen: objects, parameters, messages,
+// bans, and requests at the edge of which the firewall blocks one.
+func furnish(t *testing.T, p *testkit.Platform, client *api.Client) {
+	t.Helper()
+	for _, key := range []string{"readme.txt", "2026/pear.txt", "2026/winter/plum & quince.txt"} {
+		in := &s3.PutObjectInput{Bucket: aws.String("shop-photos"), Key: aws.String(key), Body: strings.NewReader("fruit"), CacheControl: aws.String("max-age=60")}
+		if _, err := client.S3().PutObject(t.Context(), in); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, kind := range map[string]string{"/shop/password": "SecureString", "/shop/till": "String"} {
+		in := secret.PutParameterInput{Name: name, Type: kind, Value: "hush", Tags: []secret.Tag{{Key: "team", Value: "till"}}}
+		if err := client.AWS(t.Context(), "ssm", "AmazonSSM.PutParameter", in, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := client.AWS(t.Context(), "sns", "Publish", topic.PublishInput{TopicArn: "arn:aws:sns:us-east-1:000000000000:orders", Message: "a pear"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Call(t.Context(), "PutBan", ban.PutInput{Client: "203.0.113.7", Seconds: 3600, Reason: "guesses passwords"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	for path, status := range map[string]int{"/orders": http.StatusOK, "/nothing": http.StatusNotFound, "/?q=%3Cscript%3Ealert(1)%3C/script%3E": http.StatusForbidden} {
+		method := http.MethodGet
+		if path == "/orders" {
+			method = http.MethodPost
+		}
+		req, err := http.NewRequestWithContext(t.Context(), method, p.HTTP+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = "shop.localhost"
+		req.Header.Set("User-Agent", "a test")
+		send(t, req, status)
+	}
+}
+
+func send(t *testing.T, req *http.Request, want int) {
+	t.Helper()
+	answer, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != want {
+		t.Fatalf("%s %s answered %s, want %d", req.Method, req.URL, answer.Status, want)
+	}
 }
 
 func TestEveryScreen(t *testing.T) {
@@ -92,6 +164,7 @@ func TestEveryScreen(t *testing.T) {
 			}
 		}
 	}
+	furnish(t, p, client)
 	reader := newcomer(t, client)
 	link, errs, code := p.Run(t, "", "console")
 	if code != 0 {
