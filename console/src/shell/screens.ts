@@ -2,7 +2,14 @@
 import { deploys } from "../screens/deploys"
 import { fn } from "../screens/function"
 import { functions } from "../screens/functions"
+import { logs } from "../screens/logs"
 import { overview } from "../screens/overview"
 import type { Screen } from "./screen"
 
-export const screens: Screen[] = [overview, functions, fn, deploys]
+export const screens: Screen[] = [
+  overview,
+  functions,
+  fn,
+  logs,
+  deploys,
+]
