@@ -1,4 +1,5 @@
 // The screens, in the order of the navigation.
+import { alerts } from "../screens/alerts"
 import { deploys } from "../screens/deploys"
 import { fn } from "../screens/function"
 import { functions } from "../screens/functions"
@@ -11,5 +12,6 @@ export const screens: Screen[] = [
   functions,
   fn,
   logs,
+  alerts,
   deploys,
 ]
