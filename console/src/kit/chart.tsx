@@ -58,7 +58,7 @@ export function Chart(props: Props) {
   const some = list?.some((l) => l.points.length > 0)
   const toggle = (label: string) => setHidden(hidden.includes(label) ? hidden.filter((x) => x !== label) : [...hidden, label])
   return (
-    <section class="panel chart">
+    <section class={"panel chart" + (props.height && props.height < 150 ? " low" : "")}>
       <header class="panel-head">
         <h2>{props.title}</h2>
         <div class="grow" />

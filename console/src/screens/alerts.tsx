@@ -31,10 +31,10 @@ function Alerts() {
   const alerts = useLoad("alerts", (signal) => control<{ alerts: ActiveAlert[] }>("ListAlerts", {}, signal).then((a) => a.alerts), { still: true })
   // the state of the rules is in the metrics, which can be asked as often as one likes
   const now = useLoad("firing", (signal) => instant('count by (alertstate) (ALERTS)', undefined, signal))
-  const silences = useLoad("silences", (signal) => control<{ silences: Silence[] }>("ListSilences", {}, signal).then((a) => a.silences), { still: true })
+  const silences = useLoad("silences", (signal) => control<{ silences: Silence[] }>("ListSilences", {}, signal).then((a) => a.silences ?? []), { still: true })
   const rules = useLoad("rules", (signal) => control<{ rules: Rule[]; refused?: string }>("ListRules", {}, signal), { still: true })
   const alarms = useLoad("alarms", allAlarms, { still: true })
-  const told = useLoad("receivers", (signal) => control<Told>("GetReceivers", {}, signal), { still: true })
+  const told = useLoad("receivers", (signal) => control<Told>("GetReceivers", {}, signal).then((t) => ({ ...t, failures: t.failures ?? [] })), { still: true })
   const count = (state: string) => alerts.data?.filter((a) => a.state === state).length
   const moved = changed(now.data, alerts.data)
   const broken = rules.data?.rules.filter((r) => r.error).length ?? 0

@@ -4,7 +4,10 @@ import { deploys } from "../screens/deploys"
 import { fn } from "../screens/function"
 import { functions } from "../screens/functions"
 import { logs } from "../screens/logs"
+import { monitor } from "../screens/monitor"
 import { overview } from "../screens/overview"
+import { trace, traces } from "../screens/traces"
+import { uptime } from "../screens/uptime"
 import type { Screen } from "./screen"
 
 export const screens: Screen[] = [
@@ -12,6 +15,10 @@ export const screens: Screen[] = [
   functions,
   fn,
   logs,
+  traces,
+  trace,
   alerts,
+  uptime,
+  monitor,
   deploys,
 ]
