@@ -1,6 +1,7 @@
 // The screens, in the order of the navigation.
 import { alerts } from "../screens/alerts"
 import { deploys } from "../screens/deploys"
+import { explore } from "../screens/explore"
 import { fn } from "../screens/function"
 import { functions } from "../screens/functions"
 import { logs } from "../screens/logs"
@@ -17,6 +18,7 @@ export const screens: Screen[] = [
   logs,
   traces,
   trace,
+  explore,
   alerts,
   uptime,
   monitor,
