@@ -206,6 +206,8 @@ function drawLevels(u: uPlot, levels: Level[], colour: string): void {
   ctx.save()
   ctx.strokeStyle = ctx.fillStyle = colour
   ctx.lineWidth = devicePixelRatio
+  ctx.textAlign = "left"
+  ctx.textBaseline = "bottom"
   ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`
   ctx.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio])
   for (const l of levels) {

@@ -103,13 +103,13 @@ function Monitor({ name }: { name: string }) {
                 <Days days={m.days ?? []} height={36} />
               </Panel>
               <div class="grid two">
-                <Chart title="Whole check, by location" range={range} lines={total} unit="seconds" marks={marks} empty="Not checked in this time" />
+                <Chart title="Whole check, by location" range={range} lines={total} unit="seconds" marks={marks} empty="No check got the answer that it should in this time" />
                 <Chart
                   title="Phases"
                   range={range}
                   lines={parts}
                   unit="seconds"
-                  empty="Not checked in this time"
+                  empty="No check got the answer that it should in this time"
                   actions={
                     m.places.length > 1 && (
                       <select class="fit" aria-label="Location" value={location} onChange={(e) => setLocation(e.currentTarget.value)}>

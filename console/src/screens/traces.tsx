@@ -181,5 +181,5 @@ function Bar({ step: s, whole }: { step: Step; whole: number }) {
   )
 }
 
-export const traces: Screen = { path: "/traces", title: "Traces", icon: "more", group: "Observe", key: "t", timed: true, view: Traces }
-export const trace: Screen = { path: "/traces/:id", title: "Trace", icon: "more", view: Trace }
+export const traces: Screen = { path: "/traces", title: "Traces", icon: "trace", group: "Observe", key: "t", timed: true, view: Traces }
+export const trace: Screen = { path: "/traces/:id", title: "Trace", icon: "trace", view: Trace }

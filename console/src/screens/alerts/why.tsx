@@ -32,9 +32,9 @@ export function Why({ name, labels, close }: { name: string; labels?: Record<str
               {e.for ? <span class="muted">Its condition has to hold for {e.for / 1e9} s.</span> : null}
             </p>
             {e.query && <p class="muted">It asks the logs; the rows that they answer are the alerts.</p>}
-            {e.parts.map((p) => (
+            {e.parts.map((p, i) => (
               <section key={p.expr + p.condition} class="stack">
-                <pre class="expr" tabIndex={0} role="region" aria-label="A part of the expression">
+                <pre class="expr" tabIndex={0} role="region" aria-label={`Part ${i + 1} of the expression`}>
                   {p.expr} {p.condition && <strong>{p.condition}</strong>}
                 </pre>
                 {p.condition && (

@@ -1,12 +1,11 @@
 // Records as they are written. What they are narrowed down to is the search that the
 // query begins with, as far as a pattern of CloudWatch can say it: words and phrases.
 import { useEffect, useState } from "preact/hooks"
-import { head } from "../../core/search"
+import type { LogEvent } from "../../core/invocations"
+import { groupNames, head } from "../../core/search"
 import { follow } from "../../core/tail"
-import { groupNames } from "../../core/search"
 import { Empty, Failed, Panel } from "../../kit/panel"
 import { RecordList } from "../function/records"
-import type { LogEvent } from "../../core/invocations"
 
 // wordsOf are the words of a search; undefined if it asks for more than words.
 export function wordsOf(query: string): string[] | undefined {

@@ -97,7 +97,7 @@ export function Evidence({ result: r }: { result: Result }) {
       <h3>
         What {r.location ?? "it"} saw{e?.address && ` at ${e.address}`}, {clock(Date.parse(r.at))}
       </h3>
-      {text ? <Code text={text} label={`What ${r.location} saw`} /> : <p class="muted">{r.reason ?? "It answered as it should."}</p>}
+      {text ? <Code text={text} label={`What ${r.location} saw, ${moment(r.at)}`} /> : <p class="muted">{r.reason ?? "It answered as it should."}</p>}
     </section>
   )
 }
