@@ -23,11 +23,18 @@ const BuiltIn = "built in"
 //go:embed shipped.yml
 var shippedFile []byte
 
+//go:embed usual.yml
+var usualFile []byte
+
 // Shipped is the rules that every platform has. They are not changed.
 var Shipped = sync.OnceValue(func() []Rule {
-	list, err := Parse(BuiltIn, shippedFile)
-	if err != nil {
-		panic(err) // a test reads them
+	var list []Rule
+	for _, file := range [][]byte{shippedFile, usualFile} {
+		rules, err := Parse(BuiltIn, file)
+		if err != nil {
+			panic(err) // a test reads them
+		}
+		list = append(list, rules...)
 	}
 	for i := range list {
 		list[i].Source = BuiltIn

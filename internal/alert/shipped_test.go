@@ -68,6 +68,9 @@ func openWorld(t *testing.T, dir string, w *alert.Watcher) (*world, func()) {
 	}
 	out := &world{Watcher: w, functions: &metric.Functions{Store: store}, streaks: &metric.Streaks{Store: store}}
 	w.Metrics, w.Log, w.Notify = store, log, out.notify
+	if w.Logs == nil {
+		w.Logs = silence{}
+	}
 	if err := w.Open(); err != nil {
 		t.Fatal(err)
 	}
@@ -83,6 +86,13 @@ func openWorld(t *testing.T, dir string, w *alert.Watcher) (*world, func()) {
 			t.Error(err)
 		}
 	}
+}
+
+// silence is a log in which there is nothing.
+type silence struct{}
+
+func (silence) Rows(context.Context, string, []string, time.Time, time.Time) ([]alert.Row, error) {
+	return nil, nil
 }
 
 func (w *world) ran(name string, failed bool) {
@@ -146,11 +156,11 @@ func TestShippedRulesAreWhatPrometheusReads(t *testing.T) {
 	for _, g := range groups.Groups {
 		n += len(g.Rules)
 	}
-	if got := len(alert.Shipped()); got != n || n < 10 {
-		t.Errorf("we read %d rules, Prometheus %d", got, n)
+	if got := len(alert.Shipped()); got < n || n < 10 {
+		t.Errorf("we read %d rules, Prometheus %d of them", got, n)
 	}
 	for _, r := range alert.Shipped() {
-		if r.Labels["severity"] == "" || r.Annotations["summary"] == "" {
+		if !r.Record && (r.Labels["severity"] == "" || r.Annotations["summary"] == "") {
 			t.Errorf("%s has no severity or no summary", r.Name)
 		}
 	}

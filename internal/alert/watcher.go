@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,8 +60,9 @@ type Watcher struct {
 	Metrics *metric.Store
 	Logs    Searcher // nil: rules that ask the logs fail, and say so
 	Log     *slog.Logger
-	Files   []string // of rules, or directories of such files; they are read again when they change
-	Without []string // names of shipped rules that are off
+	Files   []string      // of rules, or directories of such files; they are read again when they change
+	Without []string      // names of shipped rules that are off
+	Every   time.Duration // how often a rule is asked that says nothing about it; 0: 15 s
 	// Notify is told of every alert that begins to fire, each minute while it goes on,
 	// and when it ends. It must not block for long.
 	Notify func(ctx context.Context, alerts ...Alert)
@@ -159,7 +161,7 @@ func (w *Watcher) load() (ended []*rules.Alert, err error) {
 	}
 	before, firing := w.loaded, w.firing()
 	w.loaded = next
-	if err := w.engine.Update(every, slices.Sorted(maps.Keys(next)), labels.EmptyLabels(), "", w.iterate); err != nil {
+	if err := w.engine.Update(cmp.Or(w.Every, every), slices.Sorted(maps.Keys(next)), labels.EmptyLabels(), "", w.iterate); err != nil {
 		w.loaded = before
 		return nil, fmt.Errorf("load the rules: %w", err)
 	}

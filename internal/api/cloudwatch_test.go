@@ -124,8 +124,8 @@ func TestCloudWatchErrors(t *testing.T) {
 	if !errors.As(err, &typed) || !errors.As(err, &named) || named.ErrorCode() != "InvalidParameterValue" || !strings.Contains(named.ErrorMessage(), "AWS/") {
 		t.Errorf("got %v", err)
 	}
-	_, err = c.DescribeAlarms(t.Context(), &cloudwatch.DescribeAlarmsInput{})
-	if !errors.As(err, &named) || named.ErrorCode() != "NotImplemented" || !strings.Contains(named.ErrorMessage(), "DescribeAlarms") {
+	_, err = c.ListDashboards(t.Context(), &cloudwatch.ListDashboardsInput{})
+	if !errors.As(err, &named) || named.ErrorCode() != "NotImplemented" || !strings.Contains(named.ErrorMessage(), "ListDashboards") {
 		t.Errorf("got %v, want NotImplemented that names the operation", err)
 	}
 	fn := cloudwatch.New(cloudwatch.Options{HTTPClient: testkit.AWSClient(), BaseEndpoint: &w.url, Region: "us-east-1", Credentials: provider(w.function), RetryMaxAttempts: 1})

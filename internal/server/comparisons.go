@@ -29,6 +29,7 @@ func (r *rooms) openComparisons(ctx context.Context, cfg Config) error {
 			result = "failed"
 		}
 		r.metrics.Counter("dropstack_deployments_total", metric.Labels{"stack": next.Stack, "result": result}).Add(1)
+		r.logs.Append(deploymentRecord(next, err, time.Now()))
 		if err != nil || old == nil {
 			return
 		}

@@ -9,11 +9,31 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/dropstack/dropstack/internal/audit"
+	"github.com/dropstack/dropstack/internal/deploy"
 	"github.com/dropstack/dropstack/internal/logs"
 )
 
 // auditGroup is the log group of pointers to audit records.
 const auditGroup = "/dropstack/audit"
+
+// deploysGroup is the log group of deployments.
+const deploysGroup = "/dropstack/deploys"
+
+// deploymentRecord tells what became of a revision, beside what its functions log.
+func deploymentRecord(r *deploy.Revision, failed error, now time.Time) logs.Record {
+	out := logs.Record{
+		Time: now, Group: deploysGroup, Stream: r.Stack, Message: "deployed " + r.Stack + ": " + r.Describe(),
+		Fields: []logs.Field{{Name: "stack", Value: r.Stack}, {Name: "revision", Value: r.ID}, {Name: "result", Value: "succeeded"}},
+	}
+	if r.Restores != "" {
+		out.Fields = append(out.Fields, logs.Field{Name: "restores", Value: r.Restores})
+	}
+	if failed != nil {
+		out.Message = "could not deploy " + r.Stack + ", the revision before serves on: " + failed.Error()
+		out.Fields[2].Value = "failed"
+	}
+	return out
+}
 
 // pointedTrail is the audit log, of whose records there is one each in the log store
 // that points to it: one search finds what was done beside what was logged. It has
