@@ -137,10 +137,14 @@ function One({ alert: a, rule, silence, range }: { alert: ActiveAlert; rule?: Ru
           </button>
         </div>
       </div>
-      {why && <Why name={a.rule} labels={a.labels} close={() => setWhy(false)} />}
+      {why && <Why name={a.rule} labels={subject(a, rule)} close={() => setWhy(false)} />}
     </Panel>
   )
 }
+
+// subject are the labels by which the alert's own series are told apart: those that the
+// rule and the platform add are not measured.
+const subject = (a: ActiveAlert, rule?: Rule) => Object.fromEntries(Object.entries(a.labels).filter(([k]) => !["alertname", "severity", "stack"].includes(k) && !(k in (rule?.labels ?? {}))))
 
 // Trend is what the rule measures of what the alert is about.
 function Trend({ rule, alert: a, range }: { rule: Rule; alert: ActiveAlert; range: Range }) {

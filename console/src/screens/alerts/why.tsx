@@ -60,7 +60,7 @@ export function Why({ name, labels, close }: { name: string; labels?: Record<str
               </section>
             ))}
             {e.error && <p class="bad">{e.error}</p>}
-            <p class="muted small">The lines are the last hour. {e.source && `The rule stands in ${e.source}.`}</p>
+            <p class="muted small">The lines are the last hour. {e.source === "built in" ? "The rule is built in." : e.source && `The rule stands in ${e.source}.`}</p>
           </div>
         )}
       </Show>

@@ -51,7 +51,7 @@ function Choose({ close, use }: { close: () => void; use: (expr: string) => void
   const [way, setWay] = useState("rate")
   const [by, setBy] = useState<string[]>([])
   const labels = useLoad(
-    metric,
+    `${metric} ${!!known.data}`,
     async (signal) => {
       if (!known.data?.names.includes(metric)) return []
       const answer = await send("/api/v1/labels?" + new URLSearchParams({ "match[]": `{__name__=${JSON.stringify(metric)}}` }), { signal })
