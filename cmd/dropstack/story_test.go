@@ -35,7 +35,7 @@ func TestStories(t *testing.T) {
 			}
 			for k, v := range map[string]string{
 				"HTTP": p.HTTP, "AWS": p.AWS, "CONSOLE": p.Console, "DATA": p.Dir, "PORT": p.HTTP[strings.LastIndex(p.HTTP, ":"):],
-				"PATH": bin + string(os.PathListSeparator) + os.Getenv("PATH"), "GOSUM": string(sums),
+				"PATH": bin + string(os.PathListSeparator) + os.Getenv("PATH"),
 				"GOFLAGS": "-mod=mod", "GOCACHE": goEnv("GOCACHE"), "GOMODCACHE": goEnv("GOMODCACHE"), "GOPROXY": goEnv("GOPROXY"),
 			} {
 				env.Setenv(k, v)
@@ -65,7 +65,7 @@ func module(ts *testscript.TestScript, _ bool, args []string) {
 	for _, dir := range args {
 		mod := fmt.Sprintf("module example.test/%s\n\ngo 1.26\n\nrequire github.com/aws/aws-lambda-go %s\n", filepath.Base(dir), strings.TrimSpace(version))
 		ts.Check(os.WriteFile(filepath.Join(ts.MkAbs(dir), "go.mod"), []byte(mod), 0o644))
-		ts.Check(os.WriteFile(filepath.Join(ts.MkAbs(dir), "go.sum"), []byte(ts.Getenv("GOSUM")), 0o644))
+		ts.Check(os.WriteFile(filepath.Join(ts.MkAbs(dir), "go.sum"), []byte(ts.ReadFile(filepath.Join(ts.Getenv("WORK"), "go.sum"))), 0o644))
 	}
 }
 

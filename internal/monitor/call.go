@@ -22,7 +22,7 @@ type Status struct {
 	// which nothing is known do not count.
 	Uptime map[int]float64 `json:"uptime,omitempty"`
 	Places []Place         `json:"places"`
-	Days   Days            `json:"days,omitempty"` // of Describe only
+	Days   Days            `json:"days,omitempty"` // if they are asked for
 }
 
 // Place is a monitor as it is seen from a location.
@@ -38,6 +38,7 @@ type Place struct {
 // ListInput narrows a list of monitors.
 type ListInput struct {
 	Stack string `json:"stack,omitempty"`
+	Days  bool   `json:"days,omitempty"` // tell of the days of each, too
 }
 
 // ListOutput is monitors by name.
@@ -57,7 +58,11 @@ func (m *Monitors) List(_ context.Context, in ListInput) (ListOutput, error) {
 	defer m.mu.Unlock()
 	for _, w := range m.watches {
 		if in.Stack == "" || in.Stack == w.Stack {
-			out.Monitors = append(out.Monitors, m.status(w))
+			s := m.status(w)
+			if in.Days {
+				s.Days = append(Days(nil), w.Days...)
+			}
+			out.Monitors = append(out.Monitors, s)
 		}
 	}
 	slices.SortFunc(out.Monitors, func(a, b Status) int { return cmp.Compare(a.Name, b.Name) })

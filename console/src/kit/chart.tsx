@@ -24,6 +24,12 @@ export interface Mark {
   label: string
 }
 
+// Level is a value that is drawn across, such as a threshold.
+export interface Level {
+  at: number
+  label: string
+}
+
 interface Props {
   title: string
   range: Range
@@ -32,6 +38,8 @@ interface Props {
   marks?: Mark[]
   height?: number
   area?: boolean // fill below the lines
+  bars?: boolean // bars, one a point, not lines
+  levels?: Level[]
   total?: boolean // the legend tells sums, not the last values
   empty?: string
   actions?: ComponentChildren
@@ -50,7 +58,7 @@ export function Chart(props: Props) {
   const some = list?.some((l) => l.points.length > 0)
   const toggle = (label: string) => setHidden(hidden.includes(label) ? hidden.filter((x) => x !== label) : [...hidden, label])
   return (
-    <section class="panel chart">
+    <section class={"panel chart" + (props.height && props.height < 150 ? " low" : "")}>
       <header class="panel-head">
         <h2>{props.title}</h2>
         <div class="grow" />
@@ -111,15 +119,15 @@ function grid(list: Line[]): uPlot.AlignedData {
   return [times, ...columns] as uPlot.AlignedData
 }
 
-function Plot({ list, all, range, unit, marks = [], height = 180, area, title }: Props & { list: Line[]; all: Line[] }) {
+function Plot({ list, all, range, unit, marks = [], height = 180, area, bars, levels = [], title }: Props & { list: Line[]; all: Line[] }) {
   const box = useRef<HTMLDivElement>(null)
   const tip = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot | null>(null)
   const dark = useStore(theme)
   const data = useMemo(() => grid(list), [list])
-  const shape = list.map((l) => l.label).join("\n") + dark + unit + height + area
-  const latest = useRef({ range, marks, list, data })
-  latest.current = { range, marks, list, data }
+  const shape = list.map((l) => l.label).join("\n") + dark + unit + height + area + bars
+  const latest = useRef({ range, marks, list, data, levels })
+  latest.current = { range, marks, list, data, levels }
   useEffect(() => {
     const style = getComputedStyle(document.documentElement)
     const css = (name: string) => style.getPropertyValue(name).trim()
@@ -132,7 +140,7 @@ function Plot({ list, all, range, unit, marks = [], height = 180, area, title }:
         legend: { show: false },
         cursor: { sync: { key: "time" }, drag: { x: true, y: false, setScale: false }, points: { size: 6 }, y: false },
         select: { show: true, left: 0, top: 0, width: 0, height: 0 },
-        scales: { x: { time: true, range: () => [latest.current.range.start, latest.current.range.end] }, y: { range: (_u, _min, max) => [0, max > 0 ? max * 1.08 : 1] } },
+        scales: { x: { time: true, range: () => [latest.current.range.start, latest.current.range.end] }, y: { range: (_u, least, most) => bounds(least, Math.max(most, ...latest.current.levels.map((l) => l.at))) } },
         axes: [
           { ...axis, size: 26, space: 70, values: (_u, splits) => splits.map((t) => tickLabel(t, latest.current.range.span)) },
           { ...axis, size: unit && unit !== "count" ? 58 : 44, space: 34, values: (_u, splits) => splits.map((v) => value(v, unit)) },
@@ -141,7 +149,7 @@ function Plot({ list, all, range, unit, marks = [], height = 180, area, title }:
           {},
           ...list.map((l) => {
             const c = css(colour(l, all))
-            return { label: l.label, stroke: c, width: 1.5, fill: area ? c + "22" : undefined, points: { show: true, size: 5, fill: c, filter: alone }, spanGaps: false }
+            return { label: l.label, stroke: c, width: 1.5, fill: bars ? c + "88" : area ? c + "22" : undefined, paths: bars ? uPlot.paths.bars!({ size: [0.8, 40], align: 1 }) : undefined, points: { show: !bars, size: 5, fill: c, filter: alone }, spanGaps: false }
           }),
         ],
         hooks: {
@@ -153,7 +161,7 @@ function Plot({ list, all, range, unit, marks = [], height = 180, area, title }:
             },
           ],
           setCursor: [(u) => follow(u, tip.current!, latest.current.list, latest.current.marks, unit, all)],
-          draw: [(u) => drawMarks(u, latest.current.marks, css("--accent"))],
+          draw: [(u) => drawMarks(u, latest.current.marks, css("--accent")), (u) => drawLevels(u, latest.current.levels, css("--bad"))],
         },
       },
       latest.current.data,
@@ -168,7 +176,7 @@ function Plot({ list, all, range, unit, marks = [], height = 180, area, title }:
       plot.current = null
     }
   }, [shape])
-  useEffect(() => plot.current?.setData(data), [data, range.start, range.end, marks.length])
+  useEffect(() => plot.current?.setData(data), [data, range.start, range.end, marks.length, levels.map((l) => l.at).join()])
   return (
     <div class="plot" ref={box} role="img" aria-label={`${title}: ${list.map((l) => `${l.label} ${value(l.points.at(-1)?.[1], unit)}`).join(", ")}`}>
       <div class="tip" ref={tip} hidden />
@@ -188,6 +196,29 @@ function tickLabel(t: number, span: number): string {
   const d = new Date(t * 1000)
   if (span > 3 * 86400) return d.toLocaleDateString(undefined, { month: "short", day: "numeric" })
   return d.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", second: span < 600 ? "2-digit" : undefined, hour12: false })
+}
+
+// bounds are those of values: from nothing, unless some are below.
+const bounds = (least: number, most: number): [number, number] => [least < 0 ? least * 1.08 : 0, most > 0 ? most * 1.08 : least < 0 ? 0 : 1]
+
+function drawLevels(u: uPlot, levels: Level[], colour: string): void {
+  const { ctx, bbox } = u
+  ctx.save()
+  ctx.strokeStyle = ctx.fillStyle = colour
+  ctx.lineWidth = devicePixelRatio
+  ctx.textAlign = "left"
+  ctx.textBaseline = "bottom"
+  ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`
+  ctx.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio])
+  for (const l of levels) {
+    const y = Math.round(u.valToPos(l.at, "y", true))
+    ctx.beginPath()
+    ctx.moveTo(bbox.left, y)
+    ctx.lineTo(bbox.left + bbox.width, y)
+    ctx.stroke()
+    ctx.fillText(l.label, bbox.left + 4 * devicePixelRatio, y - 4 * devicePixelRatio)
+  }
+  ctx.restore()
 }
 
 // drawMarks draws what happened at a moment, such as a deployment, as a line across.

@@ -39,6 +39,15 @@ func shop(t *testing.T) string {
 	var yml strings.Builder
 	yml.WriteString(`service: shop
 provider: {name: aws, runtime: nodejs20.x, memorySize: 128}
+custom:
+  dropstack:
+    monitors:
+      - {name: till, path: /till, title: The till, owner: shop@example.com}
+    alerts:
+      groups:
+        - name: shop
+          rules:
+            - {alert: TillClosed, expr: sum by (function) (dropstack_function_errors_total) > 0, labels: {severity: critical}, annotations: {summary: the till is closed, owner: shop@example.com}}
 functions:
   order:
     handler: handler.order
@@ -50,7 +59,10 @@ functions:
       - schedule: rate(1 hour)
       - schedule: cron(0 9 ? * MON-FRI *)
       - sqs: {arn: {Fn::GetAtt: [Jobs, Arn]}}
-  fail: {handler: handler.fail}
+  fail:
+    handler: handler.fail
+    events:
+      - httpApi: "GET /till"
   slow: {handler: handler.slow}
 `)
 	for i := range many - 3 {

@@ -98,12 +98,15 @@ const levels: [RegExp, string][] = [
   [/^(START|END|REPORT|INIT_START) /, "muted"],
 ]
 
+// levelOf is how bad a record sounds: bad, warn, muted or nothing.
+export const levelOf = (message: string) => levels.find(([pattern]) => pattern.test(message))?.[1] ?? ""
+
 // RecordList shows records by their times; one opens to all of it.
 export function RecordList({ records }: { records: LogEvent[] }) {
   return (
     <ol class="records">
       {records.map((r) => {
-        const tone = levels.find(([pattern]) => pattern.test(r.message))?.[1] ?? ""
+        const tone = levelOf(r.message)
         const line = r.message.trimEnd()
         const long = line.length > 160 || line.includes("\n") || line.startsWith("{")
         const at = (

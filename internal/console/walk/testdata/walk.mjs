@@ -30,6 +30,15 @@ const parts = [
   ...["keys", "parameters&open=/shop/password"].map((tab) => "/secrets?tab=" + tab),
   ...["chain", "keys"].map((tab) => "/audit?tab=" + tab),
   "/audit?only=denied&resource=/shop/password",
+  "/logs?q=Invoke",
+  "/logs?group=%2Faws%2Flambda%2Fshop-dev-fail&q=%40type%3AREPORT%20%7C%20stats%20count(*)%20as%20n%20by%20bin(1m)%2C%20%40logGroup",
+  "/logs?live=1",
+  "/traces?only=errors",
+  "/explore?a=sum%20by%20(function)%20(dropstack_function_invocations_total)&b=sum%20by%20(function)%20(dropstack_function_errors_total)&f=b%20%2F%20a%20*%20100&than=50&for=0s",
+  ...["silences", "rules", "alarms", "receivers"].map((tab) => "/alerts?tab=" + tab),
+  "/alerts?silence=%7Balertname%3D%22TillClosed%22%2Cfunction%3D%22shop-dev-fail%22%7D",
+  ...["incidents", "maintenance", "locations"].map((tab) => "/uptime?tab=" + tab),
+  "/uptime/shop-dev-till",
   "/functions/not-there",
   "/nowhere",
 ]
@@ -159,6 +168,37 @@ for (const [w, h] of widths) {
   await page.waitForSelector("dialog.drawer[open] .records li")
   await look("invocation", w)
   await page.keyboard.press("Escape")
+}
+
+// an alert and its reasons, a record and its fields, a trace
+for (const [w, h] of widths) {
+  await wide(w, h)
+  at = "an alert"
+  for (;;) {
+    await page.goto(base + "#/alerts")
+    await settled()
+    if (await page.locator("main", { hasText: "the till is closed" }).count()) break
+    await page.reload()
+    await page.waitForSelector(".shell")
+  }
+  await look("alert", w)
+  await page.getByRole("button", { name: "Why does TillClosed fire" }).first().click()
+  await page.waitForSelector("dialog.drawer[open] .expr")
+  await look("why", w)
+  await page.keyboard.press("Escape")
+  at = "a record"
+  await page.goto(base + "#/logs?group=%2Faws%2Flambda%2Fshop-dev-fail&q=Invoke")
+  await page.locator(".records summary").first().click()
+  await page.waitForSelector(".whole .facts")
+  await look("record", w)
+  await page.getByRole("button", { name: "Records of this request" }).click()
+  await page.waitForFunction(() => location.hash.includes("requestId"))
+  await settled()
+  at = "a trace"
+  await page.goto(base + "#/traces?only=errors")
+  await page.locator("tbody a").first().click()
+  await page.waitForSelector(".waterfall li")
+  await look("trace", w)
 }
 
 // records as they come, told of by an invocation in another page
