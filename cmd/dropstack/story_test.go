@@ -35,7 +35,7 @@ func TestStories(t *testing.T) {
 			}
 			for k, v := range map[string]string{
 				"HTTP": p.HTTP, "AWS": p.AWS, "CONSOLE": p.Console, "DATA": p.Dir, "PORT": p.HTTP[strings.LastIndex(p.HTTP, ":"):],
-				"PATH": bin + string(os.PathListSeparator) + os.Getenv("PATH"),
+				"PATH":    bin + string(os.PathListSeparator) + os.Getenv("PATH"),
 				"GOFLAGS": "-mod=mod", "GOCACHE": goEnv("GOCACHE"), "GOMODCACHE": goEnv("GOMODCACHE"), "GOPROXY": goEnv("GOPROXY"),
 			} {
 				env.Setenv(k, v)
