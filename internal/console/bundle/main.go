@@ -5,6 +5,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -59,12 +60,24 @@ func run(sources, modules, out string) (err error) {
 	return nil
 }
 
-// bundle makes the files of dist, by their paths in it.
-func bundle(sources, modules, out string) (map[string][]byte, error) {
+// bundle makes the files of dist, by their paths in it. The short names in them depend on
+// where modules lie relative to the sources, so both are laid side by side first.
+func bundle(sources, modules, out string) (_ map[string][]byte, err error) {
+	desk, err := os.MkdirTemp("", "console")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(desk)) }()
+	if err := os.CopyFS(filepath.Join(desk, "src"), os.DirFS(filepath.Join(sources, "src"))); err != nil {
+		return nil, err
+	}
+	if err := os.Symlink(modules, filepath.Join(desk, "node_modules")); err != nil {
+		return nil, err
+	}
 	result := api.Build(api.BuildOptions{
-		AbsWorkingDir: sources, EntryPoints: []string{"src/main.tsx"}, Outdir: out,
+		AbsWorkingDir: desk, PreserveSymlinks: true, EntryPoints: []string{"src/main.tsx"}, Outdir: out,
 		Bundle: true, Format: api.FormatESModule, Target: api.ES2022, Platform: api.PlatformBrowser,
-		JSX: api.JSXAutomatic, JSXImportSource: "preact", NodePaths: []string{modules},
+		JSX: api.JSXAutomatic, JSXImportSource: "preact",
 		MinifySyntax: true, MinifyWhitespace: true, MinifyIdentifiers: true,
 		LegalComments: api.LegalCommentsEndOfFile, Charset: api.CharsetUTF8,
 		EntryNames: "assets/console-[hash]", Define: map[string]string{"process.env.NODE_ENV": `"production"`},

@@ -43,6 +43,10 @@ custom:
   dropstack:
     monitors:
       - {name: till, path: /till, title: The till, owner: shop@example.com}
+    distributions:
+      - name: site
+        aliases: [shop.localhost]
+        behaviours: [{path: "*", cache: true}]
     alerts:
       groups:
         - name: shop
@@ -75,12 +79,6 @@ functions:
     Photos: {Type: AWS::S3::Bucket, Properties: {BucketName: shop-photos}}
     Till: {Type: AWS::Events::EventBus, Properties: {Name: till}}
     Sold: {Type: AWS::Events::Rule, Properties: {Name: sold, EventBusName: !Ref Till, EventPattern: {source: [till]}, Targets: [{Id: a, Arn: !GetAtt Jobs.Arn}]}}
-custom:
-  dropstack:
-    distributions:
-      - name: site
-        aliases: [shop.localhost]
-        behaviours: [{path: "*", cache: true}]
 `)
 	for name, text := range map[string]string{"serverless.yml": yml.String(), "handler.js": handler} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {

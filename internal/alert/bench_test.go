@@ -3,8 +3,6 @@ package alert_test
 import (
 	"fmt"
 	"log/slog"
-	"os"
-	"strconv"
 	"testing"
 	"time"
 
@@ -17,21 +15,15 @@ import (
 	"github.com/dropstack/dropstack/internal/metric"
 )
 
-// TestTheCostOfWhatIsShipped prints what one round of all built-in rules costs with 200
-// functions and a day of samples. It runs with DROPSTACK_COST=1 only.
-func TestTheCostOfWhatIsShipped(t *testing.T) {
-	if os.Getenv("DROPSTACK_COST") == "" {
-		t.Skip("not run: set DROPSTACK_COST=1 to measure")
-	}
-	s := &metric.Store{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)}
+// BenchmarkShippedRules asks each built-in rule once, with 200 functions and a day of
+// samples.
+func BenchmarkShippedRules(b *testing.B) {
+	s := &metric.Store{Dir: b.TempDir(), Log: slog.New(slog.DiscardHandler)}
 	if err := s.Open(); err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
 	defer func() { _ = s.Close() }()
-	n, step := 200, 10*time.Second
-	if v, err := strconv.Atoi(os.Getenv("DROPSTACK_COST_N")); err == nil {
-		n = v
-	}
+	const n, step = 200, 10 * time.Second
 	now := time.Now().Truncate(step)
 	type one struct {
 		l   labels.Labels
@@ -51,12 +43,12 @@ func TestTheCostOfWhatIsShipped(t *testing.T) {
 	k := 0
 	for at := now.Add(-25 * time.Hour); !at.After(now); at = at.Add(step) {
 		k++
-		app := s.Storage().AppenderV2(t.Context())
+		app := s.Storage().AppenderV2(b.Context())
 		put := func(list []*one, v float64) {
 			for _, o := range list {
 				ref, err := app.Append(o.ref, o.l, 0, at.UnixMilli(), v, nil, nil, storage.AppendV2Options{})
 				if err != nil {
-					t.Fatal(err)
+					b.Fatal(err)
 				}
 				o.ref = ref
 			}
@@ -71,33 +63,29 @@ func TestTheCostOfWhatIsShipped(t *testing.T) {
 		for _, o := range dur {
 			ref, err := app.Append(o.ref, o.l, 0, at.UnixMilli(), 0, h, nil, storage.AppendV2Options{})
 			if err != nil {
-				t.Fatal(err)
+				b.Fatal(err)
 			}
 			o.ref = ref
 		}
 		if err := app.Commit(); err != nil {
-			t.Fatal(err)
+			b.Fatal(err)
 		}
 	}
-	var all time.Duration
 	for _, r := range alert.Shipped() {
 		if r.Expr == "" {
 			continue
 		}
-		began := time.Now()
-		q, err := s.Evaluator().NewInstantQuery(t.Context(), s.Storage(), promql.NewPrometheusQueryOpts(false, 0, nil), r.Expr, now)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res := q.Exec(t.Context())
-		took := time.Since(began)
-		every := r.Every
-		if every == 0 {
-			every = 15 * time.Second
-		}
-		all += took * (15 * time.Second) / every
-		t.Logf("%-24s %8v every %v err %v", r.Name, took.Round(100*time.Microsecond), every, res.Err)
-		q.Close()
+		b.Run(r.Name, func(b *testing.B) {
+			for b.Loop() {
+				q, err := s.Evaluator().NewInstantQuery(b.Context(), s.Storage(), promql.NewPrometheusQueryOpts(false, 0, nil), r.Expr, now)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if res := q.Exec(b.Context()); res.Err != nil {
+					b.Fatal(res.Err)
+				}
+				q.Close()
+			}
+		})
 	}
-	t.Logf("a round: %v of 15 s", all)
 }
