@@ -19,7 +19,7 @@
 //	bucket  log-groups    <group>, base64url: retention, tags …
 //	bucket  log-streams   <group>.<stream>, base64url: what is known of a stream
 //
-// A crash loses what was appended within the last tenth of a second. A block is there
+// A crash loses what was appended within the last moment, 10 ms and a sync. A block is there
 // when the manifest names it: with all others that were to come with it, and without
 // those that it is in the place of. A cursor is a record's place.
 package logs

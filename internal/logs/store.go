@@ -19,7 +19,7 @@ const (
 	// maxMessage is what a record may have; a longer one is dropped.
 	maxMessage = 8 << 20
 	// linger is how long what was appended waits for more, to be stored together.
-	linger = 100 * time.Millisecond
+	linger = 10 * time.Millisecond
 	// hurryAt is what does not wait any longer.
 	hurryAt = maxFrameBytes
 	// maxUnsealed is what may be in no block before storing waits, and muchUnsealed
