@@ -8,6 +8,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"sync"
 
 	"github.com/dropstack/dropstack/internal/logs"
 )
@@ -16,8 +17,10 @@ import (
 type memory struct {
 	real    bool // batches are those of the log store
 	batches []bounded
-	asked   logs.Selection
-	read    int
+
+	mu    sync.Mutex
+	asked logs.Selection
+	read  int
 }
 
 type bounded interface {
@@ -26,7 +29,9 @@ type bounded interface {
 }
 
 func (m *memory) Batches(ctx context.Context, sel logs.Selection) iter.Seq2[logs.Batch, error] {
+	m.mu.Lock()
 	m.asked, m.read = sel, 0
+	m.mu.Unlock()
 	return func(yield func(logs.Batch, error) bool) {
 		list := slices.Clone(m.batches)
 		if sel.Newest {
@@ -40,7 +45,9 @@ func (m *memory) Batches(ctx context.Context, sel logs.Selection) iter.Seq2[logs
 			if len(sel.Groups) > 0 && !slices.Contains(sel.Groups, b.Group()) {
 				continue
 			}
+			m.mu.Lock()
 			m.read++
+			m.mu.Unlock()
 			if err := ctx.Err(); err != nil {
 				yield(nil, err)
 				return
