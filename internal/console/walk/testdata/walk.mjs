@@ -62,6 +62,8 @@ const settled = () => page.waitForFunction(() => !document.querySelector(".boot,
 
 async function look(name, width) {
   await settled()
+  // What still fades in has colours that nobody is meant to read.
+  await page.evaluate(() => Promise.all(document.getAnimations().filter((a) => a.effect.getComputedTiming().iterations !== Infinity).map((a) => a.finished.catch(() => {}))))
   const over = await page.evaluate(() => Math.max(document.documentElement.scrollWidth - innerWidth, ...[...document.querySelectorAll("main,dialog[open]")].map((e) => e.scrollWidth - e.clientWidth)))
   if (over > 0) wrong(`is ${over} px wider than the window of ${width}`)
   await page.evaluate(axe + ";0")
