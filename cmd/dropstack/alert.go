@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/alert"
 	"github.com/dropstack/dropstack/internal/api"
+	"github.com/dropstack/dropstack/internal/metric"
 )
 
 func (c *cli) alert() *cobra.Command {
@@ -203,31 +205,18 @@ func (c *cli) printWhy(e alert.Explanation, now time.Time) {
 	}
 }
 
-// sparkline draws values as a row of bars; a space is where there is none.
+// sparkline draws values from the least to the most.
 func sparkline(values []*float64) string {
-	bars := []rune("▁▂▃▄▅▆▇█")
-	var least, most *float64
-	for _, v := range values {
-		if v != nil && (least == nil || *v < *least) {
-			least = v
-		}
-		if v != nil && (most == nil || *v > *most) {
-			most = v
+	line := make([]float64, len(values))
+	least, most := math.Inf(1), math.Inf(-1)
+	for i, v := range values {
+		if line[i] = math.NaN(); v != nil {
+			line[i] = *v
+			least, most = min(least, *v), max(most, *v)
 		}
 	}
-	if least == nil {
+	if least > most {
 		return ""
 	}
-	line := make([]rune, len(values))
-	for i, v := range values {
-		switch {
-		case v == nil:
-			line[i] = ' '
-		case *most == *least:
-			line[i] = bars[0]
-		default:
-			line[i] = bars[int((*v-*least)/(*most-*least)*float64(len(bars)-1)+0.5)]
-		}
-	}
-	return string(line)
+	return metric.Bars(line, least, most)
 }

@@ -2,13 +2,14 @@ package main
 
 import (
 	"fmt"
-	"strings"
+	"math"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/dropstack/dropstack/internal/logs/fingerprint"
+	"github.com/dropstack/dropstack/internal/metric"
 	"github.com/dropstack/dropstack/internal/wire"
 )
 
@@ -84,25 +85,19 @@ func title(g fingerprint.Group) string {
 
 // trend draws the counts of the last day, an hour a bar.
 func trend(hours []fingerprint.Hour, now time.Time) string {
-	const bars = "▁▂▃▄▅▆▇█"
-	var counts [24]int64
-	var most int64 = 1
+	counts := make([]float64, 24)
+	for i := range counts {
+		counts[i] = math.NaN() // an hour with none is a gap
+	}
+	most := 1.0
 	for _, h := range hours {
 		ago := int((now.Truncate(time.Hour).Unix() - h.Start) / 3600)
-		if ago >= 0 && ago < len(counts) {
-			counts[len(counts)-1-ago] = h.Count
-			most = max(most, h.Count)
+		if ago >= 0 && ago < len(counts) && h.Count > 0 {
+			counts[len(counts)-1-ago] = float64(h.Count)
+			most = max(most, float64(h.Count))
 		}
 	}
-	var b strings.Builder
-	for _, n := range counts {
-		if n == 0 {
-			b.WriteByte(' ')
-			continue
-		}
-		b.WriteRune([]rune(bars)[(n*8-1)/most])
-	}
-	return b.String()
+	return metric.Bars(counts, 0, most)
 }
 
 func (c *cli) logError() *cobra.Command {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dropstack/dropstack/internal/api"
+	"github.com/dropstack/dropstack/internal/metric"
 )
 
 func (c *cli) metricsQuery() *cobra.Command {
@@ -151,26 +152,17 @@ func valuesOf(points []api.MetricPoint, in api.QueryMetricsInput) []float64 {
 // graph draws values from the least to the most in at most 60 characters; where
 // several share one it is the highest.
 func graph(values []float64, least, most float64) string {
-	const bars = "▁▂▃▄▅▆▇█"
 	wide := min(len(values), drawn)
-	line := make([]rune, wide)
+	line := make([]float64, wide)
 	for i := range line {
-		line[i] = ' '
-		v := math.NaN()
+		line[i] = math.NaN()
 		for _, next := range values[i*len(values)/wide : (i+1)*len(values)/wide] {
-			if math.IsNaN(v) || next > v {
-				v = next
+			if math.IsNaN(line[i]) || next > line[i] {
+				line[i] = next
 			}
 		}
-		switch {
-		case math.IsNaN(v):
-		case most <= least || math.IsInf(most-least, 0):
-			line[i] = '▁'
-		default:
-			line[i] = []rune(bars)[int((v-least)/(most-least)*7.999)]
-		}
 	}
-	return string(line)
+	return metric.Bars(line, least, most)
 }
 
 func figure(v float64) string {

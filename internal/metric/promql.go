@@ -81,14 +81,6 @@ func (s *Store) Range(ctx context.Context, expression string, start, end time.Ti
 // Parser reads PromQL as the evaluator does.
 func Parser() promqlparser.Parser { return promqlparser.NewParser(promqlparser.Options{}) }
 
-// Check says what is wrong with a PromQL expression, as fault.Invalid.
-func Check(expression string) error {
-	if _, err := Parser().ParseExpr(expression); err != nil {
-		return wrong(expression, err)
-	}
-	return nil
-}
-
 func wrong(expression string, err error) error {
 	return fault.Errorf(fault.Invalid, "%q is not PromQL: %w", expression, err)
 }

@@ -17,6 +17,10 @@ import (
 	"github.com/prometheus/prometheus/tsdb"
 )
 
+// back is how far the clock may be behind what was written last before that counts
+// as the future, which nobody waits for.
+const back = time.Minute
+
 // oldest is how old a datum may be when it comes: CloudWatch's two weeks.
 const oldest = 14 * 24 * time.Hour
 
@@ -122,7 +126,9 @@ func (s *Store) Flush(ctx context.Context) error {
 	s.flushing.Lock()
 	at := s.flushed
 	s.flushing.Unlock()
-	time.Sleep(time.Until(time.UnixMilli(at))) // a millisecond, if there was a flush in this one already
+	// A millisecond, if there was a flush in this one already; of a clock that was set
+	// back a little nobody waits for the rest.
+	time.Sleep(min(time.Until(time.UnixMilli(at)), time.Second))
 	return err
 }
 
@@ -131,7 +137,10 @@ func (s *Store) Flush(ctx context.Context) error {
 func (s *Store) flush(ctx context.Context, now time.Time, tick bool) error {
 	s.flushing.Lock()
 	defer s.flushing.Unlock()
-	at := max(now.UnixMilli(), s.flushed+1)
+	at := now.UnixMilli()
+	if s.flushed-at < back.Milliseconds() { // else the clock was set back, and what comes is of now
+		at = max(at, s.flushed+1)
+	}
 	s.flushed = at
 	s.mu.Lock()
 	list := make([]instrument, 0, len(s.active))

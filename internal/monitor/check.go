@@ -167,12 +167,16 @@ func (c *Checker) client(t *Task) (*http.Client, *http.Transport) {
 		TLSClientConfig:   &tls.Config{RootCAs: c.RootCAs, MinVersion: tls.VersionTLS12},
 		ForceAttemptHTTP2: true, DisableKeepAlives: true, DisableCompression: false, MaxResponseHeaderBytes: 256 << 10,
 	}
-	return &http.Client{Transport: transport, CheckRedirect: func(_ *http.Request, via []*http.Request) error {
+	return &http.Client{Transport: transport, CheckRedirect: func(next *http.Request, via []*http.Request) error {
 		switch {
 		case t.NoRedirects:
 			return http.ErrUseLastResponse
 		case len(via) > maxRedirects:
 			return refused{fmt.Errorf("it redirects more than %d times", maxRedirects)}
+		case next.URL.Host != via[0].URL.Host: // what it sends may be a secret, and not that host's
+			for name := range t.Headers {
+				next.Header.Del(name)
+			}
 		}
 		return nil
 	}}, transport

@@ -142,6 +142,28 @@ func TestWhatAnAnswerHasToBe(t *testing.T) {
 	}
 }
 
+func TestHeadersAreForOneHost(t *testing.T) {
+	got := make(chan string, 1)
+	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got <- r.Header.Get("X-Token") }))
+	defer other.Close()
+	srv := httptest.NewServer(target(t))
+	defer srv.Close()
+	task := monitor.Task{ID: "1", Monitor: "page", Inside: true, Target: monitor.Target{URL: srv.URL + "/to?url=" + other.URL, Headers: map[string]string{"X-Token": "s3cret"}}}
+	if r := (&monitor.Checker{}).Check(t.Context(), task); r.State != monitor.Up {
+		t.Fatalf("got %s: %s", r.State, r.Reason)
+	}
+	if token := <-got; token != "" {
+		t.Errorf("another host got the header %q", token)
+	}
+}
+
+func TestAPasswordInAURLIsRefused(t *testing.T) {
+	err := (&monitor.Target{URL: "https://ann:s3cret@example.com/"}).Check()
+	if err == nil || !strings.Contains(err.Error(), "Authorization") || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("got %v, want where to put it instead", err)
+	}
+}
+
 func TestPhasesAndEvidence(t *testing.T) {
 	secure := httptest.NewTLSServer(target(t))
 	defer secure.Close()

@@ -10,6 +10,7 @@ import (
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/monitor"
+	"github.com/dropstack/dropstack/internal/monitor/monitortest"
 )
 
 func (w *world) incidents() []monitor.Incident {
@@ -23,7 +24,7 @@ func (w *world) incidents() []monitor.Incident {
 
 func TestAnIncidentKeepsWhatEachLocationSaw(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, &memory{}, fine(0), broken(2*m), fine(6*m))
+		w := newWorld(t, &monitortest.Memory{}, fine(0), broken(2*m), fine(6*m))
 		defer w.stop()
 		_, leave := w.probe("a", fine(0), broken(2*m), fine(6*m))
 		defer leave()
@@ -74,7 +75,7 @@ func TestAnIncidentKeepsWhatEachLocationSaw(t *testing.T) {
 
 func TestAnIncidentOutlastsARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		disk := &memory{}
+		disk := &monitortest.Memory{}
 		w := newWorld(t, disk, broken(0))
 		w.add(page())
 		time.Sleep(3 * m)
@@ -115,7 +116,7 @@ func TestMaintenance(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, &memory{}, fine(0), broken(5*m))
+				w := newWorld(t, &monitortest.Memory{}, fine(0), broken(5*m))
 				defer w.stop()
 				w.add(page())
 				w.add(monitor.Monitor{Name: "other", Target: monitor.Target{URL: "https://example.org/"}})
@@ -158,7 +159,7 @@ func TestWindowsThatAreNone(t *testing.T) {
 
 func TestPausing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		disk := &memory{}
+		disk := &monitortest.Memory{}
 		w := newWorld(t, disk, broken(0))
 		w.add(page())
 		time.Sleep(m)
@@ -197,21 +198,17 @@ func TestPausing(t *testing.T) {
 
 func TestPeopleAreToldThoughNothingCanBeWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		disk := &memory{}
+		disk := &monitortest.Memory{}
 		w := newWorld(t, disk, fine(0), broken(2*m))
 		defer w.stop()
 		w.add(page())
 		time.Sleep(m)
-		disk.mu.Lock()
-		disk.full = true
-		disk.mu.Unlock()
+		disk.Fill(true)
 		time.Sleep(5 * m)
 		if got := w.told(); len(got) != 1 {
 			t.Errorf("told: %v", got)
 		}
-		disk.mu.Lock()
-		disk.full = false
-		disk.mu.Unlock()
+		disk.Fill(false)
 		time.Sleep(6 * m)
 		if list := w.incidents(); len(list) != 1 {
 			t.Errorf("kept once there is room again: %+v", list)
@@ -221,7 +218,7 @@ func TestPeopleAreToldThoughNothingCanBeWritten(t *testing.T) {
 
 func TestWarmUpsAreNotMeasured(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, &memory{}, fine(0))
+		w := newWorld(t, &monitortest.Memory{}, fine(0))
 		defer w.stop()
 		one := monitor.Monitor{Name: "drops-dev-page", Target: monitor.Target{URL: "/"}}
 		if err := w.Replace(t.Context(), "drops-dev", []monitor.Monitor{one}); err != nil {
@@ -261,7 +258,7 @@ func TestWarmUpsAreNotMeasured(t *testing.T) {
 
 func TestAnIncidentIsToldOfBetweenChecks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, &memory{}, fine(0), broken(30*m))
+		w := newWorld(t, &monitortest.Memory{}, fine(0), broken(30*m))
 		defer w.stop()
 		hourly := page()
 		hourly.Interval = monitor.Duration(60 * m)

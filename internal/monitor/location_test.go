@@ -12,6 +12,7 @@ import (
 	"github.com/dropstack/dropstack/internal/engine/enginetest"
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/monitor"
+	"github.com/dropstack/dropstack/internal/monitor/monitortest"
 )
 
 func (w *world) locations() (list []string) {
@@ -35,7 +36,7 @@ func (w *world) locations() (list []string) {
 func TestALocationThatReachesNothingHasNoSay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// a cannot reach anything from the second minute on; at b one page fails as well
-		w := newWorld(t, &memory{}, fine(0))
+		w := newWorld(t, &monitortest.Memory{}, fine(0))
 		defer w.stop()
 		a, leaveA := w.probe("a", fine(0), lost(2*m))
 		defer leaveA()
@@ -63,7 +64,7 @@ func TestALocationThatReachesNothingHasNoSay(t *testing.T) {
 
 func TestMostLocationsReachNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, &memory{}, fine(0))
+		w := newWorld(t, &monitortest.Memory{}, fine(0))
 		defer w.stop()
 		for _, name := range []string{"a", "b"} {
 			_, leave := w.probe(name, fine(0), lost(2*m))
@@ -80,7 +81,7 @@ func TestMostLocationsReachNothing(t *testing.T) {
 
 func TestAProbeThatIsGoneIsKnownSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, &memory{}, fine(0))
+		w := newWorld(t, &monitortest.Memory{}, fine(0))
 		defer w.stop()
 		w.add(page())
 		a, leave := w.probe("a", fine(0))
@@ -121,7 +122,7 @@ func TestAProbeThatIsGoneIsKnownSoon(t *testing.T) {
 
 func TestAProbeOutlivesThePlatform(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		disk := &memory{}
+		disk := &monitortest.Memory{}
 		w := newWorld(t, disk, fine(0))
 		key, err := w.PutLocation(t.Context(), monitor.LocationInput{Name: "a"})
 		if err != nil {
@@ -145,14 +146,14 @@ func TestAProbeOutlivesThePlatform(t *testing.T) {
 
 func TestKeysOfLocations(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		disk := &memory{}
+		disk := &monitortest.Memory{}
 		w := newWorld(t, disk, fine(0))
 		defer w.stop()
 		key, err := w.PutLocation(t.Context(), monitor.LocationInput{Name: "a"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, doc := range disk.buckets["monitors"].docs {
+		for _, doc := range disk.Stored("monitors") {
 			if strings.Contains(string(doc), key.Key) {
 				t.Error("the key is stored")
 			}
@@ -199,7 +200,7 @@ func TestKeysOfLocations(t *testing.T) {
 
 func TestWhatRequestsHideIsNotShown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, &memory{}, fine(0))
+		w := newWorld(t, &monitortest.Memory{}, fine(0))
 		defer w.stop()
 		one := page()
 		one.Headers, one.Body = map[string]string{"Authorization": "Bearer hunter2"}, "hunter2"

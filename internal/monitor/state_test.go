@@ -5,6 +5,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/dropstack/dropstack/internal/monitor/monitortest"
+
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dropstack/dropstack/internal/fault"
@@ -102,7 +104,7 @@ func TestStates(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, &memory{}, c.here...)
+				w := newWorld(t, &monitortest.Memory{}, c.here...)
 				defer w.stop()
 				for location, sees := range c.probes {
 					_, leave := w.probe(location, sees...)
@@ -127,7 +129,7 @@ func TestStates(t *testing.T) {
 
 func TestWhatIsHiddenIsSentToNoOtherServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, &memory{}, fine(0))
+		w := newWorld(t, &monitortest.Memory{}, fine(0))
 		defer w.stop()
 		secret := page()
 		secret.Headers, secret.Body = map[string]string{"Authorization": "Bearer s3cret"}, "password=s3cret"

@@ -108,6 +108,8 @@ func checkURL(text string) error {
 		return nil
 	case u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
 		return fmt.Errorf("its URL is %q, which does not begin with https://HOST or http://HOST", u.Redacted())
+	case u.User != nil:
+		return fmt.Errorf("its URL has a user and a password, which whoever may see monitors would see; send them as the header Authorization, whose value is hidden")
 	}
 	return nil
 }

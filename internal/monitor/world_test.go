@@ -15,6 +15,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/monitor"
+	"github.com/dropstack/dropstack/internal/monitor/monitortest"
 )
 
 // sight is what a location sees of every target, from a moment on.
@@ -86,7 +87,7 @@ type world struct {
 	*monitor.Monitors
 	t     testing.TB
 	began time.Time
-	disk  *memory
+	disk  *monitortest.Memory
 	here  *eyes
 	pipes *pipes
 
@@ -99,7 +100,7 @@ type world struct {
 	stop    func()
 }
 
-func newWorld(t testing.TB, disk *memory, here ...sight) *world {
+func newWorld(t testing.TB, disk *monitortest.Memory, here ...sight) *world {
 	w := &world{t: t, began: time.Now(), disk: disk, last: map[string]string{}, levels: map[string]float64{}, samples: map[string]int{}, pipes: &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}}
 	w.here = &eyes{began: w.began, sees: here}
 	w.Monitors = &monitor.Monitors{

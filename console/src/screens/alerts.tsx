@@ -8,10 +8,11 @@ import { Panel, Show } from "../kit/panel"
 import { Stat } from "../kit/stat"
 import { Tabs } from "../kit/tabs"
 import type { Screen } from "../shell/screen"
-import { Active, type ActiveAlert } from "./alerts/active"
+import { Active } from "./alerts/active"
+import type { ActiveAlert, Rule } from "./alerts/alert"
 import { type Alarm, Alarms } from "./alerts/alarms"
 import { Receivers, type Told } from "./alerts/receivers"
-import { type Rule, Rules } from "./alerts/rules"
+import { Rules } from "./alerts/rules"
 import { Silences, type Silence, SilenceForm } from "./alerts/silences"
 
 export async function allAlarms(signal?: AbortSignal): Promise<Alarm[]> {

@@ -3,15 +3,15 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks"
 import { useLoad } from "../core/load"
 import { asked, type Range, rangeOf, reload } from "../core/range"
 import { choose, href, route, useChoice } from "../core/route"
-import { ask, bin, type Found, fieldsOf, groupNames, having, head, moment, plain } from "../core/search"
+import { ask, bin, fieldsOf, groupNames, having, head, moment, plain } from "../core/search"
 import { useStore } from "../core/store"
 import { Chart, type Line } from "../kit/chart"
-import { bytes, count, plural } from "../kit/format"
 import { Icon } from "../kit/icons"
 import { Drawer } from "../kit/overlay"
 import { Empty, Failed, Panel, Show, Skeleton } from "../kit/panel"
 import type { Screen } from "../shell/screen"
 import { Fields } from "./logs/fields"
+import { Told, useFound } from "./logs/found"
 import { Live } from "./logs/live"
 import { Records } from "./logs/records"
 import { Rows } from "./logs/rows"
@@ -138,27 +138,6 @@ function Asking({ query, group, live, follow }: { query: string; group: string; 
       {names.error && <Failed error={names.error} retry={names.reload} />}
     </form>
   )
-}
-
-// useFound runs a query and has what it has found so far.
-export function useFound(groups: string[], query: string, range: Range, limit: number) {
-  const [part, setPart] = useState<Found>()
-  const id = `${groups} ${query} ${range.start} ${range.end} ${limit}`
-  const all = useLoad(
-    id,
-    async (signal) => {
-      setPart(undefined)
-      return ask(groups, query, range, limit, signal, (found) => !signal.aborted && setPart(found))
-    },
-    { subject: id, still: true },
-  )
-  return { ...all, data: all.data ?? part, partial: !all.data && !!part }
-}
-
-// Told is what it took to answer.
-export function Told({ found, partial }: { found?: Found; partial: boolean }) {
-  if (!found) return null
-  return <>{`${partial ? "so far " : ""}${count(found.matched)} found of ${plural(found.scanned, "record")}, ${bytes(found.bytes)} read`}</>
 }
 
 function Searched({ groups, query, range }: { groups: string[]; query: string; range: Range }) {

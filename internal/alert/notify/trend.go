@@ -66,28 +66,22 @@ func covers(labels map[string]string, series metric.Labels) bool {
 // sparkline draws points as bars, from 0, or from the lowest if that is below. A step
 // without a point is a gap.
 func sparkline(points []metric.Point, start time.Time, step time.Duration) string {
-	const bars = "▁▂▃▄▅▆▇█"
-	steps := []rune(strings.Repeat("·", trendBars))
-	low, high := 0.0, 0.0
-	for _, p := range points {
-		if !math.IsNaN(p.Value) && !math.IsInf(p.Value, 0) {
-			low, high = min(low, p.Value), max(high, p.Value)
-		}
+	values := make([]float64, trendBars)
+	for i := range values {
+		values[i] = math.NaN()
 	}
-	drawn := false
+	low, high, drawn := 0.0, 0.0, false
 	for _, p := range points {
-		i := int((p.Time.Sub(start) + step/2) / step)
-		if i < 0 || i >= trendBars || math.IsNaN(p.Value) || math.IsInf(p.Value, 0) {
+		if math.IsNaN(p.Value) || math.IsInf(p.Value, 0) {
 			continue
 		}
-		level := 0
-		if high > low {
-			level = int((p.Value - low) / (high - low) * 7.999)
+		low, high = min(low, p.Value), max(high, p.Value)
+		if i := int((p.Time.Sub(start) + step/2) / step); i >= 0 && i < trendBars {
+			values[i], drawn = p.Value, true
 		}
-		steps[i], drawn = []rune(bars)[level], true
 	}
 	if !drawn {
 		return ""
 	}
-	return string(steps)
+	return strings.ReplaceAll(metric.Bars(values, low, high), " ", "·") // Slack trims spaces
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/engine/enginetest"
 	"github.com/dropstack/dropstack/internal/metric"
+	"github.com/dropstack/dropstack/internal/monitor/monitortest"
 )
 
 func TestWhatIsWorse(t *testing.T) {
@@ -139,7 +140,7 @@ func (a *answers) verdicts() (list []string) {
 	return list
 }
 
-func start(t *testing.T, disk *memory, a *answers) (c *Comparisons, stop func()) {
+func start(t *testing.T, disk *monitortest.Memory, a *answers) (c *Comparisons, stop func()) {
 	t.Helper()
 	c = &Comparisons{
 		Streams: disk, Ask: a.ask, Log: slog.New(slog.DiscardHandler),
@@ -174,7 +175,7 @@ func TestWhenItIsCompared(t *testing.T) {
 	t.Run("soon, when it is called often", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			a := &answers{old: fine, new: awful}
-			c, stop := start(t, &memory{}, a)
+			c, stop := start(t, &monitortest.Memory{}, a)
 			defer stop()
 			deploy(t, c, "r1")
 			time.Sleep(time.Minute)
@@ -195,7 +196,7 @@ func TestWhenItIsCompared(t *testing.T) {
 	t.Run("after a quarter of an hour, when it is not", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			a := &answers{old: fine, new: Figures{60, 0, 0.01, 0.05}}
-			c, stop := start(t, &memory{}, a)
+			c, stop := start(t, &monitortest.Memory{}, a)
 			defer stop()
 			deploy(t, c, "r1")
 			time.Sleep(14 * time.Minute)
@@ -211,7 +212,7 @@ func TestWhenItIsCompared(t *testing.T) {
 	t.Run("not while callers are moved", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			a := &answers{old: fine, new: fine, moving: true}
-			c, stop := start(t, &memory{}, a)
+			c, stop := start(t, &monitortest.Memory{}, a)
 			defer stop()
 			deploy(t, c, "r1")
 			time.Sleep(time.Hour)
@@ -228,7 +229,7 @@ func TestWhenItIsCompared(t *testing.T) {
 	t.Run("the last of several", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			a := &answers{old: fine, new: Figures{}}
-			c, stop := start(t, &memory{}, a)
+			c, stop := start(t, &monitortest.Memory{}, a)
 			defer stop()
 			deploy(t, c, "r1")
 			time.Sleep(time.Minute)
@@ -241,7 +242,7 @@ func TestWhenItIsCompared(t *testing.T) {
 	})
 	t.Run("after a restart", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			disk, a := &memory{}, &answers{old: fine, new: Figures{}}
+			disk, a := &monitortest.Memory{}, &answers{old: fine, new: Figures{}}
 			c, stop := start(t, disk, a)
 			deploy(t, c, "r1")
 			time.Sleep(time.Minute)
@@ -264,7 +265,7 @@ func TestWhenItIsCompared(t *testing.T) {
 	t.Run("nothing, of a stack that is new", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			a := &answers{}
-			c, stop := start(t, &memory{}, a)
+			c, stop := start(t, &monitortest.Memory{}, a)
 			defer stop()
 			first := deployment("r1")
 			first.Previous = ""

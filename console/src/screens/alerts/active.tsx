@@ -7,23 +7,11 @@ import { choose, href, to } from "../../core/route"
 import { ask, moment as at } from "../../core/search"
 import { ago, count, exact, moment } from "../../kit/format"
 import { Icon } from "../../kit/icons"
-import { Badge, Empty, Panel, type Tone } from "../../kit/panel"
+import { Badge, Empty, Panel } from "../../kit/panel"
 import { Spark } from "../../kit/spark"
-import type { Rule } from "./rules"
+import { type ActiveAlert, type Rule, severities } from "./alert"
 import { matched, type Silence } from "./silences"
 import { Why } from "./why"
-
-export interface ActiveAlert {
-  labels: Record<string, string>
-  annotations: Record<string, string>
-  state: string
-  since: string
-  starts?: string
-  value: number
-  rule: string
-}
-
-export const severities: Record<string, Tone> = { critical: "bad", warning: "warn", info: "info" }
 
 export const selector = (labels: Record<string, string>) =>
   "{" +

@@ -3,25 +3,8 @@ import { ago, moment } from "../../kit/format"
 import { Badge, Empty, type Tone } from "../../kit/panel"
 import { Search } from "../../kit/search"
 import { Table } from "../../kit/table"
-import { severities } from "./active"
+import { type Rule, severities } from "./alert"
 import { Why } from "./why"
-
-export interface Rule {
-  name: string
-  record?: boolean
-  group?: string
-  expr?: string
-  query?: string
-  for?: number // nanoseconds
-  labels?: Record<string, string>
-  annotations?: Record<string, string>
-  source?: string
-  state: string
-  error?: string
-  evaluated?: string
-  tookMs: number
-  alerts: number
-}
 
 const tones: Record<string, Tone> = { firing: "bad", pending: "warn", inactive: "good" }
 

@@ -5,8 +5,7 @@ import { ago, count } from "../../kit/format"
 import { Drawer } from "../../kit/overlay"
 import { Badge, Show } from "../../kit/panel"
 import { Spark } from "../../kit/spark"
-import type { ActiveAlert } from "./active"
-import type { Rule } from "./rules"
+import type { ActiveAlert, Rule } from "./alert"
 
 interface Part {
   expr: string

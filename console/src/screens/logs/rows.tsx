@@ -4,7 +4,7 @@ import { moment, type Found, type Row } from "../../core/search"
 import { Chart, type Line } from "../../kit/chart"
 import { Empty, Failed, Panel, Skeleton } from "../../kit/panel"
 import { Table } from "../../kit/table"
-import { Told, useFound } from "../logs"
+import { Told, useFound } from "./found"
 
 const number = (text: string | undefined) => (text === undefined || text === "" ? NaN : Number(text))
 const stamp = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?$/

@@ -1,7 +1,9 @@
-package monitor_test
+// Package monitortest is a disk for tests of monitors and comparisons.
+package monitortest
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -9,9 +11,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// memory is KV buckets without a server, for inside a bubble. It outlives a room, as a
+// Memory is KV buckets without a server, for inside a bubble. It outlives a room, as a
 // disk does.
-type memory struct {
+type Memory struct {
 	mu      sync.Mutex
 	buckets map[string]*bucket
 	full    bool // nothing can be written
@@ -19,7 +21,7 @@ type memory struct {
 
 type bucket struct {
 	jetstream.KeyValue
-	m    *memory
+	m    *Memory
 	docs map[string][]byte
 }
 
@@ -37,7 +39,22 @@ type watcher struct{ updates chan jetstream.KeyValueEntry }
 func (w *watcher) Updates() <-chan jetstream.KeyValueEntry { return w.updates }
 func (w *watcher) Stop() error                             { return nil }
 
-func (m *memory) CreateOrUpdateKeyValue(_ context.Context, cfg jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
+// Stored is what is in a bucket, by its keys.
+func (m *Memory) Stored(name string) map[string][]byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.buckets[name].docs)
+}
+
+// Fill has nothing be written any more, or again.
+func (m *Memory) Fill(full bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.full = full
+}
+
+// CreateOrUpdateKeyValue is the bucket of that name.
+func (m *Memory) CreateOrUpdateKeyValue(_ context.Context, cfg jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.buckets == nil {
