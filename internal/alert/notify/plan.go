@@ -262,9 +262,13 @@ func together(a, b *yaml.Node, visit func(a, b *yaml.Node)) {
 	}
 }
 
+// mistyped is what the parser says of a value of another kind than belongs to a place,
+// in words of its own code.
+var mistyped = regexp.MustCompile("cannot unmarshal !!\\w+ (`[^`]*`) into \\S+")
+
 // wrong is an error of the configuration, at its line.
 func (p *plan) wrong(err error) error {
-	said := strings.TrimPrefix(err.Error(), "yaml: ")
+	said := mistyped.ReplaceAllString(strings.TrimPrefix(err.Error(), "yaml: "), "$1 does not belong here")
 	if m := lineNumber.FindStringSubmatch(said); m != nil {
 		return fault.Errorf(fault.Invalid, "%s:%s: %s", p.name, m[1], lineNumber.ReplaceAllString(said, ""))
 	}

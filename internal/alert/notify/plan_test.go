@@ -21,6 +21,7 @@ func TestAConfigurationThatIsWrongIsRefusedWithItsLine(t *testing.T) {
 	}{
 		"empty":                {"", false, "r.yml: nothing in it"},
 		"not YAML":             {"route:\n\treceiver: a\n", false, "r.yml:2: found character that cannot start any token"},
+		"no object":            {"vm\n", false, "r.yml:1: `vm` does not belong here"},
 		"no route":             {"receivers: [{name: a}]\n", false, "r.yml: no routes provided"},
 		"an unknown key":       {"route:\n  receiver: a\n  group_wiat: 1s\nreceivers: [{name: a}]\n", false, "r.yml:3: field group_wiat not found"},
 		"a receiver's name":    {"route:\n  receiver: a\n  routes:\n    - receiver: b\nreceivers: [{name: a}]\n", false, `r.yml:4: undefined receiver "b" used in route`},
