@@ -214,14 +214,16 @@ func (s *Store) Close() error {
 // write is the one goroutine that stores.
 func (s *Store) write() {
 	defer close(s.done)
+	var last time.Time // that something was stored
 	for {
 		<-s.wake
-		s.gatherMore()
+		s.gatherMore(last.Add(linger))
 		s.mu.Lock()
 		records, whole, dropped, flushes, closed := s.buffer, s.whole, s.dropped, s.flushes, s.closed
 		s.buffer, s.whole, s.bytes, s.dropped, s.flushes, s.storing = make([]Record, 0, min(len(records), maxSpare)), nil, 0, 0, nil, true
 		s.mu.Unlock()
 		err := s.store(records, whole)
+		last = time.Now()
 		s.mu.Lock()
 		s.storing = false
 		if err != nil {
@@ -244,15 +246,16 @@ func (s *Store) write() {
 	}
 }
 
-// gatherMore waits a moment for more, unless somebody waits for us.
-func (s *Store) gatherMore() {
+// gatherMore waits until a moment for more, unless somebody waits for us. What comes
+// after a silence is not kept waiting: what is in no file a kill takes along.
+func (s *Store) gatherMore(until time.Time) {
 	s.mu.Lock()
 	hurry := s.closed || len(s.flushes) > 0 || s.bytes >= hurryAt
 	s.mu.Unlock()
 	if hurry {
 		return
 	}
-	timer := time.NewTimer(linger)
+	timer := time.NewTimer(time.Until(until))
 	defer timer.Stop()
 	select {
 	case <-s.wake: // a flush, or many
