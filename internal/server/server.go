@@ -199,6 +199,7 @@ func (r *rooms) prune(ctx context.Context) error {
 func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	go func() { _ = r.inner.Serve(r.api.Tunnel.Over(ls.secure)) }() // until closeBoxes: invocations in flight still call
 	defer r.logAccess(ctx)()
+	asked := ctx // to end
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.keys.Run(ctx) })
 	g.Go(func() error { return r.alerts.Run(ctx) })
@@ -233,7 +234,11 @@ func (r *rooms) serve(ctx context.Context, cfg Config, ls *listeners) error {
 	if cfg.Ready != nil {
 		cfg.Ready(r.platform)
 	}
-	return g.Wait()
+	err := g.Wait()
+	if asked.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil // a room was still opening when it was told to end
+	}
+	return err
 }
 
 // serveHTTP serves h on l until ctx ends, then lets requests finish.

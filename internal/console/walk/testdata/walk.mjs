@@ -149,7 +149,7 @@ for (const [w, h] of widths) {
   await page.keyboard.press("g")
   await page.keyboard.press("f")
   await page.waitForFunction(() => location.hash.startsWith("#/functions") && !location.hash.includes("shop"))
-  await settled()
+  await page.waitForSelector("main tbody tr")
   await page.keyboard.press("/")
   await page.keyboard.type("order")
   await page.waitForFunction(() => document.querySelectorAll("tbody tr").length === 1 && location.hash.includes("q=order"))
