@@ -47,7 +47,8 @@ func TestTheOfficialLogsClient(t *testing.T) {
 	if _, err := c.PutLogEvents(ctx, &cloudwatchlogs.PutLogEventsInput{LogGroupName: group, LogStreamName: stream, LogEvents: events}); err != nil {
 		t.Fatal(err)
 	}
-	store.Append(logs.Record{Time: time.Now(), Group: "/app", Stream: "of a function", Message: "line", Request: "r"})
+	// A second later than what was put: within a millisecond the two streams' order is open.
+	store.Append(logs.Record{Time: time.Now().Add(time.Second), Group: "/app", Stream: "of a function", Message: "line", Request: "r"})
 
 	pages := cloudwatchlogs.NewFilterLogEventsPaginator(c, &cloudwatchlogs.FilterLogEventsInput{
 		LogGroupName: group, Limit: aws.Int32(10), FilterPattern: aws.String("{ $.n != 3 }"),
