@@ -155,6 +155,9 @@ func waterfall(w io.Writer, tr trace.Trace, most int) {
 		}
 		fmt.Fprintf(w, "%-*s %9s  │%s│%s\n", wide, string(text), millis(s.Duration), bar(tr, s), remarks(s))
 	}
+	if len(tr.Withheld) > 0 {
+		fmt.Fprintf(w, "not shown, because you may not read them (logs:FilterLogEvents): %s\n", strings.Join(tr.Withheld, ", "))
+	}
 	if len(tr.Lines) == 0 || most <= 0 {
 		return
 	}

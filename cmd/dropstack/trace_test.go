@@ -26,6 +26,7 @@ func TestWaterfall(t *testing.T) {
 			{Time: at(1600), Group: "/aws/lambda/listener", Message: "REPORT\t"},
 			{Time: at(1600), Group: "/aws/lambda/listener", Message: "more"},
 		},
+		Withheld: []string{"/aws/lambda/till"},
 	}
 	var out strings.Builder
 	waterfall(&out, tr, 2)
@@ -33,6 +34,7 @@ func TestWaterfall(t *testing.T) {
 edge GET h/?[31m         400 ms  │██████████                              │ http.status=200
   function notes         200 ms  │  █████                                 │ initDuration=12.00
     function listener     10 ms  │                                       ▓│ ERROR Boom
+not shown, because you may not read them (logs:FilterLogEvents): /aws/lambda/till
 
      +100 ms  notes  START RequestId: r Version: 1
     +1600 ms  listener  REPORT

@@ -86,7 +86,12 @@ func reads(r *http.Request) bool {
 
 // forwarded reports whether a proxy stands between the client and this machine.
 func forwarded(r *http.Request) bool {
-	return r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != ""
+	for _, by := range []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Forwarded", "Via"} {
+		if _, there := r.Header[by]; there {
+			return true
+		}
+	}
+	return false
 }
 
 var errNobody = fault.Coded(fault.Unauthenticated, "SignInRequired", "sign in to the console: `dropstack console` makes a link. Programs send an access key by HTTP basic authentication (its ID as the user, its secret as the password) or sign requests (Signature Version 4)")

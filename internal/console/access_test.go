@@ -145,10 +145,12 @@ func TestPagesOfOthersAreTurnedAway(t *testing.T) {
 	if status, _, _ := w.do(r); status != 403 {
 		t.Errorf("a rebound name reads metrics: %d, want 403", status)
 	}
-	r = request("GET", "/api/v1/query?query=up", "")
-	r.Header.Set("X-Forwarded-For", "203.0.113.9")
-	if status, _, _ := w.do(r); status != 401 {
-		t.Errorf("whoever comes through a proxy reads metrics: %d, want 401", status)
+	for name, value := range map[string]string{"X-Forwarded-For": "203.0.113.9", "X-Real-IP": "203.0.113.9", "Forwarded": "for=203.0.113.9", "Via": "1.1 proxy"} {
+		r = request("GET", "/api/v1/query?query=up", "")
+		r.Header.Set(name, value)
+		if status, _, _ := w.do(r); status != 401 {
+			t.Errorf("whoever comes through a proxy (%s) reads metrics: %d, want 401", name, status)
+		}
 	}
 	w = newWorld(t, func(s *console.Server) { s.Loopback = false })
 	r = request("GET", "/", "")

@@ -25,7 +25,7 @@ func (v *visit) trace(out http.Header) {
 	if !v.span.Begun() {
 		header := ""
 		if h.Root != "" {
-			header = h.String()
+			header = v.server.Traces.Strange(h, v.record.Time).String()
 		}
 		v.span = v.server.Traces.BeginAt(v.record.Time, header, trace.KindEdge, "")
 		v.record.Trace = v.span.Trace()

@@ -6,6 +6,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/edge/accesslog"
 	"github.com/dropstack/dropstack/internal/engine"
+	"github.com/dropstack/dropstack/internal/logs"
 	"github.com/dropstack/dropstack/internal/logs/fingerprint"
 	"github.com/dropstack/dropstack/internal/logs/ingest"
 	"github.com/dropstack/dropstack/internal/logs/tail"
@@ -14,7 +15,9 @@ import (
 
 // openLogSources opens what reads the log store, and what comes into it from buckets.
 func (r *rooms) openLogSources(ctx context.Context, cfg Config) error {
-	r.traces = &trace.Traces{Logs: r.logs, Reader: r.logs}
+	r.traces = &trace.Traces{Logs: r.logs, Reader: r.logs, Readable: func(ctx context.Context, group string) bool {
+		return r.keys.Authorize(ctx, "logs:FilterLogEvents", logs.ARN(cfg.Region, group)+":*", nil) == nil
+	}}
 	r.imports = &ingest.Importer{
 		Store: r.logs, Objects: r.eng.Objects, Streams: r.eng.Streams, Log: cfg.Log,
 		CloudFront: func() ingest.Parser { return &accesslog.Parser{} }, Own: r.ownLog,

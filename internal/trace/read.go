@@ -59,6 +59,8 @@ type Trace struct {
 	Duration float64   `json:"duration"` // milliseconds, until the last of it has ended
 	Spans    []Step    `json:"spans"`
 	Lines    []Line    `json:"lines,omitempty"` // in the order of their times
+	// Withheld are the groups that have lines too, which the caller may not read.
+	Withheld []string `json:"withheld,omitempty"`
 }
 
 // Bounds of what Get returns.
@@ -73,7 +75,8 @@ type GetInput struct {
 }
 
 // Get returns all that is kept of a trace: its spans, and the log lines of the
-// invocations in it, also of those whose spans were not kept.
+// invocations in it, also of those whose spans were not kept. Of groups that the
+// caller may not read there is only the name.
 func (t *Traces) Get(ctx context.Context, in GetInput) (Trace, error) {
 	id := strings.TrimPrefix(in.Trace, "Root=")
 	if h, ok := Parse(in.Trace); ok {
@@ -89,11 +92,15 @@ func (t *Traces) Get(ctx context.Context, in GetInput) (Trace, error) {
 		if err := t.collect(ctx, &tr, span); err != nil {
 			return Trace{}, err
 		}
-		if len(tr.Spans)+len(tr.Lines) > 0 {
+		if len(tr.Spans)+len(tr.Lines)+len(tr.Withheld) > 0 {
 			break
 		}
 	}
-	if len(tr.Spans)+len(tr.Lines) == 0 {
+	switch {
+	case len(tr.Spans)+len(tr.Lines) > 0:
+	case len(tr.Withheld) > 0:
+		return Trace{}, fault.Coded(fault.Denied, "AccessDenied", "of trace %s only lines are kept, of %s; to read them you must be allowed to do logs:FilterLogEvents there", id, strings.Join(tr.Withheld, ", "))
+	default:
 		return Trace{}, fault.Errorf(fault.NotFound, "nothing is kept of trace %s: it was not sampled, or it is gone by age", id)
 	}
 	tr.order()
@@ -118,23 +125,38 @@ func windows(id string, now time.Time) []window {
 // collect reads the records that name the trace, then those of the requests that
 // they tell of.
 func (t *Traces) collect(ctx context.Context, tr *Trace, w window) error {
-	requests, groups := map[string]bool{}, map[string]bool{}
+	requests, groups := map[string]bool{}, map[string]bool{} // to read, and whether that is allowed
 	err := t.each(ctx, logs.Selection{Start: w.start, End: w.end, Equal: []logs.Field{{Name: logs.FieldTrace, Value: tr.ID}}}, func(b logs.Batch, i int) bool {
 		if b.Group() == Group {
 			tr.Spans = append(tr.Spans, step(b, i))
 			return len(tr.Spans) < maxSpans
 		}
+		readable, known := groups[b.Group()]
+		if !known {
+			readable = t.Readable(ctx, b.Group())
+			groups[b.Group()] = readable
+		}
+		if !readable {
+			return true
+		}
 		if id, ok := b.Column(logs.FieldRequest).At(i); ok && id != "" {
-			requests[id], groups[b.Group()] = true, true
+			requests[id] = true
 			return len(requests) < maxSpans
 		}
 		tr.Lines = append(tr.Lines, line(b, i))
 		return len(tr.Lines) < maxLines
 	})
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(groups)) {
+		if groups[name] {
+			names = append(names, name)
+		} else {
+			tr.Withheld = append(tr.Withheld, name)
+		}
+	}
 	if err != nil || len(requests) == 0 {
 		return err
 	}
-	names := slices.Sorted(maps.Keys(groups))
 	for id := range requests {
 		if len(tr.Lines) >= maxLines {
 			break // a trace that somebody has forged may have very many

@@ -1,6 +1,7 @@
 package trace_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -55,7 +56,35 @@ func said(traces *trace.Traces, function, request, id, message string) {
 
 func newTraces() *trace.Traces {
 	book := &logstest.Book{}
-	return &trace.Traces{Logs: book, Reader: book}
+	return &trace.Traces{Logs: book, Reader: book, Readable: func(context.Context, string) bool { return true }}
+}
+
+// Lines of groups that the caller may not read are withheld, and said to be.
+func TestGetWithholdsLines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		traces := newTraces()
+		id := walk(t, traces, "Root="+trace.Start(time.Now()).Root+";Sampled=1", "r")
+		traces.Readable = func(_ context.Context, group string) bool { return group != "/aws/lambda/listener" }
+		got, err := traces.Get(t.Context(), trace.GetInput{Trace: id})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var lines []string
+		for _, l := range got.Lines {
+			lines = append(lines, l.Request+" "+l.Message)
+		}
+		if diff := cmp.Diff([]string{"r1 START", "r1 published", "r1 END"}, lines); diff != "" {
+			t.Errorf("lines: want - got +\n%s", diff)
+		}
+		if diff := cmp.Diff([]string{"/aws/lambda/listener"}, got.Withheld); diff != "" || len(got.Spans) != 5 {
+			t.Errorf("got %d spans, and withheld: want - got +\n%s", len(got.Spans), diff)
+		}
+		bare := "Root=" + trace.Start(time.Now()).Root
+		said(traces, "listener", "r3", trace.Root(bare), "alone")
+		if _, err := traces.Get(t.Context(), trace.GetInput{Trace: bare}); fault.KindOf(err) != fault.Denied {
+			t.Errorf("a trace of nothing else: got %v", err)
+		}
+	})
 }
 
 func TestGetIsATree(t *testing.T) {

@@ -42,6 +42,9 @@ const (
 type Traces struct {
 	Logs   logs.Appender
 	Reader Reader
+	// Readable says whether the caller of ctx may read a log group: the lines of
+	// others are withheld from Get.
+	Readable func(ctx context.Context, group string) bool
 
 	sampler sampler
 }
@@ -73,6 +76,15 @@ func (t *Traces) BeginAt(start time.Time, header, kind, name string) Span {
 		s.header.Sampled = t.decide(start)
 	}
 	return s
+}
+
+// Strange is the header of a client that may be anybody: it decides for its trace to
+// be kept only so often; otherwise it is left open.
+func (t *Traces) Strange(h Header, at time.Time) Header {
+	if h.Sampled == '1' && t != nil && !t.sampler.grant(at) {
+		h.Sampled = 0
+	}
+	return h
 }
 
 // decide says whether a trace is kept.

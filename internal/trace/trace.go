@@ -9,7 +9,7 @@
 // of the log group Group, so it is stored, searched and expired as logs are.
 //
 // Not every request is kept: the first of each second, 5 % of the others and those
-// whose caller has decided so, as X-Ray does it. Spans that failed or took long are
+// whose caller has decided so, as X-Ray does it; of strangers' wishes so many a second. Spans that failed or took long are
 // kept in any case (sample.go). Traces reads them back (read.go), with what the
 // functions have logged meanwhile.
 package trace

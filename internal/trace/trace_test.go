@@ -122,6 +122,30 @@ func TestWhatIsKept(t *testing.T) {
 	})
 }
 
+// Whoever sends requests from outside may ask for ten a second to be kept.
+func TestWishesOfStrangers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		traces := &trace.Traces{}
+		for range 2 {
+			granted := 0
+			for range 1000 {
+				if traces.Strange(trace.Header{Root: root, Sampled: '1'}, time.Now()).Sampled == '1' {
+					granted++
+				}
+			}
+			if granted != 10 {
+				t.Errorf("got %d wishes of a second granted, want 10", granted)
+			}
+			time.Sleep(time.Second)
+		}
+		for _, decided := range []byte{0, '0'} {
+			if got := traces.Strange(trace.Header{Root: root, Sampled: decided}, time.Now()).Sampled; got != decided {
+				t.Errorf("decision %q became %q", decided, got)
+			}
+		}
+	})
+}
+
 func TestOneOfTwentyIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var kept book

@@ -39,6 +39,7 @@ interface Whole {
   duration: number
   spans: Step[] | null
   lines?: { time: number; group: string; requestId?: string; message: string }[]
+  withheld?: string[]
 }
 
 function Traces() {
@@ -157,8 +158,9 @@ function Trace({ id }: { id: string }) {
                     ))}
                   </ol>
                 ) : (
-                  <Empty icon="logs" title="Nothing was logged" />
+                  !t.withheld && <Empty icon="logs" title="Nothing was logged" />
                 )}
+                {t.withheld && <p class="muted">Lines of {t.withheld.join(", ")} are not shown: your key may not do logs:FilterLogEvents there.</p>}
               </Panel>
             </>
           )
