@@ -202,7 +202,7 @@ func followed(t *testing.T, p *testkit.Platform, base string) {
 	}
 	// The client writes "stream-" in front of the host, which therefore has a name.
 	c := cloudwatchlogs.New(cloudwatchlogs.Options{
-		Region: "us-east-1", BaseEndpoint: aws.String(strings.Replace(p.AWS, "127.0.0.1", "aws.localhost", 1)), HTTPClient: testkit.Client(),
+		Region: "us-east-1", BaseEndpoint: aws.String(strings.Replace(p.AWS, "127.0.0.1", "aws.localhost", 1)), HTTPClient: testkit.AWSClient(),
 		Credentials: credentials.NewStaticCredentialsProvider(keys.AccessKeyID, keys.SecretAccessKey, ""),
 	})
 	out, err := c.StartLiveTail(t.Context(), &cloudwatchlogs.StartLiveTailInput{

@@ -71,6 +71,9 @@ func (s *Store) Open() error {
 	if err != nil {
 		return fmt.Errorf("open the metrics in %s: %w", s.Dir, err)
 	}
+	if err := anchor(context.Background(), db, time.Now()); err != nil {
+		return errors.Join(fmt.Errorf("open the metrics in %s: %w", s.Dir, err), db.Close())
+	}
 	s.db, s.evaluator = db, newEvaluator()
 	s.known, s.active, s.scopes = map[string]instrument{}, map[instrument]struct{}{}, map[string]int{}
 	s.data.open(db.Head().MaxTime())

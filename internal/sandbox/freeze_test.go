@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,8 +38,12 @@ func stands(t *testing.T, pid int) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, rest, _ := strings.Cut(string(stat), ") "); rest[0] == 'T' || rest[0] == 'Z' { // or it has ended, and its parent stands
+	switch _, rest, _ := strings.Cut(string(stat), ") "); rest[0] {
+	case 'T', 'Z': // or it has ended, and its parent stands
 		return true
+	case 'D': // a shell waits until its child becomes another program, which stands
+		children := below(pid)
+		return len(children) > 0 && !slices.ContainsFunc(children, func(child int) bool { return !stands(t, child) })
 	}
 	groups, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
 	if err != nil {

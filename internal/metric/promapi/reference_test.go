@@ -2,8 +2,11 @@ package promapi_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"os"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +18,7 @@ import (
 	"github.com/prometheus/prometheus/promql/promqltest"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
+	"github.com/prometheus/prometheus/util/teststorage"
 
 	"github.com/dropstack/dropstack/internal/metric"
 	"github.com/dropstack/dropstack/internal/metric/promapi"
@@ -27,29 +31,40 @@ func TestAnswersAreTheReferences(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reference := promqltest.LoadedStorage(t, string(doc))
+	loaded := promqltest.LoadedStorage(t, string(doc))
+	// They begin in 1970; a store takes what is two weeks old.
+	begin := time.Now().Add(-time.Hour).Truncate(time.Hour)
+	reference := teststorage.New(t)
+	copySamples(t, reference, loaded, begin)
 	engine := promql.NewEngine(promql.EngineOpts{
 		MaxSamples: metric.MaxSamples, Timeout: time.Minute, LookbackDelta: 5 * time.Minute, EnableAtModifier: true, EnableNegativeOffset: true,
 		Parser: parser.NewParser(parser.Options{}),
 	})
 	s := open(t)
-	copySamples(t, s, reference)
+	copySamples(t, s.Storage(), loaded, begin)
 	link := serve(t, s) + promapi.Prefix
 
 	doc, err = os.ReadFile("testdata/expressions.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
-	start, at, end, step := time.Unix(0, 0), time.Unix(600, 0), time.Unix(1800, 0), 30*time.Second
+	at, end, step := begin.Add(600*time.Second), begin.Add(1800*time.Second), 30*time.Second
 	right, wrong := 0, 0
 	for expression := range strings.Lines(string(doc)) {
 		if expression = strings.TrimSpace(expression); expression == "" || expression[0] == '#' {
 			continue
 		}
+		expression = fixed.ReplaceAllStringFunc(expression, func(s string) string {
+			seconds, err := strconv.ParseInt(s[2:], 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return fmt.Sprintf("@ %d", begin.Unix()+seconds)
+		})
 		instant, err := engine.NewInstantQuery(t.Context(), reference, nil, expression, at)
-		wantResult(t, link+"/query?time=600&query="+url.QueryEscape(expression), expression+" at 600 s", instant, err, &right, &wrong)
-		ranged, err := engine.NewRangeQuery(t.Context(), reference, nil, expression, start, end, step)
-		wantResult(t, link+"/query_range?start=0&end=1800&step=30&query="+url.QueryEscape(expression), expression+" over 30 minutes", ranged, err, &right, &wrong)
+		wantResult(t, fmt.Sprintf("%s/query?time=%d&query=%s", link, at.Unix(), url.QueryEscape(expression)), expression+" at 600 s", instant, err, &right, &wrong)
+		ranged, err := engine.NewRangeQuery(t.Context(), reference, nil, expression, begin, end, step)
+		wantResult(t, fmt.Sprintf("%s/query_range?start=%d&end=%d&step=30&query=%s", link, begin.Unix(), end.Unix(), url.QueryEscape(expression)), expression+" over 30 minutes", ranged, err, &right, &wrong)
 	}
 	if right < 120 || wrong < 16 {
 		t.Errorf("compared %d answers and %d errors: the file has lost some", right, wrong)
@@ -106,15 +121,18 @@ func wantResult(t *testing.T, link, what string, q promql.Query, err error, righ
 	}
 }
 
-// copySamples writes all samples of a storage to ours.
-func copySamples(t *testing.T, s *metric.Store, from storage.Queryable) {
+// fixed is a time in an expression, in seconds after the samples begin.
+var fixed = regexp.MustCompile(`@ \d+`)
+
+// copySamples writes all samples of a storage, which begin in 1970, to another.
+func copySamples(t *testing.T, to storage.AppendableV2, from storage.Queryable, begin time.Time) {
 	t.Helper()
 	q, err := from.Querier(0, time.Hour.Milliseconds())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer q.Close()
-	app := s.Storage().AppenderV2(t.Context())
+	app := to.AppenderV2(t.Context())
 	set := q.Select(t.Context(), false, nil, matchAll)
 	copied := 0
 	for set.Next() {
@@ -124,10 +142,10 @@ func copySamples(t *testing.T, s *metric.Store, from storage.Queryable) {
 			switch kind {
 			case chunkenc.ValFloat:
 				at, v := it.At()
-				_, err = app.Append(0, set.At().Labels(), 0, at, v, nil, nil, storage.AOptions{})
+				_, err = app.Append(0, set.At().Labels(), 0, begin.UnixMilli()+at, v, nil, nil, storage.AOptions{})
 			default:
 				at, h := it.AtFloatHistogram(nil)
-				_, err = app.Append(0, set.At().Labels(), 0, at, 0, nil, h, storage.AOptions{})
+				_, err = app.Append(0, set.At().Labels(), 0, begin.UnixMilli()+at, 0, nil, h, storage.AOptions{})
 			}
 			if err != nil {
 				t.Fatal(err)
