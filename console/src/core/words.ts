@@ -51,5 +51,9 @@ function days(date: string, week: string): string | undefined {
   return list.every(Boolean) ? ` on ${list.join(", ")}` : undefined
 }
 
-// last is the name in an ARN.
-export const last = (arn: string) => arn.split(":").at(-1)!
+// last is the name in an ARN; that of a function with its version or alias, if it has
+// one. A name is its own.
+export const last = (arn: string) => (arn.startsWith("arn:") ? arn.replace(/^(?:[^:]*:){5}(?:function:)?/, "") : arn)
+
+// functionOf is the name of a function without its version or alias.
+export const functionOf = (arn: string) => last(arn).split(":")[0]!

@@ -1,12 +1,9 @@
 package walk
 
 import (
-	"bufio"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,7 +13,6 @@ import (
 
 	"github.com/dropstack/dropstack/internal/api"
 	"github.com/dropstack/dropstack/internal/edge/ban"
-	"github.com/dropstack/dropstack/internal/iam"
 	"github.com/dropstack/dropstack/internal/secret"
 	"github.com/dropstack/dropstack/internal/testkit"
 	"github.com/dropstack/dropstack/internal/topic"
@@ -88,19 +84,6 @@ functions:
 	return dir
 }
 
-// newcomer is the access key of somebody who may do nothing yet.
-func newcomer(t *testing.T, client *api.Client) map[string]string {
-	t.Helper()
-	if err := client.AWS(t.Context(), "iam", "CreateUser", iam.CreateUserInput{UserName: "newcomer"}, nil); err != nil {
-		t.Fatal(err)
-	}
-	var out iam.CreateAccessKeyOutput
-	if err := client.AWS(t.Context(), "iam", "CreateAccessKey", iam.CreateAccessKeyInput{UserName: "newcomer"}, &out); err != nil {
-		t.Fatal(err)
-	}
-	return map[string]string{"id": out.AccessKey.AccessKeyId, "secret": out.AccessKey.SecretAccessKey}
-}
-
 // furnish does what leaves something on every screen: objects, parameters, messages,
 // bans, and requests at the edge of which the firewall blocks one.
 func furnish(t *testing.T, p *testkit.Platform, client *api.Client) {
@@ -151,22 +134,11 @@ func send(t *testing.T, req *http.Request, want int) {
 }
 
 func TestEveryScreen(t *testing.T) {
-	chromium, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Fatal("chromium is not installed; tools/test-deps installs what the tests need")
-	}
-	modules := testkit.NPM(t, "console", filepath.Join("..", "..", "..", "console"))
 	p := testkit.Start(t, testkit.Dir(t), "--services", "none")
-	t.Cleanup(testkit.Cleanup)
 	if out, errs, code := p.Run(t, "", "deploy", shop(t)); code != 0 {
 		t.Fatalf("deploy: %s%s", out, errs)
 	}
-	keys, err := iam.ReadCredentials(filepath.Join(p.Dir, "credentials"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := &api.Client{Endpoint: p.AWS}
-	client.Keys.AccessKeyID, client.Keys.SecretAccessKey = keys.AccessKeyID, keys.SecretAccessKey
+	client := administrator(t, p)
 	for range 5 {
 		for _, name := range []string{"order", "fail", "slow"} {
 			if _, err := client.Invoke(t.Context(), "shop-dev-"+name, []byte("{}"), false); err != nil {
@@ -175,57 +147,25 @@ func TestEveryScreen(t *testing.T) {
 		}
 	}
 	furnish(t, p, client)
-	reader := newcomer(t, client)
-	link, errs, code := p.Run(t, "", "console")
-	if code != 0 {
-		t.Fatalf("console: %s", errs)
-	}
 	screenshots := os.Getenv("DROPSTACK_SCREENSHOTS")
 	if screenshots != "" {
 		if err := os.MkdirAll(screenshots, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	told, err := json.Marshal(map[string]any{"modules": modules, "chromium": chromium, "link": strings.TrimSpace(link), "screenshots": screenshots, "reader": reader})
-	if err != nil {
-		t.Fatal(err)
-	}
-	walk := exec.CommandContext(t.Context(), "node", filepath.Join("testdata", "walk.mjs"), string(told))
-	walk.Stderr = t.Output()
-	out, err := walk.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := walk.Start(); err != nil {
-		t.Fatal(err)
-	}
 	screens := 0
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		var found struct {
-			Kind, Screen, Text           string
-			FirstPaint, Listed           float64
-			Rows, Requests, Bytes, Width int
-		}
-		if err := json.Unmarshal(lines.Bytes(), &found); err != nil {
-			t.Errorf("%s: %v", lines.Text(), err)
-			continue
-		}
-		switch found.Kind {
+	told := map[string]any{"screenshots": screenshots, "reader": user(t, client, "newcomer")} // who may do nothing yet
+	browse(t, p, "walk.mjs", told, func(f found) {
+		switch f.Kind {
 		case "screen":
 			screens++
-		case "wrong":
-			t.Errorf("%s %s", found.Screen, found.Text)
 		case "paint":
-			t.Logf("with %d functions: first paint %.0f ms, list after %.0f ms; %d requests, %d bytes", many, found.FirstPaint, found.Listed, found.Requests, found.Bytes)
-			if found.Rows < 50 || found.Requests > 20 || found.Bytes > 600<<10 {
-				t.Errorf("the list of functions: %d rows by %d requests of %d bytes; want 50 rows, by at most 20 requests of 600 KB", found.Rows, found.Requests, found.Bytes)
+			t.Logf("with %d functions: first paint %.0f ms, list after %.0f ms; %d requests, %d bytes", many, f.FirstPaint, f.Listed, f.Requests, f.Bytes)
+			if f.Rows < 50 || f.Requests > 20 || f.Bytes > 600<<10 {
+				t.Errorf("the list of functions: %d rows by %d requests of %d bytes; want 50 rows, by at most 20 requests of 600 KB", f.Rows, f.Requests, f.Bytes)
 			}
 		}
-	}
-	if err := walk.Wait(); err != nil {
-		t.Fatalf("the walk ended: %v\n%s", err, p.Log())
-	}
+	})
 	if screens < 40 {
 		t.Errorf("only %d screens were looked at", screens)
 	}

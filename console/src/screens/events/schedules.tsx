@@ -5,7 +5,7 @@ import { useLoad } from "../../core/load"
 import { counted, instant, one, span } from "../../core/metrics"
 import { useRange } from "../../core/range"
 import { href, to, useChoice } from "../../core/route"
-import { last, words } from "../../core/words"
+import { functionOf, last, words } from "../../core/words"
 import { ago, count, moment } from "../../kit/format"
 import { Icon } from "../../kit/icons"
 import { Confirm, Drawer } from "../../kit/overlay"
@@ -130,7 +130,7 @@ function Opened({ s, ticks, close, changed }: { s: Schedule; ticks?: Ticks; clos
           {s.targets.length === 0 && "nobody"}
           {s.targets.map((t) => (
             <div key={t} class="wrap">
-              {t.startsWith("arn:") ? t : <a href={href(to("functions", t), { tab: "invocations" })}>{t}</a>}
+              {t.startsWith("arn:") ? t : <a href={href(to("functions", functionOf(t)), { tab: "invocations" })}>{t}</a>}
             </div>
           ))}
         </dd>

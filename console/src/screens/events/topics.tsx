@@ -5,7 +5,7 @@ import { useLoad } from "../../core/load"
 import { counted, counts, instant, one, span } from "../../core/metrics"
 import { useRange } from "../../core/range"
 import { href, useChoice } from "../../core/route"
-import { last } from "../../core/words"
+import { functionOf, last } from "../../core/words"
 import { Chart, lines } from "../../kit/chart"
 import { ago, count, duration, moment, plural } from "../../kit/format"
 import { Icon } from "../../kit/icons"
@@ -127,7 +127,7 @@ function Opened({ arn, subs, close, changed }: { arn: string; subs: Subscription
             {s.backlog > 0 && <Badge tone="info">{count(s.backlog)} owed</Badge>}
             {s.dead > 0 && <Badge tone="bad">{plural(s.dead, "message")} given up</Badge>}
           </div>
-          {s.dead > 0 && (s.protocol === "lambda" ? <OfFunction name={last(s.endpoint)} /> : <Letters sub={s} changed={changed} />)}
+          {s.dead > 0 && (s.protocol === "lambda" ? <OfFunction name={functionOf(s.endpoint)} /> : <Letters sub={s} changed={changed} />)}
         </section>
       ))}
     </Drawer>

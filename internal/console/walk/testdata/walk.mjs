@@ -2,16 +2,11 @@
 // {"kind":"screen"} for each screen looked at, {"kind":"paint"} for the measurements of
 // the first one, and {"kind":"wrong"} for what is wrong.
 import fs from "node:fs"
-import { createRequire } from "node:module"
 import path from "node:path"
+import { base, browser, context, now, page, require, say, settled, signIn, told, visit, wrong } from "./browser.mjs"
 
-const { modules, chromium: executablePath, link, screenshots, reader } = JSON.parse(process.argv[2])
-const require = createRequire(path.join(modules, "node_modules", "x.js"))
-const { chromium } = require("playwright-core")
+const { link, screenshots, reader } = told
 const axe = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8")
-
-const say = (kind, what) => console.log(JSON.stringify({ kind, ...what }))
-const base = link.replace(/#.*/, "")
 const widths = [
   [1280, 900],
   [390, 844],
@@ -43,23 +38,6 @@ const parts = [
   "/nowhere",
 ]
 
-const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] })
-const context = await browser.newContext({ viewport: { width: 1280, height: 900 } })
-const page = await context.newPage()
-let at = ""
-let asking = 0 // of requests that may fail: a wrong sign-in, a function that is not there
-const wrong = (text) => say("wrong", { screen: at, text })
-page.on("pageerror", (e) => wrong("exception: " + e.message))
-page.on("console", (m) => {
-  if (m.type() === "error" && !(asking && /status of (401|403|404)/.test(m.text()))) wrong("printed: " + m.text() + " " + (m.location().url ?? ""))
-})
-page.on("request", (r) => {
-  if (!r.url().startsWith(base) && !r.url().startsWith("data:")) wrong("asks another host: " + r.url())
-})
-
-// settled waits until everything that a screen asks for has come.
-const settled = () => page.waitForFunction(() => !document.querySelector(".boot,.skeleton,.busy.on,[aria-busy=true]"), undefined, { timeout: 20_000 }).catch(() => wrong("is not there after 20 s"))
-
 async function look(name, width) {
   await settled()
   // What still fades in has colours that nobody is meant to read.
@@ -78,24 +56,22 @@ async function wide(width, height) {
 }
 
 // signing in: a wrong key first, then the link, which works once
-at = "sign-in"
-asking = 1
+now.at = "sign-in"
+now.asking = true
 await page.goto(base)
 for (const [w, h] of widths) {
   await wide(w, h)
   await look("signin", w)
 }
-await page.fill("[name=id]", "AKIAEXAMPLE")
-await page.fill("[name=secret]", "wrong")
-await page.click("button[type=submit]")
+await signIn({ id: "AKIAEXAMPLE", secret: "wrong" })
 await page.waitForSelector(".signin-error .icon")
 await page.goto(link)
 await page.waitForSelector(".shell")
 if (page.url().includes("token")) wrong("the link's token stays in the address")
-asking = 0
+now.asking = false
 
 // the first paint of the longest list, in a page that has nothing yet
-at = "/functions"
+now.at = "/functions"
 await wide(1280, 900)
 const fresh = await context.newPage()
 await fresh.goto(base + "#/functions")
@@ -114,10 +90,8 @@ if (screens.length < 3) wrong("the navigation has only " + screens.join(" "))
 for (const scheme of ["light", "dark"]) {
   await page.emulateMedia({ colorScheme: scheme })
   for (const target of scheme === "light" ? [...screens, ...parts] : screens) {
-    at = target
-    asking = /not-there/.test(target) ? 1 : 0
-    await page.goto(base + "#" + target)
-    await page.waitForFunction((want) => location.hash === "#" + want && document.querySelector("main > *"), target)
+    now.asking = /not-there/.test(target)
+    await visit(target)
     for (const [w, h] of widths) {
       if (scheme === "dark" && w < 500) continue
       await wide(w, h)
@@ -128,7 +102,7 @@ for (const scheme of ["light", "dark"]) {
 await page.emulateMedia({ colorScheme: "light" })
 
 // what lies over pages, by the keyboard
-at = "keys"
+now.at = "keys"
 for (const [w, h] of widths) {
   await wide(w, h)
   await page.goto(base + "#/deploys")
@@ -140,6 +114,7 @@ for (const [w, h] of widths) {
   await look("palette", w)
   await page.keyboard.press("Enter")
   await page.waitForFunction(() => location.hash.startsWith("#/functions/shop-dev-order"))
+  await page.waitForSelector("dialog", { state: "detached" }) // a key that is pressed in it is a letter
   await settled()
   await page.keyboard.press("?")
   await page.waitForSelector("dialog.dialog[open]")
@@ -159,12 +134,12 @@ for (const [w, h] of widths) {
     await look("menu", w)
     await page.keyboard.press("Escape")
   }
-  at = "a revision"
+  now.at = "a revision"
   await page.goto(base + "#/deploys")
   await page.locator("tbody button.plain").first().click()
   await page.waitForSelector("dialog.drawer[open] .changes, dialog.drawer[open] p")
   await look("revision", w)
-  at = "an invocation"
+  now.at = "an invocation"
   await page.goto(base + "#/functions/shop-dev-order?tab=invocations")
   await page.locator("tbody button.plain").first().click()
   await page.waitForSelector("dialog.drawer[open] .records li")
@@ -175,7 +150,7 @@ for (const [w, h] of widths) {
 // an alert and its reasons, a record and its fields, a trace
 for (const [w, h] of widths) {
   await wide(w, h)
-  at = "an alert"
+  now.at = "an alert"
   for (;;) {
     await page.goto(base + "#/alerts")
     await settled()
@@ -188,7 +163,7 @@ for (const [w, h] of widths) {
   await page.waitForSelector("dialog.drawer[open] .expr")
   await look("why", w)
   await page.keyboard.press("Escape")
-  at = "a record"
+  now.at = "a record"
   await page.goto(base + "#/logs?group=%2Faws%2Flambda%2Fshop-dev-fail&q=Invoke")
   await page.locator(".records summary").first().click()
   await page.waitForSelector(".whole .facts")
@@ -196,7 +171,7 @@ for (const [w, h] of widths) {
   await page.getByRole("button", { name: "Records of this request" }).click()
   await page.waitForFunction(() => location.hash.includes("requestId"))
   await settled()
-  at = "a trace"
+  now.at = "a trace"
   await page.goto(base + "#/traces?only=errors")
   await page.locator("tbody a").first().click()
   await page.waitForSelector(".waterfall li")
@@ -204,7 +179,7 @@ for (const [w, h] of widths) {
 }
 
 // records as they come, told of by an invocation in another page
-at = "following"
+now.at = "following"
 await wide(1280, 900)
 await page.goto(base + "#/functions/shop-dev-order?tab=logs&live=1")
 await settled()
@@ -217,7 +192,7 @@ await other.close()
 await look("following", 1280)
 
 // a test invocation, and what comes back
-at = "test"
+now.at = "test"
 await wide(1280, 900)
 await page.goto(base + "#/functions/shop-dev-order?tab=test")
 await page.fill("textarea", '{"sku": "apple"}')
@@ -227,21 +202,19 @@ const answered = await page.textContent(".code pre")
 if (!answered.includes("apple")) wrong("the function answered " + answered)
 await look("tested", 1280)
 
-at = "signing out"
+now.at = "signing out"
 await page.click(".side .who button[aria-label='Sign out']")
 await page.waitForSelector(".signin")
 
 // whose key may do nothing is told what is missing
-at = "a key that may do nothing"
-asking = 1
-await page.fill("[name=id]", reader.id)
-await page.fill("[name=secret]", reader.secret)
-await page.click("button[type=submit]")
+now.at = "a key that may do nothing"
+now.asking = true
+await signIn(reader)
 await page.waitForSelector(".shell")
 await page.goto(base + "#/functions")
 await page.waitForSelector(".failed")
-const told = await page.textContent(".failed")
-if (!told.includes("lambda:ListFunctions")) wrong("is told " + told)
+const missing = await page.textContent(".failed")
+if (!missing.includes("lambda:ListFunctions")) wrong("is told " + missing)
 for (const [w, h] of widths) {
   await wide(w, h)
   await look("denied", w)
