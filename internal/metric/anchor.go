@@ -30,7 +30,7 @@ func anchor(ctx context.Context, db *tsdb.DB, now time.Time) error {
 		first = last + 1 // samples of the past may not fill a chunk
 	}
 	app := db.AppenderV2(ctx)
-	series := labels.FromStrings(labels.MetricName, anchored)
+	series := labels.FromStrings(nameLabel, anchored)
 	var ref storage.SeriesRef
 	for i := range int64(full) {
 		next, err := app.Append(ref, series, 0, first+i, float64(now.Unix()), nil, nil, storage.AppendV2Options{})
