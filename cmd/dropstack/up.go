@@ -79,7 +79,7 @@ say otherwise; port 0 picks a free one.`,
 	f.BoolVar(&cfg.SMTP.RequireTLS, "smtp-require-tls", false, "refuse a mail server that does not offer TLS")
 	f.StringVar(&cfg.Alerts, "alerts", os.Getenv("DROPSTACK_ALERTS"), "file in Alertmanager's format that says who is told of alerts (default: what dropstack alert receivers put has said) ($DROPSTACK_ALERTS)")
 	f.StringVar(&cfg.AlertEmail, "alert-email", os.Getenv("DROPSTACK_ALERT_EMAIL"), "who gets mail about alerts, through --smtp, as long as nothing else is said ($DROPSTACK_ALERT_EMAIL)")
-	f.BoolVar(&cfg.PrivateEndpoints, "private-endpoints", false, "let everybody who may subscribe have messages sent to loopback and private addresses; without it only the administrator may")
+	f.BoolVar(&cfg.PrivateEndpoints, "private-endpoints", false, "let everybody who may name an endpoint of a subscription, a monitor or a receiver of alerts name loopback and private addresses; without it only the administrator may")
 	f.IntVar(&cfg.Keep.Revisions, "keep-revisions", deploy.DefaultKeep.Revisions, "how many revisions of a stack are kept to go back to")
 	f.IntVar(&cfg.Keep.Versions, "keep-versions", deploy.DefaultKeep.Versions, "how many versions of each function are kept, besides those that aliases name")
 	f.StringSliceVar(&proxies, "trusted-proxies", strings.FieldsFunc(os.Getenv("DROPSTACK_TRUSTED_PROXIES"), func(r rune) bool { return r == ',' }), "addresses or prefixes of reverse proxies in front of the edge, whose X-Forwarded-For names the client ($DROPSTACK_TRUSTED_PROXIES)")

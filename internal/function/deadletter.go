@@ -116,7 +116,7 @@ func (i *Invoker) DeadLetters(ctx context.Context, function string, limit int) (
 		return nil, err
 	}
 	defer func() { _ = q.letters.DeleteConsumer(context.WithoutCancel(ctx), consumer.CachedInfo().Name) }()
-	var list []DeadLetter
+	list := []DeadLetter{}
 	err = readLetters(ctx, consumer, func(l DeadLetter, _ uint64) error {
 		list = append([]DeadLetter{l}, list[:min(len(list), limit-1)]...)
 		return nil

@@ -127,8 +127,8 @@ func lines(file string) []string {
 func letters(t testing.TB, i *function.Invoker, name string) []function.DeadLetter {
 	t.Helper()
 	list, err := i.DeadLetters(t.Context(), name, 100)
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || list == nil { // none is an empty list
+		t.Fatalf("got %v, %v", list, err)
 	}
 	return list
 }

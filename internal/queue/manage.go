@@ -192,6 +192,10 @@ func (q *Queues) GetQueueAttributes(ctx context.Context, in GetQueueAttributesIn
 	}
 	out := QueueAttributes{map[string]string{}}
 	queue := o.get()
+	if queue.Created.IsZero() { // a stack declares it: it is as old as what it is kept in
+		queue.Created = o.stream.CachedInfo().Created
+		queue.Modified = queue.Created
+	}
 	names := in.AttributeNames
 	if slices.Contains(names, "All") {
 		names = attributeNames

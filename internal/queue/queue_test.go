@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -335,6 +336,23 @@ func TestMessagesOutliveTheRoom(t *testing.T) {
 	replace(t, again, nil, named("jobs"), named("line.fifo"))
 	if got := receive(t, again, "line.fifo", 10, 600, 0); len(got) > 0 {
 		t.Errorf("a queue that was removed and made again has %v", bodies(got))
+	}
+}
+
+// A queue that a stack declares is as old as what it is kept in.
+func TestTheAgeOfAQueue(t *testing.T) {
+	q := open(t, enginetest.Streams(t), nil)
+	before := time.Now().Truncate(time.Second)
+	replace(t, q, nil, named("jobs"))
+	out, err := q.GetQueueAttributes(t.Context(), queue.GetQueueAttributesInput{QueueUrl: q.URL("jobs"), AttributeNames: []string{"All"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"CreatedTimestamp", "LastModifiedTimestamp"} {
+		seconds, err := strconv.ParseInt(out.Attributes[name], 10, 64)
+		if at := time.Unix(seconds, 0); err != nil || at.Before(before) || at.After(time.Now()) {
+			t.Errorf("%s: got %q, want a time from %v on", name, out.Attributes[name], before)
+		}
 	}
 }
 

@@ -99,6 +99,7 @@ func (t *Topics) Letters(ctx context.Context, subARN string, limit int) (list []
 	if _, err := t.subscription(subARN); err != nil {
 		return nil, err
 	}
+	list = []Letter{}
 	err = t.eachLetter(ctx, subARN, limit, func(l Letter, _ uint64) error {
 		list = append(list, l)
 		return nil

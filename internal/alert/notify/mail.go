@@ -28,9 +28,10 @@ import (
 // are a thread. The engine's own sender waits for ever for a server that is silent, and
 // speaks TLS only where it is demanded.
 type mailSender struct {
-	conf *config.EmailConfig
-	tmpl *template.Template
-	log  *slog.Logger
+	conf   *config.EmailConfig
+	tmpl   *template.Template
+	log    *slog.Logger
+	dialer *net.Dialer
 }
 
 // mailRoot is the Message-ID of the first mail of a group, in the notification log.
@@ -108,13 +109,13 @@ func (s *mailSender) implicit() bool {
 
 func (s *mailSender) dial(ctx context.Context) (net.Conn, error) {
 	if !s.implicit() {
-		return new(net.Dialer).DialContext(ctx, "tcp", s.conf.Smarthost.String())
+		return s.dialer.DialContext(ctx, "tcp", s.conf.Smarthost.String())
 	}
 	conf, err := s.tls()
 	if err != nil {
 		return nil, err
 	}
-	return (&tls.Dialer{Config: conf}).DialContext(ctx, "tcp", s.conf.Smarthost.String())
+	return (&tls.Dialer{NetDialer: s.dialer, Config: conf}).DialContext(ctx, "tcp", s.conf.Smarthost.String())
 }
 
 func (s *mailSender) tls() (*tls.Config, error) {

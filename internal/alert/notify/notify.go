@@ -88,6 +88,9 @@ type Notifier struct {
 	Parameter func(ctx context.Context, name string) (string, error)
 	// Readable says why the caller may not read a parameter, or that there is none.
 	Readable func(ctx context.Context, name string) error
+	// MayReachInside says whether a caller may have messages sent to loopback and
+	// private addresses. Optional: nobody may.
+	MayReachInside func(ctx context.Context) bool
 	// Rule is the rule that an alert comes from. Optional, as all of the evidence.
 	Rule    func(name string, labels map[string]string) (alert.Rule, bool)
 	Logs    Logs

@@ -24,13 +24,14 @@ type plan struct {
 	root       *yaml.Node
 	conf       *config.Config // a placeholder stands where a parameter is referred to
 	parameters []string       // names of those, sorted
+	inside     bool           // it may lead to private addresses, as its author may reach them
 }
 
 // parse reads a configuration. One that is trusted is a file of the operator and may
 // name files of this machine; one that came by the API may not, as its writer would
 // learn what is in them.
 func parse(name, text string, trusted bool, mail Mail) (*plan, error) {
-	p := &plan{name: name}
+	p := &plan{name: name, inside: trusted || inside(text)}
 	var doc yaml.Node
 	if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
 		return nil, p.wrong(err)

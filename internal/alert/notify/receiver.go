@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"sync"
 	"time"
@@ -137,20 +138,24 @@ func (in *integration) send(ctx context.Context, list []*am.Alert) (again bool, 
 
 // sender is who speaks to the receiver.
 func (in *integration) sender(conf *config.Config) (engine.Notifier, error) {
-	log := quiet(in.n.Log)
+	log, p := quiet(in.n.Log), in.secrets.plan
 	for _, r := range conf.Receivers {
 		if r.Name != in.receiver {
 			continue
 		}
 		switch in.kind {
 		case "slack":
-			return &slackSender{conf: r.SlackConfigs[in.index], tmpl: in.tmpl, log: log}, nil
+			return &slackSender{conf: r.SlackConfigs[in.index], tmpl: in.tmpl, log: log, web: p.web()}, nil
 		case "email":
-			return &mailSender{conf: r.EmailConfigs[in.index], tmpl: in.tmpl, log: log}, nil
+			s := &mailSender{conf: r.EmailConfigs[in.index], tmpl: in.tmpl, log: log, dialer: p.dialer()}
+			if s.conf.Smarthost.String() == in.n.Mail.Server {
+				s.dialer = &net.Dialer{} // the platform's own, wherever it is
+			}
+			return s, nil
 		case "webhook":
-			return webhook.New(r.WebhookConfigs[in.index], in.tmpl, log)
+			return webhook.New(r.WebhookConfigs[in.index], in.tmpl, log, p.web())
 		default:
-			return pagerduty.New(pages(r.PagerdutyConfigs[in.index]), in.tmpl, log)
+			return pagerduty.New(pages(r.PagerdutyConfigs[in.index]), in.tmpl, log, p.web())
 		}
 	}
 	return nil, fmt.Errorf("receiver %q is gone", in.receiver)
@@ -219,7 +224,7 @@ func (n *Notifier) Failures() []Failure {
 	f := &n.failures
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	out := slices.Collect(maps.Values(f.last))
+	out := slices.AppendSeq([]Failure{}, maps.Values(f.last))
 	slices.SortFunc(out, func(a, b Failure) int {
 		return cmp.Or(cmp.Compare(a.Receiver, b.Receiver), cmp.Compare(a.Integration, b.Integration))
 	})

@@ -93,10 +93,15 @@ func (n *Notifier) Put(ctx context.Context, in PutInput) (Receivers, error) {
 			return Receivers{}, fmt.Errorf("%s: ${ssm:%s}: %w", name, parameter, err)
 		}
 	}
+	text := in.Configuration
+	if n.MayReachInside == nil || !n.MayReachInside(ctx) {
+		p.inside = false
+		text += outside
+	}
 	p.name = n.stored()
 	n.putting.Lock()
 	defer n.putting.Unlock()
-	if err := durable.WriteFile(n.stored(), []byte(in.Configuration), 0o600); err != nil {
+	if err := durable.WriteFile(n.stored(), []byte(text), 0o600); err != nil {
 		return Receivers{}, err
 	}
 	if err := n.apply(context.WithoutCancel(ctx), p); err != nil {

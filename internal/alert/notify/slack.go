@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/alertmanager/nflog"
 	engine "github.com/prometheus/alertmanager/notify"
 	"github.com/prometheus/alertmanager/template"
+	commoncfg "github.com/prometheus/common/config"
 )
 
 // slackSender tells a channel of Slack. As a bot it posts one message a group, edits
@@ -29,6 +30,7 @@ type slackSender struct {
 	conf *config.SlackConfig
 	tmpl *template.Template
 	log  *slog.Logger
+	web  commoncfg.HTTPClientOption
 }
 
 // Where the message of a group stands, in the notification log.
@@ -50,7 +52,7 @@ func (s *slackSender) Notify(ctx context.Context, list ...*am.Alert) (again bool
 	if err != nil {
 		return false, err
 	}
-	client, err := engine.NewClientWithTracing(*s.conf.HTTPConfig, "slack")
+	client, err := engine.NewClientWithTracing(*s.conf.HTTPConfig, "slack", s.web)
 	if err != nil {
 		return false, err
 	}
