@@ -17,8 +17,8 @@ func (c *cli) monitorDeployments() *cobra.Command {
 		Short: "Show whether deployments made functions slower, or fail more",
 		Long: `Lists deployments, the newest first, with the functions whose code or configuration they
 changed: how often the version before and the new one failed, and how long half and
-ninety-five of a hundred invocations took at most. They are compared once callers have
-moved to the new version and it was invoked often enough, or after 15 minutes.`,
+ninety-five of a hundred invocations took at most. A function is judged once callers have
+moved to its new version and have invoked it 200 times, or after 15 minutes.`,
 		Example: "  dropstack monitor deployments drops-dev\n  dropstack monitor deployments --json | jq 'select(.verdict == \"worse\")'",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -48,7 +48,7 @@ func (c *cli) printComparisons(list []comparison.Comparison) {
 		for _, f := range one.Functions {
 			verdict := cmp.Or(f.Verdict, one.Verdict)
 			fmt.Fprintf(table, "%s\t%s\t%s\t%s", clock(one.Deployed), one.Stack, f.Name, verdict)
-			if !one.Compared.IsZero() {
+			if f.Verdict != "" {
 				fmt.Fprintf(table, "\t%.0f → %.0f\t%.0f → %.0f\t%s → %s\t%s → %s", f.Old.Invocations, f.New.Invocations, f.Old.Errors, f.New.Errors,
 					milliseconds(1000*f.Old.P50), milliseconds(1000*f.New.P50), milliseconds(1000*f.Old.P95), milliseconds(1000*f.New.P95))
 			}

@@ -21,7 +21,9 @@ func (r *rooms) openComparisons(ctx context.Context, cfg Config) error {
 			s := r.deployer.Shifting(stack)
 			return s != nil && (s.Status == deploy.InProgress || s.Undo)
 		},
-		Notify: func(ctx context.Context, c comparison.Comparison) { tell(ctx, compared(c)...) },
+		Notify: func(ctx context.Context, c comparison.Comparison, found []comparison.Function) {
+			tell(ctx, compared(c, found, time.Now().UTC())...)
+		},
 	}
 	r.deployer.Tried = func(ctx context.Context, old, next *deploy.Revision, err error) {
 		result := "succeeded"
@@ -67,10 +69,10 @@ func (r *rooms) deployment(old, next *deploy.Revision) comparison.Comparison {
 	return c
 }
 
-// compared is what people are told of a deployment: of each function that is worse,
+// compared is what people are told of functions of a deployment: of each that is worse,
 // for half an hour.
-func compared(c comparison.Comparison) (list []alert.Alert) {
-	for _, f := range c.Functions {
+func compared(c comparison.Comparison, found []comparison.Function, now time.Time) (list []alert.Alert) {
+	for _, f := range found {
 		if f.Verdict != comparison.Worse {
 			continue
 		}
@@ -79,7 +81,7 @@ func compared(c comparison.Comparison) (list []alert.Alert) {
 			severity = "warning"
 		}
 		list = append(list, alert.Alert{
-			Rule: "DeploymentWorse", Starts: c.Compared, Ends: c.Compared.Add(30 * time.Minute),
+			Rule: "DeploymentWorse", Starts: now, Ends: now.Add(30 * time.Minute),
 			Labels: map[string]string{alert.NameLabel: "DeploymentWorse", alert.SeverityLabel: severity, alert.StackLabel: c.Stack, alert.FunctionLabel: f.Name},
 			Annotations: map[string]string{
 				alert.SummaryAnnotation:     f.Name + " is worse since the deployment of " + c.Deployed.Format("15:04 UTC") + ": " + f.Words,

@@ -13,6 +13,7 @@ import { Badge, Empty, Panel, Show, type Tone } from "../kit/panel"
 import { Table } from "../kit/table"
 import { toast } from "../kit/toast"
 import type { Screen } from "../shell/screen"
+import { Compared } from "./deploys/compared"
 
 export interface Revision extends Past {
   stack: string
@@ -144,6 +145,7 @@ function Opened({ which, revisions, close }: { which: string; revisions: Revisio
           )
         }
       </Show>
+      <Compared stack={revision.stack} id={revision.id} />
       {!revision.active && (
         <div class="row">
           <button type="button" class="primary" onClick={() => setBack(true)}>

@@ -11,12 +11,19 @@ import (
 	"time"
 )
 
-// compare asks what was measured of the functions of a deployment until now.
+// compare asks what was measured of the functions of a deployment until now, of those
+// that have not been judged yet.
 func (c *Comparisons) compare(ctx context.Context, one Comparison, now time.Time) (Comparison, error) {
 	one.Functions = slices.Clone(one.Functions)
-	since := now.Sub(one.Deployed)
+	// The database counts whole milliseconds, and one more or less may be what tells a
+	// sample of the deployment's moment from those after it.
+	now, deployed := now.Truncate(time.Millisecond), one.Deployed.Truncate(time.Millisecond)
+	since := now.Sub(deployed)
 	for i := range one.Functions {
 		f := &one.Functions[i]
+		if f.Verdict != "" {
+			continue
+		}
 		// Who calls the function without a qualifier, has its latest code: the old one
 		// until the deployment, the new one from then on.
 		is, was := `version="$LATEST"`, ``
@@ -30,9 +37,9 @@ func (c *Comparisons) compare(ctx context.Context, one Comparison, now time.Time
 		}
 		for _, length := range []time.Duration{before, longer} {
 			if !f.Since.IsZero() {
-				length = min(length, one.Deployed.Sub(f.Since)) // what was there earlier is another one's
+				length = min(length, deployed.Sub(f.Since.Truncate(time.Millisecond))) // what was there earlier is another one's
 			}
-			if f.Old, err = c.figures(ctx, f.Name, was, length, one.Deployed); err != nil {
+			if f.Old, err = c.figures(ctx, f.Name, was, length, deployed); err != nil {
 				return one, err
 			}
 			if f.Old.Invocations >= leastLatency {
@@ -48,7 +55,9 @@ func (c *Comparisons) compare(ctx context.Context, one Comparison, now time.Time
 // figures are what was measured of versions of a function within a time until a moment.
 func (c *Comparisons) figures(ctx context.Context, function, versions string, within time.Duration, until time.Time) (f Figures, err error) {
 	of := strings.TrimSuffix(fmt.Sprintf("{function=%s,%s", strconv.Quote(function), versions), ",") + "}"
-	window := fmt.Sprintf("[%ds]", max(int(within.Seconds()), 1))
+	// What is before the window says from where to count: many invocations between two
+	// samples would be lost otherwise, or counted longer than they were measured.
+	window := fmt.Sprintf("[%dms] anchored", max(within.Milliseconds(), 1))
 	for _, q := range []struct {
 		expression string
 		into       *float64

@@ -1,8 +1,8 @@
 // Package comparison tells whether a deployment made functions slower, or fail more.
 //
-// Once callers have moved to a new version and it has been invoked often enough, or a
-// quarter of an hour has passed, what was measured of it is held against what was
-// measured of the version before: the share of invocations that failed, by a test of
+// Once callers have moved to a function's new version and it has been invoked often
+// enough, or a quarter of an hour has passed, what was measured of it is held against
+// what was measured of the version before: the share of invocations that failed, by a test of
 // two proportions, and the median and the 95th percentile of the durations. Stored, in
 // the KV bucket "comparisons" of the durable engine:
 //
@@ -22,7 +22,7 @@ import (
 
 // When it is time to compare, and with what.
 const (
-	enough   = 200              // invocations of every new version, and nobody waits any longer
+	enough   = 200              // invocations of a new version, and it is judged without waiting any longer
 	patience = 15 * time.Minute // after which what there is has to do
 	before   = time.Hour        // of the old version that is compared with …
 	longer   = 24 * time.Hour   // … or that much, if it was called seldom
@@ -46,7 +46,7 @@ type Comparison struct {
 	Revision  string     `json:"revision"`
 	Previous  string     `json:"previous"`
 	Deployed  time.Time  `json:"deployed"`
-	Compared  time.Time  `json:"compared,omitzero"` // zero: it is yet to be
+	Compared  time.Time  `json:"compared,omitzero"` // the last function of it; zero: it is yet to be
 	Verdict   string     `json:"verdict"`           // worse if a function is, else better if one is
 	Functions []Function `json:"functions"`         // whose code or configuration is another
 }
@@ -58,7 +58,7 @@ type Function struct {
 	Since   time.Time `json:"since,omitzero"`    // when the old one was deployed; zero: long ago
 	Old     Figures   `json:"old,omitzero"`
 	New     Figures   `json:"new,omitzero"`
-	Verdict string    `json:"verdict"`
+	Verdict string    `json:"verdict"`         // "": it is yet to be judged
 	Words   string    `json:"words,omitempty"` // what is worse, or better
 	Graver  bool      `json:"graver,omitempty"`
 }
@@ -83,8 +83,8 @@ type Comparisons struct {
 	Ask func(ctx context.Context, expression string, at time.Time) ([]metric.Series, error)
 	// Moving says whether callers of a stack are being moved to new versions.
 	Moving func(stack string) bool
-	// Notify is told of every comparison that is done. Optional.
-	Notify func(ctx context.Context, c Comparison)
+	// Notify is told of functions of a deployment that have been judged. Optional.
+	Notify func(ctx context.Context, c Comparison, found []Function)
 	Log    *slog.Logger
 
 	kv   jetstream.KeyValue
@@ -159,8 +159,8 @@ func (c *Comparisons) compareAll(ctx context.Context) {
 			continue
 		}
 		done, err := c.compare(ctx, one, now)
-		if err == nil && (done.plenty() || now.Sub(one.Deployed) >= patience) {
-			err = c.conclude(ctx, done, now)
+		if err == nil {
+			err = c.conclude(ctx, one, done, now)
 		}
 		if err != nil && ctx.Err() == nil {
 			c.Log.Error("a deployment is not compared", "stack", one.Stack, "revision", one.Revision, "err", err)
@@ -168,19 +168,29 @@ func (c *Comparisons) compareAll(ctx context.Context) {
 	}
 }
 
-// plenty says whether every function has been invoked often enough.
-func (c *Comparison) plenty() bool {
-	for _, f := range c.Functions {
-		if f.New.Invocations < enough {
-			return false
+// conclude keeps what has been found of functions that are judged now, and tells of
+// them. The others are asked again.
+func (c *Comparisons) conclude(ctx context.Context, before, done Comparison, now time.Time) error {
+	var found []Function
+	waiting := false
+	for i, f := range done.Functions {
+		switch {
+		case before.Functions[i].Verdict != "":
+		case f.New.Invocations >= enough || now.Sub(done.Deployed) >= patience:
+			found = append(found, f)
+		default:
+			waiting = true
+			done.Functions[i] = before.Functions[i]
 		}
 	}
-	return true
-}
-
-// conclude keeps a comparison and tells of it.
-func (c *Comparisons) conclude(ctx context.Context, done Comparison, now time.Time) error {
-	done.Compared = now
+	if len(found) == 0 {
+		return nil
+	}
+	if waiting {
+		done.Verdict = Pending
+	} else {
+		done.Compared = now
+	}
 	c.mu.Lock()
 	current := c.pending[done.Stack].Revision == done.Revision
 	c.mu.Unlock()
@@ -191,13 +201,19 @@ func (c *Comparisons) conclude(ctx context.Context, done Comparison, now time.Ti
 		return err
 	}
 	c.mu.Lock()
-	if c.pending[done.Stack].Revision == done.Revision {
+	switch {
+	case c.pending[done.Stack].Revision != done.Revision:
+	case waiting:
+		c.pending[done.Stack] = done
+	default:
 		delete(c.pending, done.Stack)
 	}
 	c.mu.Unlock()
-	c.Log.Info("deployment compared", "stack", done.Stack, "revision", done.Revision, "verdict", done.Verdict)
+	for _, f := range found {
+		c.Log.Info("deployment compared", "stack", done.Stack, "revision", done.Revision, "function", f.Name, "verdict", f.Verdict)
+	}
 	if c.Notify != nil {
-		c.Notify(ctx, done)
+		c.Notify(ctx, done, found)
 	}
 	return nil
 }

@@ -75,7 +75,14 @@ func sign(old, next Figures) int {
 	return -1
 }
 
-func share(f Figures) string { return fmt.Sprintf("%.2g %%", 100*f.Errors/f.Invocations) }
+// share is how many of a hundred fail, in two digits that count.
+func share(f Figures) string {
+	percent := 100 * f.Errors / f.Invocations
+	if percent < 10 {
+		return fmt.Sprintf("%.2g %%", percent)
+	}
+	return fmt.Sprintf("%.0f %%", percent)
+}
 
 func seconds(s float64) string {
 	d := time.Duration(s * float64(time.Second))
