@@ -15,6 +15,7 @@ import (
 
 	"github.com/dropstack/dropstack/internal/fault"
 	"github.com/dropstack/dropstack/internal/iam"
+	"github.com/dropstack/dropstack/internal/network"
 )
 
 // Access is who may ask for something: by default whoever is signed in by a session,
@@ -48,7 +49,7 @@ func (s *Server) guard(a Access, next http.Handler) http.Handler {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if a.Local && s.Loopback && reads(r) && !forwarded(r) {
+		if a.Local && s.Loopback && reads(r) && !network.Proxied(r.Header) {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -82,16 +83,6 @@ func reads(r *http.Request) bool {
 	return ok && r.Method == http.MethodPost && slices.Contains([]string{
 		"query", "query_range", "query_exemplars", "series", "labels", "format_query", "parse_query",
 	}, question)
-}
-
-// forwarded reports whether a proxy stands between the client and this machine.
-func forwarded(r *http.Request) bool {
-	for _, by := range []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Forwarded", "Via"} {
-		if _, there := r.Header[by]; there {
-			return true
-		}
-	}
-	return false
 }
 
 var errNobody = fault.Coded(fault.Unauthenticated, "SignInRequired", "sign in to the console: `dropstack console` makes a link. Programs send an access key by HTTP basic authentication (its ID as the user, its secret as the password) or sign requests (Signature Version 4)")

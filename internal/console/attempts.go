@@ -28,7 +28,7 @@ type attempts struct {
 func (a *attempts) wait(client string, now time.Time) time.Duration {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	l := a.clients[network(client)]
+	l := a.clients[prefixOf(client)]
 	if l == nil {
 		return 0
 	}
@@ -45,7 +45,7 @@ func (a *attempts) failed(client string, now time.Time) {
 	if a.clients == nil || len(a.clients) >= maxClients {
 		a.forget(now)
 	}
-	name := network(client)
+	name := prefixOf(client)
 	if a.clients[name] == nil {
 		a.clients[name] = rate.NewLimiter(rate.Every(failureEvery), maxFailures)
 	}
@@ -66,8 +66,8 @@ func (a *attempts) forget(now time.Time) {
 	a.clients = kept
 }
 
-// network is what counts as one client: an address, of IPv6 a /64.
-func network(client string) string {
+// prefixOf is what counts as one client: an address, of IPv6 a /64.
+func prefixOf(client string) string {
 	addr, err := netip.ParseAddr(client)
 	if err != nil || addr.Unmap().Is4() {
 		return client

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+
+	"github.com/dropstack/dropstack/internal/network"
 )
 
 // isOwner says whether a request comes from the person who runs this machine, who
@@ -27,10 +29,8 @@ func isOwner(listener net.Addr, r *http.Request) bool {
 	if !localHost(host) || strings.HasPrefix(host, "content.") {
 		return false
 	}
-	for _, by := range []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Forwarded", "Via"} {
-		if _, there := r.Header[by]; there {
-			return false
-		}
+	if network.Proxied(r.Header) {
+		return false
 	}
 	for _, site := range r.Header["Sec-Fetch-Site"] {
 		if site != "same-origin" && site != "none" {

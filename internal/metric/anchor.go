@@ -11,8 +11,8 @@ import (
 	"github.com/prometheus/prometheus/tsdb"
 )
 
-// anchored is a series that has many samples at each start.
-const anchored = "dropstack_metrics_start_time_seconds"
+// opened is a series that has many samples at each start.
+const opened = "dropstack_metrics_start_time_seconds"
 
 // full are more samples than a chunk of the head takes, whatever is in it.
 const full = 250
@@ -30,7 +30,7 @@ func anchor(ctx context.Context, db *tsdb.DB, now time.Time) error {
 		first = last + 1 // samples of the past may not fill a chunk
 	}
 	app := db.AppenderV2(ctx)
-	series := labels.FromStrings(nameLabel, anchored)
+	series := labels.FromStrings(nameLabel, opened)
 	var ref storage.SeriesRef
 	for i := range int64(full) {
 		next, err := app.Append(ref, series, 0, first+i, float64(now.Unix()), nil, nil, storage.AppendV2Options{})

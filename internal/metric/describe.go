@@ -79,7 +79,7 @@ var descriptions = map[string]Description{
 	"dropstack_process_heap_bytes":         {"gauge", "What of it is the heap's live objects.", "bytes"},
 	"dropstack_process_cpu_seconds_total":  {"counter", "Processor time of the platform's process, without its instances.", "seconds"},
 	"dropstack_process_goroutines":         {"gauge", "Goroutines of the platform's process.", ""},
-	anchored:                               {"gauge", "When the database of metrics was opened, in seconds since 1970.", "seconds"},
+	opened:                                 {"gauge", "When the database of metrics was opened, in seconds since 1970.", "seconds"},
 	"dropstack_process_start_time_seconds": {"gauge", "When the process started, in seconds since 1970.", "seconds"},
 
 	embeddedName: {"counter", "Log lines with metrics in the Embedded Metric Format.", ""},

@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"net/netip"
 	"net/url"
 	"strings"
 	"syscall"
@@ -150,12 +149,9 @@ func (c *Checker) ask(ctx context.Context, t *Task, timer *timer) (*answer, *Evi
 // addresses.
 func (c *Checker) client(t *Task) (*http.Client, *http.Transport) {
 	inside := t.Inside && !c.Outside
-	dialer := &net.Dialer{Control: func(_, address string, _ syscall.RawConn) error {
-		at, err := netip.ParseAddrPort(address)
-		if err == nil {
-			err = network.MayReach(at.Addr(), inside)
-		}
-		if err != nil {
+	guard := network.Guard(inside)
+	dialer := &net.Dialer{Control: func(network, address string, c syscall.RawConn) error {
+		if err := guard(network, address, c); err != nil {
 			return refused{err}
 		}
 		return nil

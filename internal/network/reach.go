@@ -2,7 +2,9 @@ package network
 
 import (
 	"fmt"
+	"net/http"
 	"net/netip"
+	"syscall"
 )
 
 // unrouted are networks that are not the internet, and ways around to them, beside
@@ -37,4 +39,26 @@ func MayReach(a netip.Addr, inside bool) error {
 		return fmt.Errorf("%s is not on the internet; only the administrator reaches such addresses through the platform", a)
 	}
 	return nil
+}
+
+// Guard is the Control of a net.Dialer that connects to what MayReach allows.
+func Guard(inside bool) func(network, address string, c syscall.RawConn) error {
+	return func(_, address string, _ syscall.RawConn) error {
+		at, err := netip.ParseAddrPort(address)
+		if err != nil {
+			return err
+		}
+		return MayReach(at.Addr(), inside)
+	}
+}
+
+// Proxied says whether a request has come through a proxy, by the headers that they
+// add: then the address that it comes from is not its client's.
+func Proxied(h http.Header) bool {
+	for _, by := range []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Forwarded", "Via"} {
+		if _, there := h[by]; there {
+			return true
+		}
+	}
+	return false
 }

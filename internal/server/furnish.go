@@ -160,7 +160,7 @@ func (r *rooms) openSources(ctx context.Context, cfg Config, ls *listeners) erro
 	}
 	r.topics = &topic.Topics{
 		Streams: r.eng.Streams, Deliver: r.invoker, Log: cfg.Log, Endpoint: ls.endpoints.AWS, Region: cfg.Region,
-		Identity: identity, CheckPolicy: r.keys.CheckKeyPolicy, MayReachInside: func(ctx context.Context) bool { return cfg.PrivateEndpoints || isRoot(ctx) },
+		Identity: identity, CheckPolicy: r.keys.CheckKeyPolicy, MayReachInside: cfg.mayReachInside,
 		NewAppender: func(stream string) topic.Appender { return r.eng.NewAppender(stream) },
 		Traces:      r.traces,
 	}

@@ -20,7 +20,7 @@ func (r *rooms) openMonitors(ctx context.Context, cfg Config, ls *listeners) err
 	r.monitors = &monitor.Monitors{
 		Streams: r.eng.Streams, Checks: &monitor.Checker{}, Log: cfg.Log, Least: cfg.MonitorInterval,
 		URL:            func(stack string) string { return at(strings.ToLower(stack) + ".localhost") },
-		MayReachInside: func(ctx context.Context) bool { return cfg.PrivateEndpoints || isRoot(ctx) },
+		MayReachInside: cfg.mayReachInside,
 		Level: func(name string, labels map[string]string, v float64) {
 			r.metrics.Gauge(name, metric.Labels(labels)).Set(v)
 		},

@@ -44,7 +44,7 @@ func (r *rooms) openNotifier(ctx context.Context, cfg Config, console string) er
 			Server: cfg.SMTP.Server, From: cfg.SMTP.From, User: cfg.SMTP.User, Password: cfg.SMTP.Password,
 			RequireTLS: cfg.SMTP.RequireTLS, To: cfg.AlertEmail,
 		},
-		Parameter: r.secrets.forAlerts, MayReachInside: func(ctx context.Context) bool { return cfg.PrivateEndpoints || isRoot(ctx) },
+		Parameter: r.secrets.forAlerts, MayReachInside: cfg.mayReachInside,
 		Readable: func(ctx context.Context, name string) error {
 			_, err := r.secrets.parameters.Resolve(ctx, []string{name})
 			return err

@@ -30,6 +30,10 @@ func isRoot(ctx context.Context) bool {
 	return known && who.Root()
 }
 
+// mayReachInside says whether a caller may have the platform call loopback and private
+// addresses.
+func (c Config) mayReachInside(ctx context.Context) bool { return c.PrivateEndpoints || isRoot(ctx) }
+
 // sealer seals small secrets and opens them again.
 type sealer interface {
 	Seal(plaintext, context []byte) ([]byte, error)

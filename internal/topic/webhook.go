@@ -10,7 +10,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"sync"
 	"syscall"
@@ -52,12 +51,9 @@ func (t *Topics) client(inside bool) *http.Client {
 // would lead it past the check of addresses, which is made on what it connects to,
 // not on what a name meant some time before.
 func (t *Topics) newClient(inside bool) *http.Client {
-	dialer := &net.Dialer{Timeout: callTimeout, Control: func(_, address string, _ syscall.RawConn) error {
-		at, err := netip.ParseAddrPort(address)
-		if err != nil {
-			return refused{err}
-		}
-		if err := network.MayReach(at.Addr(), inside); err != nil { // subscriptions can be made by functions
+	guard := network.Guard(inside) // subscriptions can be made by functions
+	dialer := &net.Dialer{Timeout: callTimeout, Control: func(network, address string, c syscall.RawConn) error {
+		if err := guard(network, address, c); err != nil {
 			return refused{err}
 		}
 		return nil

@@ -2,9 +2,7 @@ package notify
 
 import (
 	"net"
-	"net/netip"
 	"strings"
-	"syscall"
 
 	"github.com/prometheus/common/config"
 
@@ -21,16 +19,7 @@ func inside(text string) bool { return !strings.HasSuffix(text, outside) }
 // dialer connects to a receiver. What it connects to is checked, not what a name meant
 // some time before.
 func (p *plan) dialer() *net.Dialer {
-	return &net.Dialer{Control: func(_, address string, _ syscall.RawConn) error {
-		if p.inside {
-			return nil
-		}
-		at, err := netip.ParseAddrPort(address)
-		if err != nil {
-			return err
-		}
-		return network.MayReach(at.Addr(), false)
-	}}
+	return &net.Dialer{Control: network.Guard(p.inside)}
 }
 
 // web is how senders that speak HTTP connect.
