@@ -170,17 +170,17 @@ func (c *Comparisons) compareAll(ctx context.Context) {
 
 // conclude keeps what has been found of functions that are judged now, and tells of
 // them. The others are asked again.
-func (c *Comparisons) conclude(ctx context.Context, before, done Comparison, now time.Time) error {
+func (c *Comparisons) conclude(ctx context.Context, was, done Comparison, now time.Time) error {
 	var found []Function
 	waiting := false
 	for i, f := range done.Functions {
 		switch {
-		case before.Functions[i].Verdict != "":
+		case was.Functions[i].Verdict != "":
 		case f.New.Invocations >= enough || now.Sub(done.Deployed) >= patience:
 			found = append(found, f)
 		default:
 			waiting = true
-			done.Functions[i] = before.Functions[i]
+			done.Functions[i] = was.Functions[i]
 		}
 	}
 	if len(found) == 0 {
